@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sluice/status.h"
+
+namespace sluice {
+
+/// Extents in ONNX order (N, C, H, W for pictures).
+using Shape = std::vector<std::int64_t>;
+
+/// Product of the extents; 1 for a scalar.
+std::int64_t element_count(const Shape& shape);
+
+/// "[1, 3, 32, 32]".
+std::string to_string(const Shape& shape);
+
+/// A tensor known when the model is loaded: weights in float32, shape arithmetic in int64 (ONNX's bool,
+/// int32 and int64 are all held as int64). Dense, row-major, ONNX order.
+struct Constant {
+    Shape shape;
+    std::variant<std::vector<float>, std::vector<std::int64_t>> data;
+
+    bool is_float() const { return data.index() == 0; }
+    const std::vector<float>& floats() const { return std::get<0>(data); }
+    const std::vector<std::int64_t>& ints() const { return std::get<1>(data); }
+};
+
+/// Index into Graph::values; `no_value` where an optional ONNX input is left out.
+using ValueId = int;
+inline constexpr ValueId no_value = -1;
+
+struct Value {
+    std::string name;
+    Shape shape;               ///< set by shape inference; the batch is Graph::batch
+    bool shape_known = false;
+    bool is_float = true;
+    std::shared_ptr<const Constant> constant;  ///< null unless known at load time
+};
+
+/// ONNX operators, and at the end the fused ones that the passes write.
+enum class Op {
+    add, average_pool, batch_normalization, cast, clip, concat, constant, constant_of_shape, conv,
+    div, equal, expand, flatten, gather, gemm, global_average_pool, hard_sigmoid, identity, mat_mul,
+    max_pool, mul, pad, range, reduce_mean, relu, reshape, resize, shape, slice, softmax, squeeze,
+    sub, transpose, unsqueeze, where,
+    // Written by passes, never read from a file:
+    affine,      ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
+    fused_conv,  ///< inputs {x, gate or no_value, residual or no_value}; see FusedConv
+};
+
+/// ONNX's name of an operator ("Conv"); for the fused ones our own.
+const char* to_string(Op op);
+
+using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>,
+                               std::vector<float>, std::shared_ptr<const Constant>>;
+using AttributeMap = std::map<std::string, Attribute>;
+
+/// min(max(v, low), high).
+struct Clamp {
+    float low = -std::numeric_limits<float>::infinity();
+    float high = std::numeric_limits<float>::infinity();
+    bool is_none() const {
+        return low == -std::numeric_limits<float>::infinity() &&
+               high == std::numeric_limits<float>::infinity();
+    }
+};
+
+/// How a convolution's output is gated (design section 1).
+enum class GateForm {
+    none,      ///< dense
+    position,  ///< gate [N, 1, H, W]: one value a position, shared by all channels
+    group,     ///< gate [N, G, H, W]: one value a position for each of G blocks of K/G channels
+    element,   ///< gate [N, K, H, W]
+};
+
+/// A convolution with all that happens to its output in registers:
+///
+///     y = post(scale * (act(conv(x) + bias) * gate) + shift + residual)
+///
+/// `act` and `post` are clamps. Where the gate is zero the convolution is not computed and
+/// y = post(shift + residual), which is exact.
+struct FusedConv {
+    std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float
+    std::vector<float> bias;                  ///< [K]
+    std::vector<float> scale;                 ///< [K], all 1 where nothing follows the gate
+    std::vector<float> shift;                 ///< [K]
+    std::int64_t stride[2] = {1, 1};          ///< y, x
+    std::int64_t pads[4] = {0, 0, 0, 0};      ///< top, left, bottom, right
+    Clamp act;
+    Clamp post;
+    GateForm gate = GateForm::none;
+    bool is_branch = false;  ///< this convolution computes a gate: its MACs are the LCCL's cost
+};
+
+/// Per-channel affine and clamp: y = clamp(scale[c] * x + shift[c]) over [N, C, ...].
+struct Affine {
+    std::vector<float> scale;  ///< [C] or [1]
+    std::vector<float> shift;  ///< [C] or [1]
+    Clamp clamp;
+};
+
+struct Node {
+    Op op;
+    std::string name;  ///< never empty: the reader invents one from the operator and its place
+    std::vector<ValueId> inputs;
+    std::vector<ValueId> outputs;
+    AttributeMap attributes;
+    std::optional<FusedConv> fused_conv;
+    std::optional<Affine> affine;
+    std::string remark;  ///< why a gate was not fused; printed by `classify --explain`
+
+    /// "name (Op)", as failures name it.
+    std::string label() const { return name + " (" + to_string(op) + ")"; }
+};
+
+/// A model after reading: nodes in topological order, every value listed once.
+struct Graph {
+    std::string file;
+    std::vector<Value> values;
+    std::vector<Node> nodes;
+    std::vector<ValueId> inputs;  ///< without initialisers
+    std::vector<ValueId> outputs;
+    std::int64_t batch = 1;       ///< the first extent of each input; 1 where it is symbolic
+    bool batch_is_symbolic = false;
+    std::string batch_name;       ///< "N" where symbolic
+    std::map<std::string, std::string> metadata;
+    std::int64_t opset = 0;
+
+    ValueId add_value(Value value);
+    const Constant* constant(ValueId id) const;  ///< null where absent or not constant
+    int consumer_count(ValueId id) const;        ///< graph outputs count as consumers
+    /// The node that writes the value, or null for inputs and constants.
+    const Node* producer(ValueId id) const;
+    Node* producer(ValueId id);
+
+    std::int64_t int_attribute(const Node&, const std::string& name, std::int64_t fallback) const;
+    float float_attribute(const Node&, const std::string& name, float fallback) const;
+    std::string string_attribute(const Node&, const std::string& name, const std::string& fallback) const;
+    std::vector<std::int64_t> ints_attribute(const Node&, const std::string& name,
+                                             const std::vector<std::int64_t>& fallback) const;
+};
+
+/// A failure at a node, naming file and node.
+Status error_at(const Graph& graph, const Node& node, std::string what, std::string remedy);
+
+/// Redirects all readers of `from` (and graph outputs) to `to`.
+void replace_uses(Graph& graph, ValueId from, ValueId to);
+
+/// Drops nodes whose outputs nobody reads.
+void remove_dead_nodes(Graph& graph);
+
+}  // namespace sluice

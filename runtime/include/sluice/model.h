@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/status.h"
+#include "sluice/tensor.h"
+
+namespace sluice {
+
+class Plan;
+
+struct ModelOptions {
+    /// A target's id of schedules/targets.json ("avx2"); empty: $SLUICE_TARGET, else the best
+    /// that this CPU runs.
+    std::string target;
+};
+
+/// One gated layer of a model, as `Session::gates` reports on it.
+struct GateInfo {
+    std::string layer;          ///< name of the gated convolution's ONNX node
+    std::int64_t groups = 1;    ///< maps: 1 (position), G (group) or K (element)
+    std::int64_t height = 0;    ///< of each map, in output pixels
+    std::int64_t width = 0;
+    std::int64_t macs = 0;      ///< of the convolution with nothing skipped
+    bool skips = false;         ///< false where the gate is multiplied densely
+};
+
+/// A network, read, planned and packed for one target. Immutable; copies share it, and any number
+/// of sessions in any threads may run it.
+class Model {
+public:
+    /// Reads an ONNX file (opset 13 to 23). Fails with a line that names file, node and remedy.
+    static Result<Model> load(const std::filesystem::path& path, const ModelOptions& options = {});
+
+    const std::vector<TensorInfo>& inputs() const;
+    const std::vector<TensorInfo>& outputs() const;
+    /// ONNX metadata_props: the exporter's labels and normalisation among them.
+    const std::map<std::string, std::string>& metadata() const;
+    const std::vector<GateInfo>& gates() const;
+    /// The target's id that the kernels were compiled for.
+    const std::string& target() const;
+    /// MACs a picture of the network without its LCCL branches, and of the branches.
+    std::int64_t macs() const;
+    std::int64_t branch_macs() const;
+    /// The plan, a line a step: kernel, shape, target, packed bytes, why a gate was not fused.
+    std::string explain() const;
+
+private:
+    friend class Session;
+    explicit Model(std::shared_ptr<const Plan> plan);
+    std::shared_ptr<const Plan> plan_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "sluice/model.h"
+#include "sluice/status.h"
+#include "sluice/tensor.h"
+
+namespace sluice {
+
+struct SessionOptions {
+    int threads = 1;            ///< of this session's pool, the caller's own included
+    bool record_gates = false;  ///< keep each gate's values for `Session::gates`
+};
+
+/// What a gate let through in the last run. `values` ([groups, height, width], of the last picture
+/// of the batch) is empty unless the session records gates.
+struct GateReading {
+    std::int64_t active = 0;  ///< gates that were not zero, of groups * height * width
+    std::int64_t total = 0;
+    std::span<const float> values;
+    double density() const { return total ? double(active) / double(total) : 1.0; }
+};
+
+/// Memory and threads to run one model, one run at a time. A run allocates nothing.
+class Session {
+public:
+    static Result<Session> create(const Model& model, const SessionOptions& options = {});
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+    ~Session();
+
+    /// One view for each of the model's inputs and outputs, in their order. Fails on a wrong count
+    /// or shape, naming the tensor, the shape it has and the shape it needs.
+    Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
+
+    /// MACs of the last run, all pictures of the batch together, branches included.
+    std::int64_t macs_executed() const;
+    /// One reading for each of Model::gates(), for the last picture of the last run.
+    std::span<const GateReading> gates() const;
+
+private:
+    struct State;
+    explicit Session(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice
