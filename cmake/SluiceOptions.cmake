@@ -1,0 +1,24 @@
+# Options and flags that every folder shares.
+
+option(SLUICE_TESTS "Build the tests" ON)
+option(SLUICE_WERROR "Treat warnings as errors" OFF)
+option(SLUICE_GENERATORS_ONLY "Build only the generators, for a cross build to run" OFF)
+set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with: address, undefined, thread")
+
+add_library(sluice_flags INTERFACE)
+target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wpedantic)
+if(SLUICE_WERROR)
+    target_compile_options(sluice_flags INTERFACE -Werror)
+endif()
+if(SLUICE_SANITIZE)
+    target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
+endif()
+
+# One library a folder of runtime/, linked only to the folders before it: the order of the data flow.
+function(sluice_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/runtime" "${PROJECT_SOURCE_DIR}/runtime/include")
+    target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE sluice_flags)
+endfunction()
