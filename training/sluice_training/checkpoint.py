@@ -1,0 +1,66 @@
+"""Checkpoint files: one file with everything a run needs to go on, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from sluice_training.errors import TrainingError
+from sluice_training.lccl import GateSpec
+from sluice_training.nets import add_gates, make_net
+
+REQUIRED = ("net", "gate", "model", "classes", "mean", "std")
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write aside and rename, so that a reader sees the old file or the new one."""
+    aside = path.with_name(path.name + ".partial")
+    torch.save(state, aside)
+    os.replace(aside, path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Raises TrainingError where the file is missing, damaged or of another kind."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path}: no such checkpoint") from error
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"{path}: not a readable checkpoint; train again") from error
+    missing = [key for key in REQUIRED if not isinstance(state, dict) or key not in state]
+    if missing:
+        raise TrainingError(f"{path}: lacks {', '.join(missing)}; not a checkpoint of train.py")
+    return state
+
+
+def build_model(net: str, gate: dict[str, Any] | None, classes: int) -> nn.Module:
+    """The network a checkpoint describes, with fresh weights."""
+    model = make_net(net, classes)
+    return model if gate is None else add_gates(model, GateSpec(**gate))
+
+
+def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
+    """The trained network of a checkpoint, in evaluation mode."""
+    model = build_model(state["net"], state["gate"], len(state["classes"]))
+    try:
+        model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise TrainingError(f"{path}: its weights do not fit {state['net']}") from error
+    return model.eval()
+
+
+def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
+    """Load a dense network's weights into a gated one; the gates keep theirs."""
+    gated = model.state_dict()
+    for name, value in state["model"].items():
+        parent, _, leaf = name.rpartition(".")
+        target = name if name in gated else f"{parent}.conv.{leaf}"
+        if target not in gated or gated[target].shape != value.shape:
+            raise TrainingError(f"{path}: its '{name}' has no place in the network to be trained")
+        gated[target] = value
+    model.load_state_dict(gated)

@@ -1,0 +1,130 @@
+"""LCCL gates: y = conv(x) * g(branch(x)), with every form of the branch.
+
+Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with Less Inference
+Complexity" (CVPR 2017), section 3; the tile form and the clipped gate follow the released code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sluice_training.errors import TrainingError
+
+FORMS = ("1x1", "1x1-one", "kxk-one", "groups", "tile")
+FUNCTIONS = ("clip", "relu")
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """What the gates of a network look like.
+
+    form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
+        `groups` kxk with `maps` maps, each shared by a block of channels; `tile` max-pool over
+        `grid` x `grid` outputs, 1x1 with one map, nearest upsampling.
+    function: `clip` is min(max(z, 0), 1), `relu` is max(z, 0).
+    slope: the fixed scale of the gate's batch norm; None learns scale and bias as usual.
+    after_norm: whether the multiply follows the layer's batch norm instead of preceding it.
+    """
+
+    form: str = "kxk-one"
+    function: str = "clip"
+    slope: float | None = 2.0
+    maps: int = 1
+    grid: int = 4
+    after_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise TrainingError(f"gate form '{self.form}': use one of {', '.join(FORMS)}")
+        if self.function not in FUNCTIONS:
+            raise TrainingError(f"gate function '{self.function}': use one of {', '.join(FUNCTIONS)}")
+
+    def maps_for(self, channels: int) -> int:
+        """Gate maps of a layer with `channels` outputs."""
+        if self.form == "1x1":
+            return channels
+        return self.maps if self.form == "groups" else 1
+
+
+class Gate(nn.Module):
+    """The branch, its batch norm and the gate function: [N, C, H, W] -> [N, maps, H', W'].
+
+    H' x W' is the output size of the convolution it gates. With a fixed slope s the batch norm
+    is s * (z + threshold): a larger threshold opens the gate, see `set_threshold`.
+    """
+
+    def __init__(self, conv: nn.Conv2d, spec: GateSpec) -> None:
+        super().__init__()
+        maps = spec.maps_for(conv.out_channels)
+        if conv.out_channels % maps:
+            raise TrainingError(f"{conv.out_channels} channels do not split into {maps} gate maps")
+        self.spec = spec
+        stride = conv.stride[0]
+        if spec.form in ("kxk-one", "groups"):
+            self.branch = nn.Conv2d(
+                conv.in_channels, maps, conv.kernel_size, conv.stride, conv.padding, bias=False
+            )
+        else:
+            step = 1 if spec.form == "tile" else stride
+            self.branch = nn.Conv2d(conv.in_channels, maps, 1, step, bias=False)
+        self.pool_stride = stride * spec.grid if spec.form == "tile" else 1
+        self.norm = nn.BatchNorm2d(maps)
+        if spec.slope is not None:
+            nn.init.constant_(self.norm.weight, spec.slope)
+            self.norm.requires_grad_(False)
+        self.active: torch.Tensor | None = None
+
+    def set_threshold(self, threshold: float) -> None:
+        """Open the gates where the normalised branch exceeds -threshold (in standard deviations)."""
+        assert self.spec.slope is not None, "a learned gate has no threshold to set"
+        self.norm.bias.data.fill_(self.spec.slope * threshold)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.pool_stride > 1:
+            x = functional.max_pool2d(x, self.pool_stride, ceil_mode=True)
+        z = self.norm(self.branch(x))
+        gate = z.clamp(0, 1) if self.spec.function == "clip" else z.relu()
+        if self.spec.form == "tile":
+            gate = functional.interpolate(gate, scale_factor=self.spec.grid, mode="nearest")
+        return gate
+
+
+class GatedConv2d(nn.Module):
+    """A convolution whose output is multiplied by its gate: [N, C, H, W] -> [N, K, H', W'].
+
+    `norm` is given where the multiply follows the layer's batch norm. In training mode, and while
+    `recording`, `active` holds the share of open gate elements of the last batch.
+    """
+
+    def __init__(self, conv: nn.Conv2d, spec: GateSpec, norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.conv = conv
+        self.gate = Gate(conv, spec)
+        self.norm = norm
+        self.observer: Callable[[torch.Tensor], None] | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate = self.gate(x)
+        if self.observer is not None:
+            self.observer(gate.detach())
+        y = self.conv(x)
+        if self.norm is not None:
+            y = self.norm(y)
+        if gate.shape[2:] != y.shape[2:]:
+            gate = gate[:, :, : y.shape[2], : y.shape[3]]
+        if gate.shape[1] in (1, y.shape[1]):
+            return y * gate
+        blocks = y.reshape(y.shape[0], gate.shape[1], -1, y.shape[2], y.shape[3])
+        return (blocks * gate.unsqueeze(2)).reshape(y.shape)
+
+
+def gated_layers(model: nn.Module) -> Iterator[tuple[str, GatedConv2d]]:
+    """The gated convolutions of a model with their names, in definition order."""
+    for name, module in model.named_modules():
+        if isinstance(module, GatedConv2d):
+            yield name, module

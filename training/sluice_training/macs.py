@@ -1,0 +1,121 @@
+"""Exact counts of multiply-accumulates (MACs), with masks: an open output costs its taps.
+
+A padded border counts like any other position, as is usual; batch norm, activations and pooling
+count nothing. Counts are for one picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from sluice_training.lccl import gated_layers
+
+
+@dataclass
+class LayerMacs:
+    """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
+
+    density is the mean share of open gate elements; dead is the share of outputs whose gate map
+    was closed on every picture seen.
+    """
+
+    name: str
+    conv: int
+    branch: int
+    density: float = 1.0
+    dead: float = 0.0
+
+
+@dataclass
+class MacsReport:
+    """MACs of a network a picture: `dense` without gates, `executed` with gates and branches."""
+
+    dense: int
+    layers: list[LayerMacs] = field(default_factory=list)
+
+    @property
+    def branches(self) -> int:
+        return sum(layer.branch for layer in self.layers)
+
+    @property
+    def executed(self) -> float:
+        skipped = sum(layer.conv * (1 - layer.density) for layer in self.layers)
+        return self.dense + self.branches - skipped
+
+    @property
+    def cut(self) -> float:
+        """Net share of the dense MACs saved, branches paid for."""
+        return 1 - self.executed / self.dense
+
+    @property
+    def cut_by_live_gates(self) -> float:
+        """The cut without what dead gate maps save: those would be pruned, not gated."""
+        dead = sum(layer.conv * layer.dead for layer in self.layers)
+        return self.cut - dead / self.dense
+
+
+def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
+    """Count a model's MACs at the input [C, H, W] = `size`, all gates open."""
+    counts: dict[nn.Module, int] = {}
+
+    def count(module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        if isinstance(module, nn.Conv2d):
+            taps = module.weight[0].numel()
+        else:
+            taps = module.in_features
+        counts[module] = output[0].numel() * taps
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in model.modules()
+        if isinstance(module, (nn.Conv2d, nn.Linear))
+    ]
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        model(torch.zeros(1, *size))
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    layers = [
+        LayerMacs(name, counts[layer.conv], counts[layer.gate.branch])
+        for name, layer in gated_layers(model)
+    ]
+    return MacsReport(sum(counts.values()) - sum(layer.branch for layer in layers), layers)
+
+
+class MaskRecorder:
+    """Collects, while it is entered, the open gates of every gated layer of a model."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._layers = dict(gated_layers(model))
+        self._open: dict[str, torch.Tensor] = {}
+        self._seen: dict[str, int] = {}
+        self._previous = {name: layer.observer for name, layer in self._layers.items()}
+
+    def __enter__(self) -> MaskRecorder:
+        for name, layer in self._layers.items():
+            layer.observer = lambda gate, name=name: self._add(name, gate)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, layer in self._layers.items():
+            layer.observer = self._previous[name]
+
+    def _add(self, name: str, gate: torch.Tensor) -> None:
+        opened = gate.gt(0).sum(dim=(0, 2, 3))
+        self._open[name] = self._open.get(name, torch.zeros_like(opened)) + opened
+        elements = gate.shape[0] * gate.shape[2] * gate.shape[3]
+        self._seen[name] = self._seen.get(name, 0) + elements
+
+    def fill(self, report: MacsReport) -> MacsReport:
+        """Enter the densities seen into the report's layers."""
+        for layer in report.layers:
+            opened = self._open[layer.name]
+            layer.density = float(opened.sum()) / (self._seen[layer.name] * opened.numel())
+            layer.dead = float((opened == 0).float().mean())
+        return report
+

@@ -1,0 +1,142 @@
+"""CIFAR residual networks (He et al., 2016, section 4.2) and gates for any network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sluice_training.errors import TrainingError
+from sluice_training.lccl import GatedConv2d, GateSpec
+
+CIFAR_DEPTHS = {f"resnet{depth}": depth for depth in (20, 32, 44, 56, 110)}
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+
+
+class PaddedShortcut(nn.Module):
+    """Option A of He et al.: every second pixel, new channels zero; the identity at stride 1."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.before = (outputs - inputs) // 2
+        self.after = outputs - inputs - self.before
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.stride > 1:
+            x = x[:, :, :: self.stride, :: self.stride]
+        if self.before or self.after:
+            x = functional.pad(x, (0, 0, 0, 0, self.before, self.after))
+        return x
+
+
+class BasicBlock(nn.Module):
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), [N, C, H, W] -> [N, K, H/s, W/s]."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(inputs, outputs, stride)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = conv3x3(outputs, outputs)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.shortcut = PaddedShortcut(inputs, outputs, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.bn1(self.conv1(x)).relu()
+        return (self.bn2(self.conv2(h)) + self.shortcut(x)).relu()
+
+
+class PreactBlock(nn.Module):
+    """conv2(relu(bn2(conv1(r)))) + shortcut(x) with r = relu(bn1(x))."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = conv3x3(inputs, outputs, stride)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.conv2 = conv3x3(outputs, outputs)
+        self.shortcut = PaddedShortcut(inputs, outputs, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h = self.conv1(self.bn1(x).relu())
+        return self.conv2(self.bn2(h).relu()) + self.shortcut(x)
+
+
+class CifarResNet(nn.Module):
+    """Three stages of 16, 32 and 64 channels: [N, 3, 32, 32] -> scores [N, classes]."""
+
+    def __init__(self, depth: int, classes: int, preact: bool = False) -> None:
+        super().__init__()
+        blocks_a_stage = (depth - 2) // 6
+        block = PreactBlock if preact else BasicBlock
+        self.conv = conv3x3(3, 16)
+        self.bn = nn.BatchNorm2d(64 if preact else 16)
+        self.preact = preact
+        blocks: list[nn.Module] = []
+        inputs = 16
+        for stage, outputs in enumerate((16, 32, 64)):
+            for index in range(blocks_a_stage):
+                stride = 2 if stage > 0 and index == 0 else 1
+                blocks.append(block(inputs, outputs, stride))
+                inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(64, classes)
+        self.apply(initialize)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        if not self.preact:
+            x = self.bn(x).relu()
+        x = self.blocks(x)
+        if self.preact:
+            x = self.bn(x).relu()
+        return self.linear(x.mean(dim=(2, 3)))
+
+
+def initialize(module: nn.Module) -> None:
+    """He initialisation, fan out, for convolutions; the rest keeps PyTorch's."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def make_net(name: str, classes: int) -> nn.Module:
+    """A network by name: resnet20|32|44|56|110 or their pre-activation twins preresnet*."""
+    preact = name.startswith("preresnet")
+    depth = CIFAR_DEPTHS.get(name.removeprefix("pre") if preact else name)
+    if depth is None:
+        known = ", ".join([*CIFAR_DEPTHS, *(f"pre{n}" for n in CIFAR_DEPTHS)])
+        raise TrainingError(f"network '{name}' is unknown; use one of {known}")
+    return CifarResNet(depth, classes, preact)
+
+
+def residual_convolutions(model: nn.Module) -> list[str]:
+    """The convolutions the authors gate: every 3x3 inside a block, not the stem, not shortcuts."""
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d) and name.startswith("blocks.") and ".conv" in name
+    ]
+
+
+def add_gates(model: nn.Module, spec: GateSpec, layers: Iterable[str] | None = None) -> nn.Module:
+    """Give an LCCL to the named convolutions of any model, in place; returns the model.
+
+    Without `layers`, the 3x3 convolutions of a CifarResNet's blocks. Raises TrainingError where a
+    name is not a convolution.
+    """
+    for name in list(layers) if layers is not None else residual_convolutions(model):
+        parent_name, _, attribute = name.rpartition(".")
+        try:
+            parent = model.get_submodule(parent_name)
+            conv = model.get_submodule(name)
+        except AttributeError as error:
+            raise TrainingError(f"layer '{name}': the network has no such module") from error
+        if not isinstance(conv, nn.Conv2d):
+            raise TrainingError(f"layer '{name}': is a {type(conv).__name__}, not a convolution")
+        setattr(parent, attribute, GatedConv2d(conv, spec))
+    return model
