@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Accuracy of an ONNX file with ONNX Runtime; with its checkpoint, the model card as well."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from sluice_training.batches import Normalizer, plain_batches
+from sluice_training.card import write_card
+from sluice_training.checkpoint import read_checkpoint, restore_model
+from sluice_training.data import LabelledImages, hold_out, read_split
+from sluice_training.errors import TrainingError, run_command
+from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
+from sluice_training.run import validate
+
+SPLITS = ("validation", "test")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--onnx", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
+    parser.add_argument("--split", choices=SPLITS, nargs="+", default=["test"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="its checkpoint, for --card")
+    parser.add_argument("--card", type=Path, help="Markdown card to write; needs --checkpoint")
+    parser.add_argument("--log", type=Path, help="the run's log.jsonl, for --card")
+    parser.add_argument("--fact", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    return parser.parse_args()
+
+
+def read_named_split(data: Path, split: str) -> LabelledImages:
+    """`test`, or the tenth of `train` that no run is trained on."""
+    return read_split(data, "test") if split == "test" else hold_out(read_split(data, "train"))[1]
+
+
+def measure(path: Path, info: PictureInfo, data: LabelledImages, threads: int) -> float:
+    """Share of the pictures whose largest score is their label's."""
+    if data.classes != info.labels:
+        raise TrainingError(f"{path}: its labels are not the class folders of the data")
+    session = open_session(path, threads)
+    correct = 0
+    for pictures, labels in plain_batches(data, Normalizer(info.mean, info.std)):
+        scores = session.run(["scores"], {"input": pictures.contiguous().numpy()})[0]
+        correct += int((np.argmax(scores, axis=1) == labels.numpy()).sum())
+    return correct / len(data)
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.card and not (arguments.checkpoint and arguments.log):
+        raise TrainingError("--card needs --checkpoint and --log")
+    try:
+        proto = onnx.load(arguments.onnx)
+    except Exception as error:  # missing, truncated or not protobuf: onnx has no common class
+        raise TrainingError(f"{arguments.onnx}: not a readable ONNX file ({error})") from error
+    info = read_picture_info(proto, arguments.onnx)
+    splits = {split: read_named_split(arguments.data, split) for split in arguments.split}
+    accuracies = {
+        split: measure(arguments.onnx, info, data, arguments.threads)
+        for split, data in splits.items()
+    }
+    print(json.dumps({"onnx": str(arguments.onnx), **accuracies}))
+    if arguments.card:
+        state = read_checkpoint(arguments.checkpoint)
+        model = restore_model(state, arguments.checkpoint)
+        data = splits.get("validation") or read_named_split(arguments.data, "validation")
+        _, _, macs = validate(model, data, Normalizer(info.mean, info.std))
+        facts = dict(arguments.fact)
+        write_card(
+            arguments.card, arguments.onnx.stem, facts, accuracies, macs, arguments.log
+        )
+
+
+if __name__ == "__main__":
+    run_command(main)

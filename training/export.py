@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""Export a checkpoint as an ONNX file, checked against ONNX Runtime before it is written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from sluice_training.checkpoint import read_checkpoint, restore_model
+from sluice_training.errors import run_command
+from sluice_training.onnx_file import EXPORTERS, PictureInfo, check_scores, to_onnx, write_onnx
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="the ONNX file to write")
+    parser.add_argument("--exporter", choices=EXPORTERS, default="torchscript")
+    parser.add_argument("--size", type=int, default=32, help="side of the input in pixels")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    state = read_checkpoint(arguments.checkpoint)
+    model = restore_model(state, arguments.checkpoint)
+    proto = to_onnx(model, (3, arguments.size, arguments.size), arguments.exporter)
+    info = PictureInfo(
+        tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), arguments.size
+    )
+    for key, value in info.metadata().items():
+        proto.metadata_props.add(key=key, value=value)
+    pictures = torch.randn(8, 3, arguments.size, arguments.size)
+    difference = check_scores(model, proto, pictures)
+    write_onnx(proto, arguments.output)
+    print(f"{arguments.output}: scores within {difference:.1e} of PyTorch's")
+
+
+if __name__ == "__main__":
+    run_command(main)

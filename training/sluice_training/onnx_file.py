@@ -1,0 +1,173 @@
+"""Writing networks as ONNX files of plain operators, and running such files."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from sluice_training.errors import TrainingError
+
+EXPORTERS = ("torchscript", "dynamo")
+OPSET = {"torchscript": 17, "dynamo": 18}
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """What a program needs to classify pictures: stored in the file's metadata.
+
+    mean, std: of each RGB channel, in units of pixel/255. shorter_side: pictures are resized so
+    that their shorter side has this many pixels (bilinear), then cropped at the centre.
+    """
+
+    labels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    shorter_side: int
+
+    def metadata(self) -> dict[str, str]:
+        return {
+            "sluice.labels": json.dumps(list(self.labels)),
+            "sluice.mean": json.dumps(list(self.mean)),
+            "sluice.std": json.dumps(list(self.std)),
+            "sluice.resize_shorter_side": json.dumps(self.shorter_side),
+        }
+
+
+def read_picture_info(model: onnx.ModelProto, path: Path) -> PictureInfo:
+    """The metadata of a model file. Raises TrainingError where it is missing or malformed."""
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        return PictureInfo(
+            tuple(json.loads(found["sluice.labels"])),
+            tuple(float(v) for v in json.loads(found["sluice.mean"])),
+            tuple(float(v) for v in json.loads(found["sluice.std"])),
+            int(json.loads(found["sluice.resize_shorter_side"])),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: metadata {error} is missing or malformed; export again") from error
+
+
+def to_onnx(
+    model: nn.Module,
+    size: tuple[int, int, int],
+    exporter: str = "torchscript",
+    batch: int | None = None,
+) -> onnx.ModelProto:
+    """The model in evaluation mode as ONNX: `input` [N, *size] -> `scores` [N, classes].
+
+    batch: a fixed batch size, or None for the symbolic dimension N. Batch norms stay nodes of
+    their own, for the runtime to fold.
+    """
+    if exporter not in EXPORTERS:
+        raise TrainingError(f"exporter '{exporter}': use one of {', '.join(EXPORTERS)}")
+    model.eval()
+    example = torch.randn(batch or 2, *size)
+    convert = _by_torchscript if exporter == "torchscript" else _by_dynamo
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        proto = convert(model, example, batch is None)
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def _by_torchscript(model: nn.Module, example: torch.Tensor, symbolic: bool) -> onnx.ModelProto:
+    import io
+
+    buffer = io.BytesIO()
+    axes = {"input": {0: "N"}, "scores": {0: "N"}} if symbolic else None
+    # PRESERVE with a model in evaluation mode: the exporter would otherwise fold each batch norm
+    # into the convolution before it.
+    torch.onnx.export(
+        model,
+        (example,),
+        buffer,
+        dynamo=False,
+        opset_version=OPSET["torchscript"],
+        input_names=["input"],
+        output_names=["scores"],
+        dynamic_axes=axes,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        do_constant_folding=True,
+    )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _by_dynamo(model: nn.Module, example: torch.Tensor, symbolic: bool) -> onnx.ModelProto:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    program = torch.onnx.export(
+        model,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET["dynamo"],
+        input_names=["input"],
+        output_names=["scores"],
+        dynamic_shapes=({0: torch.export.Dim("N")},) if symbolic else None,
+        verbose=False,
+    )
+    return program.model_proto
+
+
+def run_onnx(model: onnx.ModelProto | Path, pictures: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Scores of ONNX Runtime on `pictures` float32 [N, C, H, W]."""
+    return open_session(model, threads).run(["scores"], {"input": pictures})[0]
+
+
+def open_session(model: onnx.ModelProto | Path, threads: int = 1) -> Any:
+    """An ONNX Runtime session on the CPU. Raises TrainingError where the file cannot be loaded."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no narrower base class
+        what = str(error).splitlines()[0]
+        raise TrainingError(f"{model if isinstance(model, Path) else 'model'}: {what}") from error
+
+
+def check_scores(model: nn.Module, proto: onnx.ModelProto, pictures: torch.Tensor) -> float:
+    """Largest score difference, PyTorch against ONNX Runtime, relative to the largest score.
+
+    Raises TrainingError where it passes TOLERANCE.
+    """
+    with torch.no_grad():
+        wanted = model(pictures).numpy()
+    found = run_onnx(proto, pictures.contiguous().numpy())
+    difference = float(np.abs(wanted - found).max() / np.abs(wanted).max())
+    if not difference <= TOLERANCE:
+        raise TrainingError(f"ONNX Runtime's scores differ from PyTorch's by {difference:.2g} of the largest")
+    return difference
+
+
+def write_onnx(proto: onnx.ModelProto, path: Path, external: bool = False) -> None:
+    """Write aside and rename; `external` puts the weights in PATH.data beside the file."""
+    aside = path.with_name(path.name + ".partial")
+    try:
+        if external:
+            location = path.name + ".data"
+            path.with_name(location).unlink(missing_ok=True)
+            onnx.save(
+                proto,
+                aside,
+                save_as_external_data=True,
+                all_tensors_to_one_file=True,
+                location=location,
+                size_threshold=0,
+            )
+        else:
+            onnx.save(proto, aside)
+        os.replace(aside, path)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error
