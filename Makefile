@@ -1,0 +1,83 @@
+# The two commands of a newcomer, make demo and make test, and what they stand on.
+# Everything lands in the checkout: .venv, .cache, build/<preset>.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-neon build build-neon demo test asan tsan lint format clean \
+        train-setup test-training
+.NOTPARALLEL:
+
+JOBS ?= $(shell nproc)
+# CI turns warnings into errors; at home a new compiler's warning does not stop anybody.
+WERROR ?= $(if $(CI),ON,OFF)
+
+CMAKE := .venv/bin/cmake
+CTEST := .venv/bin/ctest
+CTEST_FLAGS := --output-on-failure --no-tests=error -j $(JOBS)
+MODEL := models/resnet20_lccl_cifar10.onnx
+SAMPLES := apps/samples
+CLASSIFY := build/release/apps/classify/classify
+
+say = @echo "make $@: $(1)"
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 24
+
+setup:  ## Install what is missing: Debian packages, Python packages into .venv
+	@bash cmake/setup.sh host
+
+setup-neon: setup
+	@bash cmake/setup.sh neon
+
+build: setup  ## Configure and build the release preset
+	$(call say,configuring and building build/release)
+	@mkdir -p build
+	@$(CMAKE) --preset release -DSLUICE_WERROR=$(WERROR) >build/configure-release.log 2>&1 \
+	    || { cat build/configure-release.log; exit 1; }
+	@$(CMAKE) --build --preset release -j $(JOBS)
+
+build-neon: build setup-neon
+	$(call say,cross-compiling for AArch64 into build/neon)
+	@$(CMAKE) --preset neon -DSLUICE_WERROR=$(WERROR) >build/configure-neon.log 2>&1 \
+	    || { cat build/configure-neon.log; exit 1; }
+	@$(CMAKE) --build --preset neon -j $(JOBS)
+
+demo: build  ## Classify the pictures of apps/samples with the gated ResNet-20
+	$(call say,classifying $(SAMPLES) with $(MODEL))
+	@$(CLASSIFY) --model $(MODEL) $(SAMPLES)
+	@echo "See the plan:  $(CLASSIFY) --model $(MODEL) --explain"
+	@echo "See the masks: $(CLASSIFY) --model $(MODEL) --masks masks $(SAMPLES)"
+
+# One ctest over both trees, so that one line at the end speaks for all tests.
+test: build build-neon  ## Build and run all tests, the AArch64 ones under QEMU
+	@printf 'subdirs("release" "neon")\n' >build/CTestTestfile.cmake
+	$(call say,running the tests of build/release and of build/neon)
+	@$(CTEST) --test-dir build $(CTEST_FLAGS)
+
+asan tsan: setup  ## Build and run the tests under a sanitizer
+	$(call say,building and testing build/$@)
+	@$(CMAKE) --preset $@
+	@$(CMAKE) --build --preset $@ -j $(JOBS)
+	@$(CTEST) --preset $@ -j $(JOBS)
+
+CXX_FILES = $(shell git ls-files '*.cpp' '*.h')
+
+lint: build  ## Check format and clang-tidy
+	@bash cmake/setup.sh lint
+	$(call say,clang-format and clang-tidy)
+	@clang-format --dry-run --Werror $(CXX_FILES)
+	@clang-tidy -p build/release --quiet $(filter runtime/%.cpp apps/%.cpp,$(CXX_FILES))
+
+format:  ## Reformat the C++ files
+	@bash cmake/setup.sh lint
+	@clang-format -i $(CXX_FILES)
+
+train-setup:  ## Install what training needs into .venv-train
+	@bash cmake/setup.sh train
+
+test-training: train-setup  ## Run the tests of training/
+	@cd training && ../.venv-train/bin/python -m pytest -q
+
+clean:  ## Remove the build folders; .venv and .cache stay
+	rm -rf build

@@ -1,0 +1,134 @@
+#!/bin/bash
+# Installs what a build needs and only what is missing: Debian packages, .venv, and, with "neon",
+# the cross compiler, QEMU and a sysroot. A second run finds its stamps and touches no network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+here=cmake
+
+say() { echo "setup: $*"; }
+fail() { echo "setup: error: $*" >&2; exit 1; }
+
+list() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"; }
+
+# content_key FILE...: changes whenever one of the files does.
+content_key() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+is_current() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+
+mark() { mkdir -p "$(dirname "$1")"; echo "$2" >"$1.new"; mv "$1.new" "$1"; }
+
+installed() {
+    dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+# install_packages LIST_FILE...: those that dpkg does not know as installed, through apt-get.
+install_packages() {
+    command -v dpkg-query >/dev/null || fail "no dpkg here: install the counterparts of" \
+        "$(list "$@" | tr '\n' ' ')by hand, or use Debian 12"
+    local missing=() package
+    for package in $(list "$@"); do
+        installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        return
+    fi
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || fail "not root and no sudo; as root, run:" \
+            "apt-get install ${missing[*]}"
+        if ! sudo -n true 2>/dev/null && [ ! -t 0 ]; then
+            fail "sudo asks for a password and there is no terminal; run:" \
+                "sudo apt-get install ${missing[*]}"
+        fi
+        root=(sudo)
+    fi
+    say "Debian packages: ${missing[*]}"
+    local install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
+        --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}")
+    # Package lists may be absent or out of date: only then is the update worth its time.
+    if ! "${install[@]}" >/dev/null 2>&1; then
+        "${root[@]}" apt-get update -qq || fail "apt-get update failed: is there a network?"
+        "${install[@]}" >/dev/null || fail "apt-get could not install ${missing[*]}"
+    fi
+}
+
+# find_python: Debian's own first, because its headers come with the packages above.
+find_python() {
+    local candidate
+    for candidate in /usr/bin/python3.11 "$(command -v python3.11 || true)"; do
+        if [ -x "$candidate" ]; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "python3.11 is missing: apt-get install python3.11"
+}
+
+# make_venv FOLDER KEY PIP_ARGUMENT...: a virtual environment with what pip is asked for.
+make_venv() {
+    local folder=$1 key=$2 python
+    shift 2
+    if is_current "$folder/.sluice-stamp" "$key"; then
+        return
+    fi
+    python=$(find_python)
+    say "Python packages into $folder"
+    [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
+        fail "pip could not install into $folder: is there a network?"
+    mark "$folder/.sluice-stamp" "$key"
+}
+
+# make_sysroot: AArch64 packages, unpacked and not installed, so that they cannot conflict with the
+# host's. A private apt state keeps the host's list of architectures as it is, and needs no root.
+make_sysroot() {
+    local sysroot=.cache/sysroot-arm64 state=$PWD/.cache/apt-arm64 key
+    key=$(content_key $here/sysroot-neon.txt $here/setup.sh)
+    if is_current "$sysroot/.sluice-stamp" "$key"; then
+        return
+    fi
+    say "AArch64 libraries into $sysroot"
+    rm -rf "$sysroot" "$state"
+    mkdir -p "$sysroot" "$state"/{lists/partial,cache/archives/partial,debs}
+    touch "$state/status"
+    local apt=(apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64
+        -o Dir::State="$state" -o Dir::State::lists="$state/lists"
+        -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
+        -o APT::Sandbox::User= -o APT::Update::Post-Invoke-Success::=
+        -o Debug::NoLocking=true)
+    "${apt[@]}" update || fail "no package lists for arm64: is there a network?"
+    local packages
+    mapfile -t packages < <(list $here/sysroot-neon.txt)
+    (cd "$state/debs" && "${apt[@]}" download "${packages[@]}") ||
+        fail "could not download ${packages[*]} for arm64"
+    local deb
+    for deb in "$state"/debs/*.deb; do
+        dpkg -x "$deb" "$sysroot"
+    done
+    # Only archives stay, so that programs link statically and QEMU needs no sysroot.
+    find "$sysroot" -name '*.so*' -delete
+    rm -rf "$state"
+    mark "$sysroot/.sluice-stamp" "$key"
+}
+
+case "${1:-host}" in
+host)
+    install_packages $here/packages.txt
+    make_venv .venv "$(content_key $here/requirements.txt)" -r $here/requirements.txt
+    ;;
+neon)
+    install_packages $here/packages-neon.txt
+    make_sysroot
+    ;;
+lint)
+    install_packages $here/packages-lint.txt
+    ;;
+train)
+    install_packages $here/packages.txt
+    make_venv .venv-train "$(content_key training/pyproject.toml)" -e 'training[test]'
+    ;;
+*)
+    fail "unknown part '$1': host, neon, lint or train"
+    ;;
+esac
+say "${1:-host}: complete"
