@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument("--net", default="resnet20", help="resnet20, 32, 44, 56, 110, preresnet20...")
+    parser.add_argument("--net", default="resnet20", help="resnet20|32|44|56|110 or preresnet*")
     parser.add_argument("--gate", choices=("none", *FORMS), default="none", help="LCCL form")
     parser.add_argument("--gate-function", choices=FUNCTIONS, default="clip")
     parser.add_argument("--maps", type=int, default=1, help="gate maps of the form 'groups'")
@@ -46,7 +46,9 @@ def main() -> None:
         raise TrainingError(f"{newest}: exists; pass --resume or another --output")
     config = RunConfig(**{f.name: getattr(arguments, f.name) for f in fields(RunConfig)})
     if state is not None and state["config"] != asdict(config):
-        raise TrainingError(f"{newest}: belongs to other options; repeat them or take another --output")
+        raise TrainingError(
+            f"{newest}: belongs to other options; repeat them or take another --output"
+        )
 
     torch.manual_seed(config.seed)
     training, held_out = hold_out(read_split(arguments.data, "train"))

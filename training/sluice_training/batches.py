@@ -25,7 +25,7 @@ class Normalizer:
 
 
 class AugmentedBatches:
-    """Shuffled training batches, each picture shifted by up to `pad` pixels and half of them mirrored.
+    """Shuffled training batches, pictures shifted by up to `pad` pixels and half of them mirrored.
 
     The border is filled with the mean colour. The order and every shift come from `generator`
     alone, so its state resumes the stream exactly.

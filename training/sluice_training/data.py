@@ -84,7 +84,9 @@ def hold_out(data: LabelledImages, every: int = 10) -> tuple[LabelledImages, Lab
 
 def channel_statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of uint8 [N, H, W, 3], in units of pixel/255."""
-    counts = torch.stack([torch.bincount(images[..., c].flatten(), minlength=256) for c in range(3)])
+    counts = torch.stack(
+        [torch.bincount(images[..., c].flatten(), minlength=256) for c in range(3)]
+    )
     levels = torch.arange(256, dtype=torch.float64) / 255
     weights = counts.double() / counts.sum(dim=1, keepdim=True)
     mean = weights @ levels

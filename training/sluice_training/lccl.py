@@ -42,7 +42,8 @@ class GateSpec:
         if self.form not in FORMS:
             raise TrainingError(f"gate form '{self.form}': use one of {', '.join(FORMS)}")
         if self.function not in FUNCTIONS:
-            raise TrainingError(f"gate function '{self.function}': use one of {', '.join(FUNCTIONS)}")
+            known = ", ".join(FUNCTIONS)
+            raise TrainingError(f"gate function '{self.function}': use one of {known}")
 
     def maps_for(self, channels: int) -> int:
         """Gate maps of a layer with `channels` outputs."""
@@ -77,11 +78,11 @@ class Gate(nn.Module):
         if spec.slope is not None:
             nn.init.constant_(self.norm.weight, spec.slope)
             self.norm.requires_grad_(False)
-        self.active: torch.Tensor | None = None
 
     def set_threshold(self, threshold: float) -> None:
-        """Open the gates where the normalised branch exceeds -threshold (in standard deviations)."""
-        assert self.spec.slope is not None, "a learned gate has no threshold to set"
+        """Open the gates where the normalised branch exceeds -threshold (standard deviations)."""
+        if self.spec.slope is None:
+            raise TrainingError("a gate with a learned batch norm has no threshold to set")
         self.norm.bias.data.fill_(self.spec.slope * threshold)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -97,8 +98,8 @@ class Gate(nn.Module):
 class GatedConv2d(nn.Module):
     """A convolution whose output is multiplied by its gate: [N, C, H, W] -> [N, K, H', W'].
 
-    `norm` is given where the multiply follows the layer's batch norm. In training mode, and while
-    `recording`, `active` holds the share of open gate elements of the last batch.
+    `norm` is given where the multiply follows the layer's batch norm. `observer`, where set, is
+    called with the detached gate maps of every batch.
     """
 
     def __init__(self, conv: nn.Conv2d, spec: GateSpec, norm: nn.Module | None = None) -> None:

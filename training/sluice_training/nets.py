@@ -138,5 +138,17 @@ def add_gates(model: nn.Module, spec: GateSpec, layers: Iterable[str] | None = N
             raise TrainingError(f"layer '{name}': the network has no such module") from error
         if not isinstance(conv, nn.Conv2d):
             raise TrainingError(f"layer '{name}': is a {type(conv).__name__}, not a convolution")
-        setattr(parent, attribute, GatedConv2d(conv, spec))
+        norm = _take_norm_after(parent, attribute, name) if spec.after_norm else None
+        setattr(parent, attribute, GatedConv2d(conv, spec, norm))
     return model
+
+
+def _take_norm_after(parent: nn.Module, attribute: str, name: str) -> nn.Module:
+    """Move the batch norm that is declared right after a convolution out of its parent."""
+    names = list(parent._modules)
+    following = names[names.index(attribute) + 1 :][:1]
+    if not following or not isinstance(parent._modules[following[0]], nn.BatchNorm2d):
+        raise TrainingError(f"layer '{name}': no batch norm follows it; gate before the norm")
+    norm = parent._modules[following[0]]
+    setattr(parent, following[0], nn.Identity())
+    return norm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -56,7 +57,9 @@ def read_picture_info(model: onnx.ModelProto, path: Path) -> PictureInfo:
             int(json.loads(found["sluice.resize_shorter_side"])),
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise TrainingError(f"{path}: metadata {error} is missing or malformed; export again") from error
+        raise TrainingError(
+            f"{path}: metadata {error} is missing or malformed; export again"
+        ) from error
 
 
 def to_onnx(
@@ -67,8 +70,9 @@ def to_onnx(
 ) -> onnx.ModelProto:
     """The model in evaluation mode as ONNX: `input` [N, *size] -> `scores` [N, classes].
 
-    batch: a fixed batch size, or None for the symbolic dimension N. Batch norms stay nodes of
-    their own, for the runtime to fold.
+    batch: a fixed batch size, or None for the symbolic dimension N. `torchscript` keeps every
+    batch norm a node of its own, for the runtime to fold; `dynamo` folds those that directly
+    follow a convolution, and writes opset 18, the oldest it knows.
     """
     if exporter not in EXPORTERS:
         raise TrainingError(f"exporter '{exporter}': use one of {', '.join(EXPORTERS)}")
@@ -78,13 +82,19 @@ def to_onnx(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         proto = convert(model, example, batch is None)
+    _strip_traces(proto)
     onnx.checker.check_model(proto)
     return proto
 
 
-def _by_torchscript(model: nn.Module, example: torch.Tensor, symbolic: bool) -> onnx.ModelProto:
-    import io
+def _strip_traces(proto: onnx.ModelProto) -> None:
+    """Drop the stack traces that exporters leave: they hold paths of the exporting machine."""
+    for part in (proto.graph, *proto.graph.node, *proto.graph.value_info):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
 
+
+def _by_torchscript(model: nn.Module, example: torch.Tensor, symbolic: bool) -> onnx.ModelProto:
     buffer = io.BytesIO()
     axes = {"input": {0: "N"}, "scores": {0: "N"}} if symbolic else None
     # PRESERVE with a model in evaluation mode: the exporter would otherwise fold each batch norm
@@ -147,7 +157,10 @@ def check_scores(model: nn.Module, proto: onnx.ModelProto, pictures: torch.Tenso
     found = run_onnx(proto, pictures.contiguous().numpy())
     difference = float(np.abs(wanted - found).max() / np.abs(wanted).max())
     if not difference <= TOLERANCE:
-        raise TrainingError(f"ONNX Runtime's scores differ from PyTorch's by {difference:.2g} of the largest")
+        raise TrainingError(
+            f"ONNX Runtime's scores differ from PyTorch's by {difference:.2g} of the largest; "
+            "export with the other --exporter"
+        )
     return difference
 
 
@@ -166,6 +179,7 @@ def write_onnx(proto: onnx.ModelProto, path: Path, external: bool = False) -> No
                 location=location,
                 size_threshold=0,
             )
+            path.with_name(location).chmod(0o644)
         else:
             onnx.save(proto, aside)
         os.replace(aside, path)

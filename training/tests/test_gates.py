@@ -1,0 +1,137 @@
+"""Gates against a scalar definition of each form, written out with loops."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sluice_training.errors import TrainingError
+from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.nets import add_gates, make_net
+
+
+def scalar_conv(x, weight, stride, pad):
+    """x [C][H][W], weight [K][C][k][k] as nested lists -> [K][H'][W']."""
+    height, width, kernel = len(x[0]), len(x[0][0]), len(weight[0][0])
+    rows = (height + 2 * pad - kernel) // stride + 1
+    columns = (width + 2 * pad - kernel) // stride + 1
+    result = []
+    for filters in weight:
+        plane = [[0.0] * columns for _ in range(rows)]
+        for i in range(rows):
+            for j in range(columns):
+                for c, taps in enumerate(filters):
+                    for u in range(kernel):
+                        for v in range(kernel):
+                            y, z = i * stride + u - pad, j * stride + v - pad
+                            if 0 <= y < height and 0 <= z < width:
+                                plane[i][j] += x[c][y][z] * taps[u][v]
+        result.append(plane)
+    return result
+
+
+def scalar_gate(layer, x, stride):
+    """The gate's maps [G][H'][W'] for one picture, by the definition of its form."""
+    gate, spec = layer.gate, layer.gate.spec
+    norm = gate.norm
+    pad = 1 if spec.form in ("kxk-one", "groups") else 0
+    if spec.form == "tile":
+        side = stride * spec.grid
+        tiles = len(x[0]) // side
+        x = [
+            [
+                [
+                    max(plane[i * side + u][j * side + v] for u in range(side) for v in range(side))
+                    for j in range(tiles)
+                ]
+                for i in range(tiles)
+            ]
+            for plane in x
+        ]
+        stride = 1
+    maps = scalar_conv(x, gate.branch.weight.tolist(), stride, pad)
+    for g, plane in enumerate(maps):
+        scale = norm.weight[g].item() / math.sqrt(norm.running_var[g].item() + norm.eps)
+        for row in plane:
+            for j, z in enumerate(row):
+                z = (z - norm.running_mean[g].item()) * scale + norm.bias[g].item()
+                row[j] = max(z, 0.0) if spec.function == "relu" else min(max(z, 0.0), 1.0)
+    if spec.form == "tile":
+        grid = spec.grid
+        maps = [
+            [[row[j // grid] for j in range(len(row) * grid)] for row in plane for _ in range(grid)]
+            for plane in maps
+        ]
+    return maps
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        GateSpec("kxk-one"),
+        GateSpec("kxk-one", "relu", slope=None),
+        GateSpec("1x1"),
+        GateSpec("1x1-one"),
+        GateSpec("groups", maps=3),
+        GateSpec("tile", grid=2),
+    ],
+    ids=lambda spec: f"{spec.form}-{spec.function}",
+)
+def test_forward_equals_the_scalar_definition(spec: GateSpec, stride: int) -> None:
+    torch.manual_seed(3)
+    layer = GatedConv2d(nn.Conv2d(5, 6, 3, stride, 1, bias=False), spec)
+    layer.gate.norm.momentum = 1.0
+    x = torch.randn(1, 5, 16, 16)
+    with torch.no_grad():
+        layer(x + torch.randn_like(x))
+        layer.eval()
+        found = layer(x)[0]
+    pixels = x[0].tolist()
+    gate = scalar_gate(layer, pixels, stride)
+    conv = scalar_conv(pixels, layer.conv.weight.tolist(), stride, 1)
+    share = len(conv) // len(gate)
+    wanted = torch.tensor(
+        [
+            [[y * g for y, g in zip(rows, gates)] for rows, gates in zip(plane, gate[k // share])]
+            for k, plane in enumerate(conv)
+        ]
+    )
+    assert found.shape == wanted.shape
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert 0 < (wanted == 0).float().mean() < 1
+
+
+def test_threshold_opens_where_the_normalised_branch_exceeds_its_negative() -> None:
+    layer = GatedConv2d(nn.Conv2d(1, 1, 1, bias=False), GateSpec("1x1")).eval()
+    layer.gate.branch.weight.data.fill_(1.0)
+    layer.gate.norm.eps = 0.0
+    layer.gate.set_threshold(0.25)
+    z = torch.tensor([-0.5, -0.25, 0.0, 0.25, 1.0]).reshape(1, 1, 1, 5)
+    gate = layer.gate(z).flatten().tolist()
+    assert gate == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_add_gates_takes_the_residual_convolutions_only() -> None:
+    model = add_gates(make_net("resnet20", 10), GateSpec())
+    gated = [name for name, module in model.named_modules() if isinstance(module, GatedConv2d)]
+    assert len(gated) == 18
+    assert isinstance(model.conv, nn.Conv2d)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "blocks.0.bn1", "blocks.9.conv1"])
+def test_add_gates_names_a_layer_it_cannot_gate(name: str) -> None:
+    with pytest.raises(TrainingError, match=name):
+        add_gates(make_net("resnet20", 10), GateSpec(), [name])
+
+
+def test_after_norm_needs_a_batch_norm() -> None:
+    spec = GateSpec(after_norm=True)
+    with pytest.raises(TrainingError, match="linear.*not a convolution"):
+        add_gates(make_net("resnet20", 10), spec, ["linear"])
+    bare = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    with pytest.raises(TrainingError, match="no batch norm follows"):
+        add_gates(bare, spec, ["0"])

@@ -1,0 +1,66 @@
+"""MACs by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.macs import MaskRecorder, count_macs
+from sluice_training.nets import add_gates, make_net
+
+# ResNet-20 (He et al., 2016, section 4.2): stem 32*32*16*27; three stages of six 3x3 convolutions
+# of 2,359,296 MACs each, but for the first of stages 2 and 3, which has half the inputs.
+RESNET20 = 32 * 32 * 16 * 27 + 16 * 2_359_296 + 2 * 1_179_648 + 64 * 10
+# One 3x3 map at the output's size and the layer's input channels.
+KXK_BRANCHES = 9 * (6 * 1024 * 16 + 256 * (16 + 5 * 32) + 64 * (32 + 5 * 64))
+ONE_BRANCHES = KXK_BRANCHES // 9
+K_BRANCHES = 6 * 1024 * 16 * 16 + 256 * 32 * (16 + 5 * 32) + 64 * 64 * (32 + 5 * 64)
+
+
+def test_dense_resnet20() -> None:
+    assert count_macs(make_net("resnet20", 10), (3, 32, 32)).dense == RESNET20 == 40_551_040
+
+
+@pytest.mark.parametrize(
+    ("spec", "branches"),
+    [
+        (GateSpec("kxk-one"), KXK_BRANCHES),
+        (GateSpec("1x1-one"), ONE_BRANCHES),
+        (GateSpec("1x1"), K_BRANCHES),
+        (GateSpec("groups", maps=4), 4 * KXK_BRANCHES),
+    ],
+    ids=lambda value: getattr(value, "form", ""),
+)
+def test_branches_of_each_form(spec: GateSpec, branches: int) -> None:
+    report = count_macs(add_gates(make_net("resnet20", 10), spec), (3, 32, 32))
+    assert (report.dense, report.branches) == (RESNET20, branches)
+    assert report.executed == RESNET20 + branches
+
+
+def test_tile_branch_runs_once_a_tile() -> None:
+    layer = nn.Sequential(GatedConv2d(nn.Conv2d(8, 4, 3, 1, 1), GateSpec("tile", grid=4)))
+    assert count_macs(layer, (8, 16, 16)).branches == 4 * 4 * 8
+
+
+def test_masks_are_counted_and_dead_maps_told_apart() -> None:
+    """Two gate maps of two channels each on 4x4 pixels: one dead, one open on a quarter."""
+    spec = GateSpec("groups", maps=2)
+    layer = nn.Sequential(GatedConv2d(nn.Conv2d(1, 4, 1, bias=False), spec)).eval()
+    gate = layer[0].gate
+    gate.branch.weight.data.copy_(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1))
+    gate.norm.bias.data.copy_(torch.tensor([-1.0, 0.0]))
+    picture = torch.full((1, 1, 4, 4), -1.0)
+    picture[0, 0, 0] = 1.0
+    recorder = MaskRecorder(layer)
+    with torch.no_grad(), recorder:
+        layer(picture)
+    report = recorder.fill(count_macs(layer, (1, 4, 4)))
+    conv, branch = 4 * 16, 2 * 16
+    assert (report.dense, report.branches) == (conv, branch)
+    assert report.layers[0].density == 4 / 32
+    assert report.layers[0].dead == 0.5
+    assert report.executed == conv / 8 + branch
+    assert report.cut == pytest.approx(1 - (8 + 32) / 64)
+    assert report.cut_by_live_gates == pytest.approx(report.cut - 0.5)

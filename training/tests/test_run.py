@@ -1,0 +1,123 @@
+"""Resuming equals not stopping; checkpoints; the density controller; the command lines' errors."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from sluice_training.batches import Normalizer
+from sluice_training.checkpoint import build_model, read_checkpoint, warm_start, write_checkpoint
+from sluice_training.data import LabelledImages
+from sluice_training.density import DensityController
+from sluice_training.errors import TrainingError
+from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.nets import make_net
+from sluice_training.run import Run, RunConfig, learning_rate
+
+TRAINING = Path(__file__).resolve().parent.parent
+NORMALIZER = Normalizer((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+GATE = GateSpec().__dict__
+
+
+def some_data() -> LabelledImages:
+    generator = torch.Generator().manual_seed(11)
+    images = torch.randint(256, (32, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    return LabelledImages(images, torch.arange(32) % 10, tuple("abcdefghij"))
+
+
+def new_run() -> Run:
+    torch.manual_seed(1)
+    config = RunConfig(epochs=3, batch_size=8, precision="fp32")
+    return Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER)
+
+
+def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    whole = new_run()
+    whole.train_epoch()
+    described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
+    write_checkpoint(tmp_path / "c.pt", described | whole.state())
+    after_one = {k: v.clone() for k, v in whole.model.state_dict().items()}
+    whole.train_epoch()
+    whole.train_epoch()
+
+    torch.manual_seed(99)
+    config = RunConfig(epochs=3, batch_size=8, precision="fp32")
+    resumed = Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER)
+    resumed.restore(read_checkpoint(tmp_path / "c.pt"))
+    resumed.train_epoch()
+    resumed.train_epoch()
+
+    final, again = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(final[name], again[name]) for name in final)
+    assert not torch.equal(final["linear.weight"], after_one["linear.weight"])
+
+
+def test_warm_start_keeps_the_dense_weights(tmp_path: Path) -> None:
+    dense, gated = make_net("resnet20", 10), build_model("resnet20", GATE, 10)
+    warm_start(gated, {"model": dense.state_dict()}, tmp_path)
+    assert torch.equal(gated.blocks[4].conv2.conv.weight, dense.blocks[4].conv2.weight)
+    with pytest.raises(TrainingError, match="has no place"):
+        warm_start(gated, {"model": make_net("resnet32", 10).state_dict()}, tmp_path)
+
+
+def test_learning_rate_at_known_points() -> None:
+    config = RunConfig(epochs=1, peak_lr=0.4, warmup=0.2)
+    found = [learning_rate(config, p) for p in (0.0, 0.1, 0.2, 0.6, 1.0)]
+    assert found == pytest.approx([0.0, 0.2, 0.4, 0.2, 0.0])
+
+
+def test_controller_reaches_its_target_on_a_skewed_branch() -> None:
+    """Exponential inputs: the open-loop threshold 0 would leave exp(-1) = 0.37 open, not 0.5."""
+    torch.manual_seed(2)
+    layer = nn.Sequential(GatedConv2d(nn.Conv2d(1, 1, 1, bias=False), GateSpec("1x1"))).train()
+    layer[0].gate.branch.weight.data.fill_(1.0)
+    controller = DensityController(layer, {"0": 1.0}, target=0.5, anneal=0.5)
+    exponential = torch.distributions.Exponential(1.0)
+    densities = []
+    for step in range(400):
+        controller.before_step(step / 400)
+        layer(exponential.sample((16, 1, 8, 8)))
+        controller.after_step()
+        densities.append(controller.density)
+    assert densities[0] > 0.95
+    assert sum(densities[-50:]) / 50 == pytest.approx(0.5, abs=0.02)
+    # The median of an exponential lies 1 - ln 2 standard deviations below its mean.
+    threshold = controller.scheduled_threshold(1.0) + controller.correction
+    assert threshold == pytest.approx(1 - math.log(2), abs=0.05)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 100])
+def test_damaged_checkpoints_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "c.pt"
+    path.write_bytes(content)
+    with pytest.raises(TrainingError, match="c.pt: not a readable checkpoint"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["train.py", "--data", "nowhere", "--output", "out"], "nowhere/train: no such folder"),
+        (["export.py", "--checkpoint", "none.pt", "--output", "x.onnx"], "none.pt: no such"),
+        (["evaluate.py", "--onnx", "none.onnx", "--data", "nowhere"], "none.onnx: not a readable"),
+    ],
+)
+def test_command_lines_give_one_clear_line(tmp_path: Path, command: list[str], named: str) -> None:
+    script, *options = command
+    done = subprocess.run(
+        [sys.executable, str(TRAINING / script), *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
