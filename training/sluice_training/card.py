@@ -17,7 +17,7 @@ def write_card(
     macs: MacsReport,
     log: Path,
 ) -> None:
-    """Write the Markdown card: facts, accuracies, MACs, gates, and the last line of the run's log."""
+    """Write the Markdown card: facts, the time in the run's log, accuracies, MACs and gates."""
     lines = [f"# {title}", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
     records = [json.loads(line) for line in log.read_text().splitlines()]
