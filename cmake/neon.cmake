@@ -1,5 +1,7 @@
 # Toolchain of the AArch64 cross build: Debian's compiler, the sysroot of cmake/setup.sh, static
-# programs that QEMU runs as they are.
+# programs that QEMU runs as they are. Generators are those of build/release, which
+# add_halide_generator finds through its exported package sluice-halide_generators: Halide itself is never linked here, so
+# this tree looks for HalideHelpers, not for Halide.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)

@@ -53,7 +53,7 @@ def file_violations(root: Path, path: Path) -> list[str]:
         return found
     parts = relative.parts
     for line, included in includes(text):
-        halide = Path(included).name in {"Halide.h", "HalideBuffer.h"}
+        halide = Path(included).name == "Halide.h"
         if parts[0] == "runtime" or (parts[0] == "apps" and parts[1] != "autotune"):
             if halide:
                 found.append(f"{relative}:{line}: {parts[0]}/ must not include {included}")
