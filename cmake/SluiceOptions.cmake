@@ -11,7 +11,9 @@ if(SLUICE_WERROR)
     target_compile_options(sluice_flags INTERFACE -Werror)
 endif()
 if(SLUICE_SANITIZE)
-    target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer)
+    # Without -fno-sanitize-recover undefined behaviour is printed and the test passes.
+    target_compile_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE}
+        -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(sluice_flags INTERFACE -fsanitize=${SLUICE_SANITIZE})
 endif()
 
