@@ -1,0 +1,169 @@
+"""Writes cases for the scalar reference, their results computed by ONNX Runtime.
+
+Usage: make_cases.py OUTPUT. A case is a line "case NAME OPERATOR", one of integers, one of reals,
+and a line a tensor (rank, extents, elements), the last of them the expected result.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper
+
+Arrays = list[np.ndarray]
+RANDOM = np.random.default_rng(20)
+
+
+def random(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def run(nodes: list[onnx.NodeProto], feeds: dict[str, np.ndarray]) -> np.ndarray:
+    """Value "y" of a graph of these nodes."""
+    graph = helper.make_graph(
+        nodes,
+        "case",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in feeds.items()
+        ],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    return session.run(None, feeds)[0]
+
+
+def one(op: str, feeds: dict[str, np.ndarray], **attributes: object) -> np.ndarray:
+    return run([helper.make_node(op, list(feeds), ["y"], **attributes)], feeds)
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+class Cases:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, name: str, op: str, numbers: list[int], reals: list[float], arrays: Arrays):
+        self.lines.append(f"case {name} {op}")
+        for values in (numbers, reals):
+            self.lines.append(" ".join(map(str, [len(values), *values])))
+        self.lines.append(str(len(arrays)))
+        for array in arrays:
+            data = [f"{v:.9g}" for v in array.ravel()]
+            self.lines.append(" ".join([str(array.ndim), *map(str, array.shape), *data]))
+
+
+def convolutions(cases: Cases) -> None:
+    for i, (kernel, stride, pads) in enumerate(
+        [((3, 3), (1, 1), (1, 1, 1, 1)), ((1, 1), (2, 2), (0, 0, 0, 0)),
+         ((5, 3), (2, 1), (2, 0, 1, 2))]
+    ):
+        feeds = {"x": random(2, 3, 9, 8), "w": random(4, 3, *kernel), "b": random(4)}
+        y = one("Conv", feeds, strides=stride, pads=pads)
+        cases.add(f"conv{i}", "conv", [*stride, *pads], [], [*feeds.values(), y])
+
+
+def fused_convolutions(cases: Cases) -> None:
+    for maps in (1, 2, 6):
+        feeds = {
+            "x": random(2, 3, 7, 6), "w": random(6, 3, 3, 3), "b": random(6),
+            "scale": random(6), "shift": random(6),
+        }
+        gate = np.maximum(random(2, maps, 7, 6), 0)
+        residual = random(2, 6, 7, 6)
+        expanded = np.repeat(gate, 6 // maps, axis=1)
+        more = {
+            "g": expanded, "s4": feeds["scale"].reshape(1, 6, 1, 1),
+            "t4": feeds["shift"].reshape(1, 6, 1, 1), "r": residual,
+            "low": np.array(-0.5, np.float32), "high": np.array(2.5, np.float32),
+        }
+        node = helper.make_node
+        y = run(
+            [
+                node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1]),
+                node("Relu", ["c"], ["a"]), node("Mul", ["a", "g"], ["ag"]),
+                node("Mul", ["ag", "s4"], ["sag"]), node("Add", ["sag", "t4"], ["st"]),
+                node("Add", ["st", "r"], ["str"]), node("Clip", ["str", "low", "high"], ["y"]),
+            ],
+            {"x": feeds["x"], "w": feeds["w"], "b": feeds["b"], **more},
+        )
+        cases.add(f"gate{maps}", "fused_conv", [], [-0.5, 2.5],
+                  [*feeds.values(), gate, residual, y])
+
+
+def pools(cases: Cases) -> None:
+    x = random(2, 3, 8, 7)
+    for ceil in (0, 1):
+        window = [3, 2, 2, 3, 1, 0, 1, 1, ceil]
+        shape = {"kernel_shape": [3, 2], "strides": [2, 3], "pads": [1, 0, 1, 1]}
+        y = one("MaxPool", {"x": x}, ceil_mode=ceil, **shape)
+        cases.add(f"max{ceil}", "max_pool", [*window, 0], [], [x, y])
+        for include in (0, 1):
+            y = one("AveragePool", {"x": x}, ceil_mode=ceil, count_include_pad=include, **shape)
+            cases.add(f"average{ceil}{include}", "average_pool", [*window, include], [], [x, y])
+    cases.add("global", "global_average_pool", [], [], [x, one("GlobalAveragePool", {"x": x})])
+
+
+def resizes(cases: Cases) -> None:
+    x = random(1, 2, 6, 8)
+    coordinates = ["asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"]
+    roundings = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+    for c, coordinate in enumerate(coordinates):
+        for size in ((12, 16), (3, 4), (1, 16)):
+            sizes = ints(1, 2, *size)
+            feeds = {"x": x, "sizes": sizes}
+
+            def resize(mode: str, **more: str) -> np.ndarray:
+                node = helper.make_node(
+                    "Resize", ["x", "", "", "sizes"], ["y"], mode=mode,
+                    coordinate_transformation_mode=coordinate, **more)
+                return run([node], feeds)
+
+            name = f"{coordinate}_{size[0]}x{size[1]}"
+            cases.add(f"linear_{name}", "resize", [*size, 1, c, 0], [], [x, resize("linear")])
+            for r, rounding in enumerate(roundings):
+                y = resize("nearest", nearest_mode=rounding)
+                cases.add(f"{rounding}_{name}", "resize", [*size, 0, c, r], [], [x, y])
+
+
+def layouts_and_arithmetic(cases: Cases) -> None:
+    x = random(2, 3, 5, 4)
+    feeds = {"x": x, "pads": ints(0, 1, 2, 0, 0, 2, 0, -1), "v": np.array(1.5, np.float32)}
+    cases.add("pad", "pad", [0, 1, 2, 0, 0, 2, 0, -1], [1.5], [x, one("Pad", feeds)])
+    feeds = {"x": x, "starts": ints(0, 1, 4, 0), "ends": ints(2, 3, 0, 4),
+             "axes": ints(0, 1, 2, 3), "steps": ints(1, 1, -2, 3)}
+    cases.add("slice", "slice", [0, 1, 4, 0, 1, 1, -2, 3], [], [x, one("Slice", feeds)])
+    z = random(2, 2, 5, 4)
+    cases.add("concat", "concat", [1], [], [x, z, one("Concat", {"x": x, "z": z}, axis=1)])
+    y = one("Transpose", {"x": x}, perm=[0, 2, 3, 1])
+    cases.add("transpose", "transpose", [0, 2, 3, 1], [], [x, y])
+    for axis in (1, -1):
+        large = 60 * x  # exp of it overflows a float
+        y = one("Softmax", {"x": large}, axis=axis)
+        cases.add(f"softmax{axis}", "softmax", [axis], [], [large, y])
+    feeds = {"x": random(3, 7), "w": random(5, 7), "b": random(5)}
+    cases.add("linear", "linear", [], [], [*feeds.values(), one("Gemm", feeds, transB=1)])
+    for i, op in enumerate(["Add", "Sub", "Mul", "Div"]):
+        for other in (random(3, 1, 1), random(2, 1, 5, 4), random(1)):
+            name = f"{op}_{other.ndim}"
+            cases.add(name, "binary", [i], [], [x, other, one(op, {"x": x, "b": other})])
+            cases.add(f"{name}_swapped", "binary", [i], [], [other, x, one(op, {"b": other, "x": x})])
+
+
+def main() -> None:
+    cases = Cases()
+    for part in (convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic):
+        part(cases)
+    output = Path(sys.argv[1])
+    aside = output.with_suffix(".tmp")
+    aside.write_text("\n".join(cases.lines) + "\n")
+    aside.replace(output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+#include <limits>
+
+#include "reference/index.h"
+#include "reference/operators.h"
+
+namespace sluice::reference {
+
+std::int64_t window_count(const Window& window, int axis, std::int64_t extent) {
+    const auto a = std::size_t(axis);
+    const std::int64_t stride = window.stride[a];
+    const std::int64_t room = extent + window.pads[a] + window.pads[a + 2] - window.kernel[a];
+    if (!window.ceil_mode) {
+        return room / stride + 1;
+    }
+    const std::int64_t count = (room + stride - 1) / stride + 1;
+    return (count - 1) * stride >= extent + window.pads[a] ? count - 1 : count;
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
+              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads) {
+    const Window window{{weights.shape[2], weights.shape[3]}, stride, pads};
+    const std::int64_t height = x.shape[2], width = x.shape[3];
+    Tensor y = zeros({x.shape[0], weights.shape[0], window_count(window, 0, height),
+                      window_count(window, 1, width)});
+    for_each_index(y.shape, [&](const Shape& at) {
+        const std::int64_t n = at[0], k = at[1];
+        double sum = bias[std::size_t(k)];
+        for (std::int64_t c = 0; c < weights.shape[1]; ++c) {
+            for (std::int64_t r = 0; r < weights.shape[2]; ++r) {
+                for (std::int64_t s = 0; s < weights.shape[3]; ++s) {
+                    const std::int64_t in_y = at[2] * stride[0] - pads[0] + r;
+                    const std::int64_t in_x = at[3] * stride[1] - pads[1] + s;
+                    if (in_y < 0 || in_y >= height || in_x < 0 || in_x >= width) {
+                        continue;
+                    }
+                    sum += double(x.data[offset(x.shape, {n, c, in_y, in_x})]) *
+                           weights.data[offset(weights.shape, {k, c, r, s})];
+                }
+            }
+        }
+        y.data[offset(y.shape, at)] = float(sum);
+    });
+    return y;
+}
+
+Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
+                  const Tensor* residual) {
+    const Tensor weights{conv.weights->shape, conv.weights->floats()};
+    Tensor y = conv2d(x, weights, conv.bias, {conv.stride[0], conv.stride[1]},
+                      {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]});
+    for_each_index(y.shape, [&](const Shape& at) {
+        const auto k = std::size_t(at[1]);
+        const std::size_t i = offset(y.shape, at);
+        double value = apply(conv.act, y.data[i]);
+        if (gate != nullptr) {
+            // All gate forms at once: with G maps, each is shared by K / G consecutive channels.
+            const std::int64_t map = at[1] / (y.shape[1] / gate->shape[1]);
+            const float open = gate->data[offset(gate->shape, {at[0], map, at[2], at[3]})];
+            value = open == 0 ? 0 : value * open;
+        }
+        value = conv.scale[k] * value + conv.shift[k];
+        if (residual != nullptr) {
+            value += residual->data[i];
+        }
+        y.data[i] = apply(conv.post, value);
+    });
+    return y;
+}
+
+namespace {
+
+/// Calls visit(index of x) for the elements of x under the window at `at`, padding left out.
+template <typename Visit>
+void for_each_in_window(const Tensor& x, const Window& window, const Shape& at, Visit visit) {
+    for (std::int64_t r = 0; r < window.kernel[0]; ++r) {
+        for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
+            const std::int64_t in_y = at[2] * window.stride[0] - window.pads[0] + r;
+            const std::int64_t in_x = at[3] * window.stride[1] - window.pads[1] + s;
+            if (in_y >= 0 && in_y < x.shape[2] && in_x >= 0 && in_x < x.shape[3]) {
+                visit(offset(x.shape, {at[0], at[1], in_y, in_x}));
+            }
+        }
+    }
+}
+
+/// Elements of the padded input that the window at `place` covers along an axis.
+std::int64_t padded_extent(const Window& window, int axis, std::int64_t extent,
+                           std::int64_t place) {
+    const auto a = std::size_t(axis);
+    const std::int64_t begin = place * window.stride[a];
+    const std::int64_t end = extent + window.pads[a] + window.pads[a + 2];
+    return std::min(begin + window.kernel[a], end) - begin;
+}
+
+Tensor pooled(const Tensor& x, const Window& window) {
+    return zeros({x.shape[0], x.shape[1], window_count(window, 0, x.shape[2]),
+                  window_count(window, 1, x.shape[3])});
+}
+
+}  // namespace
+
+Tensor max_pool(const Tensor& x, const Window& window) {
+    Tensor y = pooled(x, window);
+    for_each_index(y.shape, [&](const Shape& at) {
+        float best = -std::numeric_limits<float>::infinity();
+        for_each_in_window(x, window, at, [&](std::size_t i) { best = std::max(best, x.data[i]); });
+        y.data[offset(y.shape, at)] = best;
+    });
+    return y;
+}
+
+Tensor average_pool(const Tensor& x, const Window& window) {
+    Tensor y = pooled(x, window);
+    for_each_index(y.shape, [&](const Shape& at) {
+        double sum = 0;
+        std::int64_t count = 0;
+        for_each_in_window(x, window, at, [&](std::size_t i) {
+            sum += x.data[i];
+            ++count;
+        });
+        if (window.count_include_pad) {
+            count = padded_extent(window, 0, x.shape[2], at[2]) *
+                    padded_extent(window, 1, x.shape[3], at[3]);
+        }
+        y.data[offset(y.shape, at)] = float(sum / double(count));
+    });
+    return y;
+}
+
+Tensor global_average_pool(const Tensor& x) {
+    Shape shape(x.shape.size(), 1);
+    shape[0] = x.shape[0];
+    shape[1] = x.shape[1];
+    Tensor y = zeros(shape);
+    const std::size_t area = x.data.size() / y.data.size();
+    for (std::size_t map = 0; map < y.data.size(); ++map) {
+        double sum = 0;
+        for (std::size_t i = 0; i < area; ++i) {
+            sum += x.data[map * area + i];
+        }
+        y.data[map] = float(sum / double(area));
+    }
+    return y;
+}
+
+}  // namespace sluice::reference
