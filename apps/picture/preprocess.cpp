@@ -1,0 +1,119 @@
+#include "picture/preprocess.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::picture {
+namespace {
+
+using Metadata = std::map<std::string, std::string>;
+
+Status wrong(const std::string& key, const std::string& needed) {
+    return Status::error("the metadata \"" + key + "\" is not " + needed,
+                         "export the model again");
+}
+
+Status read_triple(const Metadata& metadata, const std::string& key,
+                   std::array<float, 3>& triple) {
+    const auto entry = metadata.find(key);
+    if (entry == metadata.end()) {
+        return {};
+    }
+    const auto json = nlohmann::json::parse(entry->second, nullptr, false);
+    const bool numbers = json.is_array() && json.size() == 3 &&
+                         std::all_of(json.begin(), json.end(),
+                                     [](const auto& item) { return item.is_number(); });
+    if (!numbers) {
+        return wrong(key, "a JSON array of three numbers");
+    }
+    for (std::size_t c = 0; c < 3; ++c) {
+        triple[c] = json[c].get<float>();
+        if (!std::isfinite(triple[c])) {
+            return wrong(key, "three finite numbers");
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Preprocessing> read_preprocessing(const Metadata& metadata) {
+    Preprocessing result;
+    SLUICE_RETURN_IF_ERROR(read_triple(metadata, "sluice.mean", result.mean));
+    SLUICE_RETURN_IF_ERROR(read_triple(metadata, "sluice.std", result.deviation));
+    for (const float deviation : result.deviation) {
+        if (deviation <= 0.0f) {
+            return wrong("sluice.std", "three positive numbers");
+        }
+    }
+    const std::string key = "sluice.resize_shorter_side";
+    if (const auto entry = metadata.find(key); entry != metadata.end()) {
+        const auto json = nlohmann::json::parse(entry->second, nullptr, false);
+        if (!json.is_number_integer() || json < 1 || json > max_side) {
+            return wrong(key, "an integer of 1 to 32768");
+        }
+        result.shorter_side = json.get<int>();
+    }
+    return result;
+}
+
+Result<std::vector<std::string>> read_labels(const Metadata& metadata) {
+    const auto entry = metadata.find("sluice.labels");
+    if (entry == metadata.end()) {
+        return std::vector<std::string>{};
+    }
+    const auto json = nlohmann::json::parse(entry->second, nullptr, false);
+    const bool strings = json.is_array() &&
+                         std::all_of(json.begin(), json.end(),
+                                     [](const auto& item) { return item.is_string(); });
+    if (!strings) {
+        return wrong("sluice.labels", "a JSON array of strings");
+    }
+    std::vector<std::string> labels;
+    for (const auto& item : json) {
+        labels.push_back(item.get<std::string>());
+    }
+    return labels;
+}
+
+Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
+                    int height) {
+    if (picture.width == width && picture.height == height) {
+        return picture;
+    }
+    if (!preprocessing.shorter_side) {
+        return resize(picture, width, height);
+    }
+    const std::int64_t shorter = *preprocessing.shorter_side;
+    const std::int64_t least = std::min(picture.width, picture.height);
+    const std::int64_t scaled_width = shorter * picture.width / least;
+    const std::int64_t scaled_height = shorter * picture.height / least;
+    if (scaled_width < width || scaled_height < height) {
+        return Status::error("resized to a shorter side of " + std::to_string(shorter) +
+                                 " it is smaller than the input of " + std::to_string(width) +
+                                 "x" + std::to_string(height),
+                             "raise the shorter side");
+    }
+    if (scaled_width * scaled_height > max_pixels) {
+        return Status::error("is too long and narrow to resize", "crop it first");
+    }
+    return centre_crop(resize(picture, static_cast<int>(scaled_width),
+                              static_cast<int>(scaled_height)),
+                       width, height);
+}
+
+void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw) {
+    const std::size_t plane = picture.rgb.size() / 3;
+    for (std::size_t c = 0; c < 3; ++c) {
+        for (std::size_t i = 0; i < plane; ++i) {
+            const float sample = static_cast<float>(picture.rgb[3 * i + c]) / 255.0f;
+            nchw[c * plane + i] =
+                (sample - preprocessing.mean[c]) / preprocessing.deviation[c];
+        }
+    }
+}
+
+}  // namespace sluice::picture

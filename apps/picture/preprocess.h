@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "picture/picture.h"
+#include "sluice/status.h"
+
+namespace sluice::picture {
+
+/// How a network wants its pictures. The mean and deviation are of samples divided by 255.
+struct Preprocessing {
+    std::array<float, 3> mean = {0.0f, 0.0f, 0.0f};
+    std::array<float, 3> deviation = {1.0f, 1.0f, 1.0f};
+    /// The shorter side before the centre crop; none: the picture is resized to the input size.
+    std::optional<int> shorter_side;
+};
+
+/// Reads "sluice.mean", "sluice.std" (JSON arrays of three numbers) and
+/// "sluice.resize_shorter_side" (a JSON integer); absent ones keep their defaults.
+Result<Preprocessing> read_preprocessing(const std::map<std::string, std::string>& metadata);
+
+/// Class names of "sluice.labels" (a JSON array of strings); empty where it is absent.
+Result<std::vector<std::string>> read_labels(const std::map<std::string, std::string>& metadata);
+
+/// The picture at the network's input size. One that has it already comes back unchanged.
+Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
+                    int height);
+
+/// Normalises into `nchw` ([1, 3, height, width], RGB), which must have the picture's size.
+void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw);
+
+}  // namespace sluice::picture

@@ -1,0 +1,117 @@
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include "picture/picture.h"
+
+namespace picture = sluice::picture;
+using Bytes = std::vector<std::uint8_t>;
+
+namespace {
+
+Bytes read_bytes(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    Bytes bytes{std::istreambuf_iterator<char>(file), {}};
+    REQUIRE_FALSE(bytes.empty());
+    return bytes;
+}
+
+Bytes text(const std::string& words) { return {words.begin(), words.end()}; }
+
+Bytes ppm() {
+    Bytes bytes = text("P6 4 4 255\n");
+    bytes.insert(bytes.end(), 48, 7);
+    return bytes;
+}
+
+// A message is one line that says what is wrong and what to do.
+void check_refused(const Bytes& bytes) {
+    // A copy of the exact size lets the address sanitizer see a read past its end.
+    const auto result = picture::decode(Bytes(bytes));
+    REQUIRE_FALSE(result.ok());
+    CHECK_FALSE(result.status().problem().what.empty());
+    CHECK_FALSE(result.status().problem().remedy.empty());
+    CHECK(result.status().message().find('\n') == std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("truncated pictures are refused at every length") {
+    const std::string cases = SLUICE_PICTURE_CASES;
+    // The decoder is done before the file is: a PNG's end chunk takes 12 bytes, a JPEG's marker 2.
+    struct Kind {
+        Bytes bytes;
+        std::size_t trailer;
+    };
+    const Kind kinds[] = {{read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"), 2},
+                          {read_bytes(cases + "/progressive.jpg"), 2},
+                          {read_bytes(cases + "/rgb.png"), 12},
+                          {read_bytes(cases + "/palette.png"), 12},
+                          {ppm(), 0}};
+    for (const Kind& kind : kinds) {
+        REQUIRE(picture::decode(kind.bytes).ok());
+        for (std::size_t size = 0; size + kind.trailer < kind.bytes.size(); ++size) {
+            CAPTURE(size, kind.bytes.size());
+            check_refused(Bytes(kind.bytes.begin(),
+                                kind.bytes.begin() + static_cast<std::ptrdiff_t>(size)));
+        }
+    }
+}
+
+TEST_CASE("random bytes are refused, behind every format's first bytes too") {
+    std::mt19937 random(20);
+    const Bytes starts[] = {{}, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, {0xff, 0xd8, 0xff},
+                            {'P', '3'}, {'P', '6'}};
+    for (const Bytes& start : starts) {
+        for (int trial = 0; trial < 200; ++trial) {
+            Bytes bytes = start;
+            for (unsigned left = random() % 300; left > 0; --left) {
+                bytes.push_back(static_cast<std::uint8_t>(random()));
+            }
+            check_refused(bytes);
+        }
+    }
+}
+
+TEST_CASE("damaged bytes never crash a decoder") {
+    std::mt19937 random(21);
+    const std::string cases = SLUICE_PICTURE_CASES;
+    const Bytes sources[] = {read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"),
+                             read_bytes(cases + "/progressive.jpg"),
+                             read_bytes(cases + "/palette.png"), ppm()};
+    for (const Bytes& source : sources) {
+        for (int trial = 0; trial < 500; ++trial) {
+            Bytes bytes = source;
+            for (int flips = 0; flips < 3; ++flips) {
+                bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
+            }
+            // A flipped sample is still a picture: its pixels must then fill its size.
+            if (const auto result = picture::decode(bytes); result.ok()) {
+                const auto& value = result.value();
+                REQUIRE(value.rgb.size() ==
+                        static_cast<std::size_t>(value.width) * value.height * 3);
+            }
+        }
+    }
+}
+
+TEST_CASE("pictures that are not pictures of ours are refused") {
+    check_refused(read_bytes(std::string(SLUICE_PICTURE_CASES) + "/cmyk.jpg"));
+    for (const char* words : {"P6 0 4 255\n", "P6 4 4 0\n", "P6 4 4 70000\n", "P6 99999 1 255\n",
+                              "P6 30000 30000 255\n", "P6 99999999999999999999 1 255\n",
+                              "P3 1 1 255 1 2", "P3 1 1 255 1 2 256", "P3 -1 1 255", "GIF89a"}) {
+        CAPTURE(words);
+        check_refused(text(words));
+    }
+}
+
+TEST_CASE("a file that is missing or a folder is named") {
+    for (const char* path : {"/nowhere/a.png", "/"}) {
+        const auto result = picture::read(path);
+        REQUIRE_FALSE(result.ok());
+        CHECK(result.status().problem().file == path);
+    }
+}
