@@ -152,7 +152,8 @@ def layouts_and_arithmetic(cases: Cases) -> None:
         for other in (random(3, 1, 1), random(2, 1, 5, 4), random(1)):
             name = f"{op}_{other.ndim}"
             cases.add(name, "binary", [i], [], [x, other, one(op, {"x": x, "b": other})])
-            cases.add(f"{name}_swapped", "binary", [i], [], [other, x, one(op, {"b": other, "x": x})])
+            swapped = one(op, {"b": other, "x": x})
+            cases.add(f"{name}_swapped", "binary", [i], [], [other, x, swapped])
 
 
 def main() -> None:

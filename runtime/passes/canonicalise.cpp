@@ -1,0 +1,99 @@
+#include "passes/edit.h"
+#include "passes/passes.h"
+
+namespace sluice {
+namespace {
+
+bool is_no_op(const Graph& graph, const Node& node) {
+    if (node.op == Op::identity) {
+        return true;
+    }
+    return node.op == Op::cast && graph.values[std::size_t(node.inputs[0])].is_float &&
+           graph.values[std::size_t(node.outputs[0])].is_float;
+}
+
+bool is_output(const Graph& graph, ValueId id) {
+    return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+}
+
+void make_reshape(Graph& graph, Node& node) {
+    const Shape shape = shape_of(graph, node.outputs[0]);
+    Value target;
+    target.name = node.name + ".shape";
+    target.shape = {std::int64_t(shape.size())};
+    target.shape_known = true;
+    target.is_float = false;
+    target.constant = std::make_shared<Constant>(Constant{target.shape, shape});
+    node.op = Op::reshape;
+    node.attributes.clear();
+    node.inputs = {node.inputs[0], graph.add_value(std::move(target))};
+}
+
+/// Whether a ReduceMean covers H and W of [N, C, H, W] and nothing else.
+bool covers_picture(const Graph& graph, const Node& node) {
+    Shape axes = graph.ints_attribute(node, "axes", {});
+    if (node.inputs.size() > 1 && node.inputs[1] != no_value) {
+        const Constant* constant = graph.constant(node.inputs[1]);
+        axes = constant != nullptr ? constant->ints() : Shape{};
+    }
+    for (std::int64_t& axis : axes) {
+        axis += axis < 0 ? 4 : 0;
+    }
+    std::sort(axes.begin(), axes.end());
+    return shape_of(graph, node.inputs[0]).size() == 4 && axes == Shape{2, 3};
+}
+
+/// Returns the Reshape that has to follow, if any.
+std::optional<Node> make_global_average_pool(Graph& graph, Node& node) {
+    std::optional<Node> after;
+    const ValueId result = node.outputs[0];
+    if (shape_of(graph, result).size() == 2) {
+        Value pooled;
+        pooled.name = node.name + ".pooled";
+        pooled.shape = shape_of(graph, result);
+        pooled.shape.insert(pooled.shape.end(), {1, 1});
+        pooled.shape_known = true;
+        node.outputs = {graph.add_value(std::move(pooled))};
+        after.emplace();
+        after->name = node.name + ".reshape";
+        after->inputs = node.outputs;
+        after->outputs = {result};
+        make_reshape(graph, *after);
+    }
+    node.op = Op::global_average_pool;
+    node.inputs.resize(1);
+    node.attributes.clear();
+    return after;
+}
+
+}  // namespace
+
+Status canonicalise(Graph& graph) {
+    std::vector<Node> nodes;
+    // Nodes are rewritten in a copy: replace_uses has to see all of them still in the graph.
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        if (is_no_op(graph, graph.nodes[i]) && !is_output(graph, graph.nodes[i].outputs[0])) {
+            replace_uses(graph, graph.nodes[i].outputs[0], graph.nodes[i].inputs[0]);
+        }
+    }
+    for (Node& original : graph.nodes) {
+        if (is_no_op(graph, original) && !is_output(graph, original.outputs[0])) {
+            continue;
+        }
+        Node node = original;
+        std::optional<Node> after;
+        if (node.op == Op::flatten || node.op == Op::squeeze || node.op == Op::unsqueeze) {
+            make_reshape(graph, node);
+        } else if (node.op == Op::reduce_mean && covers_picture(graph, node)) {
+            after = make_global_average_pool(graph, node);
+        }
+        nodes.push_back(std::move(node));
+        if (after) {
+            nodes.push_back(std::move(*after));
+        }
+    }
+    graph.nodes = std::move(nodes);
+    return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,114 @@
+#include "passes/edit.h"
+#include "passes/passes.h"
+
+namespace sluice {
+namespace {
+
+float at(const std::vector<float>& values, std::size_t c) {
+    return values[values.size() == 1 ? 0 : c];
+}
+
+bool is_identity(const std::vector<float>& scale, const std::vector<float>& shift) {
+    return all_equal(scale, 1) && all_equal(shift, 0);
+}
+
+/// `second` after `first`: a clamp is monotone, so its bounds go through.
+Clamp compose(const Clamp& first, const Clamp& second) {
+    const auto through = [&second](float v) {
+        return std::min(std::max(v, second.low), second.high);
+    };
+    return {through(first.low), through(first.high)};
+}
+
+/// scale and shift (in place) followed by those of `affine`.
+void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& affine) {
+    const std::size_t count = std::max(scale.size(), affine.scale.size());
+    std::vector<float> new_scale(count), new_shift(count);
+    for (std::size_t c = 0; c < count; ++c) {
+        const double by = at(affine.scale, c);
+        new_scale[c] = float(by * at(scale, c));
+        new_shift[c] = float(by * at(shift, c) + at(affine.shift, c));
+    }
+    scale = std::move(new_scale);
+    shift = std::move(new_shift);
+}
+
+void scale_weights(FusedConv& conv, const Affine& affine) {
+    Constant weights = *conv.weights;
+    auto& data = std::get<std::vector<float>>(weights.data);
+    const std::size_t per_map = data.size() / conv.bias.size();
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        data[i] = float(double(data[i]) * at(affine.scale, i / per_map));
+    }
+    conv.weights = std::make_shared<Constant>(std::move(weights));
+    for (std::size_t k = 0; k < conv.bias.size(); ++k) {
+        conv.bias[k] =
+            float(double(conv.bias[k]) * at(affine.scale, k) + at(affine.shift, k));
+    }
+}
+
+/// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.
+bool absorb(FusedConv& conv, bool has_residual, const Affine& affine) {
+    const bool only_clamps = is_identity(affine.scale, affine.shift);
+    const bool nothing_between =
+        conv.gate == GateForm::none && !has_residual && is_identity(conv.scale, conv.shift);
+    if (!conv.post.is_none()) {
+        if (only_clamps) {
+            conv.post = compose(conv.post, affine.clamp);
+        }
+        return only_clamps;
+    }
+    if (nothing_between && (only_clamps || conv.act.is_none())) {
+        if (!only_clamps) {
+            scale_weights(conv, affine);
+        }
+        conv.act = compose(conv.act, affine.clamp);
+        return true;
+    }
+    if (has_residual && !all_equal(affine.scale, 1)) {
+        return false;  // the scale would have to reach the residual
+    }
+    chain(conv.scale, conv.shift, affine);
+    conv.post = affine.clamp;
+    return true;
+}
+
+bool absorb(Affine& first, const Affine& second) {
+    const bool only_clamps = is_identity(second.scale, second.shift);
+    if (!first.clamp.is_none() && !only_clamps) {
+        return false;
+    }
+    if (!only_clamps) {
+        chain(first.scale, first.shift, second);
+    }
+    first.clamp = compose(first.clamp, second.clamp);
+    return true;
+}
+
+bool fold_into_producer(Graph& graph, const Node& node) {
+    Node* before = graph.producer(node.inputs[0]);
+    if (before == nullptr || graph.consumer_count(node.inputs[0]) != 1) {
+        return false;
+    }
+    if (before->op == Op::fused_conv) {
+        return absorb(*before->fused_conv, before->inputs[2] != no_value, *node.affine);
+    }
+    return before->op == Op::affine && absorb(*before->affine, *node.affine);
+}
+
+}  // namespace
+
+Status fold_affine(Graph& graph) {
+    for (std::size_t i = 0; i < graph.nodes.size();) {
+        const Node& node = graph.nodes[i];
+        if (node.op == Op::affine && fold_into_producer(graph, node)) {
+            graph.producer(node.inputs[0])->outputs = node.outputs;
+            graph.nodes.erase(graph.nodes.begin() + std::ptrdiff_t(i));
+        } else {
+            ++i;
+        }
+    }
+    return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,36 @@
+#pragma once
+
+#include "graph/graph.h"
+
+/// Rewrites of a graph whose shapes are inferred and constants folded. Each keeps the nodes in
+/// topological order, the result within float rounding, and the names of convolutions and outputs.
+namespace sluice {
+
+/// All passes below, in their order.
+Status optimise(Graph& graph);
+
+/// Drops Identity and Cast of floats; Flatten, Squeeze and Unsqueeze become Reshape; ReduceMean
+/// over H and W becomes GlobalAveragePool, with a Reshape where it drops the extents.
+[[nodiscard]] Status canonicalise(Graph& graph);
+
+/// BatchNormalization, Relu, Clip, HardSigmoid and arithmetic with a scalar or per-channel
+/// constant become Op::affine.
+[[nodiscard]] Status lower_affine(Graph& graph);
+
+/// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay, with a remark.
+[[nodiscard]] Status lower_conv(Graph& graph);
+
+/// Moves an affine into the fused_conv or affine before it, where nothing else reads between.
+[[nodiscard]] Status fold_affine(Graph& graph);
+
+/// Mul of a convolution by a non-negative map becomes the convolution's gate (Dong et al., "More
+/// is Less", CVPR 2017, section 3). What looks like a gate and is none gets a remark.
+[[nodiscard]] Status fuse_gate(Graph& graph);
+
+/// Add becomes the residual of the fused_conv on one of its sides.
+[[nodiscard]] Status fuse_residual(Graph& graph);
+
+/// Sets FusedConv::is_branch on the convolutions that only gates depend on.
+[[nodiscard]] Status mark_branches(Graph& graph);
+
+}  // namespace sluice

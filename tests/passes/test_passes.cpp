@@ -1,0 +1,219 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "builder.h"
+#include "passes/passes.h"
+
+using namespace sluice;
+
+namespace {
+
+std::vector<const Node*> nodes_of(const Graph& graph, Op op) {
+    std::vector<const Node*> found;
+    for (const Node& node : graph.nodes) {
+        if (node.op == op) {
+            found.push_back(&node);
+        }
+    }
+    return found;
+}
+
+/// Optimises the built graph; the result must be what the unoptimised graph computes.
+Graph optimised(Builder& b) {
+    INFO("seed " << b.seed);
+    std::vector<reference::Tensor> inputs;
+    for (const ValueId id : b.graph.inputs) {
+        inputs.push_back({b.shape(id), b.numbers(b.shape(id), -1, 1)});
+    }
+    Graph graph = b.graph;
+    const Status status = optimise(graph);
+    INFO(status.message());
+    REQUIRE(status.ok());
+    const auto before = reference::interpret(b.graph, inputs);
+    const auto after = reference::interpret(graph, inputs);
+    REQUIRE(before.ok());
+    REQUIRE(after.ok());
+    for (std::size_t o = 0; o < before->size(); ++o) {
+        const auto& expected = before.value()[o];
+        const auto& got = after.value()[o];
+        REQUIRE(got.shape == expected.shape);
+        for (std::size_t i = 0; i < expected.data.size(); ++i) {
+            const double bound = 1e-5 * (1 + std::abs(double(expected.data[i])));
+            REQUIRE(std::abs(double(got.data[i]) - expected.data[i]) <= bound);
+        }
+    }
+    return graph;
+}
+
+/// One gated fused_conv and its branch, nothing else.
+const Node& require_gated(const Graph& graph, GateForm form) {
+    REQUIRE(graph.nodes.size() == 2);
+    const Node &branch = graph.nodes[0], &conv = graph.nodes[1];
+    REQUIRE(branch.op == Op::fused_conv);
+    REQUIRE(conv.op == Op::fused_conv);
+    CHECK(branch.fused_conv->is_branch);
+    CHECK_FALSE(conv.fused_conv->is_branch);
+    CHECK(conv.fused_conv->gate == form);
+    CHECK(conv.inputs[1] == branch.outputs[0]);
+    return conv;
+}
+
+}  // namespace
+
+TEST_CASE("convolution, normalisation and ReLU become one convolution") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    b.output(b.relu(b.normalize(b.conv(b.input({2, 3, 5, 4}), 6, 3))));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 1);
+    CHECK(graph.nodes[0].name == "node0");
+    CHECK(graph.nodes[0].fused_conv->act.low == 0);
+    CHECK(graph.nodes[0].fused_conv->post.is_none());
+    CHECK(graph.outputs == b.graph.outputs);
+}
+
+TEST_CASE("position and element gates fuse, whichever factor comes first") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const bool swapped = GENERATE(false, true), element = GENERATE(false, true);
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId y = b.relu(b.normalize(b.conv(x, 6, 3)));
+    const ValueId g = b.clip(b.normalize(b.conv(x, element ? 6 : 1, 1)), 0, 1);
+    b.output(b.node(Op::mul, swapped ? std::vector{g, y} : std::vector{y, g}, b.shape(y)));
+    const Graph graph = optimised(b);
+    const Node& conv = require_gated(graph, element ? GateForm::element : GateForm::position);
+    CHECK(conv.fused_conv->weights->shape[2] == 3);
+    CHECK(conv.fused_conv->act.low == 0);
+}
+
+TEST_CASE("gates of channel blocks fuse in both exported forms") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const bool expanded = GENERATE(false, true);
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId y = b.conv(x, 6, 3);
+    const ValueId g = b.clip(b.conv(x, 2, 3), 0, 1);
+    const Shape wide = {2, 2, 3, 5, 4};
+    const ValueId maps = b.node(Op::unsqueeze, {g}, {2, 2, 1, 5, 4});
+    if (expanded) {
+        const ValueId repeated = b.node(Op::expand, {maps}, wide);
+        b.output(b.mul(y, b.node(Op::reshape, {repeated}, {2, 6, 5, 4})));
+    } else {
+        const ValueId product = b.mul(b.node(Op::reshape, {y}, wide), maps);
+        b.output(b.node(Op::reshape, {product}, {2, 6, 5, 4}));
+    }
+    require_gated(optimised(b), GateForm::group);
+}
+
+TEST_CASE("pre-activation: normalisation and ReLU after the gate become scale, shift and post") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId product = b.mul(b.conv(x, 6, 3), b.relu(b.conv(x, 1, 3)));
+    b.output(b.relu(b.normalize(product)));
+    const Graph graph = optimised(b);
+    const Node& conv = require_gated(graph, GateForm::position);
+    CHECK(conv.fused_conv->act.is_none());
+    CHECK(conv.fused_conv->post.low == 0);
+}
+
+TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortcut's") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId product = b.mul(b.conv(x, 6, 3), b.clip(b.conv(x, 1, 1), 0, 1));
+    const ValueId shortcut = b.normalize(b.conv(x, 6, 1));
+    b.output(b.relu(b.add_up(shortcut, product)));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 3);
+    const Node& sum = graph.nodes.back();
+    CHECK(sum.fused_conv->gate == GateForm::position);
+    CHECK(sum.fused_conv->post.low == 0);
+    CHECK(sum.inputs[2] == graph.producer(sum.inputs[2])->outputs[0]);
+    CHECK(graph.producer(sum.inputs[2])->fused_conv->gate == GateForm::none);
+}
+
+TEST_CASE("a scale after the residual stays behind it") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    b.output(b.relu(b.normalize(b.add_up(b.conv(x, 3, 3), x))));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 2);
+    CHECK(graph.nodes[0].inputs[2] == x);
+    CHECK(graph.nodes[1].op == Op::affine);
+}
+
+TEST_CASE("a tile gate fuses through Resize and marks its branch") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({1, 3, 4, 4});
+    const ValueId coarse = b.node(Op::max_pool, {x}, {1, 3, 2, 2},
+                                  {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{2, 2}}});
+    const ValueId g = b.node(Op::resize, {b.clip(b.conv(coarse, 1, 1), 0, 1)}, {1, 1, 4, 4},
+                             {{"coordinate_transformation_mode", std::string("asymmetric")},
+                              {"nearest_mode", std::string("floor")}});
+    b.output(b.mul(b.conv(x, 6, 3), g));
+    const Graph graph = optimised(b);
+    CHECK(nodes_of(graph, Op::mul).empty());
+    const auto convs = nodes_of(graph, Op::fused_conv);
+    REQUIRE(convs.size() == 2);
+    CHECK(convs[0]->fused_conv->is_branch);
+    CHECK(convs[1]->fused_conv->gate == GateForm::position);
+}
+
+TEST_CASE("what is no gate stays a product, with the reason") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId y = b.conv(x, 6, 3);
+    std::string reason;
+    SECTION("a second reader") {
+        b.output(b.mul(y, b.relu(b.conv(x, 1, 1))));
+        b.output(b.relu(y));
+        reason = "read elsewhere";
+    }
+    SECTION("a gate without a clamp") {
+        b.output(b.mul(y, b.conv(x, 1, 1)));
+        reason = "not clamped";
+    }
+    SECTION("a gate of one value a channel") {
+        const ValueId mean = b.node(Op::global_average_pool, {b.relu(b.conv(x, 6, 1))},
+                                    {2, 6, 1, 1});
+        b.output(b.mul(y, b.relu(mean)));
+        reason = "do not match";
+    }
+    SECTION("two convolutions that could both be the gate") {
+        b.output(b.mul(b.relu(y), b.relu(b.conv(x, 6, 3))));
+        reason = "either factor";
+    }
+    const Graph graph = optimised(b);
+    const auto products = nodes_of(graph, Op::mul);
+    REQUIRE(products.size() == 1);
+    CHECK_THAT(products[0]->remark, Catch::Contains(reason));
+    for (const Node* conv : nodes_of(graph, Op::fused_conv)) {
+        CHECK(conv->fused_conv->gate == GateForm::none);
+        CHECK_FALSE(conv->fused_conv->is_branch);
+    }
+}
+
+TEST_CASE("Identity and ReduceMean are rewritten to what plans know") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId same = b.node(Op::identity, {x}, b.shape(x));
+    b.output(b.node(Op::reduce_mean, {same}, {2, 3},
+                    {{"axes", Shape{-1, -2}}, {"keepdims", std::int64_t{0}}}));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 2);
+    CHECK(graph.nodes[0].op == Op::global_average_pool);
+    CHECK(graph.nodes[1].op == Op::reshape);
+    CHECK(graph.outputs == b.graph.outputs);
+}
+
+TEST_CASE("a grouped convolution stays and says so") {
+    Builder b(1);
+    b.output(b.conv(b.input({1, 1, 4, 4}), 2, 3));
+    b.graph.nodes[0].attributes["group"] = std::int64_t{2};
+    REQUIRE(optimise(b.graph).ok());
+    CHECK(b.graph.nodes[0].op == Op::conv);
+    CHECK_THAT(b.graph.nodes[0].remark, Catch::Contains("grouped"));
+}
+
+TEST_CASE("an unknown shape is a failure that names the node") {
+    Builder b(1);
+    b.output(b.relu(b.input({1, 1, 4, 4})));
+    b.graph.values[std::size_t(b.graph.outputs[0])].shape_known = false;
+    CHECK_THAT(optimise(b.graph).message(), Catch::Contains("node0 (Relu)"));
+}

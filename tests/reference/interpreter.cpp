@@ -1,0 +1,241 @@
+#include "reference/interpreter.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+
+namespace sluice::reference {
+namespace {
+
+/// The tensors computed so far and the node at hand.
+struct Context {
+    const Graph& graph;
+    const Node& node;
+    const std::map<ValueId, Tensor>& values;
+
+    ValueId id(std::size_t i) const {
+        return i < node.inputs.size() ? node.inputs[i] : no_value;
+    }
+    const Tensor& input(std::size_t i) const { return values.at(id(i)); }
+    const Tensor* optional(std::size_t i) const {
+        return id(i) == no_value ? nullptr : &values.at(id(i));
+    }
+    float scalar(std::size_t i, float fallback) const {
+        return id(i) == no_value ? fallback : input(i).data[0];
+    }
+    Shape ints(std::size_t i, const Shape& fallback) const {
+        const Constant* constant = id(i) == no_value ? nullptr : graph.constant(id(i));
+        return constant == nullptr ? fallback : Shape(constant->ints());
+    }
+    Shape ints(const char* name, const Shape& fallback) const {
+        return graph.ints_attribute(node, name, fallback);
+    }
+    std::int64_t integer(const char* name, std::int64_t fallback) const {
+        return graph.int_attribute(node, name, fallback);
+    }
+    const Shape& shape() const { return graph.values[std::size_t(node.outputs[0])].shape; }
+};
+
+using Run = std::function<Tensor(const Context&)>;
+
+Window window_of(const Context& c) {
+    const Shape kernel = c.ints("kernel_shape", {1, 1});
+    const Shape stride = c.ints("strides", {1, 1});
+    const Shape pads = c.ints("pads", {0, 0, 0, 0});
+    return {{kernel[0], kernel[1]}, {stride[0], stride[1]}, {pads[0], pads[1], pads[2], pads[3]},
+            c.integer("ceil_mode", 0) != 0, c.integer("count_include_pad", 0) != 0};
+}
+
+Tensor run_conv(const Context& c) {
+    const Shape stride = c.ints("strides", {1, 1});
+    const Shape pads = c.ints("pads", {0, 0, 0, 0});
+    const Tensor& weights = c.input(1);
+    const Tensor* bias = c.optional(2);
+    return conv2d(c.input(0), weights,
+                  bias ? bias->data : std::vector<float>(std::size_t(weights.shape[0])),
+                  {stride[0], stride[1]}, {pads[0], pads[1], pads[2], pads[3]});
+}
+
+Tensor run_batch_normalization(const Context& c) {
+    Tensor y = c.input(0);
+    const double epsilon = c.graph.float_attribute(c.node, "epsilon", 1e-5F);
+    const std::size_t channels = std::size_t(y.shape[1]);
+    const std::size_t area = y.data.size() / std::size_t(y.shape[0] * y.shape[1]);
+    for (std::size_t i = 0; i < y.data.size(); ++i) {
+        const std::size_t k = i / area % channels;
+        const double unit = (y.data[i] - double(c.input(3).data[k])) /
+                            std::sqrt(c.input(4).data[k] + epsilon);
+        y.data[i] = float(unit * c.input(1).data[k] + c.input(2).data[k]);
+    }
+    return y;
+}
+
+Tensor run_reshape(const Context& c) { return {c.shape(), c.input(0).data}; }
+
+Tensor run_reduce_mean(const Context& c) {
+    return {c.shape(), global_average_pool(c.input(0)).data};
+}
+
+Tensor run_gemm(const Context& c) {
+    const bool transposed = c.integer("transB", 0) != 0;
+    const Tensor weights = transposed ? c.input(1) : transpose(c.input(1), {1, 0});
+    const Tensor y =
+        linear(c.input(0), weights, std::vector<float>(std::size_t(weights.shape[0])));
+    return c.optional(2) ? binary(Binary::add, y, c.input(2)) : y;
+}
+
+Tensor run_pad(const Context& c) {
+    const Shape pads = c.ints(1, {});
+    const auto middle = pads.begin() + std::ptrdiff_t(pads.size() / 2);
+    return pad(c.input(0), {pads.begin(), middle}, {middle, pads.end()}, c.scalar(2, 0));
+}
+
+Tensor run_slice(const Context& c) {
+    const Tensor& x = c.input(0);
+    const Shape given = c.ints(1, {});
+    Shape all(given.size());
+    std::iota(all.begin(), all.end(), 0);
+    const Shape axes = c.ints(3, all);
+    const Shape given_steps = c.ints(4, Shape(given.size(), 1));
+    Shape starts(x.shape.size(), 0), steps(x.shape.size(), 1);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        const std::size_t axis =
+            std::size_t(axes[i] < 0 ? axes[i] + std::int64_t(x.shape.size()) : axes[i]);
+        const std::int64_t extent = x.shape[axis];
+        steps[axis] = given_steps[i];
+        const std::int64_t start = given[i] < 0 ? given[i] + extent : given[i];
+        starts[axis] = std::min(std::max(start, std::int64_t{0}),
+                                steps[axis] < 0 ? extent - 1 : extent);
+    }
+    return slice(x, starts, steps, c.shape());
+}
+
+Tensor run_concat(const Context& c) {
+    std::vector<Tensor> parts;
+    for (std::size_t i = 0; i < c.node.inputs.size(); ++i) {
+        parts.push_back(c.input(i));
+    }
+    return concat(parts, int(c.integer("axis", 0)));
+}
+
+Tensor run_transpose(const Context& c) {
+    Shape reversed(c.input(0).shape.size());
+    std::iota(reversed.rbegin(), reversed.rend(), 0);
+    const Shape permutation = c.ints("perm", reversed);
+    return transpose(c.input(0), {permutation.begin(), permutation.end()});
+}
+
+Tensor run_resize(const Context& c) {
+    static const std::map<std::string, Coordinates> coordinates = {
+        {"asymmetric", Coordinates::asymmetric},
+        {"half_pixel", Coordinates::half_pixel},
+        {"align_corners", Coordinates::align_corners},
+        {"pytorch_half_pixel", Coordinates::pytorch_half_pixel}};
+    static const std::map<std::string, Rounding> roundings = {
+        {"round_prefer_floor", Rounding::round_prefer_floor},
+        {"round_prefer_ceil", Rounding::round_prefer_ceil},
+        {"floor", Rounding::floor},
+        {"ceil", Rounding::ceil}};
+    const auto text = [&c](const char* name, const char* fallback) {
+        return c.graph.string_attribute(c.node, name, fallback);
+    };
+    const Tensor& x = c.input(0);
+    Resize r;
+    const Tensor* scales = c.optional(2);
+    for (std::size_t a = 0; a < 2; ++a) {
+        r.size[a] = c.shape()[a + 2];
+        r.scale[a] = scales != nullptr && !scales->data.empty()
+                         ? double(scales->data[a + 2])
+                         : double(r.size[a]) / double(x.shape[a + 2]);
+    }
+    r.interpolation =
+        text("mode", "nearest") == "linear" ? Interpolation::linear : Interpolation::nearest;
+    r.coordinates = coordinates.at(text("coordinate_transformation_mode", "half_pixel"));
+    r.rounding = roundings.at(text("nearest_mode", "round_prefer_floor"));
+    return resize(x, r);
+}
+
+Run run_binary(Binary op) {
+    return [op](const Context& c) { return binary(op, c.input(0), c.input(1)); };
+}
+
+const std::map<Op, Run>& table() {
+    static const std::map<Op, Run> runs = {
+        {Op::add, run_binary(Binary::add)},
+        {Op::sub, run_binary(Binary::sub)},
+        {Op::mul, run_binary(Binary::mul)},
+        {Op::div, run_binary(Binary::div)},
+        {Op::conv, run_conv},
+        {Op::batch_normalization, run_batch_normalization},
+        {Op::relu, [](const Context& c) { return clamp({0, Clamp{}.high}, c.input(0)); }},
+        {Op::clip,
+         [](const Context& c) {
+             return clamp({c.scalar(1, Clamp{}.low), c.scalar(2, Clamp{}.high)}, c.input(0));
+         }},
+        {Op::hard_sigmoid,
+         [](const Context& c) {
+             const Affine a{{c.graph.float_attribute(c.node, "alpha", 0.2F)},
+                            {c.graph.float_attribute(c.node, "beta", 0.5F)},
+                            {0, 1}};
+             return affine(a, c.input(0));
+         }},
+        {Op::max_pool, [](const Context& c) { return max_pool(c.input(0), window_of(c)); }},
+        {Op::average_pool,
+         [](const Context& c) { return average_pool(c.input(0), window_of(c)); }},
+        {Op::global_average_pool, [](const Context& c) { return global_average_pool(c.input(0)); }},
+        {Op::reduce_mean, run_reduce_mean},
+        {Op::gemm, run_gemm},
+        {Op::softmax,
+         [](const Context& c) { return softmax(c.input(0), int(c.integer("axis", -1))); }},
+        {Op::reshape, run_reshape},
+        {Op::flatten, run_reshape},
+        {Op::squeeze, run_reshape},
+        {Op::unsqueeze, run_reshape},
+        {Op::identity, run_reshape},
+        {Op::cast, run_reshape},
+        {Op::expand,
+         [](const Context& c) { return binary(Binary::add, c.input(0), zeros(c.shape())); }},
+        {Op::pad, run_pad},
+        {Op::slice, run_slice},
+        {Op::concat, run_concat},
+        {Op::transpose, run_transpose},
+        {Op::resize, run_resize},
+        {Op::affine, [](const Context& c) { return affine(*c.node.affine, c.input(0)); }},
+        {Op::fused_conv,
+         [](const Context& c) {
+             return fused_conv(*c.node.fused_conv, c.input(0), c.optional(1), c.optional(2));
+         }},
+    };
+    return runs;
+}
+
+}  // namespace
+
+Result<std::vector<Tensor>> interpret(const Graph& graph, const std::vector<Tensor>& inputs) {
+    std::map<ValueId, Tensor> values;
+    for (std::size_t i = 0; i < graph.values.size(); ++i) {
+        const auto& constant = graph.values[i].constant;
+        if (constant && constant->is_float()) {
+            values[int(i)] = {constant->shape, constant->floats()};
+        }
+    }
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+        values[graph.inputs[i]] = inputs[i];
+    }
+    for (const Node& node : graph.nodes) {
+        const auto run = table().find(node.op);
+        if (run == table().end()) {
+            return error_at(graph, node, "the reference has no such operator",
+                            "fold constants before");
+        }
+        values[node.outputs[0]] = run->second({graph, node, values});
+    }
+    std::vector<Tensor> outputs;
+    for (const ValueId id : graph.outputs) {
+        outputs.push_back(values.at(id));
+    }
+    return outputs;
+}
+
+}  // namespace sluice::reference
