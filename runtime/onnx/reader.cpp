@@ -1,0 +1,307 @@
+#include "onnx/reader.h"
+
+#include <fstream>
+#include <unordered_map>
+
+#include "onnx.pb.h"
+#include "onnx/attributes.h"
+#include "onnx/operators.h"
+#include "onnx/sort.h"
+#include "onnx/tensor.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr std::int64_t first_opset = 13;
+constexpr std::int64_t last_opset = 23;
+constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protobuf's own limit
+constexpr std::int64_t max_extent = 1 << 24;
+
+/// Builds a Graph from a parsed model, part by part.
+class Reader {
+public:
+    Reader(const onnx::ModelProto& model, const std::filesystem::path& file)
+        : model_(model), file_(file) {
+        graph_.file = file.string();
+    }
+
+    Result<Graph> read() {
+        SLUICE_RETURN_IF_ERROR(read_all().in_file(graph_.file));
+        return std::move(graph_);
+    }
+
+private:
+    Status read_all();
+    Status read_opset();
+    Status read_initializers();
+    Status read_inputs();
+    Status read_input(const onnx::ValueInfoProto& info);
+    Status read_batch(const onnx::TensorShapeProto_Dimension& dimension, const std::string& input,
+                      Shape& shape);
+    Status declare_outputs();
+    Status read_nodes();
+    Status read_node(const onnx::NodeProto& proto, Node& node);
+    Status read_outputs();
+    Status add_value(Value value);
+    std::string node_name(int index) const;
+    Status unknown_operator(const onnx::NodeProto& proto) const;
+
+    const onnx::ModelProto& model_;
+    const std::filesystem::path& file_;
+    Graph graph_;
+    std::unordered_map<std::string, ValueId> ids_;
+};
+
+Status Reader::read_all() {
+    SLUICE_RETURN_IF_ERROR(read_opset());
+    for (const auto& entry : model_.metadata_props()) {
+        graph_.metadata[entry.key()] = entry.value();
+    }
+    SLUICE_RETURN_IF_ERROR(read_initializers());
+    SLUICE_RETURN_IF_ERROR(read_inputs());
+    SLUICE_RETURN_IF_ERROR(declare_outputs());
+    SLUICE_RETURN_IF_ERROR(read_nodes());
+    SLUICE_RETURN_IF_ERROR(read_outputs());
+    return sort_nodes(graph_);
+}
+
+Status Reader::add_value(Value value) {
+    const std::string name = value.name;
+    if (!ids_.emplace(name, ValueId(graph_.values.size())).second) {
+        return Status::error("value '" + name + "' is written twice", "export the model again");
+    }
+    graph_.add_value(std::move(value));
+    return {};
+}
+
+Status Reader::read_opset() {
+    for (const auto& import : model_.opset_import()) {
+        if (import.domain().empty() || import.domain() == "ai.onnx") {
+            graph_.opset = import.version();
+        }
+    }
+    if (!model_.has_graph() || graph_.opset == 0) {
+        return Status::error("is no ONNX model: it has no graph or no opset",
+                             "give a file that torch.onnx.export wrote");
+    }
+    if (graph_.opset < first_opset || graph_.opset > last_opset) {
+        return Status::error("is of opset " + std::to_string(graph_.opset),
+                             "export with opset_version=17 (13 to 23 are read)");
+    }
+    return {};
+}
+
+Status Reader::read_initializers() {
+    if (model_.graph().sparse_initializer_size() > 0) {
+        return Status::error("has sparse initialisers, which Sluice does not read",
+                             "export dense weights");
+    }
+    for (const onnx::TensorProto& tensor : model_.graph().initializer()) {
+        Result<Constant> decoded = decode_tensor(tensor, file_);
+        if (!decoded.ok()) {
+            const Problem& problem = decoded.status().problem();
+            return Status::error("initialiser '" + tensor.name() + "' " + problem.what,
+                                 problem.remedy);
+        }
+        Value value;
+        value.name = tensor.name();
+        value.constant = std::make_shared<const Constant>(std::move(decoded).value());
+        value.shape = value.constant->shape;
+        value.shape_known = true;
+        value.is_float = value.constant->is_float();
+        SLUICE_RETURN_IF_ERROR(add_value(std::move(value)));
+    }
+    return {};
+}
+
+Status Reader::read_inputs() {
+    for (const onnx::ValueInfoProto& info : model_.graph().input()) {
+        if (!ids_.contains(info.name())) {  // old exporters list initialisers as inputs
+            SLUICE_RETURN_IF_ERROR(read_input(info));
+        }
+    }
+    if (graph_.inputs.empty()) {
+        return Status::error("has no inputs", "export a model that takes a picture");
+    }
+    return {};
+}
+
+Status Reader::read_input(const onnx::ValueInfoProto& info) {
+    const std::string label = "input '" + info.name() + "' ";
+    const auto& type = info.type().tensor_type();
+    if (type.elem_type() != onnx::TensorProto::FLOAT || !type.has_shape()) {
+        return Status::error(label + "is no float32 tensor of a known shape",
+                             "export the model with float32 inputs of fixed extents");
+    }
+    if (type.shape().dim_size() < 2) {
+        return Status::error(label + "has rank " + std::to_string(type.shape().dim_size()) +
+                                 ", so that it has no batch",
+                             "give it the batch as its first extent");
+    }
+    Value value;
+    value.name = info.name();
+    value.shape_known = true;
+    SLUICE_RETURN_IF_ERROR(read_batch(type.shape().dim(0), label, value.shape));
+    for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
+        const auto& dimension = type.shape().dim(axis);
+        if (!dimension.has_dim_value()) {
+            return Status::error(label + "has the symbolic extent '" + dimension.dim_param() +
+                                     "' at axis " + std::to_string(axis),
+                                 "export with all extents but the first fixed");
+        }
+        if (dimension.dim_value() < 1 || dimension.dim_value() > max_extent) {
+            return Status::error(label + "has the extent " + std::to_string(dimension.dim_value()),
+                                 "export with extents from 1 to " + std::to_string(max_extent));
+        }
+        value.shape.push_back(dimension.dim_value());
+    }
+    graph_.inputs.push_back(ValueId(graph_.values.size()));
+    return add_value(std::move(value));
+}
+
+Status Reader::read_batch(const onnx::TensorShapeProto_Dimension& dimension,
+                          const std::string& input, Shape& shape) {
+    const bool is_symbolic = !dimension.has_dim_value();
+    const std::int64_t batch = is_symbolic ? 1 : dimension.dim_value();
+    if (batch < 1 || batch > max_extent) {
+        return Status::error(input + "has the batch " + std::to_string(batch),
+                             "export with a batch of 1 or more, or a symbolic one");
+    }
+    const bool is_first = graph_.inputs.empty();
+    if (!is_first && (is_symbolic != graph_.batch_is_symbolic || batch != graph_.batch ||
+                      dimension.dim_param() != graph_.batch_name)) {
+        return Status::error(input + "does not share the first input's batch",
+                             "give all inputs the same first extent");
+    }
+    graph_.batch = batch;
+    graph_.batch_is_symbolic = is_symbolic;
+    graph_.batch_name = dimension.dim_param();
+    shape.push_back(batch);
+    return {};
+}
+
+std::string Reader::node_name(int index) const {
+    const onnx::NodeProto& proto = model_.graph().node(index);
+    return proto.name().empty() ? proto.op_type() + "_" + std::to_string(index) : proto.name();
+}
+
+Status Reader::declare_outputs() {
+    for (int index = 0; index < model_.graph().node_size(); ++index) {
+        const onnx::NodeProto& proto = model_.graph().node(index);
+        const std::string label = node_name(index) + " (" + proto.op_type() + ")";
+        if (proto.output_size() == 0 || proto.output(0).empty()) {
+            return Status::error("has no output", "export the model again").at_node(label);
+        }
+        Value value;
+        value.name = proto.output(0);
+        SLUICE_RETURN_IF_ERROR(add_value(std::move(value)).at_node(label));
+    }
+    return {};
+}
+
+Status Reader::read_nodes() {
+    for (int index = 0; index < model_.graph().node_size(); ++index) {
+        const onnx::NodeProto& proto = model_.graph().node(index);
+        Node node;
+        node.name = node_name(index);
+        SLUICE_RETURN_IF_ERROR(
+            read_node(proto, node).at_node(node.name + " (" + proto.op_type() + ")"));
+        graph_.nodes.push_back(std::move(node));
+    }
+    return {};
+}
+
+Status Reader::unknown_operator(const onnx::NodeProto& proto) const {
+    for (const auto& function : model_.functions()) {
+        if (function.name() == proto.op_type() && function.domain() == proto.domain()) {
+            return Status::error("calls a model-local function, which Sluice does not read",
+                                 "inline it with onnx.inliner.inline_local_functions");
+        }
+    }
+    const std::string domain = proto.domain().empty() ? "" : " of domain '" + proto.domain() + "'";
+    return Status::error("is an unsupported operator" + domain,
+                         "use only " + supported_operators());
+}
+
+Status Reader::read_node(const onnx::NodeProto& proto, Node& node) {
+    const bool is_standard = proto.domain().empty() || proto.domain() == "ai.onnx";
+    const std::optional<Op> op = find_operator(proto.op_type());
+    if (!is_standard || !op) {
+        return unknown_operator(proto);
+    }
+    node.op = *op;
+    for (const std::string& name : proto.input()) {
+        const auto found = ids_.find(name);
+        if (!name.empty() && found == ids_.end()) {
+            return Status::error("reads '" + name + "', which is no input, no initialiser and no "
+                                                    "node's first output",
+                                 "export the model again");
+        }
+        node.inputs.push_back(name.empty() ? no_value : found->second);
+    }
+    // Further outputs (masks, indices, running statistics) belong to training.
+    node.outputs = {ids_.at(proto.output(0))};
+    Result<AttributeMap> attributes = read_attributes(proto, file_);
+    if (!attributes.ok()) {
+        return attributes.status();
+    }
+    node.attributes = std::move(attributes).value();
+    return {};
+}
+
+Status Reader::read_outputs() {
+    for (const onnx::ValueInfoProto& info : model_.graph().output()) {
+        const auto found = ids_.find(info.name());
+        if (found == ids_.end()) {
+            return Status::error("output '" + info.name() + "' is written by no node",
+                                 "export the model again");
+        }
+        graph_.outputs.push_back(found->second);
+    }
+    if (graph_.outputs.empty()) {
+        return Status::error("has no outputs", "export the model again");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file) {
+    const auto fail = [&](const char* what, const char* remedy) {
+        return Status::error(what, remedy).in_file(file.string());
+    };
+    if (bytes.empty()) {
+        return fail("is empty", "copy the model again");
+    }
+    if (bytes.size() > max_file_size) {
+        return fail("is larger than 2 GB", "export with external data");
+    }
+    onnx::ModelProto model;
+    if (!model.ParseFromArray(bytes.data(), int(bytes.size()))) {
+        return fail("is no ONNX file, or is cut off", "copy or export the model again");
+    }
+    return Reader(model, file).read();
+}
+
+Result<Graph> read_onnx(const std::filesystem::path& file) {
+    const auto fail = [&](const std::string& what, const char* remedy) {
+        return Status::error(what, remedy).in_file(file.string());
+    };
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (error) {
+        return fail("cannot be read: " + error.message(), "check the path");
+    }
+    if (size > max_file_size) {
+        return fail("is larger than 2 GB", "export with external data");
+    }
+    std::vector<std::byte> bytes(static_cast<std::size_t>(size));
+    std::ifstream stream(file, std::ios::binary);
+    if (!stream.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(size))) {
+        return fail("cannot be read", "check its permissions");
+    }
+    return parse_onnx(bytes, file);
+}
+
+}  // namespace sluice

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+#include "graph/graph.h"
+
+namespace sluice {
+
+/// Reads an ONNX model of opset 13 to 23. Every failure names file, node and remedy. Shapes are
+/// known for inputs and initialisers only: fold_constants infers the others.
+Result<Graph> read_onnx(const std::filesystem::path& file);
+
+/// The same from memory; `file` names the model in messages and anchors external data.
+Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file);
+
+}  // namespace sluice
