@@ -11,8 +11,9 @@ Status optimise(Graph& graph) {
             }
         }
     }
-    for (const auto pass : {canonicalise, lower_affine, lower_conv, fold_affine, fuse_gate,
-                            fold_affine, fuse_residual, fold_affine, mark_branches}) {
+    for (const auto pass : {canonicalise, lower_linear, lower_affine, lower_conv, fold_padding,
+                            fold_affine, fuse_gate, fold_affine, fuse_residual, fold_affine,
+                            mark_branches}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

@@ -13,12 +13,18 @@ Status optimise(Graph& graph);
 /// over H and W becomes GlobalAveragePool, with a Reshape where it drops the extents.
 [[nodiscard]] Status canonicalise(Graph& graph);
 
+/// MatMul of [N, I] by a constant, and the Add of a bias after it, become Gemm.
+[[nodiscard]] Status lower_linear(Graph& graph);
+
 /// BatchNormalization, Relu, Clip, HardSigmoid and arithmetic with a scalar or per-channel
 /// constant become Op::affine.
 [[nodiscard]] Status lower_affine(Graph& graph);
 
 /// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay, with a remark.
 [[nodiscard]] Status lower_conv(Graph& graph);
+
+/// Moves a Pad of zeros into the fused_conv or AveragePool after it.
+[[nodiscard]] Status fold_padding(Graph& graph);
 
 /// Moves an affine into the fused_conv or affine before it, where nothing else reads between.
 [[nodiscard]] Status fold_affine(Graph& graph);

@@ -28,6 +28,13 @@ public:
             std::make_shared<Constant>(Constant{tensor.shape, tensor.data});
         return id;
     }
+    ValueId integers(const Shape& numbers) {
+        const ValueId id = add("integers", {std::int64_t(numbers.size())});
+        graph.values[std::size_t(id)].is_float = false;
+        graph.values[std::size_t(id)].constant =
+            std::make_shared<Constant>(Constant{shape(id), numbers});
+        return id;
+    }
     ValueId node(Op op, std::vector<ValueId> inputs, const Shape& shape,
                  AttributeMap attributes = {}) {
         Node node;

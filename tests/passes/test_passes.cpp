@@ -202,6 +202,38 @@ TEST_CASE("Identity and ReduceMean are rewritten to what plans know") {
     CHECK(graph.outputs == b.graph.outputs);
 }
 
+TEST_CASE("a border of zeros goes into a convolution or an average, not into a maximum") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId zero = b.constant(reference::Tensor{{}, {0}});
+    const ValueId bordered =
+        b.node(Op::pad, {x, b.integers({0, 0, 1, 0, 0, 0, 2, 1}), zero}, {2, 3, 8, 5});
+    const AttributeMap window = {{"kernel_shape", Shape{2, 2}}};
+    std::size_t pads_left = 0;
+    SECTION("convolution") { b.output(b.conv(bordered, 4, 3)); }
+    SECTION("average") { b.output(b.node(Op::average_pool, {bordered}, {2, 3, 7, 4}, window)); }
+    SECTION("maximum") {
+        b.output(b.node(Op::max_pool, {bordered}, {2, 3, 7, 4}, window));
+        pads_left = 1;
+    }
+    SECTION("a border that is not zero") {
+        b.graph.nodes.back().inputs[2] = b.constant(reference::Tensor{{}, {1}});
+        b.output(b.conv(bordered, 4, 3));
+        pads_left = 1;
+    }
+    CHECK(nodes_of(optimised(b), Op::pad).size() == pads_left);
+}
+
+TEST_CASE("MatMul and its bias become Gemm") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 6});
+    const ValueId y = b.node(Op::mat_mul, {x, b.constant({6, 4})}, {2, 4});
+    b.output(b.node(Op::add, {b.constant({4}), y}, {2, 4}));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 1);
+    CHECK(graph.nodes[0].op == Op::gemm);
+}
+
 TEST_CASE("a grouped convolution stays and says so") {
     Builder b(1);
     b.output(b.conv(b.input({1, 1, 4, 4}), 2, 3));

@@ -78,11 +78,17 @@ Tensor run_reduce_mean(const Context& c) {
 }
 
 Tensor run_gemm(const Context& c) {
-    const bool transposed = c.integer("transB", 0) != 0;
-    const Tensor weights = transposed ? c.input(1) : transpose(c.input(1), {1, 0});
-    const Tensor y =
-        linear(c.input(0), weights, std::vector<float>(std::size_t(weights.shape[0])));
-    return c.optional(2) ? binary(Binary::add, y, c.input(2)) : y;
+    const auto factor = [&c](const char* name) {
+        return Tensor{{}, {c.graph.float_attribute(c.node, name, 1)}};
+    };
+    const bool turns_x = c.integer("transA", 0) != 0, turns_w = c.integer("transB", 0) != 0;
+    const Tensor x = turns_x ? transpose(c.input(0), {1, 0}) : c.input(0);
+    const Tensor weights = turns_w ? c.input(1) : transpose(c.input(1), {1, 0});
+    const std::vector<float> no_bias(std::size_t(weights.shape[0]));
+    const Tensor y = binary(Binary::mul, linear(x, weights, no_bias), factor("alpha"));
+    return c.optional(2)
+               ? binary(Binary::add, y, binary(Binary::mul, c.input(2), factor("beta")))
+               : y;
 }
 
 Tensor run_pad(const Context& c) {
@@ -186,6 +192,7 @@ const std::map<Op, Run>& table() {
         {Op::global_average_pool, [](const Context& c) { return global_average_pool(c.input(0)); }},
         {Op::reduce_mean, run_reduce_mean},
         {Op::gemm, run_gemm},
+        {Op::mat_mul, run_gemm},
         {Op::softmax,
          [](const Context& c) { return softmax(c.input(0), int(c.integer("axis", -1))); }},
         {Op::reshape, run_reshape},
