@@ -113,6 +113,20 @@ TEST_CASE("pre-activation: normalisation and ReLU after the gate become scale, s
     CHECK(conv.fused_conv->post.low == 0);
 }
 
+TEST_CASE("normalisations in a row become one, alone and after a gate") {
+    Builder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    std::size_t expected_nodes = 1;
+    ValueId y = x;
+    SECTION("alone") {}
+    SECTION("after a gate") {
+        y = b.mul(b.conv(x, 6, 3), b.relu(b.conv(x, 1, 3)));
+        expected_nodes = 2;
+    }
+    b.output(b.relu(b.normalize(b.normalize(y))));
+    CHECK(optimised(b).nodes.size() == expected_nodes);
+}
+
 TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortcut's") {
     Builder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
