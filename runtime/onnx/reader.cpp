@@ -17,6 +17,7 @@ constexpr std::int64_t first_opset = 13;
 constexpr std::int64_t last_opset = 23;
 constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protobuf's own limit
 constexpr std::int64_t max_extent = 1 << 24;
+constexpr std::int64_t max_elements = std::int64_t(1) << 31;
 
 /// Builds a Graph from a parsed model, part by part.
 class Reader {
@@ -155,6 +156,11 @@ Status Reader::read_input(const onnx::ValueInfoProto& info) {
                                  "export with extents from 1 to " + std::to_string(max_extent));
         }
         value.shape.push_back(dimension.dim_value());
+        // Checked extent by extent: the product itself stays far from overflow.
+        if (element_count(value.shape) > max_elements) {
+            return Status::error(label + "is too large: " + to_string(value.shape),
+                                 "export with a smaller picture or batch");
+        }
     }
     graph_.inputs.push_back(ValueId(graph_.values.size()));
     return add_value(std::move(value));

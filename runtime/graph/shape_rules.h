@@ -1,0 +1,33 @@
+#pragma once
+
+#include "graph/shapes.h"
+
+/// The shape rules that shapes.cpp dispatches to: each gives the shape of the node's output.
+namespace sluice::shape_rules {
+
+inline const Shape& input_shape(const Graph& graph, const Node& node, std::size_t index) {
+    return graph.values[std::size_t(node.inputs[index])].shape;
+}
+
+inline bool has_input(const Node& node, std::size_t index) {
+    return index < node.inputs.size() && node.inputs[index] != no_value;
+}
+
+Result<Shape> conv(const Graph& graph, const Node& node);
+Result<Shape> pool(const Graph& graph, const Node& node);
+Result<Shape> global_pool(const Graph& graph, const Node& node);
+Result<Shape> resize(const Graph& graph, const Node& node);
+
+Result<Shape> concat(const Graph& graph, const Node& node);
+Result<Shape> expand(const Graph& graph, const Node& node);
+Result<Shape> flatten(const Graph& graph, const Node& node);
+Result<Shape> gather(const Graph& graph, const Node& node);
+Result<Shape> pad(const Graph& graph, const Node& node);
+Result<Shape> reduce_mean(const Graph& graph, const Node& node);
+Result<Shape> reshape(const Graph& graph, const Node& node);
+Result<Shape> slice(const Graph& graph, const Node& node);
+Result<Shape> squeeze(const Graph& graph, const Node& node);
+Result<Shape> transpose(const Graph& graph, const Node& node);
+Result<Shape> unsqueeze(const Graph& graph, const Node& node);
+
+}  // namespace sluice::shape_rules

@@ -1,0 +1,277 @@
+#include "graph/shapes.h"
+
+#include <algorithm>
+
+#include "graph/shape_rules.h"
+
+namespace sluice {
+
+namespace {
+
+using shape_rules::has_input;
+using shape_rules::input_shape;
+
+constexpr std::int64_t max_elements = std::int64_t(1) << 31;
+
+Status does_not_fit(const Graph& graph, const Node& node) {
+    std::string shapes;
+    for (ValueId id : node.inputs) {
+        shapes += (shapes.empty() ? "" : ", ") +
+                  (id == no_value ? "-" : to_string(graph.values[std::size_t(id)].shape));
+    }
+    return error_at(graph, node, "has inputs that do not fit together: " + shapes,
+                    "export the model again");
+}
+
+Result<Shape> same_as_input(const Graph& graph, const Node& node) {
+    return input_shape(graph, node, 0);
+}
+
+Result<Shape> broadcast_inputs(const Graph& graph, const Node& node) {
+    Shape shape;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const auto wider = broadcast_shapes(shape, input_shape(graph, node, i));
+        if (!wider) {
+            return does_not_fit(graph, node);
+        }
+        shape = *wider;
+    }
+    return shape;
+}
+
+Result<Shape> batch_normalization(const Graph& graph, const Node& node) {
+    const Shape& x = input_shape(graph, node, 0);
+    if (graph.int_attribute(node, "training_mode", 0) != 0) {
+        return error_at(graph, node, "is in training mode", "call model.eval() before the export");
+    }
+    for (std::size_t i = 1; i < 5; ++i) {
+        if (x.size() < 2 || !has_input(node, i) || input_shape(graph, node, i) != Shape{x[1]}) {
+            return does_not_fit(graph, node);
+        }
+    }
+    return x;
+}
+
+Result<Shape> softmax(const Graph& graph, const Node& node) {
+    const Shape& x = input_shape(graph, node, 0);
+    if (!normalize_axis(graph.int_attribute(node, "axis", -1), x.size())) {
+        return does_not_fit(graph, node);
+    }
+    return x;
+}
+
+Result<Shape> gemm(const Graph& graph, const Node& node) {
+    const Shape& a = input_shape(graph, node, 0);
+    const Shape& b = input_shape(graph, node, 1);
+    if (a.size() != 2 || b.size() != 2) {
+        return does_not_fit(graph, node);
+    }
+    const std::size_t trans_a = graph.int_attribute(node, "transA", 0) != 0;
+    const std::size_t trans_b = graph.int_attribute(node, "transB", 0) != 0;
+    const Shape shape = {a[trans_a], b[1 - trans_b]};
+    const bool bias_fits =
+        !has_input(node, 2) || broadcast_shapes(input_shape(graph, node, 2), shape) == shape;
+    if (a[1 - trans_a] != b[trans_b] || !bias_fits) {
+        return does_not_fit(graph, node);
+    }
+    return shape;
+}
+
+Result<Shape> mat_mul(const Graph& graph, const Node& node) {
+    const Shape& a = input_shape(graph, node, 0);
+    const Shape& b = input_shape(graph, node, 1);
+    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
+        return does_not_fit(graph, node);
+    }
+    auto shape = broadcast_shapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+    if (!shape) {
+        return does_not_fit(graph, node);
+    }
+    shape->push_back(a[a.size() - 2]);
+    shape->push_back(b.back());
+    return *shape;
+}
+
+Result<Shape> constant_of_shape(const Graph& graph, const Node& node) {
+    const auto shape = constant_ints(graph, node, 0);
+    return shape ? Result<Shape>(*shape) : does_not_fit(graph, node);
+}
+
+Result<Shape> shape_of(const Graph& graph, const Node& node) {
+    const std::int64_t rank = std::int64_t(input_shape(graph, node, 0).size());
+    const auto bound = [&](const char* name, std::int64_t fallback) {
+        const std::int64_t axis = graph.int_attribute(node, name, fallback);
+        return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
+    };
+    return Shape{std::max<std::int64_t>(0, bound("end", rank) - bound("start", 0))};
+}
+
+Result<Shape> constant(const Graph& graph, const Node& node) {
+    for (const auto& [name, attribute] : node.attributes) {
+        if (const auto* tensor = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
+            return (*tensor)->shape;
+        }
+        if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&attribute)) {
+            return Shape{std::int64_t(ints->size())};
+        }
+        if (const auto* floats = std::get_if<std::vector<float>>(&attribute)) {
+            return Shape{std::int64_t(floats->size())};
+        }
+        if (name == "value_int" || name == "value_float") {
+            return Shape{};
+        }
+    }
+    return error_at(graph, node, "holds no number or tensor", "export the model again");
+}
+
+Result<Shape> range(const Graph& graph, const Node& node) {
+    const auto start = constant_ints(graph, node, 0);
+    const auto limit = constant_ints(graph, node, 1);
+    const auto delta = constant_ints(graph, node, 2);
+    constexpr std::int64_t bound = std::int64_t(1) << 40;
+    for (const auto& number : {start, limit, delta}) {
+        if (!number || number->size() != 1 || (*number)[0] > bound || (*number)[0] < -bound) {
+            return does_not_fit(graph, node);
+        }
+    }
+    const std::int64_t step = (*delta)[0];
+    const std::int64_t way = (*limit)[0] - (*start)[0];
+    if (step == 0) {
+        return does_not_fit(graph, node);
+    }
+    const bool is_empty = way == 0 || (way > 0) != (step > 0);
+    return Shape{is_empty ? 0 : (way + step - (step > 0 ? 1 : -1)) / step};
+}
+
+struct Rule {
+    std::size_t min_inputs;  ///< inputs that may not be left out
+    Result<Shape> (*shape)(const Graph&, const Node&);
+};
+
+Rule rule_of(Op op) {
+    namespace rules = shape_rules;
+    switch (op) {
+        case Op::add: case Op::sub: case Op::mul: case Op::div: case Op::equal:
+            return {2, broadcast_inputs};
+        case Op::where: return {3, broadcast_inputs};
+        case Op::cast: case Op::clip: case Op::hard_sigmoid: case Op::identity: case Op::relu:
+            return {1, same_as_input};
+        case Op::average_pool: case Op::max_pool: return {1, rules::pool};
+        case Op::batch_normalization: return {5, batch_normalization};
+        case Op::concat: return {1, rules::concat};
+        case Op::constant: return {0, constant};
+        case Op::constant_of_shape: return {1, constant_of_shape};
+        case Op::conv: return {2, rules::conv};
+        case Op::expand: return {2, rules::expand};
+        case Op::flatten: return {1, rules::flatten};
+        case Op::gather: return {2, rules::gather};
+        case Op::gemm: return {2, gemm};
+        case Op::global_average_pool: return {1, rules::global_pool};
+        case Op::mat_mul: return {2, mat_mul};
+        case Op::pad: return {2, rules::pad};
+        case Op::range: return {3, range};
+        case Op::reduce_mean: return {1, rules::reduce_mean};
+        case Op::reshape: return {2, rules::reshape};
+        case Op::resize: return {1, rules::resize};
+        case Op::shape: return {1, shape_of};
+        case Op::slice: return {3, rules::slice};
+        case Op::softmax: return {1, softmax};
+        case Op::squeeze: return {1, rules::squeeze};
+        case Op::transpose: return {1, rules::transpose};
+        case Op::unsqueeze: return {2, rules::unsqueeze};
+        case Op::affine: case Op::fused_conv: break;
+    }
+    return {0, nullptr};
+}
+
+bool output_is_float(const Graph& graph, const Node& node) {
+    const auto input_is_float = [&](std::size_t index) {
+        return graph.values[std::size_t(node.inputs[index])].is_float;
+    };
+    switch (node.op) {
+        case Op::shape: case Op::equal: return false;
+        case Op::where: return input_is_float(1);
+        case Op::cast: {
+            // FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX's TensorProto.DataType.
+            const std::int64_t to = graph.int_attribute(node, "to", 1);
+            return to == 1 || to == 10 || to == 11 || to == 16;
+        }
+        case Op::constant: case Op::constant_of_shape: {
+            for (const auto& [name, attribute] : node.attributes) {
+                if (const auto* t = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
+                    return (*t)->is_float();
+                }
+                return name != "value_int" && name != "value_ints";
+            }
+            return true;
+        }
+        default: return input_is_float(0);
+    }
+}
+
+}  // namespace
+
+std::optional<std::vector<std::int64_t>> constant_ints(const Graph& graph, const Node& node,
+                                                       std::size_t index) {
+    const Constant* constant =
+        has_input(node, index) ? graph.constant(node.inputs[index]) : nullptr;
+    if (!constant || constant->is_float()) {
+        return std::nullopt;
+    }
+    return constant->ints();
+}
+
+std::optional<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
+    Shape shape(std::max(a.size(), b.size()), 1);
+    for (std::size_t i = 1; i <= shape.size(); ++i) {
+        const std::int64_t from_a = i <= a.size() ? a[a.size() - i] : 1;
+        const std::int64_t from_b = i <= b.size() ? b[b.size() - i] : 1;
+        if (from_a != from_b && from_a != 1 && from_b != 1) {
+            return std::nullopt;
+        }
+        shape[shape.size() - i] = from_a == 1 ? from_b : from_a;
+    }
+    return shape;
+}
+
+std::optional<std::size_t> normalize_axis(std::int64_t axis, std::size_t rank) {
+    if (axis < -std::int64_t(rank) || axis >= std::int64_t(rank)) {
+        return std::nullopt;
+    }
+    return std::size_t(axis < 0 ? axis + std::int64_t(rank) : axis);
+}
+
+Status infer_shape(Graph& graph, Node& node) {
+    const Rule rule = rule_of(node.op);
+    if (!rule.shape) {  // fused nodes get their shapes from the pass that writes them
+        return {};
+    }
+    const bool needs_all = rule.shape == broadcast_inputs || rule.shape == shape_rules::concat;
+    for (std::size_t i = 0; i < std::max(rule.min_inputs, node.inputs.size()); ++i) {
+        const bool is_given = has_input(node, i);
+        if ((!is_given && (needs_all || i < rule.min_inputs)) ||
+            (is_given && !graph.values[std::size_t(node.inputs[i])].shape_known)) {
+            return error_at(graph, node, "has no input " + std::to_string(i) + " of known shape",
+                            "export the model again");
+        }
+    }
+    Result<Shape> shape = rule.shape(graph, node);
+    if (!shape.ok()) {
+        return shape.status();
+    }
+    std::int64_t count = 1;
+    for (std::int64_t extent : shape.value()) {
+        if (extent < 0 || (extent > 0 && count > max_elements / extent)) {
+            return error_at(graph, node, "would give the shape " + to_string(shape.value()),
+                            "export with smaller extents");
+        }
+        count *= extent;
+    }
+    Value& output = graph.values[std::size_t(node.outputs[0])];
+    output.shape = std::move(shape).value();
+    output.shape_known = true;
+    output.is_float = output_is_float(graph, node);
+    return {};
+}
+
+}  // namespace sluice

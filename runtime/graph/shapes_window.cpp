@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cmath>
+
+#include "graph/shape_rules.h"
+
+namespace sluice::shape_rules {
+
+namespace {
+
+constexpr std::int64_t max_extent = 1 << 24;
+
+struct Window {
+    std::vector<std::int64_t> kernel, strides, dilations, pads;
+    std::string auto_pad;
+    bool ceil_mode = false;
+};
+
+bool all_between(const std::vector<std::int64_t>& numbers, std::int64_t low) {
+    return std::all_of(numbers.begin(), numbers.end(),
+                       [&](std::int64_t n) { return n >= low && n <= max_extent; });
+}
+
+Result<Window> read_window(const Graph& graph, const Node& node, const Shape& x, Window window) {
+    const std::size_t axes = x.size() - 2;
+    window.strides = graph.ints_attribute(node, "strides", std::vector<std::int64_t>(axes, 1));
+    window.dilations = graph.ints_attribute(node, "dilations", std::vector<std::int64_t>(axes, 1));
+    window.pads = graph.ints_attribute(node, "pads", std::vector<std::int64_t>(2 * axes, 0));
+    window.auto_pad = graph.string_attribute(node, "auto_pad", "NOTSET");
+    window.ceil_mode = graph.int_attribute(node, "ceil_mode", 0) != 0;
+    if (window.kernel.size() != axes || window.strides.size() != axes ||
+        window.dilations.size() != axes || window.pads.size() != 2 * axes ||
+        !all_between(window.kernel, 1) || !all_between(window.strides, 1) ||
+        !all_between(window.dilations, 1) || !all_between(window.pads, 0)) {
+        return error_at(graph, node, "has a kernel, strides, dilations or pads that do not fit " +
+                                         to_string(x), "export the model again");
+    }
+    return window;
+}
+
+std::int64_t output_extent(const Window& window, std::size_t axis, std::int64_t extent) {
+    const std::size_t axes = window.kernel.size();
+    const std::int64_t stride = window.strides[axis];
+    if (window.auto_pad == "SAME_UPPER" || window.auto_pad == "SAME_LOWER") {
+        return (extent + stride - 1) / stride;
+    }
+    const bool is_padded = window.auto_pad != "VALID";
+    const std::int64_t before = is_padded ? window.pads[axis] : 0;
+    const std::int64_t after = is_padded ? window.pads[axis + axes] : 0;
+    const std::int64_t reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+    const std::int64_t room = extent + before + after - reach;
+    if (room < 0) {
+        return 0;
+    }
+    std::int64_t count = room / stride + 1;
+    // A cut-off last window counts unless it starts in the padding behind the input.
+    if (window.ceil_mode && room % stride != 0 && count * stride < extent + before) {
+        ++count;
+    }
+    return count;
+}
+
+Result<Shape> slide(const Graph& graph, const Node& node, Window window, std::int64_t channels) {
+    const Shape& x = input_shape(graph, node, 0);
+    Result<Window> read = read_window(graph, node, x, std::move(window));
+    if (!read.ok()) {
+        return read.status();
+    }
+    Shape shape = {x[0], channels};
+    for (std::size_t axis = 0; axis + 2 < x.size(); ++axis) {
+        shape.push_back(output_extent(read.value(), axis, x[axis + 2]));
+        if (shape.back() < 1) {
+            return error_at(graph, node, "has a kernel larger than its input " + to_string(x),
+                            "give the model a larger picture");
+        }
+    }
+    return shape;
+}
+
+Status check_picture(const Graph& graph, const Node& node) {
+    if (input_shape(graph, node, 0).size() < 3) {
+        return error_at(graph, node, "needs [N, C, H, W], not " +
+                                         to_string(input_shape(graph, node, 0)),
+                        "export the model again");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Shape> conv(const Graph& graph, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    const Shape& x = input_shape(graph, node, 0);
+    const Shape& weights = input_shape(graph, node, 1);
+    const std::int64_t group = graph.int_attribute(node, "group", 1);
+    if (weights.size() != x.size() || group < 1 || x[1] % group != 0 ||
+        weights[1] != x[1] / group || weights[0] % group != 0) {
+        return error_at(graph, node, "has weights " + to_string(weights) + " in " +
+                                         std::to_string(group) +
+                                         " groups, which do not fit its input " + to_string(x),
+                        "export the model again");
+    }
+    if (has_input(node, 2) && input_shape(graph, node, 2) != Shape{weights[0]}) {
+        return error_at(graph, node, "has a bias " + to_string(input_shape(graph, node, 2)) +
+                                         " for " + std::to_string(weights[0]) + " channels",
+                        "export the model again");
+    }
+    Window window;
+    window.kernel.assign(weights.begin() + 2, weights.end());
+    return slide(graph, node, std::move(window), weights[0]);
+}
+
+Result<Shape> pool(const Graph& graph, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    Window window;
+    window.kernel = graph.ints_attribute(node, "kernel_shape", {});
+    return slide(graph, node, std::move(window), input_shape(graph, node, 0)[1]);
+}
+
+Result<Shape> global_pool(const Graph& graph, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    Shape shape = input_shape(graph, node, 0);
+    std::fill(shape.begin() + 2, shape.end(), 1);
+    return shape;
+}
+
+Result<Shape> resize(const Graph& graph, const Node& node) {
+    const Shape& x = input_shape(graph, node, 0);
+    const std::string mode = graph.string_attribute(node, "mode", "nearest");
+    if ((mode != "nearest" && mode != "linear") ||
+        graph.string_attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch") {
+        return error_at(graph, node, "resizes by mode '" + mode + "' or keeps the aspect ratio",
+                        "use nearest or linear with fixed sizes or scales");
+    }
+    std::vector<std::int64_t> all_axes(x.size());
+    for (std::size_t axis = 0; axis < x.size(); ++axis) {
+        all_axes[axis] = std::int64_t(axis);
+    }
+    const auto axes = graph.ints_attribute(node, "axes", all_axes);
+    const Constant* scales = has_input(node, 2) ? graph.constant(node.inputs[2]) : nullptr;
+    const auto sizes = constant_ints(graph, node, 3);
+    const bool by_scale = scales && scales->is_float() && scales->floats().size() == axes.size();
+    if (!by_scale && !(sizes && sizes->size() == axes.size())) {
+        return error_at(graph, node, "has neither constant scales nor sizes for its axes",
+                        "export with fixed picture extents");
+    }
+    Shape shape = x;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        const auto axis = normalize_axis(axes[i], x.size());
+        const double extent = !axis      ? 0
+                              : by_scale ? std::floor(double(x[*axis]) * scales->floats()[i])
+                                         : double((*sizes)[i]);
+        if (!(extent >= 1 && extent <= double(max_extent))) {
+            return error_at(graph, node, "resizes " + to_string(x) + " to nothing or too much",
+                            "export with fixed picture extents");
+        }
+        shape[*axis] = std::int64_t(extent);
+    }
+    return shape;
+}
+
+}  // namespace sluice::shape_rules
