@@ -2,7 +2,6 @@
 
 option(SLUICE_TESTS "Build the tests" ON)
 option(SLUICE_WERROR "Treat warnings as errors" OFF)
-option(SLUICE_GENERATORS_ONLY "Build only the generators, for a cross build to run" OFF)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with: address, undefined, thread")
 
 add_library(sluice_flags INTERFACE)

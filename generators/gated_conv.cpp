@@ -1,0 +1,118 @@
+#include <Halide.h>
+
+#include "schedules/gated_conv.h"
+
+namespace {
+
+using namespace Halide;
+
+enum class Gate { none, position, element };
+
+/// A convolution computed only where its gate is open, as an indirect GEMM over a list of positions
+/// (Dong et al., CVPR 2017, section 3: the LCCL's zeros say which outputs need no convolution):
+///
+///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
+///                            + residual(k, x, y))        for each (x, y) of the list
+///
+/// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
+/// kernel * pitch consecutive values from (x * stride, y * stride).
+class GatedConv : public Generator<GatedConv> {
+public:
+    GeneratorParam<Gate> gating{"gating", Gate::position,
+                                {{"none", Gate::none},
+                                 {"position", Gate::position},
+                                 {"element", Gate::element}}};
+    // Shape class; 0 leaves it to run time.
+    GeneratorParam<int> kernel{"kernel", 0};
+    GeneratorParam<int> pitch{"channels", 0};
+    // Schedule.
+    GeneratorParam<int> pixels{"pixels", 6};
+    GeneratorParam<int> vectors{"vectors", 1};
+    GeneratorParam<int> unroll{"unroll", 1};
+
+    /// (x * pitch + c, y), halo included.
+    Input<Buffer<float, 2>> input{"input"};
+    /// y << 16 | x of the outputs to compute; a multiple of `pixels` entries.
+    Input<Buffer<uint32_t, 1>> positions{"positions"};
+    /// (k % block, kx * pitch + c, ky, k / block), block = vectors * lanes.
+    Input<Buffer<float, 4>> weights{"weights"};
+    /// (k, row): row 0 bias, 1 scale, 2 shift.
+    Input<Buffer<float, 2>> epilogue{"epilogue"};
+    /// (k, x, y); position gates are read at k = 0, unread where gating is none.
+    Input<Buffer<float, 3>> gate{"gate"};
+    /// (k, x, y); strides of zero over a row of zeros where there is none.
+    Input<Buffer<float, 3>> residual{"residual"};
+    Input<int> stride_x{"stride_x"};
+    Input<int> stride_y{"stride_y"};
+    /// Channel pitch of the input, in floats.
+    Input<int> input_pitch{"input_pitch"};
+    Input<float> act_low{"act_low"};
+    Input<float> act_high{"act_high"};
+    Input<float> post_low{"post_low"};
+    Input<float> post_high{"post_high"};
+    /// (k, x, y), k a multiple of block.
+    Output<Buffer<float, 3>> output{"output"};
+
+    void generate() {
+        const int block = vectors * natural_vector_size<float>();
+        Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
+        // A patch row is read in full; where the shape is free, the weights say how long it is.
+        Expr row = kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch)) : weights.dim(1).extent();
+        Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
+        taps = RDom(0, row, 0, rows, "taps");
+        list = RDom(0, int(pixels), 0, positions.dim(0).extent() / int(pixels), "list");
+
+        auto column = [&](Expr p) {
+            return unsafe_promise_clamped(cast<int>(positions(p) & 0xffff), 0,
+                                          output.dim(1).extent() - 1);
+        };
+        auto line = [&](Expr p) {
+            return unsafe_promise_clamped(cast<int>(positions(p) >> 16), 0,
+                                          output.dim(2).extent() - 1);
+        };
+
+        products(k, p) = epilogue(k, 0);
+        products(k, p) += weights(k % block, taps.x, taps.y, k / block) *
+                          input(column(p) * stride_x * channels + taps.x,
+                                line(p) * stride_y + taps.y);
+
+        Expr entry = list.y * int(pixels) + list.x;
+        Expr x = column(entry), y = line(entry);
+        Expr value = clamp(products(k, entry), act_low, act_high);
+        if (gating == Gate::position) {
+            value *= gate(0, x, y);
+        } else if (gating == Gate::element) {
+            value *= gate(k, x, y);
+        }
+        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
+        output(k, col, lin) = undef<float>();
+        output(k, x, y) = clamp(value, post_low, post_high);
+    }
+
+    void schedule() {
+        for (auto* buffer : {&gate, &residual}) {
+            buffer->dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        }
+        input.dim(0).set_min(0).dim(1).set_min(0);
+        positions.dim(0).set_min(0);
+        const int lanes = natural_vector_size<float>();
+        const int block = vectors * lanes;
+        weights.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block);
+        weights.dim(2).set_min(0);
+        weights.dim(3).set_min(0);
+        epilogue.dim(0).set_min(0).dim(1).set_min(0);
+        output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
+        output.dim(1).set_min(0).dim(2).set_min(0);
+        sluice::schedules::schedule_gated_conv({output, products, k, p, list, taps},
+                                               {pixels, vectors, lanes, unroll});
+    }
+
+private:
+    Var k{"k"}, p{"p"}, col{"col"}, lin{"lin"};
+    Func products{"products"};
+    RDom list, taps;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(GatedConv, gated_conv)

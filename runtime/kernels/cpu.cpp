@@ -1,0 +1,88 @@
+#include "kernels/cpu.h"
+
+#include <cstdint>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace sluice {
+namespace {
+
+#if defined(__x86_64__)
+
+struct Leaf {
+    std::uint32_t a = 0, b = 0, c = 0, d = 0;
+};
+
+Leaf read_leaf(std::uint32_t leaf, std::uint32_t part) {
+    Leaf r;
+    __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
+    return r;
+}
+
+// Which register states the operating system saves; 0 where it saves none beyond SSE.
+std::uint64_t saved_states(const Leaf& features) {
+    const bool os_uses_xsave = features.c >> 27 & 1;
+    if (!os_uses_xsave) {
+        return 0;
+    }
+    std::uint32_t low = 0, high = 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return std::uint64_t(high) << 32 | low;
+}
+
+bool has_flag(std::string_view flag) {
+    const Leaf one = read_leaf(1, 0), seven = read_leaf(7, 0), more = read_leaf(7, 1);
+    const std::uint64_t saved = saved_states(one);
+    const bool ymm = (saved & 0x6) == 0x6;
+    const bool zmm = ymm && (saved & 0xe0) == 0xe0;
+    const auto bit = [](std::uint32_t word, int i) { return (word >> i & 1) != 0; };
+    const std::pair<std::string_view, bool> known[] = {
+        {"sse41", bit(one.c, 19)},
+        {"avx", ymm && bit(one.c, 28)},
+        {"f16c", ymm && bit(one.c, 29)},
+        {"fma", ymm && bit(one.c, 12)},
+        {"avx2", ymm && bit(seven.b, 5)},
+        {"avx512f", zmm && bit(seven.b, 16)},
+        {"avx512dq", zmm && bit(seven.b, 17)},
+        {"avx512cd", zmm && bit(seven.b, 28)},
+        {"avx512bw", zmm && bit(seven.b, 30)},
+        {"avx512vl", zmm && bit(seven.b, 31)},
+        {"avx512_vnni", zmm && bit(seven.c, 11)},
+        {"avx512_bf16", zmm && bit(more.a, 5)},
+    };
+    for (const auto& [name, present] : known) {
+        if (name == flag) {
+            return present;
+        }
+    }
+    return false;
+}
+
+#elif defined(__aarch64__)
+
+// Advanced SIMD is part of every AArch64 CPU that runs Linux.
+bool has_flag(std::string_view flag) { return flag == "neon"; }
+
+#else
+
+bool has_flag(std::string_view) { return false; }
+
+#endif
+
+}  // namespace
+
+bool cpu_has(std::string_view flags) {
+    while (!flags.empty()) {
+        const std::size_t comma = flags.find(',');
+        if (!has_flag(flags.substr(0, comma))) {
+            return false;
+        }
+        flags = comma == std::string_view::npos ? std::string_view{} : flags.substr(comma + 1);
+    }
+    return true;
+}
+
+}  // namespace sluice
