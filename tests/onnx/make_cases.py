@@ -1,0 +1,179 @@
+"""Writes one small ONNX model a case, and cases.json with what reading it must give.
+
+Shapes come from the onnx package's shape inference, folded values from its reference evaluator.
+Usage: make_cases.py OUTPUT_FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+X = (1, 4, 9, 7)
+
+
+def build(nodes, weights=None, x=X, y=None, opset=17, extra=()):
+    weights = weights or {}
+    graph = helper.make_graph(
+        nodes,
+        "case",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x), *extra],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, y)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def one(op, weights=None, opset=17, x=X, **attributes):
+    inputs = ["x", *(weights or {})]
+    named = {name: value for name, value in (weights or {}).items() if value is not None}
+    inputs = [name if name == "x" or name in named else "" for name in inputs]
+    return build([helper.make_node(op, inputs, ["y"], "node", **attributes)], named, x, opset=opset)
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def ones(*shape):
+    return np.ones(shape, np.float32)
+
+
+def shape_cases():
+    bn = {name: ones(4) for name in ("scale", "shift", "mean", "variance")}
+    yield "add", one("Add", {"b": ones(4, 1, 7)})
+    yield "sub_wider", one("Sub", {"b": ones(2, 1, 1, 1, 1)})
+    yield "mul", one("Mul", {"b": ones(1)})
+    yield "div", one("Div", {"b": ones(9, 1)})
+    yield "relu", one("Relu")
+    yield "clip", one("Clip", {"low": np.float32(0), "high": np.float32(1)})
+    yield "hard_sigmoid", one("HardSigmoid")
+    yield "identity", one("Identity")
+    yield "dropout", one("Dropout")
+    yield "softmax", one("Softmax", axis=1)
+    yield "batch_normalization", one("BatchNormalization", bn)
+    yield "conv", one("Conv", {"w": ones(5, 4, 3, 2), "b": ones(5)}, strides=[2, 1], pads=[1, 0, 2, 1])
+    yield "conv_group", one("Conv", {"w": ones(6, 2, 3, 3)}, group=2, dilations=[2, 1])
+    yield "conv_same", one("Conv", {"w": ones(6, 4, 3, 3)}, auto_pad="SAME_UPPER", strides=[2, 2])
+    yield "max_pool", one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    yield "max_pool_ceil", one("MaxPool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    yield "average_pool", one("AveragePool", kernel_shape=[3, 2], strides=[3, 2])
+    yield "global_average_pool", one("GlobalAveragePool")
+    yield "reduce_mean", one("ReduceMean", axes=[2, -1], keepdims=0)
+    yield "reduce_mean_18", one("ReduceMean", {"axes": ints(2, 3)}, opset=18)
+    yield "pad", one("Pad", {"pads": ints(0, 1, 2, 0, 0, 3, 0, -1)})
+    yield "pad_axes", one("Pad", {"pads": ints(1, 2), "value": np.float32(0), "axes": ints(-1)}, opset=18)
+    yield "slice", one("Slice", {"s": ints(1, 0), "e": ints(9, 2**62), "a": ints(2, 3), "t": ints(2, 3)})
+    yield "slice_back", one("Slice", {"s": ints(-1), "e": ints(-(2**62)), "a": ints(2), "t": ints(-2)})
+    yield "concat", one("Concat", {"b": ones(1, 3, 9, 7)}, axis=1)
+    yield "resize_scales", one("Resize", {"roi": None, "scales": np.array([1, 1, 2, 1.5], np.float32)})
+    yield "resize_sizes", one(
+        "Resize", {"roi": None, "scales": None, "sizes": ints(1, 4, 18, 3)}, mode="linear")
+    yield "expand", one("Expand", {"to": ints(2, 1, 4, 1, 1)})
+    yield "flatten", one("Flatten", axis=2)
+    yield "reshape", one("Reshape", {"to": ints(0, 2, -1, 7)})
+    yield "squeeze", one("Squeeze", {"axes": ints(0)})
+    yield "unsqueeze", one("Unsqueeze", {"axes": ints(-1, 1)})
+    yield "transpose", one("Transpose", perm=[0, 2, 3, 1])
+    yield "gemm", one("Gemm", {"w": ones(5, 4), "c": ones(5)}, x=(2, 4), transB=1)
+    yield "mat_mul", one("MatMul", {"w": ones(7, 5)})
+
+
+def folded(nodes, weights=None):
+    """y = x + f, where f is what the nodes give."""
+    return build([*nodes, helper.make_node("Add", ["x", "f"], ["y"], "sum")], weights, (1, 4))
+
+
+def value_cases():
+    def node(op, inputs, output="f", **attributes):
+        return helper.make_node(op, inputs, [output], **attributes)
+
+    a = np.array([1.5, -2, 3, 0.25], np.float32)
+    n = ints(3, -1, 4, 1)
+    to_float = node("Cast", ["n"], to=TensorProto.FLOAT)
+    for op in ("Add", "Sub", "Mul", "Div"):
+        yield f"value_{op}", folded([node(op, ["a", "b"])], {"a": a, "b": a[::-1].copy()})
+    yield "value_int", folded([node("Mul", ["m", "m"], "n"), to_float], {"m": n})
+    yield "value_gather", folded(
+        [node("Gather", ["a", "i"])], {"a": a, "i": ints(-1, 0, 2, 2)})
+    yield "value_gather_axis", folded(
+        [node("Gather", ["a", "i"], axis=1)], {"a": np.arange(12, dtype=np.float32).reshape(4, 3),
+                                              "i": np.array(1, np.int64)})
+    yield "value_shape", folded([node("Shape", ["x"], "s"), node("Concat", ["s", "s"], "n", axis=0),
+                                 to_float])
+    yield "value_where", folded(
+        [node("Equal", ["n", "m"], "q"), node("Where", ["q", "a", "b"])],
+        {"n": n, "m": ints(3, 1, 4, 2), "a": a, "b": -a})
+    yield "value_range", folded([node("Range", ["p", "q", "r"], "n"), to_float],
+                                {"p": np.array(7), "q": np.array(-1), "r": np.array(-2)})
+    yield "value_transpose", folded(
+        [node("Transpose", ["m"], "t"), node("Reshape", ["t", "to"])],
+        {"m": a.reshape(2, 2), "to": ints(-1)})
+    yield "value_slice", folded([node("Slice", ["a", "s", "e", "z", "t"])],
+                                {"a": a, "s": ints(-1), "e": ints(-(2**62)), "z": ints(0),
+                                 "t": ints(-1)})
+    yield "value_pad", folded([node("Pad", ["a", "p", "v"])],
+                              {"a": a[:2], "p": ints(1, 1), "v": np.float32(9)})
+    yield "value_expand", folded([node("Expand", ["a", "to"])], {"a": a[:1], "to": ints(1, 4)})
+    yield "value_half", folded([node("Cast", ["a"], to=TensorProto.FLOAT)],
+                               {"a": np.array([1.5, -0.125, 6e-8, 65504], np.float16)})
+    yield "value_fill", folded([node("ConstantOfShape", ["n"],
+                                     value=helper.make_tensor("v", TensorProto.FLOAT, [1], [2.5]))],
+                               {"n": ints(1, 4)})
+
+
+def error_cases():
+    yield "unsupported", one("LogSoftmax"), "unsupported operator"
+    yield "nan", one("Add", {"bad": np.array([np.nan], np.float32)}), "initialiser 'bad' holds NaN"
+    yield "infinite", one("Add", {"bad": np.array([np.inf], np.float32)}), "holds infinity"
+    yield "channels", one("Conv", {"w": ones(5, 3, 3, 3)}), "do not fit its input"
+    yield "no_reshape", one("Reshape", {"to": ints(5, -1)}), "cannot reshape"
+    yield "no_broadcast", one("Add", {"b": ones(5)}), "do not fit together"
+    yield "old_opset", one("Relu", opset=12), "opset 12"
+    yield "symbolic", one("Relu", x=("N", 3, "H", 8)), "symbolic extent 'H'"
+    yield "rank_1", one("Relu", x=(4,)), "has rank 1"
+    yield "missing", build([helper.make_node("Relu", ["z"], ["y"], "node")]), "reads 'z'"
+    yield "cycle", build([helper.make_node("Add", ["x", "b"], ["y"], "node"),
+                          helper.make_node("Relu", ["y"], ["b"])]), "a cycle"
+    yield "two_batches", build(
+        [helper.make_node("Add", ["x", "z"], ["y"], "node")],
+        extra=[helper.make_tensor_value_info("z", TensorProto.FLOAT, (2, 4, 9, 7))]), "batch"
+    for name, location, what in (("external_missing", "none.data", "cannot be read"),
+                                 ("external_escapes", "../none.data", "not inside"),
+                                 ("external_short", "short.data", "too short")):
+        model = one("Add", {"b": ones(7)})
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+        yield name, model, what
+
+
+def main():
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "short.data").write_bytes(b"1234")
+    cases = []
+
+    def add(name, model, **expected):
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString())
+        cases.append({"file": f"{name}.onnx", **expected})
+
+    for name, model in shape_cases():
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        dims = inferred.graph.output[0].type.tensor_type.shape.dim
+        add(name, model, shape=[dim.dim_value for dim in dims])
+    for name, model in value_cases():
+        y = ReferenceEvaluator(model).run(None, {"x": np.zeros((1, 4), np.float32)})[0]
+        add(name, model, values=[float(v) for v in y.ravel()])
+    for name, model, what in error_cases():
+        add(name, model, error=what)
+    (folder / "cases.json").write_text(json.dumps(cases))
+
+
+if __name__ == "__main__":
+    main()
