@@ -191,7 +191,7 @@ Constant concat(const Graph& graph, const Node& node, const Shape& shape) {
             for (std::int64_t row = 0; row < rows; ++row) {
                 for (ValueId id : node.inputs) {
                     const auto& part = std::get<Data>(graph.constant(id)->data);
-                    const std::ptrdiff_t size = std::ptrdiff_t(part.size()) / rows;  // rows > 0 here
+                    const std::ptrdiff_t size = std::ptrdiff_t(part.size()) / rows;
                     data.insert(data.end(), part.begin() + row * size,
                                 part.begin() + (row + 1) * size);
                 }

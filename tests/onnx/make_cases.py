@@ -56,7 +56,8 @@ def shape_cases():
     yield "dropout", one("Dropout")
     yield "softmax", one("Softmax", axis=1)
     yield "batch_normalization", one("BatchNormalization", bn)
-    yield "conv", one("Conv", {"w": ones(5, 4, 3, 2), "b": ones(5)}, strides=[2, 1], pads=[1, 0, 2, 1])
+    yield "conv", one(
+        "Conv", {"w": ones(5, 4, 3, 2), "b": ones(5)}, strides=[2, 1], pads=[1, 0, 2, 1])
     yield "conv_group", one("Conv", {"w": ones(6, 2, 3, 3)}, group=2, dilations=[2, 1])
     yield "conv_same", one("Conv", {"w": ones(6, 4, 3, 3)}, auto_pad="SAME_UPPER", strides=[2, 2])
     yield "max_pool", one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -66,11 +67,15 @@ def shape_cases():
     yield "reduce_mean", one("ReduceMean", axes=[2, -1], keepdims=0)
     yield "reduce_mean_18", one("ReduceMean", {"axes": ints(2, 3)}, opset=18)
     yield "pad", one("Pad", {"pads": ints(0, 1, 2, 0, 0, 3, 0, -1)})
-    yield "pad_axes", one("Pad", {"pads": ints(1, 2), "value": np.float32(0), "axes": ints(-1)}, opset=18)
-    yield "slice", one("Slice", {"s": ints(1, 0), "e": ints(9, 2**62), "a": ints(2, 3), "t": ints(2, 3)})
-    yield "slice_back", one("Slice", {"s": ints(-1), "e": ints(-(2**62)), "a": ints(2), "t": ints(-2)})
+    yield "pad_axes", one(
+        "Pad", {"pads": ints(1, 2), "value": np.float32(0), "axes": ints(-1)}, opset=18)
+    yield "slice", one(
+        "Slice", {"s": ints(1, 0), "e": ints(9, 2**62), "a": ints(2, 3), "t": ints(2, 3)})
+    yield "slice_back", one(
+        "Slice", {"s": ints(-1), "e": ints(-(2**62)), "a": ints(2), "t": ints(-2)})
     yield "concat", one("Concat", {"b": ones(1, 3, 9, 7)}, axis=1)
-    yield "resize_scales", one("Resize", {"roi": None, "scales": np.array([1, 1, 2, 1.5], np.float32)})
+    yield "resize_scales", one(
+        "Resize", {"roi": None, "scales": np.array([1, 1, 2, 1.5], np.float32)})
     yield "resize_sizes", one(
         "Resize", {"roi": None, "scales": None, "sizes": ints(1, 4, 18, 3)}, mode="linear")
     yield "expand", one("Expand", {"to": ints(2, 1, 4, 1, 1)})
