@@ -1,3 +1,4 @@
+#include "graph/shapes.h"
 #include "passes/edit.h"
 #include "passes/passes.h"
 
@@ -31,16 +32,9 @@ void make_reshape(Graph& graph, Node& node) {
 
 /// Whether a ReduceMean covers H and W of [N, C, H, W] and nothing else.
 bool covers_picture(const Graph& graph, const Node& node) {
-    Shape axes = graph.ints_attribute(node, "axes", {});
-    if (node.inputs.size() > 1 && node.inputs[1] != no_value) {
-        const Constant* constant = graph.constant(node.inputs[1]);
-        axes = constant != nullptr ? constant->ints() : Shape{};
-    }
-    for (std::int64_t& axis : axes) {
-        axis += axis < 0 ? 4 : 0;
-    }
-    std::sort(axes.begin(), axes.end());
-    return shape_of(graph, node.inputs[0]).size() == 4 && axes == Shape{2, 3};
+    const std::size_t rank = shape_of(graph, node.inputs[0]).size();
+    const auto axes = node_axes(graph, node, rank);
+    return rank == 4 && axes.ok() && axes.value() == std::vector<std::size_t>{2, 3};
 }
 
 /// Returns the Reshape that has to follow, if any.
