@@ -96,7 +96,7 @@ function(sluice_kernels library table)
             sluice_param("${numbers}" vectors 1 vectors)
             string(APPEND headers "#include \"${name}.h\"\n")
             string(APPEND kernel_rows "    {\"${name}\", Family::${family}, \"${shape}\", \"${target}\", "
-                "${kernel}, ${channels}, ${pixels}, ${vectors}, ${lanes}, ${name}},\n")
+                "${kernel}, ${channels}, ${pixels}, ${vectors}, ${lanes}, ${name}_argv},\n")
         endforeach()
     endforeach()
     file(CONFIGURE OUTPUT "${table}" @ONLY CONTENT [[

@@ -38,6 +38,16 @@ Result<const Target*> choose_target(const std::string& name) {
     return best;
 }
 
+const Kernel* find_kernel(Family family, const Target& target) {
+    for (const Kernel& kernel : kernels()) {
+        if (kernel.family == family && std::strcmp(kernel.target, target.float32) == 0 &&
+            std::strcmp(kernel.shape_class, "any") == 0) {
+            return &kernel;
+        }
+    }
+    return nullptr;
+}
+
 const Kernel* find_conv(Family family, const Target& target, int kernel_size, int pitch,
                         int output_pitch) {
     const Kernel* best = nullptr;

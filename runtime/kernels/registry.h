@@ -11,14 +11,19 @@
 
 namespace sluice {
 
-/// What a kernel computes; a row of generators/kernels.json each.
-enum class Family { dense_conv, gated_conv, element_conv };
+/// What a kernel computes: the generator of that name in generators/ states its arguments, or the
+/// generator that the family's rows of generators/kernels.json name.
+enum class Family {
+    dense_conv, gated_conv, element_conv,  // gated_conv.cpp
+    branch, positions, fill,
+    max_pool, average_pool, global_average_pool, linear, softmax,
+    add, sub, mul, div,  // binary.cpp
+    affine, copy, resize,
+};
 
-/// Arguments as the generator `gated_conv` names them: input, positions, weights, epilogue, gate,
-/// residual, stride_x, stride_y, input_pitch, act_low, act_high, post_low, post_high, output.
-using ConvFunction = int (*)(halide_buffer_t*, halide_buffer_t*, halide_buffer_t*, halide_buffer_t*,
-                             halide_buffer_t*, halide_buffer_t*, std::int32_t, std::int32_t,
-                             std::int32_t, float, float, float, float, halide_buffer_t*);
+/// A generated kernel: one pointer an argument, in the generator's order, inputs before outputs; to
+/// the halide_buffer_t of a buffer and to the value of a scalar. Returns 0.
+using KernelFunction = int (*)(void** arguments);
 
 /// One compiled object: family x shape class x target.
 struct Kernel {
@@ -28,10 +33,10 @@ struct Kernel {
     const char* target;
     int kernel_size;  ///< 0: any
     int pitch;        ///< channel pitch of the input in floats; 0: any
-    int pixels;       ///< the position list is a multiple of this long
+    int pixels;       ///< the position list is a multiple of this long; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
-    ConvFunction function;
+    KernelFunction function;
 
     int block() const { return vectors * lanes; }
 };
@@ -51,6 +56,9 @@ std::span<const Target> targets();
 /// The target named, or for an empty name $SLUICE_TARGET, or else the best that this CPU runs. An
 /// unknown or unsupported name is an error that lists the possible ones.
 Result<const Target*> choose_target(const std::string& name);
+
+/// The family's shape-generic kernel for the target, or null.
+const Kernel* find_kernel(Family family, const Target& target);
 
 /// The most specialised kernel for the shape, or null where the family has none for the target.
 /// `pitch` and `output_pitch` are channel pitches in floats.

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu.h"
 #include "kernels/registry.h"
 #include "reference/operators.h"
+#include "kernels/call.h"
 
 using namespace sluice;
+using namespace sluice::kernel_test;
 using reference::Tensor;
 
 namespace {
@@ -20,32 +21,6 @@ struct Case {
     int channels, outputs, height, width, kernel, stride, pad;
     double density;  ///< of open gates; negative: one position alone
 };
-
-// Named dimension by dimension as the generators name them, innermost first.
-struct View {
-    std::vector<halide_dimension_t> dims;
-    halide_buffer_t buffer{};
-
-    View(const void* data, halide_type_t type, std::vector<std::pair<int, int>> extent_stride) {
-        for (const auto& [extent, stride] : extent_stride) {
-            dims.emplace_back(0, extent, stride);
-        }
-        buffer.host = static_cast<std::uint8_t*>(const_cast<void*>(data));
-        buffer.type = type;
-        buffer.dimensions = static_cast<int>(dims.size());
-        buffer.dim = dims.data();
-    }
-    View(const View&) = delete;
-};
-
-int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
-
-std::vector<float> random_values(std::mt19937& rng, std::size_t count, float low, float high) {
-    std::uniform_real_distribution<float> draw(low, high);
-    std::vector<float> values(count);
-    std::generate(values.begin(), values.end(), [&] { return draw(rng); });
-    return values;
-}
 
 struct Problem {
     FusedConv conv;
@@ -106,7 +81,6 @@ constexpr float untouched = 12345;
 // Runs a kernel; positions that it was not given keep `untouched`.
 std::vector<float> run_kernel(const Kernel& kernel, const Case& c, const Problem& p, int pitch,
                               int output_pitch) {
-    const halide_type_t f32 = halide_type_of<float>(), u32 = halide_type_of<std::uint32_t>();
     const int row = c.kernel * pitch, block = kernel.block(), blocks = output_pitch / block;
     const std::vector<float> input = to_nhwc(p.x, pitch, c.pad);
     const int padded_width = c.width + 2 * c.pad, padded_height = c.height + 2 * c.pad;
@@ -141,21 +115,19 @@ std::vector<float> run_kernel(const Kernel& kernel, const Case& c, const Problem
     }
     list.resize(round_up(int(list.size()), kernel.pixels), list.back());
 
-    View in(input.data(), f32, {{padded_width * pitch, 1}, {padded_height, padded_width * pitch}});
-    View positions(list.data(), u32, {{int(list.size()), 1}});
-    View w(weights.data(), f32,
+    View in(input.data(), {{padded_width * pitch, 1}, {padded_height, padded_width * pitch}});
+    View positions(list.data(), {{int(list.size()), 1}});
+    View w(weights.data(),
            {{block, 1}, {row, block}, {c.kernel, row * block}, {blocks, row * block * c.kernel}});
-    View e(epilogue.data(), f32, {{output_pitch, 1}, {3, output_pitch}});
-    View g(gate.data(), f32,
+    View e(epilogue.data(), {{output_pitch, 1}, {3, output_pitch}});
+    View g(gate.data(),
            {{gate_pitch, 1}, {p.width, gate_pitch}, {p.height, p.width * gate_pitch}});
-    View r(residual.data(), f32,
+    View r(residual.data(),
            {{output_pitch, 1}, {p.width, output_pitch}, {p.height, p.width * output_pitch}});
-    View out(output.data(), f32,
+    View out(output.data(),
              {{output_pitch, 1}, {p.width, output_pitch}, {p.height, p.width * output_pitch}});
-    REQUIRE(kernel.function(&in.buffer, &positions.buffer, &w.buffer, &e.buffer, &g.buffer,
-                            &r.buffer, c.stride, c.stride, pitch, p.conv.act.low,
-                            p.conv.act.high, p.conv.post.low, p.conv.post.high,
-                            &out.buffer) == 0);
+    REQUIRE(call(kernel, in, positions, w, e, g, r, c.stride, c.stride, pitch, p.conv.act.low,
+                 p.conv.act.high, p.conv.post.low, p.conv.post.high, out) == 0);
     return output;
 }
 
@@ -189,16 +161,7 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
 
 TEST_CASE("convolution kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
-    for (const Kernel& kernel : kernels()) {
-        const Target* target = nullptr;
-        for (const Target& t : targets()) {
-            target = std::string(t.id) == kernel.target ? &t : target;
-        }
-        REQUIRE(target);
-        if (!cpu_has(target->requires_)) {
-            WARN("skipped, not on this CPU: " << kernel.name);
-            continue;
-        }
+    const auto test = [&rng](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
             for (int size : {0, 1, 2}) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
@@ -224,5 +187,8 @@ TEST_CASE("convolution kernels equal the scalar reference") {
                 }
             }
         }
+    };
+    for (const Family family : {Family::dense_conv, Family::gated_conv, Family::element_conv}) {
+        for_each_kernel(family, test);
     }
 }

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <initializer_list>
+#include <random>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "kernels/cpu.h"
+#include "kernels/registry.h"
+
+/// What the tests of all families share: buffers, a call with plain arguments, and the walk over
+/// the registry.
+namespace sluice::kernel_test {
+
+/// A buffer over memory of the test's own: {extent, stride} a dimension, innermost first, as the
+/// generators name them. Strides count elements.
+struct View {
+    std::vector<halide_dimension_t> dims;
+    halide_buffer_t buffer{};
+
+    template <typename T>
+    View(const T* data, std::initializer_list<std::pair<int, int>> extent_stride) {
+        for (const auto& [extent, stride] : extent_stride) {
+            dims.emplace_back(0, extent, stride);
+        }
+        buffer.host = reinterpret_cast<std::uint8_t*>(const_cast<T*>(data));
+        buffer.type = halide_type_of<T>();
+        buffer.dimensions = static_cast<int>(dims.size());
+        buffer.dim = dims.data();
+    }
+    View(const View&) = delete;
+};
+
+template <typename T>
+void* argument(T& value) {
+    if constexpr (std::is_same_v<std::remove_const_t<T>, View>) {
+        return &const_cast<View&>(value).buffer;
+    } else {
+        static_assert(std::is_same_v<T, std::int32_t> || std::is_same_v<T, float>);
+        return &value;
+    }
+}
+
+/// Views, 32-bit integers and floats in the generator's order.
+template <typename... Arguments>
+int call(const Kernel& kernel, Arguments&&... arguments) {
+    // Scalars may be const at the caller's, and the kernel takes their addresses.
+    const auto run = [&kernel](auto&&... copies) {
+        void* pointers[] = {argument(copies)...};
+        return kernel.function(pointers);
+    };
+    const auto pass = [](auto& value) -> decltype(auto) {
+        using T = std::remove_cvref_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, View>) {
+            return (value);
+        } else {
+            return T(value);
+        }
+    };
+    return run(pass(arguments)...);
+}
+
+/// Calls `test(kernel)` for each kernel of the family that this CPU runs; others are reported.
+template <typename Test>
+void for_each_kernel(Family family, Test test) {
+    for (const Kernel& kernel : kernels()) {
+        if (kernel.family != family) {
+            continue;
+        }
+        for (const Target& target : targets()) {
+            if (std::string(target.id) != kernel.target) {
+                continue;
+            }
+            if (cpu_has(target.requires_)) {
+                test(kernel);
+            } else {
+                WARN("skipped, not on this CPU: " << kernel.name);
+            }
+        }
+    }
+}
+
+inline int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }
+
+inline std::vector<float> random_values(std::mt19937& rng, std::size_t count, float low,
+                                        float high) {
+    std::uniform_real_distribution<float> draw(low, high);
+    std::vector<float> values(count);
+    for (float& value : values) {
+        value = draw(rng);
+    }
+    return values;
+}
+
+}  // namespace sluice::kernel_test
