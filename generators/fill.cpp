@@ -1,0 +1,56 @@
+#include <Halide.h>
+
+#include "schedules/fill.h"
+
+namespace {
+
+using namespace Halide;
+
+/// What a gated layer's output holds where its gate is closed: gated_conv's epilogue over a product
+/// of zero, exactly,
+///
+///     output(k, x, y) = clamp(shift(k) + residual(k, x, y), post_low, post_high)
+///                                                            for each (x, y) of the list
+///
+/// float32, NHWC.
+class Fill : public Generator<Fill> {
+public:
+    /// y << 16 | x of the outputs to fill.
+    Input<Buffer<uint32_t, 1>> positions{"positions"};
+    /// (k, row): gated_conv's; row 2 is shift, the others are not read.
+    Input<Buffer<float, 2>> epilogue{"epilogue"};
+    /// (k, x, y); the strides of x and y may be 0.
+    Input<Buffer<float, 3>> residual{"residual"};
+    Input<float> post_low{"post_low"};
+    Input<float> post_high{"post_high"};
+    /// (k, x, y), k a multiple of the lanes.
+    Output<Buffer<float, 3>> output{"output"};
+
+    void generate() {
+        list = RDom(0, positions.dim(0).extent(), "list");
+        Expr x = unsafe_promise_clamped(cast<int>(positions(list) & 0xffff), 0,
+                                        output.dim(1).extent() - 1);
+        Expr y = unsafe_promise_clamped(cast<int>(positions(list) >> 16), 0,
+                                        output.dim(2).extent() - 1);
+        output(k, column, line) = undef<float>();
+        output(k, x, y) = clamp(epilogue(k, 2) + residual(k, x, y), post_low, post_high);
+    }
+
+    void schedule() {
+        const int lanes = natural_vector_size<float>();
+        positions.dim(0).set_min(0);
+        epilogue.dim(0).set_min(0).dim(1).set_min(0);
+        residual.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        output.dim(0).set_bounds(0, (output.dim(0).extent() / lanes) * lanes);
+        output.dim(1).set_min(0).dim(2).set_min(0);
+        sluice::schedules::schedule_fill({output, k, list}, lanes);
+    }
+
+private:
+    Var k{"k"}, column{"column"}, line{"line"};
+    RDom list;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(Fill, fill)

@@ -1,0 +1,182 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/call.h"
+#include "kernels/registry.h"
+#include "reference/operators.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+using reference::Tensor;
+
+namespace {
+
+/// Floats whose end meets a page that cannot be read: a kernel that reads beyond them crashes.
+class Guarded {
+public:
+    explicit Guarded(const std::vector<float>& values) {
+        const std::size_t page = std::size_t(::sysconf(_SC_PAGESIZE));
+        const std::size_t bytes = values.size() * sizeof(float);
+        const std::size_t used = (bytes + page - 1) / page * page;
+        size_ = used + page;
+        void* map = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(map != MAP_FAILED);
+        map_ = static_cast<char*>(map);
+        REQUIRE(::mprotect(map_ + used, page, PROT_NONE) == 0);
+        data_ = map_ + used - bytes;
+        std::memcpy(data_, values.data(), bytes);
+    }
+    ~Guarded() { ::munmap(map_, size_); }
+    Guarded(const Guarded&) = delete;
+    Guarded& operator=(const Guarded&) = delete;
+
+    const float* data() const { return reinterpret_cast<const float*>(data_); }
+
+private:
+    char* map_ = nullptr;
+    char* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+struct Case {
+    int channels, kernel_y, kernel_x, stride_y, stride_x;
+    int height, width;      ///< of the output
+    int first_row, rows;    ///< the part of the output that one call computes
+    int output_x, output_y; ///< strides of the output, in floats
+    Clamp act;
+};
+
+constexpr float untouched = 12345;
+
+// [1, C, H, W] -> NHWC; the lanes beyond the channels hold values that no sum may see.
+std::vector<float> to_nhwc(const Tensor& t, int pitch) {
+    const std::size_t channels = std::size_t(t.shape[1]), pixels = std::size_t(t.shape[2] * t.shape[3]);
+    std::vector<float> out(pixels * std::size_t(pitch), 77);
+    for (std::size_t c = 0; c < channels; ++c) {
+        for (std::size_t i = 0; i < pixels; ++i) {
+            out[i * std::size_t(pitch) + c] = t.data[c * pixels + i];
+        }
+    }
+    return out;
+}
+
+// [1, C, kh, kw] -> (kx * pitch + c, ky), zero beyond the channels.
+std::vector<float> pack(const Tensor& weights, const Case& c, int pitch) {
+    std::vector<float> out(std::size_t(c.kernel_y * c.kernel_x * pitch), 0);
+    for (int channel = 0; channel < c.channels; ++channel) {
+        for (int i = 0; i < c.kernel_y * c.kernel_x; ++i) {
+            out[std::size_t(i * pitch + channel)] =
+                weights.data[std::size_t(channel * c.kernel_y * c.kernel_x + i)];
+        }
+    }
+    return out;
+}
+
+void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& rng) {
+    const int in_height = (c.height - 1) * c.stride_y + c.kernel_y;
+    const int in_width = (c.width - 1) * c.stride_x + c.kernel_x;
+    const int taps = c.channels * c.kernel_y * c.kernel_x;
+    const Tensor x = {{1, c.channels, in_height, in_width},
+                      random_values(rng, std::size_t(c.channels * in_height * in_width), -1, 1)};
+    const Tensor w = {{1, c.channels, c.kernel_y, c.kernel_x},
+                      random_values(rng, std::size_t(taps), -1, 1)};
+    const float bias = random_values(rng, 1, -1, 1)[0];
+    const Tensor expected = reference::clamp(
+        c.act, reference::conv2d(x, w, {bias}, {c.stride_y, c.stride_x}, {0, 0, 0, 0}));
+
+    const int pitch = round_up(c.channels, kernel.lanes), row = in_width * pitch;
+    const Guarded input(to_nhwc(x, pitch)), weights(pack(w, c, pitch));
+    std::vector<float> output(std::size_t(c.height * c.output_y), untouched);
+    View in(input.data() + c.first_row * c.stride_y * row, {{row, 1}, {in_height, row}});
+    View packed(weights.data(), {{c.kernel_x * pitch, 1}, {c.kernel_y, c.kernel_x * pitch}});
+    View out(output.data() + c.first_row * c.output_y, {{c.width, c.output_x}, {c.rows, c.output_y}});
+    REQUIRE(call(kernel, in, packed, c.stride_x, c.stride_y, pitch, bias, c.act.low, c.act.high,
+                 out) == 0);
+
+    const float bound = 1e-6f * float(taps) + 1e-5f;
+    int wrong = 0;
+    for (int i = 0; i < int(output.size()); ++i) {
+        const int at_y = i / c.output_y, at_x = i % c.output_y / c.output_x;
+        const bool computed = at_y >= c.first_row && at_y < c.first_row + c.rows &&
+                              at_x < c.width && i % c.output_y % c.output_x == 0;
+        const float want =
+            computed ? expected.data[std::size_t(at_y * c.width + at_x)] : untouched;
+        wrong += !(std::abs(output[std::size_t(i)] - want) <= bound);
+    }
+    CHECK(wrong == 0);
+}
+
+bool serves(const Kernel& kernel, int channels, int kernel_size) {
+    return (kernel.pitch == 0 || kernel.pitch == round_up(channels, kernel.lanes)) &&
+           (kernel.kernel_size == 0 || kernel.kernel_size == kernel_size);
+}
+
+}  // namespace
+
+TEST_CASE("branch kernels equal the scalar reference") {
+    std::mt19937 rng(20261124);
+    const float infinity = std::numeric_limits<float>::infinity();
+    const Clamp acts[] = {{-infinity, infinity}, {0, infinity}, {0, 1}};
+    const int sizes[][2] = {{1, 1}, {7, 5}, {5, 17}, {32, 32}};
+    int calls = 0;
+    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
+        for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
+            for (int k : {1, 3, 5, 7}) {
+                if (!serves(kernel, channels, k)) {
+                    continue;
+                }
+                for (const auto& [height, width] : sizes) {
+                    for (int stride : {1, 2}) {
+                        // 32x32 is slow in the scalar loops.
+                        if (height == 32 && channels > 17 && k > 3) {
+                            continue;
+                        }
+                        const int gap = calls % 2 ? kernel.lanes : 1;
+                        const Case c{channels, k, k, stride, stride, height, width, 0, height,
+                                     gap, gap * width + calls % 3, acts[calls % 3]};
+                        ++calls;
+                        INFO(kernel.name << ": channels " << channels << ", kernel " << k
+                                         << ", output " << width << "x" << height << ", stride "
+                                         << stride << ", x stride of the output " << gap);
+                        check_against_reference(kernel, c, rng);
+                    }
+                }
+            }
+        }
+    });
+    CHECK(calls > 0);
+}
+
+TEST_CASE("branch kernels compute the rows of a cropped output and no others") {
+    std::mt19937 rng(7);
+    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
+        const int channels = kernel.pitch ? kernel.pitch : 3, k = kernel.pitch ? 3 : 5;
+        for (const auto& [first, rows] : {std::pair{0, 3}, {3, 1}, {4, 6}}) {
+            INFO(kernel.name << ": rows " << first << " to " << first + rows);
+            check_against_reference(
+                kernel, {channels, k, k, 2, 2, 10, 19, first, rows, 1, 19, {0, 1}}, rng);
+        }
+    });
+}
+
+TEST_CASE("branch kernels take kernels and strides that differ in x and y") {
+    std::mt19937 rng(8);
+    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
+        const int channels = kernel.pitch ? kernel.pitch : 20;
+        const int kernel_y = kernel.kernel_size ? 3 : 1, kernel_x = kernel.kernel_size ? 3 : 5;
+        for (const auto& [stride_y, stride_x] : {std::pair{1, 2}, {2, 1}, {1, 3}}) {
+            INFO(kernel.name << ": strides " << stride_y << ", " << stride_x);
+            check_against_reference(kernel, {channels, kernel_y, kernel_x, stride_y, stride_x, 6,
+                                             11, 0, 6, 1, 11, {-0.5f, 0.5f}}, rng);
+        }
+    });
+}

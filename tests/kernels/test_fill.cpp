@@ -1,0 +1,86 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/call.h"
+#include "kernels/registry.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+
+namespace {
+
+constexpr float untouched = 12345;
+
+void check(const Kernel& kernel, int channels, int height, int width, double density,
+           bool has_residual, std::mt19937& rng) {
+    const int pitch = round_up(channels, kernel.lanes), size = height * width;
+    std::vector<std::uint32_t> list;
+    std::uniform_real_distribution<double> draw(0, 1);
+    const int only = int(rng() % std::size_t(size));
+    std::vector<bool> listed(std::size_t(size), false);
+    for (int i = 0; i < size; ++i) {
+        if (density < 0 ? i == only : draw(rng) < density) {
+            listed[std::size_t(i)] = true;
+            list.push_back(std::uint32_t(i / width) << 16 | std::uint32_t(i % width));
+        }
+    }
+    if (list.empty()) {
+        return;
+    }
+    const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(pitch), -1, 1);
+    const std::vector<float> residual =
+        has_residual ? random_values(rng, std::size_t(size * pitch), -1, 1)
+                     : std::vector<float>(std::size_t(pitch), 0.0f);
+    const float low = rng() % 2 ? 0.0f : -std::numeric_limits<float>::infinity();
+    const float high = rng() % 2 ? 0.75f : std::numeric_limits<float>::infinity();
+    std::vector<float> output(std::size_t(size * pitch) + 16, untouched);
+
+    View positions(list.data(), {{int(list.size()), 1}});
+    View e(epilogue.data(), {{pitch, 1}, {3, pitch}});
+    const int residual_x = has_residual ? pitch : 0;
+    View r(residual.data(), {{pitch, 1}, {width, residual_x}, {height, width * residual_x}});
+    View out(output.data(), {{pitch, 1}, {width, pitch}, {height, width * pitch}});
+    REQUIRE(call(kernel, positions, e, r, low, high, out) == 0);
+
+    int wrong = 0;
+    for (int i = 0; i < int(output.size()); ++i) {
+        const int pixel = i / pitch, k = i % pitch;
+        float want = untouched;
+        if (pixel < size && listed[std::size_t(pixel)]) {
+            const float sum = epilogue[std::size_t(2 * pitch + k)] +
+                              residual[std::size_t(pixel * residual_x + k)];
+            want = std::min(std::max(sum, low), high);
+        }
+        wrong += output[std::size_t(i)] != want;
+    }
+    CHECK(wrong == 0);
+}
+
+}  // namespace
+
+TEST_CASE("fill kernels write shift and residual, clamped, at the listed positions alone") {
+    std::mt19937 rng(20261124);
+    const int sizes[][2] = {{1, 1}, {7, 5}, {32, 32}};
+    int calls = 0;
+    for_each_kernel(Family::fill, [&](const Kernel& kernel) {
+        for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
+            for (const auto& [height, width] : sizes) {
+                for (double density : {-1.0, 0.1, 0.5, 1.0}) {
+                    for (bool has_residual : {false, true}) {
+                        ++calls;
+                        INFO(kernel.name << ": channels " << channels << ", " << width << "x"
+                                         << height << ", density " << density
+                                         << (has_residual ? ", residual" : ", no residual"));
+                        check(kernel, channels, height, width, density, has_residual, rng);
+                    }
+                }
+            }
+        }
+    });
+    CHECK(calls > 0);
+}

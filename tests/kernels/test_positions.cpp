@@ -1,0 +1,140 @@
+#include <catch2/catch.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/call.h"
+#include "kernels/registry.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+
+namespace {
+
+constexpr std::uint32_t untouched = 0xdeadbeef;
+
+/// Strides of the gate map in floats.
+struct Map {
+    int height, width, stride_x, stride_y;
+};
+
+// Open where `open`; the floats between the map's hold ones, which no list may name.
+std::vector<float> make_gate(const Map& map, const std::vector<bool>& open, std::mt19937& rng) {
+    const float closed[] = {0.0f, -0.0f};
+    const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
+                            std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN(),
+                            -std::numeric_limits<float>::quiet_NaN()};
+    std::vector<float> gate(std::size_t(map.height * map.stride_y), 1.0f);
+    for (int i = 0; i < map.height * map.width; ++i) {
+        gate[std::size_t(i / map.width * map.stride_y + i % map.width * map.stride_x)] =
+            open[std::size_t(i)] ? opened[rng() % 6] : closed[rng() % 2];
+    }
+    return gate;
+}
+
+void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open, int unit,
+           std::mt19937& rng) {
+    std::vector<std::uint32_t> expected_active, expected_skipped;
+    for (int y = 0; y < map.height; ++y) {
+        for (int x = 0; x < map.width; ++x) {
+            const std::uint32_t position = std::uint32_t(y) << 16 | std::uint32_t(x);
+            (open[std::size_t(y * map.width + x)] ? expected_active : expected_skipped)
+                .push_back(position);
+        }
+    }
+    const std::vector<std::int32_t> expected_counts = {int(expected_active.size()),
+                                                       int(expected_skipped.size())};
+    while (expected_active.size() % std::size_t(unit) != 0) {
+        expected_active.push_back(expected_active.back());
+    }
+
+    const std::vector<float> gate = make_gate(map, open, rng);
+    const int size = map.height * map.width, capacity = round_up(size, unit);
+    const std::size_t margin = 16;
+    std::vector<std::uint32_t> active(std::size_t(capacity) + margin, untouched);
+    std::vector<std::uint32_t> skipped(std::size_t(size) + 1 + margin, untouched);
+    std::vector<std::int32_t> counts(2 + margin, -7), offsets(std::size_t(size) + 1 + margin, -7);
+    View g(gate.data(), {{map.width, map.stride_x}, {map.height, map.stride_y}});
+    View a(active.data(), {{capacity, 1}}), s(skipped.data(), {{size + 1, 1}});
+    View c(counts.data(), {{2, 1}}), o(offsets.data(), {{size + 1, 1}});
+    REQUIRE(call(kernel, g, unit, a, s, c, o) == 0);
+
+    CHECK(std::vector<std::int32_t>(counts.begin(), counts.begin() + 2) == expected_counts);
+    CHECK(std::vector(active.begin(), active.begin() + std::ptrdiff_t(expected_active.size())) ==
+          expected_active);
+    CHECK(std::vector(skipped.begin(), skipped.begin() + std::ptrdiff_t(expected_skipped.size())) ==
+          expected_skipped);
+    for (std::size_t i = 0; i < margin; ++i) {
+        CHECK(active[std::size_t(capacity) + i] == untouched);
+        CHECK(skipped[std::size_t(size) + 1 + i] == untouched);
+        CHECK(counts[2 + i] == -7);
+        CHECK(offsets[std::size_t(size) + 1 + i] == -7);
+    }
+}
+
+// A negative density: one position alone.
+std::vector<bool> draw_open(int size, double density, std::mt19937& rng) {
+    std::uniform_real_distribution<double> draw(0, 1);
+    std::vector<bool> open(std::size_t(size), false);
+    if (density < 0) {
+        open[rng() % std::size_t(size)] = true;
+        return open;
+    }
+    for (std::size_t i = 0; i < open.size(); ++i) {
+        open[i] = draw(rng) < density;
+    }
+    return open;
+}
+
+}  // namespace
+
+TEST_CASE("positions kernels list open and closed gates in row-major order") {
+    std::mt19937 rng(20261124);
+    const int sizes[][2] = {{1, 1}, {7, 5}, {1, 40}, {40, 1}, {3, 16}, {13, 33}, {32, 32}};
+    int calls = 0;
+    for_each_kernel(Family::positions, [&](const Kernel& kernel) {
+        for (const auto& [height, width] : sizes) {
+            for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+                for (int unit : {1, 4, 6, 12}) {
+                    const int stride_x = calls % 3 == 0 ? 1 : calls % 3 == 1 ? kernel.lanes : 3;
+                    const Map map{height, width, stride_x, width * stride_x + calls % 5};
+                    ++calls;
+                    INFO(kernel.name << ": " << width << "x" << height << ", density " << density
+                                     << ", unit " << unit << ", stride of x " << stride_x);
+                    check(kernel, map, draw_open(height * width, density, rng), unit, rng);
+                }
+            }
+        }
+    });
+    CHECK(calls > 0);
+}
+
+TEST_CASE("positions kernels read a gate map that lies column by column") {
+    std::mt19937 rng(3);
+    for_each_kernel(Family::positions, [&](const Kernel& kernel) {
+        INFO(kernel.name);
+        const int height = 9, width = 20;
+        const std::vector<bool> open = draw_open(height * width, 0.4, rng);
+        std::vector<float> gate(std::size_t(height * width));
+        std::vector<std::uint32_t> expected;
+        for (int i = 0; i < height * width; ++i) {
+            const int x = i % width, y = i / width;
+            gate[std::size_t(x * height + y)] = open[std::size_t(i)] ? 1.0f : 0.0f;
+            if (open[std::size_t(i)]) {
+                expected.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
+            }
+        }
+        std::vector<std::uint32_t> active(gate.size()), skipped(gate.size() + 1);
+        std::vector<std::int32_t> counts(2), offsets(gate.size() + 1);
+        View g(gate.data(), {{width, height}, {height, 1}});
+        View a(active.data(), {{int(active.size()), 1}}), s(skipped.data(), {{int(skipped.size()), 1}});
+        View c(counts.data(), {{2, 1}}), o(offsets.data(), {{int(offsets.size()), 1}});
+        REQUIRE(call(kernel, g, 1, a, s, c, o) == 0);
+        REQUIRE(counts[0] == int(expected.size()));
+        active.resize(expected.size());
+        CHECK(active == expected);
+    });
+}
