@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-class Plan;
+struct Plan;
 
 struct ModelOptions {
     /// A target's id of schedules/targets.json ("avx2"); empty: $SLUICE_TARGET, else the best

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace sluice {
+
+/// Memory that holds a value from the first step that writes it to the last that reads it.
+struct Block {
+    std::int64_t elements = 0;  ///< 4 bytes each
+    std::size_t first = 0, last = 0;
+    bool is_used = false;
+    std::int64_t offset = 0;  ///< elements from the arena's start; set by place_blocks
+};
+
+/// Gives every block its offset, so that blocks alive at the same step do not overlap: larger
+/// blocks first, each at the lowest free place. Returns the arena's size in elements.
+std::int64_t place_blocks(std::vector<Block>& blocks);
+
+}  // namespace sluice

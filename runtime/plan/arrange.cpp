@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "plan/lower.h"
+
+namespace sluice {
+
+bool all_finite(std::span<const float> values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+bool arrange(std::vector<Buffer*> views) {
+    const std::vector<Axis> lead = views[0]->axes;
+    std::vector<std::size_t> order;
+    for (std::size_t axis = 0; axis < lead.size(); ++axis) {
+        if (lead[axis].extent != 1) {
+            order.push_back(axis);
+        }
+    }
+    std::stable_sort(order.begin(), order.end(), [&lead](std::size_t a, std::size_t b) {
+        return lead[a].stride < lead[b].stride;
+    });
+    std::vector<std::vector<Axis>> axes(views.size());
+    for (const std::size_t axis : order) {
+        bool merges = !axes[0].empty();
+        for (std::size_t v = 0; merges && v < views.size(); ++v) {
+            const Axis& inner = axes[v].back();
+            merges = views[v]->axes[axis].stride == inner.stride * inner.extent;
+        }
+        for (std::size_t v = 0; v < views.size(); ++v) {
+            if (merges) {
+                axes[v].back().extent *= views[v]->axes[axis].extent;
+            } else {
+                axes[v].push_back(views[v]->axes[axis]);
+            }
+        }
+    }
+    for (std::size_t v = 0; v < views.size(); ++v) {
+        if (axes[v].size() > 4) {
+            return false;
+        }
+        // A scalar still has a dense first axis.
+        if (axes[v].empty()) {
+            axes[v].push_back({1, 1});
+        }
+        axes[v].resize(4, {1, 0});
+        views[v]->axes = std::move(axes[v]);
+    }
+    return true;
+}
+
+Split split_views(const Buffer& output, std::vector<int> arguments) {
+    Split split;
+    int axis = int(output.axes.size()) - 1;
+    while (axis > 0 && output.axes[std::size_t(axis)].extent == 1) {
+        --axis;
+    }
+    if (axis == 0) {
+        return split;
+    }
+    split.count = output.axes[std::size_t(axis)].extent;
+    for (const int argument : arguments) {
+        split.along.push_back({argument, axis, 1});
+    }
+    return split;
+}
+
+}  // namespace sluice

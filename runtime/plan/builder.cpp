@@ -1,0 +1,282 @@
+#include "plan/builder.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice {
+
+Buffer view(const Layout& layout) {
+    return {layout.memory, layout.index, layout.origin, halide_type_of<float>(), layout.axes};
+}
+
+Buffer pixels(const Layout& layout, std::int64_t channels) {
+    Buffer buffer = view(layout);
+    buffer.axes = {{channels, 1}, layout.axes[2], layout.axes[1]};
+    return buffer;
+}
+
+Builder::Builder(const Graph& graph_, const Target& target_)
+    : graph(graph_), target(target_), lanes(target_.lanes), layouts_(graph_.values.size()) {
+    measure_halos();
+}
+
+Shape Builder::picture_shape(ValueId id) const {
+    const Shape& shape = graph.values[std::size_t(id)].shape;
+    return {shape.begin() + 1, shape.end()};
+}
+
+void Builder::measure_halos() {
+    halos_.assign(graph.values.size(), {0, 0, 0, 0});
+    for (const Node& node : graph.nodes) {
+        if (node.op == Op::fused_conv) {
+            auto& halo = halos_[std::size_t(node.inputs[0])];
+            for (std::size_t side = 0; side < 4; ++side) {
+                halo[side] = std::max(halo[side], node.fused_conv->pads[side]);
+            }
+        }
+    }
+}
+
+bool Builder::only_gates(ValueId id) const {
+    for (const Node& node : graph.nodes) {
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (node.inputs[i] == id && !(node.op == Op::fused_conv && i == 1)) {
+                return false;
+            }
+        }
+    }
+    return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
+}
+
+Layout Builder::picture_layout(ValueId id, std::int64_t pitch) {
+    const Shape shape = picture_shape(id);
+    const auto& halo = halos_[std::size_t(id)];
+    Layout layout;
+    std::copy(halo.begin(), halo.end(), layout.halo);
+    const std::int64_t row = (halo[1] + shape[2] + halo[3]) * pitch;
+    layout.axes = {{shape[0], 1}, {shape[1], row}, {shape[2], pitch}};
+    layout.origin = halo[0] * row + halo[1] * pitch;
+    layout.index = int(blocks_.size());
+    blocks_.push_back({(halo[0] + shape[1] + halo[2]) * row});
+    return layout;
+}
+
+const Layout& Builder::allocate(const Node& node, bool writes_all_lanes) {
+    const ValueId id = node.outputs[0];
+    const Shape shape = picture_shape(id);
+    Layout layout;
+    if (shape.size() == 3) {
+        // A map that only gates read needs no lanes beside it.
+        const bool is_map = shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes &&
+                            only_gates(id);
+        layout = picture_layout(id, is_map ? 1 : channel_pitch(shape[0]));
+    } else {
+        layout.index = int(blocks_.size());
+        layout.axes.resize(shape.size());
+        std::int64_t stride = 1;
+        for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+            layout.axes[axis] = {shape[axis], stride};
+        }
+        blocks_.push_back({round_up(stride, std::int64_t(memory_alignment / 4))});
+    }
+    return settle(node, std::move(layout), writes_all_lanes);
+}
+
+bool Builder::only_convolutions(ValueId id) const {
+    for (const Node& node : graph.nodes) {
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (node.inputs[i] == id && !(node.op == Op::fused_conv && i == 0)) {
+                return false;
+            }
+        }
+    }
+    return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
+}
+
+const Layout& Builder::allocate_input(const Node& node) {
+    const ValueId id = node.outputs[0];
+    if (picture_shape(id).size() != 3 || !only_convolutions(id)) {
+        return allocate(node, false);
+    }
+    return settle(node, picture_layout(id, picture_shape(id)[0]), true);
+}
+
+/// Records a layout and emits the step that clears what its writer leaves.
+const Layout& Builder::settle(const Node& node, Layout layout, bool writes_all_lanes) {
+    Step clear;
+    clear.node = node.name;
+    const std::int64_t elements = blocks_.back().elements;
+    const auto& h = layout.halo;
+    if (layout.is_picture() && !writes_all_lanes && layout.pitch() != layout.channels()) {
+        clear.clears.push_back({layout.index, 0, elements, 1, 0});
+    } else if (layout.is_picture() && (h[0] || h[1] || h[2] || h[3])) {
+        // Above with the first row's left; between rows, right and left meet; below with the last.
+        const std::int64_t inner = layout.width() * layout.pitch();
+        const std::int64_t end = layout.origin + (layout.height() - 1) * layout.row() + inner;
+        clear.clears.push_back({layout.index, 0, layout.origin, 1, 0});
+        clear.clears.push_back({layout.index, layout.origin + inner, layout.row() - inner,
+                                layout.height() - 1, layout.row()});
+        clear.clears.push_back({layout.index, end, elements - end, 1, 0});
+    }
+    if (!clear.clears.empty()) {
+        clear.shape = "[" + std::to_string(elements) + "]";
+        emit(std::move(clear));
+    }
+    std::optional<Layout>& place = layouts_[std::size_t(node.outputs[0])];
+    place = std::move(layout);
+    return *place;
+}
+
+Buffer Builder::scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes) {
+    blocks_.push_back({elements});
+    return {Memory::arena, int(blocks_.size()) - 1, 0, type, std::move(axes)};
+}
+
+Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
+                          std::vector<Axis> axes) {
+    const std::size_t at =
+        std::size_t(round_up(std::int64_t(constants_.size()), std::int64_t(memory_alignment)));
+    constants_.resize(at + bytes);
+    std::memcpy(constants_.data() + at, data, bytes);
+    return {Memory::constants, 0, std::int64_t(at / 4), type, std::move(axes)};
+}
+
+Buffer Builder::add_floats(std::span<const float> values, std::vector<Axis> axes) {
+    return add_bytes(values.data(), values.size_bytes(), halide_type_of<float>(), std::move(axes));
+}
+
+Buffer Builder::add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes) {
+    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::int32_t>(),
+                     std::move(axes));
+}
+
+Buffer Builder::add_positions(std::span<const std::uint32_t> values) {
+    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::uint32_t>(),
+                     {{std::int64_t(values.size()), 1}});
+}
+
+Buffer Builder::all_positions(std::int64_t height, std::int64_t width, std::int64_t unit) {
+    const auto key = std::tuple(height, width, unit);
+    if (const auto found = all_positions_.find(key); found != all_positions_.end()) {
+        return found->second;
+    }
+    std::vector<std::uint32_t> list(std::size_t(round_up(height * width, unit)));
+    for (std::int64_t i = 0; i < std::int64_t(list.size()); ++i) {
+        const std::int64_t at = std::min(i, height * width - 1);
+        list[std::size_t(i)] = std::uint32_t(at / width) << 16 | std::uint32_t(at % width);
+    }
+    return all_positions_[key] = add_positions(list);
+}
+
+const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_t channel,
+                                     std::int64_t unit) {
+    const auto key = std::tuple(gate, channel, unit);
+    if (const auto found = gate_lists_.find(key); found != gate_lists_.end()) {
+        return found->second;
+    }
+    const Layout& map = layout(gate);
+    const std::int64_t count = map.height() * map.width();
+    const auto u32 = halide_type_of<std::uint32_t>();
+    const auto i32 = halide_type_of<std::int32_t>();
+    GateLists lists;
+    const std::int64_t capacity = round_up(count, unit);
+    lists.active = scratch(capacity, u32, {{capacity, 1}});
+    lists.skipped = scratch(count + 1, u32, {{count + 1, 1}});
+    lists.active_count = scratch(2, i32, {{2, 1}});
+    lists.skipped_count = lists.active_count;
+    lists.skipped_count.offset += 1;
+    Buffer values = pixels(map, 1);
+    values.offset += channel;
+    values.axes = {values.axes[1], values.axes[2]};
+    Step step;
+    step.kernel = find_kernel(Family::positions, target);
+    step.node = node.name;
+    step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
+    step.arguments = {values,        std::int32_t(unit),
+                      lists.active,  lists.skipped,
+                      lists.active_count, scratch(count + 1, i32, {{count + 1, 1}})};
+    emit(std::move(step));
+    return gate_lists_[key] = lists;
+}
+
+Result<const Kernel*> Builder::kernel(const Node& node, Family family) const {
+    const Kernel* found = find_kernel(family, target);
+    if (found == nullptr) {
+        return unsupported(node, "has no kernel for " + std::string(target.id),
+                           "choose another target");
+    }
+    return found;
+}
+
+void Builder::use(const Buffer& buffer) {
+    if (buffer.memory != Memory::arena) {
+        return;
+    }
+    Block& block = blocks_[std::size_t(buffer.index)];
+    const std::size_t step = plan.steps.size();
+    block.first = block.is_used ? block.first : step;
+    block.last = step;
+    block.is_used = true;
+}
+
+void Builder::emit(Step step) {
+    for (const Argument& argument : step.arguments) {
+        if (const Buffer* buffer = std::get_if<Buffer>(&argument)) {
+            use(*buffer);
+        }
+    }
+    for (const ClearRegion& clear : step.clears) {
+        use({Memory::arena, clear.block, 0, {}, {}});
+    }
+    if (step.list.argument >= 0 && step.list.static_count < 0) {
+        use(step.list.count);
+    }
+    plan.steps.push_back(std::move(step));
+}
+
+Status Builder::unsupported(const Node& node, std::string what, std::string remedy) const {
+    return error_at(graph, node, std::move(what), std::move(remedy));
+}
+
+Status Builder::finish() {
+    // Gates are read after the run, so their counts live to its end.
+    for (const GateSource& source : plan.gate_sources) {
+        for (const Buffer& count : source.counts) {
+            blocks_[std::size_t(count.index)].last = plan.steps.size();
+        }
+    }
+    plan.arena_bytes = std::size_t(place_blocks(blocks_)) * 4;
+    const auto place = [this](Buffer& buffer) {
+        if (buffer.memory == Memory::arena) {
+            buffer.offset += blocks_[std::size_t(buffer.index)].offset;
+        }
+    };
+    for (Step& step : plan.steps) {
+        for (Argument& argument : step.arguments) {
+            if (Buffer* buffer = std::get_if<Buffer>(&argument)) {
+                place(*buffer);
+            }
+        }
+        place(step.list.count);
+        for (ClearRegion& clear : step.clears) {
+            clear.offset += blocks_[std::size_t(clear.block)].offset;
+        }
+    }
+    for (GateSource& source : plan.gate_sources) {
+        place(source.values);
+        for (Buffer& count : source.counts) {
+            place(count);
+        }
+    }
+    plan.constants = AlignedMemory(constants_.size());
+    if (plan.constants.size() > 0 && plan.constants.data() == nullptr) {
+        return Status(Problem{graph.file, {}, "there is no memory for its packed weights",
+                              "close other programs"});
+    }
+    if (!constants_.empty()) {
+        std::memcpy(plan.constants.data(), constants_.data(), constants_.size());
+    }
+    return {};
+}
+
+}  // namespace sluice

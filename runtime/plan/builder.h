@@ -1,0 +1,109 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "plan/arena.h"
+#include "plan/plan.h"
+
+namespace sluice {
+
+/// Where one picture of a value lies. Pictures [C, H, W] are NHWC with a channel pitch and a halo
+/// of zeros; everything else is dense and row-major.
+struct Layout {
+    Memory memory = Memory::arena;
+    int index = 0;            ///< of the block
+    std::int64_t origin = 0;  ///< elements from the block's start to the first of the value
+    std::vector<Axis> axes;   ///< of one picture, in ONNX order
+    std::int64_t halo[4] = {0, 0, 0, 0};  ///< top, left, bottom, right, in pixels
+
+    bool is_picture() const { return axes.size() == 3; }
+    std::int64_t channels() const { return axes[0].extent; }
+    std::int64_t height() const { return axes[1].extent; }
+    std::int64_t width() const { return axes[2].extent; }
+    std::int64_t row() const { return axes[1].stride; }
+    std::int64_t pitch() const { return axes[2].stride; }
+};
+
+/// The lists that a scan of one gate map writes.
+struct GateLists {
+    Buffer active, skipped;
+    Buffer active_count, skipped_count;
+};
+
+/// What the lowering functions of lower.h share while a plan is made.
+class Builder {
+public:
+    Builder(const Graph& graph, const Target& target);
+
+    const Graph& graph;
+    const Target& target;
+    const std::int64_t lanes;
+    Plan plan;
+
+    /// The layout of a node's input, which must be planned already.
+    const Layout& layout(ValueId id) const { return *layouts_[std::size_t(id)]; }
+    /// Extents of one picture of a value: its shape without the batch.
+    Shape picture_shape(ValueId id) const;
+    std::int64_t channel_pitch(std::int64_t channels) const { return round_up(channels, lanes); }
+
+    /// Memory for a node's output. A step that clears it, or its halo, comes first where it has
+    /// one or where the node does not write all lanes of the pitch.
+    const Layout& allocate(const Node& node, bool writes_all_lanes);
+    /// Memory for an input of the graph (the output of `node`). One that convolutions alone read
+    /// has no lanes beside its channels.
+    const Layout& allocate_input(const Node& node);
+    /// Lets a value share the memory of another.
+    void alias(ValueId id, Layout layout) { layouts_[std::size_t(id)] = std::move(layout); }
+    /// Arena memory that only the next steps use.
+    Buffer scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes);
+
+    /// Constants of the plan, aligned.
+    Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
+    Buffer add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes);
+    Buffer add_positions(std::span<const std::uint32_t> values);
+    /// All positions of a map, padded to a multiple of `unit` by repeating the last.
+    Buffer all_positions(std::int64_t height, std::int64_t width, std::int64_t unit);
+
+    /// Scans channel `channel` of a gate once for all convolutions of the same unit.
+    const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel,
+                                std::int64_t unit);
+
+    /// The shape-generic kernel of a family; fails where the target has none.
+    Result<const Kernel*> kernel(const Node& node, Family family) const;
+    void emit(Step step);
+    Status unsupported(const Node& node, std::string what, std::string remedy) const;
+
+    /// Gives arena offsets and constants their place; the plan is complete afterwards.
+    Status finish();
+
+private:
+    Buffer add_bytes(const void* data, std::size_t bytes, halide_type_t type,
+                     std::vector<Axis> axes);
+    void measure_halos();
+    bool only_gates(ValueId id) const;
+    bool only_convolutions(ValueId id) const;
+    Layout picture_layout(ValueId id, std::int64_t pitch);
+    const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);
+    void use(const Buffer& buffer);
+
+    std::vector<std::optional<Layout>> layouts_;
+    std::vector<std::array<std::int64_t, 4>> halos_;
+    std::vector<Block> blocks_;
+    std::vector<std::byte> constants_;
+    std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, Buffer> all_positions_;
+    std::map<std::tuple<ValueId, std::int64_t, std::int64_t>, GateLists> gate_lists_;
+};
+
+/// A value's elements as a buffer with axes in ONNX order.
+Buffer view(const Layout& layout);
+/// A picture as generators see it: (c, x, y) with `channels` of each pixel.
+Buffer pixels(const Layout& layout, std::int64_t channels);
+
+}  // namespace sluice

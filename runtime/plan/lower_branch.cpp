@@ -1,0 +1,125 @@
+#include <algorithm>
+
+#include "plan/conv_common.h"
+#include "plan/lower.h"
+
+namespace sluice {
+
+Status check_conv(const Builder& builder, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const bool finite = all_finite(conv.weights->floats()) && all_finite(conv.bias) &&
+                        all_finite(conv.scale) && all_finite(conv.shift);
+    if (!finite) {
+        return builder.unsupported(node, "has weights that are not finite numbers",
+                                   "train or export the model again");
+    }
+    if (std::any_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad < 0; })) {
+        return builder.unsupported(node, "has negative padding", "slice its input instead");
+    }
+    const Shape y = builder.picture_shape(node.outputs[0]);
+    if (y[1] > 65535 || y[2] > 65535) {
+        return builder.unsupported(node, "has a map of " + to_string(y) +
+                                             ", more than 65535 rows or columns",
+                                   "give the model smaller pictures");
+    }
+    return {};
+}
+
+Buffer patches(const Layout& input, const FusedConv& conv) {
+    Buffer buffer = view(input);
+    const std::int64_t top = conv.pads[0], left = conv.pads[1];
+    buffer.offset -= top * input.row() + left * input.pitch();
+    buffer.axes = {{(left + input.width() + conv.pads[3]) * input.pitch(), 1},
+                   {top + input.height() + conv.pads[2], input.row()}};
+    return buffer;
+}
+
+int square_kernel(const FusedConv& conv) {
+    const Shape& shape = conv.weights->shape;
+    return shape[2] == shape[3] ? int(shape[2]) : -1;
+}
+
+std::int64_t macs_per_output(const FusedConv& conv) {
+    const Shape& shape = conv.weights->shape;
+    return shape[1] * shape[2] * shape[3];
+}
+
+std::string conv_shape(const Layout& input, const Layout& output, const FusedConv& conv) {
+    const auto extents = [](const Layout& l) {
+        return std::to_string(l.channels()) + "x" + std::to_string(l.height()) + "x" +
+               std::to_string(l.width());
+    };
+    const Shape& w = conv.weights->shape;
+    std::string text = extents(input) + " -> " + extents(output) + ", " + std::to_string(w[2]) +
+                       "x" + std::to_string(w[3]);
+    if (conv.stride[0] != 1 || conv.stride[1] != 1) {
+        text += " by " + std::to_string(conv.stride[0]) + "x" + std::to_string(conv.stride[1]);
+    }
+    return text;
+}
+
+bool is_branch_form(const Builder& builder, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const bool only_clamps = conv.scale[0] == 1 && conv.shift[0] == 0;
+    return conv.weights->shape[0] == 1 && conv.gate == GateForm::none &&
+           node.inputs[2] == no_value && only_clamps &&
+           builder.layout(node.inputs[0]).pitch() % builder.lanes == 0;
+}
+
+namespace {
+
+/// [C, kh, kw] -> (kx * pitch + c, ky), zeros where the pitch has no channel.
+std::vector<float> pack_branch(const FusedConv& conv, std::int64_t pitch) {
+    const Shape& shape = conv.weights->shape;
+    const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
+    std::vector<float> packed(std::size_t(rows * columns * pitch));
+    for (std::int64_t c = 0; c < channels; ++c) {
+        for (std::int64_t y = 0; y < rows; ++y) {
+            for (std::int64_t x = 0; x < columns; ++x) {
+                packed[std::size_t((y * columns + x) * pitch + c)] =
+                    conv.weights->floats()[std::size_t((c * rows + y) * columns + x)];
+            }
+        }
+    }
+    return packed;
+}
+
+}  // namespace
+
+Status lower_branch(Builder& builder, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const Layout& x = builder.layout(node.inputs[0]);
+    const Layout& y = builder.allocate(node, false);
+    const std::int64_t rows = conv.weights->shape[2];
+    const std::int64_t row = conv.weights->shape[3] * x.pitch();
+    const auto through = [&conv](float v) {
+        return std::min(std::max(v, conv.post.low), conv.post.high);
+    };
+    Step step;
+    step.kernel = find_conv(Family::branch, builder.target, square_kernel(conv), int(x.pitch()), 0);
+    if (step.kernel == nullptr) {
+        return builder.unsupported(node, "has no kernel for its branch", "choose another target");
+    }
+    step.node = node.name;
+    step.shape = conv_shape(x, y, conv);
+    step.packed_bytes = rows * row * 4;
+    step.macs = macs_per_output(conv) * y.height() * y.width();
+    step.work = 2 * step.macs;
+    Buffer output = pixels(y, 1);
+    output.axes = {output.axes[1], output.axes[2]};
+    step.arguments = {patches(x, conv),
+                      builder.add_floats(pack_branch(conv, x.pitch()), {{row, 1}, {rows, row}}),
+                      std::int32_t(conv.stride[1]),
+                      std::int32_t(conv.stride[0]),
+                      std::int32_t(x.pitch()),
+                      conv.bias[0],
+                      through(conv.act.low),
+                      through(conv.act.high),
+                      output};
+    step.split = {y.height(), {{0, 1, conv.stride[0]}, {8, 1, 1}}, -1};
+    (conv.is_branch ? builder.plan.branch_macs : builder.plan.macs) += step.macs;
+    builder.emit(std::move(step));
+    return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,259 @@
+#include <algorithm>
+
+#include "plan/conv_common.h"
+#include "plan/lower.h"
+
+namespace sluice {
+namespace {
+
+/// Beyond this, threads share out the weights rather than the positions: each then streams a part.
+constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
+
+/// [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
+Buffer pack_weights(Builder& builder, const FusedConv& conv, std::int64_t pitch,
+                    std::int64_t block, std::int64_t outputs) {
+    const Shape& shape = conv.weights->shape;
+    const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
+    const std::int64_t row = columns * pitch;
+    std::vector<float> packed(std::size_t(outputs * rows * row));
+    const float* from = conv.weights->floats().data();
+    for (std::int64_t k = 0; k < shape[0]; ++k) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+            for (std::int64_t y = 0; y < rows; ++y) {
+                for (std::int64_t x = 0; x < columns; ++x) {
+                    const std::int64_t at = (k / block * rows + y) * row + x * pitch + c;
+                    packed[std::size_t(at * block + k % block)] = *from++;
+                }
+            }
+        }
+    }
+    return builder.add_floats(packed, {{block, 1},
+                                       {row, block},
+                                       {rows, row * block},
+                                       {outputs / block, rows * row * block}});
+}
+
+/// (k, row): bias, scale, shift.
+Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outputs) {
+    std::vector<float> rows(std::size_t(3 * outputs));
+    std::copy(conv.bias.begin(), conv.bias.end(), rows.begin());
+    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + outputs);
+    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * outputs);
+    return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
+}
+
+/// What all calls of one convolution share; output channels are cropped for group gates.
+struct Conv {
+    const Node& node;
+    const FusedConv& conv;
+    const Kernel* kernel;
+    Buffer input, weights, epilogue, gate, residual, output;
+    std::int64_t outputs;  ///< channels of the pitch
+    std::string shape;
+    std::int64_t input_pitch;
+};
+
+Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
+    buffer.offset += first * buffer.axes[0].stride;
+    buffer.axes[0].extent = count;
+    return buffer;
+}
+
+/// The call over a list, for output channels first .. first + count.
+Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
+    const FusedConv& conv = c.conv;
+    const std::int64_t block = c.kernel->block();
+    Buffer weights = c.weights;
+    weights.offset += first / block * weights.axes[3].stride;
+    weights.axes[3].extent = count / block;
+    Step step;
+    step.kernel = c.kernel;
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
+    step.arguments = {c.input,
+                      list,
+                      weights,
+                      from_channel(c.epilogue, first, count),
+                      c.gate,
+                      from_channel(c.residual, first, count),
+                      std::int32_t(conv.stride[1]),
+                      std::int32_t(conv.stride[0]),
+                      std::int32_t(c.input_pitch),
+                      conv.act.low,
+                      conv.act.high,
+                      conv.post.low,
+                      conv.post.high,
+                      from_channel(c.output, first, count)};
+    const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
+    step.work = 2 * count * macs_per_output(conv) * positions;
+    step.list.argument = 1;
+    step.list.unit = c.kernel->pixels;
+    if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
+        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
+        if (c.kernel->family == Family::element_conv) {
+            step.split.along.push_back({4, 0, block});
+        }
+    }
+    return step;
+}
+
+Status emit_dense(Builder& builder, const Conv& c, const std::string& remark) {
+    const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
+    Step step = conv_step(c, 0, c.outputs,
+                          builder.all_positions(height, width, c.kernel->pixels));
+    step.list.static_count = height * width;
+    step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
+    step.remark = remark;
+    builder.emit(std::move(step));
+    return {};
+}
+
+/// The convolution at the open positions of one gate map and the constant at the others.
+Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t first,
+                  std::int64_t count, std::int64_t channels, const std::string& remark) {
+    const ValueId gate = c.node.inputs[1];
+    const GateLists lists = builder.gate_lists(c.node, gate, group, c.kernel->pixels);
+    c.gate = from_channel(pixels(builder.layout(gate), 1), group, 1);
+    Step step = conv_step(c, first, count, lists.active);
+    step.list.count = lists.active_count;
+    step.macs_per_entry = channels * macs_per_output(c.conv);
+    step.remark = remark;
+    builder.emit(std::move(step));
+
+    const auto kernel = builder.kernel(c.node, Family::fill);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    Step fill;
+    fill.kernel = kernel.value();
+    fill.node = c.node.name;
+    fill.shape = c.shape;
+    fill.arguments = {lists.skipped, from_channel(c.epilogue, first, count),
+                      from_channel(c.residual, first, count), c.conv.post.low, c.conv.post.high,
+                      from_channel(c.output, first, count)};
+    fill.work = count * c.output.axes[1].extent * c.output.axes[2].extent;
+    fill.list = {0, 1, -1, lists.skipped_count};
+    builder.emit(std::move(fill));
+    builder.plan.gate_sources.back().counts.push_back(lists.active_count);
+    return {};
+}
+
+/// A gate map a channel block becomes one a channel.
+Result<Buffer> expand_groups(Builder& builder, const Node& node, std::int64_t channels,
+                             std::int64_t pitch) {
+    const Layout& maps = builder.layout(node.inputs[1]);
+    const std::int64_t groups = maps.channels(), width = maps.width(), height = maps.height();
+    Buffer wide = builder.scratch(width * height * pitch, halide_type_of<float>(), {});
+    Step clear;
+    clear.node = node.name;
+    clear.clears = {{wide.index, 0, width * height * pitch, 1, 0}};
+    builder.emit(std::move(clear));
+    const std::int64_t each = channels / groups;
+    Buffer from = view(maps), to = wide;
+    from.axes = {{each, 0}, {groups, 1}, maps.axes[2], maps.axes[1]};
+    to.axes = {{each, 1}, {groups, each}, {width, pitch}, {height, width * pitch}};
+    SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, from, to));
+    wide.axes = {{pitch, 1}, {width, pitch}, {height, width * pitch}};
+    return wide;
+}
+
+Buffer no_residual(Builder& builder, std::int64_t outputs, const Layout& y) {
+    Buffer zeros = builder.add_floats(std::vector<float>(std::size_t(outputs)), {});
+    zeros.axes = {{outputs, 1}, {y.width(), 0}, {y.height(), 0}};
+    return zeros;
+}
+
+Family family_of(GateForm form) {
+    switch (form) {
+        case GateForm::none: return Family::dense_conv;
+        case GateForm::position:
+        case GateForm::group: return Family::gated_conv;
+        case GateForm::element: return Family::element_conv;
+    }
+    return Family::dense_conv;
+}
+
+/// Finds the kernel, for group gates one whose tile of channels divides a group; null then where
+/// the gate has to be multiplied densely.
+const Kernel* choose_kernel(const Builder& builder, const Node& node, std::int64_t pitch,
+                            std::int64_t outputs) {
+    const FusedConv& conv = *node.fused_conv;
+    std::int64_t tiled = outputs;
+    if (conv.gate == GateForm::group) {
+        tiled = conv.weights->shape[0] / builder.layout(node.inputs[1]).channels();
+    }
+    return find_conv(family_of(conv.gate), builder.target, square_kernel(conv), int(pitch),
+                     int(tiled));
+}
+
+void add_gate(Builder& builder, const Node& node, std::int64_t macs, bool skips) {
+    const Layout& map = builder.layout(node.inputs[1]);
+    builder.plan.gates.push_back(
+        {node.name, map.channels(), map.height(), map.width(), macs, skips});
+    Buffer values = pixels(map, map.channels());
+    values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
+    builder.plan.gate_sources.push_back({builder.plan.steps.size(), values, {}});
+}
+
+}  // namespace
+
+Status lower_fused_conv(Builder& builder, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_conv(builder, node));
+    if (is_branch_form(builder, node)) {
+        return lower_branch(builder, node);
+    }
+    const FusedConv& conv = *node.fused_conv;
+    const Layout& x = builder.layout(node.inputs[0]);
+    const Layout& y = builder.allocate(node, true);
+    const std::int64_t outputs = y.pitch(), channels = y.channels();
+    const Kernel* kernel = choose_kernel(builder, node, x.pitch(), outputs);
+    const bool expands = conv.gate == GateForm::group && kernel == nullptr;
+    if (expands) {
+        kernel = find_conv(Family::element_conv, builder.target, square_kernel(conv),
+                           int(x.pitch()), int(outputs));
+    }
+    if (kernel == nullptr) {
+        return builder.unsupported(node, "has no kernel for " + std::string(builder.target.id),
+                                   "choose another target");
+    }
+    Conv c{node, conv, kernel, patches(x, conv),
+           pack_weights(builder, conv, x.pitch(), kernel->block(), outputs),
+           pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), outputs,
+           conv_shape(x, y, conv), x.pitch()};
+    c.residual = node.inputs[2] == no_value ? no_residual(builder, outputs, y)
+                                            : pixels(builder.layout(node.inputs[2]), outputs);
+    c.gate = no_residual(builder, outputs, y);
+    const std::int64_t macs = channels * macs_per_output(conv) * y.height() * y.width();
+    (conv.is_branch ? builder.plan.branch_macs : builder.plan.macs) += macs;
+    if (conv.gate == GateForm::none) {
+        return emit_dense(builder, c, node.remark);
+    }
+    add_gate(builder, node, macs, !expands && conv.gate != GateForm::element);
+    if (expands) {
+        auto wide = expand_groups(builder, node, channels, outputs);
+        if (!wide.ok()) {
+            return wide.status();
+        }
+        c.gate = wide.value();
+        builder.plan.gate_sources.back().step = builder.plan.steps.size();
+        return emit_dense(builder, c,
+                          "multiplied densely: a group of channels is no multiple of the "
+                          "kernel's " + std::to_string(kernel->block()));
+    }
+    if (conv.gate == GateForm::element) {
+        c.gate = pixels(builder.layout(node.inputs[1]), outputs);
+        builder.plan.gate_sources.back().step = builder.plan.steps.size();
+        return emit_dense(builder, c, "multiplied densely: one gate an element");
+    }
+    const std::int64_t groups = conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1;
+    const std::int64_t each = groups == 1 ? outputs : channels / groups;
+    for (std::int64_t g = 0; g < groups; ++g) {
+        SLUICE_RETURN_IF_ERROR(emit_gated(builder, c, g, g * each, each,
+                                          groups == 1 ? channels : each, node.remark));
+    }
+    builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
+    return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,224 @@
+#include <algorithm>
+
+#include "graph/shapes.h"
+#include "plan/lower.h"
+
+namespace sluice {
+namespace {
+
+bool same_extents(const std::vector<Axis>& a, const std::vector<Axis>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const Axis& x, const Axis& y) { return x.extent == y.extent; });
+}
+
+std::vector<Axis> without_ones(std::vector<Axis> axes) {
+    std::erase_if(axes, [](const Axis& axis) { return axis.extent == 1; });
+    return axes;
+}
+
+bool is_dense(const std::vector<Axis>& axes) {
+    std::int64_t stride = 1;
+    for (std::size_t axis = axes.size(); axis-- > 0; stride *= axes[axis].extent) {
+        if (axes[axis].extent != 1 && axes[axis].stride != stride) {
+            return false;
+        }
+    }
+    return true;
+}
+
+std::vector<Axis> dense_axes(const Shape& shape) {
+    std::vector<Axis> axes(shape.size());
+    std::int64_t stride = 1;
+    for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+        axes[axis] = {shape[axis], stride};
+    }
+    return axes;
+}
+
+std::string extents(const Buffer& view) {
+    Shape shape;
+    for (const Axis& axis : view.axes) {
+        shape.push_back(axis.extent);
+    }
+    return to_string(shape);
+}
+
+}  // namespace
+
+Status emit_copy(Builder& builder, const Node& node, const Buffer& from, const Buffer& to) {
+    const auto kernel = builder.kernel(node, Family::copy);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    Buffer input = from, output = to;
+    Step step;
+    step.kernel = kernel.value();
+    step.node = node.name;
+    step.shape = extents(to);
+    if (!arrange({&output, &input})) {
+        return builder.unsupported(node, "moves a tensor of more than four extents",
+                                   "reshape it to fewer");
+    }
+    step.split = split_views(output, {0, 1});
+    for (const Axis& axis : output.axes) {
+        step.work = std::max(step.work, std::int64_t(1)) * axis.extent;
+    }
+    step.arguments = {input, output};
+    builder.emit(std::move(step));
+    return {};
+}
+
+Status lower_reshape(Builder& builder, const Node& node) {
+    const Layout from = builder.layout(node.inputs[0]);
+    const Shape shape = builder.picture_shape(node.outputs[0]);
+    const bool shares = shape.size() != 3 && from.memory == Memory::arena && is_dense(from.axes);
+    if (shares) {
+        Layout layout = from;
+        layout.axes = dense_axes(shape);
+        std::fill_n(layout.halo, 4, 0);
+        builder.alias(node.outputs[0], std::move(layout));
+        return {};
+    }
+    const Layout& to = builder.allocate(node, false);
+    Buffer source = view(from), target = view(to);
+    const auto a = without_ones(source.axes), b = without_ones(target.axes);
+    if (same_extents(a, b)) {
+        source.axes = a;
+        target.axes = b;
+        return emit_copy(builder, node, source, target);
+    }
+    // The elements keep ONNX's order, which only a dense tensor shows.
+    std::int64_t count = 1;
+    for (const Axis& axis : source.axes) {
+        count *= axis.extent;
+    }
+    if (!from.is_picture()) {
+        source.axes = dense_axes(shape);
+        return emit_copy(builder, node, source, target);
+    }
+    Buffer dense = to.is_picture()
+                       ? builder.scratch(count, halide_type_of<float>(), {})
+                       : target;
+    dense.axes.clear();
+    Shape before;
+    for (const Axis& axis : source.axes) {
+        before.push_back(axis.extent);
+    }
+    dense.axes = dense_axes(before);
+    SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, source, dense));
+    if (!to.is_picture()) {
+        return {};
+    }
+    dense.axes = dense_axes(shape);
+    return emit_copy(builder, node, dense, target);
+}
+
+Status lower_identity(Builder& builder, const Node& node) {
+    builder.alias(node.outputs[0], builder.layout(node.inputs[0]));
+    return {};
+}
+
+Status lower_transpose(Builder& builder, const Node& node) {
+    const std::size_t rank = builder.graph.values[std::size_t(node.inputs[0])].shape.size();
+    Shape reversed(rank);
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+        reversed[axis] = std::int64_t(rank - 1 - axis);
+    }
+    const Shape order = builder.graph.ints_attribute(node, "perm", reversed);
+    if (order[0] != 0) {
+        return builder.unsupported(node, "moves the batch to another axis",
+                                   "keep the batch first");
+    }
+    const Buffer source = view(builder.layout(node.inputs[0]));
+    Buffer turned = source;
+    for (std::size_t axis = 1; axis < rank; ++axis) {
+        turned.axes[axis - 1] = source.axes[std::size_t(order[axis]) - 1];
+    }
+    return emit_copy(builder, node, turned, view(builder.allocate(node, false)));
+}
+
+Status lower_slice(Builder& builder, const Node& node) {
+    const auto ranges = slice_ranges(builder.graph, node);
+    if (!ranges.ok()) {
+        return ranges.status();
+    }
+    const SliceRange& batch = ranges.value()[0];
+    if (batch.start != 0 || batch.step != 1 || batch.count != builder.graph.batch) {
+        return builder.unsupported(node, "takes some pictures of the batch",
+                                   "run a smaller batch instead");
+    }
+    Buffer source = view(builder.layout(node.inputs[0]));
+    for (std::size_t axis = 0; axis < source.axes.size(); ++axis) {
+        const SliceRange& range = ranges.value()[axis + 1];
+        source.offset += range.start * source.axes[axis].stride;
+        source.axes[axis] = {range.count, source.axes[axis].stride * range.step};
+    }
+    return emit_copy(builder, node, source, view(builder.allocate(node, false)));
+}
+
+Status lower_pad(Builder& builder, const Node& node) {
+    const Graph& graph = builder.graph;
+    const auto pads = pad_extents(graph, node);
+    if (!pads.ok()) {
+        return pads.status();
+    }
+    const std::size_t rank = pads.value().size() / 2;
+    if (graph.string_attribute(node, "mode", "constant") != "constant" ||
+        pads.value()[0] != 0 || pads.value()[rank] != 0) {
+        return builder.unsupported(node, "pads by reflection or pads the batch",
+                                   "pad with a constant in the picture");
+    }
+    const bool has_value = node.inputs.size() > 2 && node.inputs[2] != no_value;
+    const Constant* constant = has_value ? graph.constant(node.inputs[2]) : nullptr;
+    const float value = constant != nullptr && constant->is_float() ? constant->floats()[0] : 0;
+    Buffer source = view(builder.layout(node.inputs[0]));
+    Buffer target = view(builder.allocate(node, false));
+    Buffer paint = builder.add_floats({&value, 1}, target.axes);
+    for (Axis& axis : paint.axes) {
+        axis.stride = 0;
+    }
+    SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, paint, target));
+    for (std::size_t axis = 0; axis + 1 < rank; ++axis) {
+        const std::int64_t before = pads.value()[axis + 1], after = pads.value()[rank + axis + 1];
+        Axis& from = source.axes[axis];
+        Axis& to = target.axes[axis];
+        source.offset += std::max(-before, std::int64_t{0}) * from.stride;
+        target.offset += std::max(before, std::int64_t{0}) * to.stride;
+        from.extent += std::min(before, std::int64_t{0}) + std::min(after, std::int64_t{0});
+        to.extent = from.extent;
+    }
+    return emit_copy(builder, node, source, target);
+}
+
+Status lower_concat(Builder& builder, const Node& node) {
+    const std::size_t rank = builder.graph.values[std::size_t(node.outputs[0])].shape.size();
+    const auto axis = normalize_axis(builder.graph.int_attribute(node, "axis", 0), rank);
+    if (!axis || *axis == 0) {
+        return builder.unsupported(node, "joins pictures of the batch", "run them apart");
+    }
+    Buffer target = view(builder.allocate(node, false));
+    for (const ValueId id : node.inputs) {
+        const Buffer source = view(builder.layout(id));
+        Buffer part = target;
+        part.axes[*axis - 1].extent = source.axes[*axis - 1].extent;
+        SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, source, part));
+        target.offset += part.axes[*axis - 1].extent * target.axes[*axis - 1].stride;
+    }
+    return {};
+}
+
+Status lower_expand(Builder& builder, const Node& node) {
+    Buffer source = view(builder.layout(node.inputs[0]));
+    const Shape shape = builder.picture_shape(node.outputs[0]);
+    if (source.axes.size() != shape.size()) {
+        return builder.unsupported(node, "adds extents before the batch", "keep the batch first");
+    }
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+        if (source.axes[axis].extent != shape[axis]) {
+            source.axes[axis] = {shape[axis], 0};
+        }
+    }
+    return emit_copy(builder, node, source, view(builder.allocate(node, false)));
+}
+
+}  // namespace sluice

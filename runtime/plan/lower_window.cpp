@@ -1,0 +1,240 @@
+#include <algorithm>
+#include <cmath>
+
+#include "graph/shapes.h"
+#include "plan/lower.h"
+
+namespace sluice {
+namespace {
+
+struct Window {
+    std::int64_t kernel[2], stride[2], pads[4];
+};
+
+/// Kernel, strides and pads, y before x; auto_pad SAME puts the odd pixel last or first.
+Window read_window(const Graph& graph, const Node& node, const Shape& x, const Shape& y) {
+    Window w{};
+    const Shape kernel = graph.ints_attribute(node, "kernel_shape", {1, 1});
+    const Shape stride = graph.ints_attribute(node, "strides", {1, 1});
+    const Shape pads = graph.ints_attribute(node, "pads", {0, 0, 0, 0});
+    const std::string automatic = graph.string_attribute(node, "auto_pad", "NOTSET");
+    std::copy_n(kernel.begin(), 2, w.kernel);
+    std::copy_n(stride.begin(), 2, w.stride);
+    if (automatic == "NOTSET") {
+        std::copy_n(pads.begin(), 4, w.pads);
+    } else if (automatic != "VALID") {
+        for (std::size_t a = 0; a < 2; ++a) {
+            const std::int64_t reach = (y[a + 1] - 1) * w.stride[a] + w.kernel[a] - x[a + 1];
+            const std::int64_t total = std::max(reach, std::int64_t{0});
+            w.pads[a] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
+            w.pads[a + 2] = total - w.pads[a];
+        }
+    }
+    return w;
+}
+
+/// How many channels a call handles: all lanes where input and output have the same pitch.
+std::int64_t common_channels(const Layout& x, std::int64_t output_pitch) {
+    return x.pitch() == output_pitch ? output_pitch : x.channels();
+}
+
+std::string pool_shape(const Layout& x, const Layout& y) {
+    const auto extents = [](const Layout& l) {
+        return std::to_string(l.channels()) + "x" + std::to_string(l.height()) + "x" +
+               std::to_string(l.width());
+    };
+    return extents(x) + " -> " + extents(y);
+}
+
+}  // namespace
+
+Status lower_pool(Builder& builder, const Node& node) {
+    const Graph& graph = builder.graph;
+    const Layout& x = builder.layout(node.inputs[0]);
+    const Shape dilations = graph.ints_attribute(node, "dilations", {1, 1});
+    if (!x.is_picture() || dilations != Shape{1, 1} || node.outputs.size() > 1) {
+        return builder.unsupported(node, "is dilated, not two-dimensional or gives indices",
+                                   "pool pictures with plain windows");
+    }
+    const bool averages = node.op == Op::average_pool;
+    const auto kernel =
+        builder.kernel(node, averages ? Family::average_pool : Family::max_pool);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    const Window w = read_window(graph, node, builder.picture_shape(node.inputs[0]),
+                                 builder.picture_shape(node.outputs[0]));
+    const std::int64_t channels =
+        common_channels(x, builder.channel_pitch(x.channels()));
+    const Layout& y = builder.allocate(node, channels != x.channels() ||
+                                                 x.channels() % builder.lanes == 0);
+    Step step;
+    step.kernel = kernel.value();
+    step.node = node.name;
+    step.shape = pool_shape(x, y);
+    step.work = w.kernel[0] * w.kernel[1] * y.channels() * y.height() * y.width();
+    step.arguments = {pixels(x, channels),        std::int32_t(w.kernel[1]),
+                      std::int32_t(w.kernel[0]),  std::int32_t(w.stride[1]),
+                      std::int32_t(w.stride[0]),  std::int32_t(w.pads[1]),
+                      std::int32_t(w.pads[0]),    std::int32_t(0)};
+    step.split = {y.height(), {}, 7};
+    if (averages) {
+        const bool counts_pads = graph.int_attribute(node, "count_include_pad", 0) != 0;
+        step.arguments.insert(step.arguments.end(),
+                              {std::int32_t(counts_pads), std::int32_t(x.width() + w.pads[3]),
+                               std::int32_t(x.height() + w.pads[2])});
+    }
+    step.split.along.push_back({int(step.arguments.size()), 2, 1});
+    step.arguments.push_back(pixels(y, channels));
+    builder.emit(std::move(step));
+    return {};
+}
+
+Status lower_global_average_pool(Builder& builder, const Node& node) {
+    const Layout& x = builder.layout(node.inputs[0]);
+    if (!x.is_picture()) {
+        return builder.unsupported(node, "is not two-dimensional", "pool pictures");
+    }
+    const auto kernel = builder.kernel(node, Family::global_average_pool);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
+    const Layout& y = builder.allocate(node, channels != x.channels() ||
+                                                 x.channels() % builder.lanes == 0);
+    Buffer output = pixels(y, channels);
+    output.axes.resize(1);
+    Step step;
+    step.kernel = kernel.value();
+    step.node = node.name;
+    step.shape = pool_shape(x, y);
+    step.arguments = {pixels(x, channels), output};
+    builder.emit(std::move(step));
+    return {};
+}
+
+namespace {
+
+/// Where along the input an output element lies (ONNX Resize, coordinate_transformation_mode);
+/// NaN for a mode that is not known.
+double source_place(const std::string& mode, double place, double scale, std::int64_t in,
+                    std::int64_t out) {
+    if (mode == "asymmetric") {
+        return place / scale;
+    }
+    if (mode == "align_corners") {
+        return out == 1 ? 0 : place * double(in - 1) / double(out - 1);
+    }
+    if (mode == "pytorch_half_pixel" && out == 1) {
+        return 0;
+    }
+    return mode == "half_pixel" || mode == "pytorch_half_pixel" ? (place + 0.5) / scale - 0.5
+                                                                : std::nan("");
+}
+
+double round_place(const std::string& mode, double place) {
+    if (mode == "round_prefer_ceil") {
+        return std::floor(place + 0.5);
+    }
+    return mode == "floor"  ? std::floor(place)
+           : mode == "ceil" ? std::ceil(place)
+                            : std::ceil(place - 0.5);
+}
+
+/// The two sources of each output along an axis, [2][out], and their weights; none where the
+/// coordinate mode is not known.
+struct Taps {
+    std::vector<std::int32_t> sources;
+    std::vector<float> weights;
+};
+
+std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double scale,
+                                std::int64_t in, std::int64_t out) {
+    const auto text = [&](const char* name, const char* fallback) {
+        return graph.string_attribute(node, name, fallback);
+    };
+    const bool linear = text("mode", "nearest") == "linear";
+    const auto inside = [in](double place) {
+        return std::int32_t(std::clamp(std::int64_t(place), std::int64_t{0}, in - 1));
+    };
+    Taps taps{std::vector<std::int32_t>(std::size_t(2 * out)),
+              std::vector<float>(std::size_t(2 * out))};
+    for (std::int64_t i = 0; i < out; ++i) {
+        const double at = source_place(text("coordinate_transformation_mode", "half_pixel"),
+                                       double(i), scale, in, out);
+        if (std::isnan(at)) {
+            return std::nullopt;
+        }
+        const double low = linear ? std::floor(at)
+                                  : round_place(text("nearest_mode", "round_prefer_floor"), at);
+        const double share = linear ? at - low : 0;
+        taps.sources[std::size_t(i)] = inside(low);
+        taps.sources[std::size_t(out + i)] = inside(linear ? low + 1 : low);
+        taps.weights[std::size_t(i)] = float(1 - share);
+        taps.weights[std::size_t(out + i)] = float(share);
+    }
+    return taps;
+}
+
+/// Output over input along each axis of the picture: ONNX's scales where they are given.
+std::array<double, 2> resize_scales(const Graph& graph, const Node& node, const Shape& x,
+                                    const Shape& y) {
+    std::array<double, 2> scales = {double(y[1]) / double(x[1]), double(y[2]) / double(x[2])};
+    const Constant* given = node.inputs.size() > 2 ? graph.constant(node.inputs[2]) : nullptr;
+    if (given == nullptr || !given->is_float() || given->floats().empty()) {
+        return scales;
+    }
+    const Shape axes = graph.ints_attribute(node, "axes", {0, 1, 2, 3});
+    for (std::size_t i = 0; i < axes.size() && i < given->floats().size(); ++i) {
+        const auto axis = normalize_axis(axes[i], 4);
+        if (axis && *axis >= 2) {
+            scales[*axis - 2] = double(given->floats()[i]);
+        }
+    }
+    return scales;
+}
+
+}  // namespace
+
+Status lower_resize(Builder& builder, const Node& node) {
+    const Layout& x = builder.layout(node.inputs[0]);
+    const Shape from = builder.picture_shape(node.inputs[0]);
+    const Shape to = builder.picture_shape(node.outputs[0]);
+    const auto kernel = builder.kernel(node, Family::resize);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    const bool plain = x.is_picture() && to.size() == 3 && from[0] == to[0] &&
+                       builder.graph.int_attribute(node, "antialias", 0) == 0;
+    std::optional<Taps> rows, columns;
+    if (plain) {
+        const auto scales = resize_scales(builder.graph, node, from, to);
+        rows = resize_taps(builder.graph, node, scales[0], from[1], to[1]);
+        columns = resize_taps(builder.graph, node, scales[1], from[2], to[2]);
+    }
+    if (!rows || !columns) {
+        return builder.unsupported(node, "resizes more than rows and columns, by antialiasing or "
+                                         "by unknown coordinates",
+                                   "use nearest or linear with half_pixel or asymmetric");
+    }
+    const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
+    const Layout& y = builder.allocate(node, channels != x.channels() ||
+                                                 x.channels() % builder.lanes == 0);
+    const auto axes = [](std::int64_t out) { return std::vector<Axis>{{out, 1}, {2, out}}; };
+    Step step;
+    step.kernel = kernel.value();
+    step.node = node.name;
+    step.shape = pool_shape(x, y);
+    step.work = 4 * y.channels() * y.height() * y.width();
+    step.arguments = {pixels(x, channels),
+                      builder.add_ints(columns->sources, axes(to[2])),
+                      builder.add_floats(columns->weights, axes(to[2])),
+                      builder.add_ints(rows->sources, axes(to[1])),
+                      builder.add_floats(rows->weights, axes(to[1])),
+                      pixels(y, channels)};
+    step.split = {to[1], {{3, 0, 1}, {4, 0, 1}, {5, 2, 1}}, -1};
+    builder.emit(std::move(step));
+    return {};
+}
+
+}  // namespace sluice

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "kernels/registry.h"
+#include "plan/aligned.h"
+#include "plan/step.h"
+#include "sluice/model.h"
+#include "sluice/status.h"
+
+namespace sluice {
+
+/// How a session reads a gate after the step that obeys it.
+struct GateSource {
+    std::size_t step = 0;        ///< the gate's memory holds its values once this step has run
+    Buffer values;               ///< (x, y, group), strides as they lie
+    std::vector<Buffer> counts;  ///< of open gates, an int32 a group; empty for element gates
+};
+
+/// A network made ready for one target: steps in order, packed weights, one arena. It computes one
+/// picture at a time; immutable, and shared by all sessions of a model.
+struct Plan {
+    std::string file;
+    std::string target_id;
+    std::vector<TensorInfo> inputs, outputs;
+    std::map<std::string, std::string> metadata;
+    std::vector<GateInfo> gates;
+    std::vector<GateSource> gate_sources;  ///< one for each of `gates`
+    std::vector<Step> steps;
+    AlignedMemory constants;
+    std::size_t arena_bytes = 0;
+    std::int64_t macs = 0;         ///< of a picture, without the branches
+    std::int64_t branch_macs = 0;
+};
+
+/// Plans an optimised graph. Fails on an operator or a form of it that no kernel computes, and on
+/// weights that are not finite, naming the node.
+Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target);
+
+/// A line a step: node, kernel, shape, MACs, packed bytes, remarks.
+std::string explain(const Plan& plan);
+
+}  // namespace sluice

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <HalideRuntime.h>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernels/registry.h"
+
+namespace sluice {
+
+/// What a buffer's offset counts from.
+enum class Memory {
+    arena,      ///< the session's own memory
+    constants,  ///< packed weights and tables of the plan
+    input,      ///< the caller's input number `index`, at the picture that runs
+    output,     ///< the caller's output number `index`, likewise
+};
+
+struct Axis {
+    std::int64_t extent = 1;
+    std::int64_t stride = 0;  ///< elements
+};
+
+/// A kernel's buffer: 4-byte elements, axes innermost first, as the generator names them.
+struct Buffer {
+    Memory memory = Memory::arena;
+    int index = 0;              ///< of the input or output; of the arena's block while planning
+    std::int64_t offset = 0;    ///< elements
+    halide_type_t type = halide_type_of<float>();
+    std::vector<Axis> axes;
+};
+
+using Argument = std::variant<Buffer, std::int32_t, float>;
+
+/// How a call is shared out between threads: `count` units, each a step along these axes.
+struct Split {
+    struct Along {
+        int argument;
+        int axis;
+        std::int64_t elements;  ///< along the axis, a unit
+    };
+    std::int64_t count = 1;  ///< 1: one thread runs it all
+    std::vector<Along> along;
+    int first_argument = -1;  ///< integer argument that says which unit is the first; -1: none
+};
+
+/// A position list that a call walks, whose length a scan may have written in the same run.
+struct ListUse {
+    int argument = -1;             ///< -1: the call walks no list
+    std::int64_t unit = 1;         ///< its length is rounded up to a multiple
+    std::int64_t static_count = -1;  ///< -1: read from `count`
+    Buffer count;                  ///< one int32 of the arena
+};
+
+/// Floats set to zero: `rows` runs of `extent`, `stride` apart, in the arena.
+struct ClearRegion {
+    int block = 0;  ///< of the arena, while planning
+    std::int64_t offset = 0, extent = 0, rows = 1, stride = 0;
+};
+
+/// One line of the plan: a call of a kernel, or a clearing of memory where `kernel` is null.
+struct Step {
+    const Kernel* kernel = nullptr;
+    std::vector<Argument> arguments;
+    Split split;
+    ListUse list;
+    std::vector<ClearRegion> clears;
+
+    std::int64_t macs = 0;            ///< a run, whatever the gates say
+    std::int64_t macs_per_entry = 0;  ///< and for each entry of the list
+    std::int64_t work = 0;            ///< rough floating-point operations, to decide on threads
+
+    // For `classify --explain` and per-layer times.
+    std::string node;
+    std::string shape;
+    std::int64_t packed_bytes = 0;
+    std::string remark;
+};
+
+}  // namespace sluice

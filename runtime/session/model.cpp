@@ -1,0 +1,41 @@
+#include "sluice/model.h"
+
+#include "kernels/registry.h"
+#include "onnx/reader.h"
+#include "passes/fold_constants.h"
+#include "passes/passes.h"
+#include "plan/plan.h"
+
+namespace sluice {
+
+Model::Model(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
+
+Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions& options) {
+    const auto target = choose_target(options.target);
+    if (!target.ok()) {
+        return target.status();
+    }
+    auto graph = read_onnx(path);
+    if (!graph.ok()) {
+        return graph.status();
+    }
+    SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
+    SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
+    auto plan = make_plan(graph.value(), *target.value());
+    if (!plan.ok()) {
+        return plan.status();
+    }
+    return Model(std::move(plan).value());
+}
+
+const std::vector<TensorInfo>& Model::inputs() const { return plan_->inputs; }
+const std::vector<TensorInfo>& Model::outputs() const { return plan_->outputs; }
+const std::map<std::string, std::string>& Model::metadata() const { return plan_->metadata; }
+const std::vector<GateInfo>& Model::gates() const { return plan_->gates; }
+std::int64_t Model::macs() const { return plan_->macs; }
+std::int64_t Model::branch_macs() const { return plan_->branch_macs; }
+std::string Model::explain() const { return sluice::explain(*plan_); }
+
+const std::string& Model::target() const { return plan_->target_id; }
+
+}  // namespace sluice
