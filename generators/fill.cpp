@@ -43,7 +43,9 @@ public:
         residual.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / lanes) * lanes);
         output.dim(1).set_min(0).dim(2).set_min(0);
-        sluice::schedules::schedule_fill({output, k, list}, lanes);
+        Expr no_residual = residual.dim(1).stride() == 0 && residual.dim(2).stride() == 0;
+        sluice::schedules::schedule_fill(
+            {output, k, list, output.dim(0).extent(), no_residual}, lanes);
     }
 
 private:

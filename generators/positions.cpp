@@ -12,6 +12,9 @@ using namespace Halide;
 /// Applications", 1990, stream compaction).
 class Positions : public Generator<Positions> {
 public:
+    // Schedule.
+    GeneratorParam<int> unroll{"unroll", 4};
+
     /// (x, y), strides any. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 2>> gate{"gate"};
     /// The length of `active` is a multiple of this, at least 1.
@@ -64,7 +67,8 @@ public:
         skipped.dim(0).set_min(0);
         counts.dim(0).set_bounds(0, 2);
         offsets.dim(0).set_min(0);
-        sluice::schedules::schedule_positions({active, skipped, counts, offsets, map});
+        sluice::schedules::schedule_positions(
+            {active, skipped, counts, offsets, map, gate.dim(0).stride()}, {unroll});
     }
 
 private:

@@ -23,6 +23,7 @@ void schedule_branch(BranchFuncs f, const BranchParams& p) {
     partial.compute_at(f.output, tile)
         .store_in(Halide::MemoryType::Register)
         .bound_extent(f.x, p.tile)
+        .reorder_storage(lane, f.x, f.y)
         .reorder(lane, f.x)
         .vectorize(lane)
         .unroll(f.x);
@@ -34,9 +35,12 @@ void schedule_branch(BranchFuncs f, const BranchParams& p) {
         partial.update().unroll(f.taps.y, p.unroll);
     }
 
-    // Constant distances between the pixels of a tile become part of the loads' addresses.
+    // Constant distances between the pixels of a tile become part of the loads' addresses, and a
+    // map of its own is stored by whole vectors.
+    const Halide::Expr dense = f.output.output_buffer().dim(0).stride() == 1;
+    f.output.specialize(dense && f.stride_x == 1);
+    f.output.specialize(dense && f.stride_x == 2);
     f.output.specialize(f.stride_x == 1);
-    f.output.specialize(f.stride_x == 2);
 }
 
 }  // namespace sluice::schedules

@@ -3,12 +3,19 @@
 namespace sluice::schedules {
 
 // A position's channels lie side by side: innermost, so that the stores of a position are one run.
+// Where there is no residual every position holds the same, and for few vectors it stays in
+// registers while the list streams by.
 void schedule_fill(FillFuncs f, int lanes) {
     Halide::Var vector("vector"), lane("lane");
     f.output.update()
         .split(f.channel, vector, lane, lanes)
         .reorder(lane, vector, f.list)
         .vectorize(lane);
+    for (int vectors : {1, 2, 4}) {
+        const Halide::Expr few = f.channels == vectors * lanes;
+        f.output.update().specialize(few && f.no_residual).unroll(vector);
+        f.output.update().specialize(few).unroll(vector);
+    }
 }
 
 }  // namespace sluice::schedules

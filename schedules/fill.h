@@ -9,6 +9,8 @@ struct FillFuncs {
     Halide::Func output;
     Halide::Var channel;
     Halide::RDom list;
+    Halide::Expr channels;     ///< extent of `channel`
+    Halide::Expr no_residual;  ///< holds where the residual is one row for all positions
 };
 
 /// `lanes`: floats a vector.
