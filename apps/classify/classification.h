@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "classify/scores.h"
+
+namespace sluice::classify {
+
+/// What the network said about a picture, and what it cost.
+struct Classification {
+    std::string file;
+    std::vector<float> scores;
+    std::vector<Ranked> best;        ///< best first; at least one
+    std::vector<std::string> names;  ///< of the classes in `best`
+    double latency_ms = 0.0;         ///< of the network's run alone
+    std::int64_t macs = 0;           ///< of the network without its LCCL branches
+    std::int64_t macs_executed = 0;  ///< branches included
+
+    /// Negative where the branches cost more than the gates save.
+    double skipped_share() const {
+        return macs == 0 ? 0.0
+                         : 1.0 - static_cast<double>(macs_executed) / static_cast<double>(macs);
+    }
+};
+
+}  // namespace sluice::classify

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "classify/classification.h"
+
+namespace sluice::classify {
+
+/// One JSON object on one line: file, class, index, probability, scores, latency_ms, macs,
+/// macs_executed, and, where `best` holds several classes, top. What is not UTF-8 in a name is
+/// replaced by U+FFFD.
+std::string to_json(const Classification& result);
+
+}  // namespace sluice::classify

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string_view>
+
+#include "sluice/status.h"
+
+namespace sluice::classify {
+
+/// Fails where standard output is closed. A closed standard input or error is opened on
+/// /dev/null, so that no file of ours gets their numbers and a message is written into it.
+Status check_standard_streams();
+
+/// Writes a text to standard output at once, so that a full disk is found at the line it hits.
+Status print(std::string_view text);
+
+/// print() with the end of the line.
+Status print_line(std::string_view line);
+
+/// "classify: file: node: what; remedy" on one line of standard error.
+void print_failure(const Status& failure);
+
+}  // namespace sluice::classify

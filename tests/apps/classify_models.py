@@ -1,0 +1,78 @@
+"""Small ONNX models for the tests of apps/classify, good and bad."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def value(name, shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def constant(name, array):
+    return numpy_helper.from_array(np.asarray(array, np.float32), name)
+
+
+def model(nodes, constants=(), inputs=(("input", ["N", 3, 8, 8]),),
+          outputs=(("scores", ["N", 3]),), metadata=None):
+    graph = helper.make_graph(nodes, "net", [value(*i) for i in inputs],
+                              [value(*o) for o in outputs], list(constants))
+    result = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(result, metadata or {})
+    onnx.checker.check_model(result)
+    return result
+
+
+def mean_colour(shape=("N", 3, 8, 8), classes=3, metadata=None):
+    """Scores are the means of the channels: the class is the strongest colour."""
+    nodes = [helper.make_node("GlobalAveragePool", ["input"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes, inputs=[("input", list(shape))],
+                 outputs=[("scores", [shape[0], classes])], metadata=metadata)
+
+
+def halves(side=8):
+    """Two layers of 3 -> 4 channels, 3x3, gated by the brightness of each pixel: ReLU of the
+    three channels' sum less 1.5. Black pixels are skipped, white ones are not."""
+    generator = np.random.default_rng(1)
+    weights = generator.normal(size=(4, 3, 3, 3))
+    nodes, constants = [], [constant("brightness", np.ones((1, 3, 1, 1))), constant("bias", [-1.5])]
+    constants.append(constant("weights", weights))
+    for layer in ("first", "second"):
+        nodes += [
+            helper.make_node("Conv", ["input", "brightness", "bias"], [f"{layer}_sum"],
+                             f"/net/{layer}/branch/Conv"),
+            helper.make_node("Relu", [f"{layer}_sum"], [f"{layer}_gate"], f"/net/{layer}/gate/Relu"),
+            helper.make_node("Conv", ["input", "weights"], [f"{layer}_conv"],
+                             f"/net/{layer}/conv/Conv", pads=[1, 1, 1, 1]),
+            helper.make_node("Mul", [f"{layer}_conv", f"{layer}_gate"], [f"{layer}_out"],
+                             f"/net/{layer}/Mul")]
+    nodes += [helper.make_node("Add", ["first_out", "second_out"], ["both"], "add"),
+              helper.make_node("GlobalAveragePool", ["both"], ["pooled"], "pool"),
+              helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes, constants, [("input", ["N", 3, side, side])], [("scores", ["N", 4])])
+
+
+def convolution(weights):
+    nodes = [helper.make_node("Conv", ["input", "weights"], ["features"], "/conv/Conv"),
+             helper.make_node("GlobalAveragePool", ["features"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes, [constant("weights", weights)])
+
+
+def unsupported():
+    nodes = [helper.make_node("Erf", ["input"], ["curved"], "/act/Erf"),
+             helper.make_node("GlobalAveragePool", ["curved"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes)
+
+
+def feature_map():
+    """Its output is a picture, not a score a class."""
+    return model([helper.make_node("Relu", ["input"], ["features"], "relu")],
+                 outputs=[("features", ["N", 3, 8, 8])])
+
+
+def overflowing():
+    """Finite weights, infinite scores."""
+    return convolution(np.full((3, 3, 1, 1), 3e38))

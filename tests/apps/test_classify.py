@@ -1,0 +1,390 @@
+"""Runs the built classify as its users do: on the demo's pictures, on small models whose answers
+are known, and on everything that a user can get wrong.
+
+    test_classify.py CHECKOUT [EMULATOR] PATH_OF_CLASSIFY
+"""
+
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+import classify_models as models
+
+CHECKOUT = pathlib.Path(sys.argv[1])
+CLASSIFY = sys.argv[2:]
+DEMO = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
+SAMPLES = CHECKOUT / "apps/samples"
+# Of positions where a gate is closed, as apps/classify/heat_map.h states it.
+CLOSED = (6, 6, 8)
+
+
+def classify(*arguments, **keywords):
+    environment = {k: v for k, v in os.environ.items() if k != "SLUICE_TARGET"}
+    environment.update(keywords.pop("environment", {}))
+    keywords.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([*CLASSIFY, *map(os.fsencode, arguments)], stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, env=environment, timeout=600, **keywords)
+
+
+def nchw(picture, metadata):
+    """A picture of the input's size, normalised as the metadata say."""
+    mean = np.array(json.loads(metadata.get("sluice.mean", "[0, 0, 0]")), np.float32)
+    deviation = np.array(json.loads(metadata.get("sluice.std", "[1, 1, 1]")), np.float32)
+    samples = np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255)
+    return ((samples - mean) / deviation).transpose(2, 0, 1)[None]
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        self.model = self.folder / "colour.onnx"
+        onnx.save(models.mean_colour(), self.model)
+        self.picture = self.picture_of("red.png", (200, 10, 10))
+
+    def picture_of(self, name, colour, size=(8, 8)):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", size, colour).save(path)
+        return path
+
+    def save(self, name, model):
+        path = self.folder / name
+        onnx.save(model, path)
+        return path
+
+    def good(self, *arguments, **keywords):
+        result = classify(*arguments, **keywords)
+        self.assertEqual((result.returncode, result.stderr), (0, b""), result)
+        return result.stdout.decode()
+
+    def objects(self, *arguments):
+        return [json.loads(line) for line in self.good("--json", *arguments).splitlines()]
+
+    def bad(self, *arguments, names=(), **keywords):
+        """Exit 2, one line on standard error that names the fault and a remedy, nothing else."""
+        result = classify(*arguments, **keywords)
+        message = result.stderr.decode()
+        self.assertEqual(result.returncode, 2, result)
+        self.assertRegex(message, r"\Aclassify: [^\n]*; [^\n]+\n\Z")
+        for name in names:
+            self.assertIn(str(name), message)
+        self.assertFalse(result.stdout, message)
+        self.assertEqual([], list(self.folder.rglob("*.part*")))
+        return message
+
+
+class GoodPath(Case):
+    def test_demo_agrees_with_onnx_runtime(self):
+        session = onnxruntime.InferenceSession(DEMO, providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+        labels = json.loads(metadata["sluice.labels"])
+        results = self.objects("--model", DEMO, SAMPLES)
+        pictures = sorted(SAMPLES.glob("*.jpg"))
+        self.assertEqual([r["file"] for r in results], [str(p) for p in pictures])
+        for result, picture in zip(results, pictures):
+            [expected] = session.run(None, {"input": nchw(picture, metadata)})[0]
+            largest = float(np.abs(expected).max())
+            np.testing.assert_allclose(result["scores"], expected, atol=1e-4 * largest, rtol=0)
+            self.assertEqual(result["index"], int(expected.argmax()))
+            self.assertEqual(result["class"], labels[result["index"]])
+            exponentials = np.exp(expected.astype(np.float64) - expected.max())
+            self.assertAlmostEqual(result["probability"],
+                                   exponentials.max() / exponentials.sum(), 3)
+            self.assertGreater(result["latency_ms"], 0)
+            self.assertLess(result["macs_executed"], result["macs"])
+
+    def test_json_fields_and_top(self):
+        [result] = self.objects("--model", self.model, self.picture)
+        self.assertEqual(list(result), ["file", "class", "index", "probability", "scores",
+                                        "latency_ms", "macs", "macs_executed"])
+        self.assertEqual((result["class"], result["index"]), ("class 0", 0))
+        np.testing.assert_allclose(result["scores"], np.array([200, 10, 10]) / 255, rtol=1e-5)
+        [result] = self.objects("--model", self.model, "--top", 9, self.picture)
+        self.assertEqual([t["index"] for t in result["top"]], [0, 1, 2])
+        self.assertAlmostEqual(sum(t["probability"] for t in result["top"]), 1.0)
+        self.assertEqual(result["top"][0]["probability"], result["probability"])
+
+    def test_scores_that_are_probabilities_stay(self):
+        grey = self.picture_of("sum_of_one.png", (153, 51, 51))
+        [result] = self.objects("--model", self.model, grey)
+        self.assertAlmostEqual(result["probability"], 0.6, 5)
+
+    def test_table(self):
+        labels = self.folder / "labels.txt"
+        labels.write_text("red\ngreen\nblue\n")
+        self.picture_of("set/b.ppm", (0, 0, 99))
+        self.picture_of("set/a.png", (0, 99, 0))
+        lines = self.good("--model", self.model, "--labels", labels, "--top", 2,
+                          self.folder / "set").splitlines()
+        self.assertRegex(lines[0], r"^file +class +probability +ms +MACs skipped$")
+        self.assertRegex(lines[1], r"set/a\.png +green +\d+\.\d% +\d+\.\d{3} +-?\d+\.\d%$")
+        self.assertRegex(lines[2], r"^ +red +\d+\.\d%$")
+        self.assertRegex(lines[3], r"set/b\.ppm +blue ")
+        self.assertRegex(lines[5], r"^2 pictures, median \d+\.\d{3} ms, -?\d+\.\d% of MACs skipped "
+                                   r"on average, target \w+, 1 thread$")
+        self.assertEqual(len(lines), 6)
+
+    def test_preprocessing_of_metadata_and_flags(self):
+        metadata = {"sluice.mean": "[0.5, 0, 0]", "sluice.std": "[0.5, 1, 2]",
+                    "sluice.labels": '["a", "b", "c"]'}
+        model = self.save("normalised.onnx", models.mean_colour(metadata=metadata))
+        [result] = self.objects("--model", model, self.picture)
+        self.assertEqual(result["class"], "a")
+        np.testing.assert_allclose(
+            result["scores"], [(200 / 255 - 0.5) / 0.5, 10 / 255, 5 / 255], rtol=1e-5)
+        [result] = self.objects("--model", model, "--mean", "0,0,1", "--std", "1,1,0.5",
+                                self.picture)
+        np.testing.assert_allclose(result["scores"], [200 / 255, 10 / 255, (10 / 255 - 1) * 2],
+                                   rtol=1e-5)
+        # 16 x 8 with a red left and a blue right half: resized to the input both show, and so
+        # they do in its middle; but of a shorter side of 32 the middle 8 are at the seam.
+        seam = Image.new("RGB", (64, 32), (255, 0, 0))
+        seam.paste((0, 0, 255), (36, 0, 64, 32))
+        seam.save(self.folder / "seam.png")
+        [whole] = self.objects("--model", self.model, self.folder / "seam.png")
+        self.assertAlmostEqual(whole["scores"][0], 36 / 64, 2)
+        [middle] = self.objects("--model", self.model, "--resize", 32, self.folder / "seam.png")
+        self.assertAlmostEqual(middle["scores"][0], 1.0, 5)
+
+    def test_explain_needs_no_picture(self):
+        plan = self.good("--model", DEMO, "--explain")
+        self.assertGreater(len(plan.splitlines()), 20)
+        self.assertIn("/blocks/blocks.0/conv1/conv/Conv", plan)
+
+    def test_version_and_help(self):
+        self.assertRegex(self.good("--version"), r"^classify \d+\.\d+\.\d+\n$")
+        self.assertIn("--masks", self.good("--help"))
+
+    def test_names_that_are_not_utf8(self):
+        name = os.fsencode(self.folder) + b"/\xff\n.png"
+        pathlib.Path(os.fsdecode(name)).write_bytes(self.picture.read_bytes())
+        [result] = self.objects("--model", self.model, os.fsdecode(name))
+        self.assertTrue(result["file"].endswith("/\ufffd\n.png"))
+        self.assertIn("/\ufffd?.png  class 0", self.good("--model", self.model, os.fsdecode(name)))
+
+    def test_threads(self):
+        one = self.objects("--model", DEMO, SAMPLES / "cat_0000.jpg")
+        two = self.objects("--model", DEMO, "--threads", 2, SAMPLES / "cat_0000.jpg")
+        np.testing.assert_allclose(one[0]["scores"], two[0]["scores"], rtol=1e-5)
+        self.assertEqual(one[0]["macs_executed"], two[0]["macs_executed"])
+
+
+class Gates(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.save("halves.onnx", models.halves())
+        self.pictures = self.folder / "pictures"
+        self.pictures.mkdir()
+        half = Image.new("RGB", (8, 8), (0, 0, 0))
+        half.paste((255, 255, 255), (4, 0, 8, 8))
+        half.save(self.pictures / "half.png")
+
+    def test_macs(self):
+        [result] = self.objects("--model", self.model, self.pictures)
+        self.assertEqual(result["macs"], 2 * 64 * 4 * 3 * 9)
+        self.assertEqual(result["macs_executed"], 2 * (32 * 4 * 3 * 9 + 64 * 3))
+        # 1 - (2 * 32 * 108 + 384) / 13824
+        self.assertIn("  47.2%\n", self.good("--model", self.model, self.pictures))
+
+    def test_mask_sheets(self):
+        masks = self.folder / "out/masks"
+        twin = self.picture_of("twin/half.png", (255, 255, 255))
+        self.good("--model", self.model, "--masks", masks, self.pictures, twin)
+        self.assertEqual(sorted(p.name for p in masks.iterdir()),
+                         ["half_2_masks.png", "half_masks.png"])
+        half, white = (np.asarray(Image.open(masks / name))
+                       for name in ("half_masks.png", "half_2_masks.png"))
+        closed = (half == CLOSED).all(axis=2)
+        # A swatch of the legend, and the left half of each of two maps, 176 = 22 * 8 pixels wide.
+        swatch = int((white == CLOSED).all(axis=2).sum())
+        self.assertEqual(int(closed.sum()) - swatch, 2 * 88 * 176)
+        columns = np.flatnonzero(closed.sum(axis=0) >= 176)
+        self.assertEqual(len(columns), 2 * 88)
+        self.assertEqual(columns[87] - columns[0], 87)
+        # What is open has all the same brightness, and so the top of the scale.
+        right = half[:, columns[87] + 1:columns[87] + 89]
+        self.assertEqual(int((right == (250, 232, 46)).all(axis=2).sum()), 88 * 176)
+
+    def test_masks_of_the_demo(self):
+        masks = self.folder / "masks"
+        self.good("--model", DEMO, "--masks", masks, SAMPLES / "cat_0000.jpg")
+        sheet = Image.open(masks / "cat_0000_masks.png")
+        self.assertGreater(sheet.width, 1000)
+
+    def test_masks_that_cannot_be_written(self):
+        file = self.folder / "file"
+        file.write_text("")
+        self.bad("--model", self.model, "--masks", file, self.pictures, names=[file])
+        # Nobody, root included, can make a file in /proc.
+        self.bad("--model", self.model, "--masks", "/proc", self.pictures, names=["/proc"])
+        self.bad("--model", self.model, "--masks", "/proc/x", self.pictures, names=["/proc/x"])
+        if os.geteuid() != 0:
+            locked = self.folder / "locked"
+            locked.mkdir(mode=0o555)
+            self.bad("--model", self.model, "--masks", locked, self.pictures, names=[locked])
+
+    def test_masks_of_a_network_without_gates(self):
+        model = self.save("dense.onnx", models.mean_colour())
+        self.bad("--model", model, "--masks", self.folder / "out", self.pictures,
+                 names=[model, "no gated layer"])
+        self.assertFalse((self.folder / "out").exists())
+
+
+class BadModels(Case):
+    def bad_model(self, path, *names):
+        self.bad("--model", path, self.picture, names=[path, *names])
+        self.bad("--model", path, "--explain", names=[path, *names])
+
+    def test_files_that_are_no_models(self):
+        self.bad_model(self.folder / "missing.onnx")
+        self.bad_model(self.folder)
+        whole = DEMO.read_bytes()
+        damaged = self.folder / "damaged.onnx"
+        for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+            damaged.write_bytes(whole[:length])
+            with self.subTest(length=length):
+                self.bad_model(damaged)
+        for seed in range(8):
+            damaged.write_bytes(random.Random(seed).randbytes(4096))
+            with self.subTest(seed=seed):
+                self.bad_model(damaged)
+
+    def test_unsupported_operator(self):
+        self.bad_model(self.save("erf.onnx", models.unsupported()), "/act/Erf", "Erf")
+
+    def test_missing_external_data(self):
+        path = self.folder / "external.onnx"
+        onnx.save_model(models.convolution(np.ones((3, 3, 1, 1))), path, save_as_external_data=True,
+                        location="weights.bin", size_threshold=0)
+        self.good("--model", path, self.picture)
+        (self.folder / "weights.bin").unlink()
+        self.bad_model(path, "weights.bin")
+
+    def test_nan_weight(self):
+        weights = np.ones((3, 3, 1, 1))
+        weights[1, 1] = np.nan
+        self.bad_model(self.save("nan.onnx", models.convolution(weights)), "weights", "NaN")
+
+    def test_networks_that_classify_no_pictures(self):
+        grey = models.model(
+            [models.helper.make_node("GlobalAveragePool", ["input"], ["pooled"], "pool"),
+             models.helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")],
+            inputs=[("input", ["N", 1, 8, 8])], outputs=[("scores", ["N", 1])])
+        vector = models.model([models.helper.make_node("Relu", ["input"], ["scores"], "relu")],
+                              inputs=[("input", ["N", 3])])
+        self.bad_model(self.save("grey.onnx", grey), "'input' [N, 1, 8, 8]", "[N, 3, height, width]")
+        self.bad_model(self.save("vector.onnx", vector), "'input' [N, 3]")
+        self.bad_model(self.save("batch.onnx", models.mean_colour((5, 3, 8, 8))), "batches of 5")
+        self.bad_model(self.save("map.onnx", models.feature_map()), "'features' [N, 3, 8, 8]")
+
+    def test_scores_that_overflow(self):
+        model = self.save("overflow.onnx", models.overflowing())
+        self.bad("--model", model, self.picture, names=[model, self.picture, "finite"])
+
+    def test_metadata_of_the_wrong_form(self):
+        for key, value in (("sluice.mean", "[1]"), ("sluice.std", "x"), ("sluice.labels", "[1]"),
+                           ("sluice.labels", '["one", "two"]'),
+                           ("sluice.resize_shorter_side", "0")):
+            with self.subTest(key=key, value=value):
+                self.bad_model(self.save("meta.onnx", models.mean_colour(metadata={key: value})))
+
+
+class BadPictures(Case):
+    def test_damaged_pictures(self):
+        jpeg = (SAMPLES / "cat_0000.jpg").read_bytes()
+        noise = random.Random(1).randbytes(2000)
+        for name, data in {"empty.jpg": b"", "truncated.jpg": jpeg[:len(jpeg) // 2],
+                           "truncated.png": self.picture.read_bytes()[:50],
+                           "random.png": noise, "random.jpg": jpeg[:20] + noise,
+                           "header.ppm": b"P6 10 10 255\n", "huge.ppm": b"P6 99999 99999 255\n",
+                           "text.png": b"hello"}.items():
+            with self.subTest(name):
+                path = self.folder / name
+                path.write_bytes(data)
+                self.bad("--model", self.model, path, names=[path])
+                self.bad("--model", self.model, "--json", path, names=[path])
+
+    def test_missing_picture_and_empty_folder(self):
+        self.bad("--model", self.model, self.folder / "no.png", names=[self.folder / "no.png"])
+        empty = self.folder / "empty"
+        empty.mkdir()
+        self.bad("--model", self.model, empty, names=[empty])
+        (empty / "notes.txt").write_text("")
+        self.bad("--model", self.model, empty, names=[empty])
+
+    def test_the_others_of_a_folder_go_on(self):
+        mixed = self.folder / "mixed"
+        for name in ("a.png", "c.png"):
+            self.picture_of(f"mixed/{name}", (1, 2, 3))
+        (mixed / "b.png").write_bytes(b"")
+        for flags in ((), ("--json",)):
+            result = classify("--model", self.model, *flags, mixed)
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr.decode(), r"\Aclassify: [^\n]*mixed/b\.png: [^\n]+\n\Z")
+            self.assertEqual(len(re.findall(rb"mixed/[ac]\.png", result.stdout)), 2)
+
+    def test_pictures_smaller_than_the_input(self):
+        self.bad("--model", self.model, "--resize", 4, self.picture_of("big.png", (1, 2, 3), (9, 9)),
+                 names=["big.png", "shorter side"])
+
+
+class BadCommands(Case):
+    def test_command_lines(self):
+        for arguments, name in ((["--threads", "0"], "--threads"), (["--threads", "x"], "--threads"),
+                                (["--top", "0"], "--top"), (["--frobnicate"], "--frobnicate"),
+                                (["--mean", "1,2"], "--mean"), (["--std", "0,1,1"], "--std"),
+                                (["--resize", "-1"], "--resize"),
+                                (["--json", "--explain"], "--explain")):
+            with self.subTest(arguments):
+                self.bad("--model", self.model, *arguments, self.picture, names=[name])
+        self.bad(self.picture, names=["--model"])
+        self.bad("--model", self.model, names=["picture"])
+        self.bad("--model", names=["--model"])
+
+    def test_labels(self):
+        labels = self.folder / "labels.txt"
+        labels.write_text("one\ntwo\n")
+        self.bad("--model", self.model, "--labels", labels, self.picture,
+                 names=[labels, "2 class names", "3 scores"])
+        labels.write_text("")
+        self.bad("--model", self.model, "--labels", labels, self.picture, names=[labels])
+        self.bad("--model", self.model, "--labels", self.folder / "no.txt", self.picture,
+                 names=["no.txt"])
+
+    def test_targets(self):
+        [usual] = self.objects("--model", self.model, self.picture)
+        message = self.bad("--model", self.model, "--target", "mmx", self.picture, names=["'mmx'"])
+        possible = message.split("choose one of: ")[1].strip().split(", ")
+        for target in possible:
+            [forced] = self.objects("--model", self.model, "--target", target, self.picture)
+            np.testing.assert_allclose(forced["scores"], usual["scores"], rtol=1e-5)
+            self.assertIn(f"target {target},",
+                          self.good("--model", self.model, "--target", target, self.picture))
+        self.bad("--model", self.model, self.picture, environment={"SLUICE_TARGET": "mmx"},
+                 names=["'mmx'", *possible])
+
+    def test_output_that_cannot_be_written(self):
+        for arguments in (["--model", self.model, self.picture],
+                          ["--model", self.model, "--json", self.picture],
+                          ["--model", self.model, "--explain"], ["--help"], ["--version"]):
+            with self.subTest(arguments), open("/dev/full", "wb") as full:
+                self.bad(*arguments, stdout=full, names=["standard output"])
+                self.bad(*arguments, stdout=None, preexec_fn=lambda: os.close(1),
+                         names=["standard output"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)

@@ -1,0 +1,139 @@
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "classify/json.h"
+#include "classify/labels.h"
+#include "classify/progress.h"
+#include "classify/scores.h"
+#include "classify/summary.h"
+#include "classify/table.h"
+#include "classify/text.h"
+
+using namespace sluice::classify;
+
+namespace {
+
+Classification make_result() {
+    return {"a/cat.jpg", {0.1f, -2.5f, 3.0f}, {{2, 0.9375}, {0, 0.0625}}, {"cat", "dog"}, 0.25,
+            1000, 600};
+}
+
+}  // namespace
+
+TEST_CASE("scores become probabilities") {
+    // exp(log 3) = 3 times as probable as exp(0).
+    const std::vector<float> scores = {0.0f, std::log(3.0f)};
+    const std::vector<double> softmax = to_probabilities(scores);
+    CHECK(softmax[0] == Approx(0.25).epsilon(1e-6));
+    CHECK(softmax[1] == Approx(0.75).epsilon(1e-6));
+
+    const std::vector<float> huge = {1e30f, 1e30f, -1e30f};
+    CHECK(to_probabilities(huge) == std::vector<double>{0.5, 0.5, 0.0});
+
+    // A network that ends in a softmax has given probabilities already.
+    const std::vector<float> distribution = {0.25f, 0.75f, 0.0f};
+    CHECK(to_probabilities(distribution) == std::vector<double>{0.25, 0.75, 0.0});
+    const std::vector<float> negative = {-0.25f, 1.25f};
+    CHECK(to_probabilities(negative)[0] == Approx(1.0 / (1.0 + std::exp(1.5))));
+    const std::vector<float> no_sum_of_one = {0.5f, 0.5f, 0.002f};
+    CHECK(to_probabilities(no_sum_of_one)[0] == Approx(0.39).margin(0.01));
+}
+
+TEST_CASE("the best classes come first, equal ones by index") {
+    const std::vector<double> probabilities = {0.1, 0.3, 0.3, 0.2, 0.1};
+    const std::vector<Ranked> best = rank(probabilities, 3);
+    REQUIRE(best.size() == 3);
+    CHECK(best[0].index == 1);
+    CHECK(best[1].index == 2);
+    CHECK(best[2].index == 3);
+    CHECK(best[2].probability == 0.2);
+    CHECK(rank(probabilities, 99).size() == 5);
+}
+
+TEST_CASE("the table aligns its columns") {
+    const std::vector<std::filesystem::path> files = {"a/cat.jpg", "b.png"};
+    const Table table(files, {"dog", "automobile", "cat"}, 3);
+    CHECK(table.header() == "file       class       probability         ms  MACs skipped");
+    const std::vector<std::string> rows = table.rows(make_result());
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0] == "a/cat.jpg  cat               93.8%      0.250         40.0%");
+    CHECK(rows[1] == "           dog                6.2%");
+
+    Classification costly = make_result();
+    costly.macs_executed = 1031;
+    CHECK(table.rows(costly)[0].ends_with(" -3.1%"));
+}
+
+TEST_CASE("the table shows what a terminal cannot") {
+    const std::vector<std::filesystem::path> files = {"caf\xc3\xa9.jpg", "x\n\x1b[31m\xff.jpg"};
+    const Table table(files, {}, 12);
+    Classification result = make_result();
+    result.file = files[1].string();
+    CHECK(table.rows(result)[0].starts_with("x??[31m\xef\xbf\xbd.jpg  cat "));
+    result.file = files[0].string();
+    CHECK(table.rows(result)[0].starts_with("caf\xc3\xa9.jpg      cat "));
+}
+
+TEST_CASE("text is made printable") {
+    CHECK(to_printable("plain \xe2\x82\xac") == "plain \xe2\x82\xac");
+    const std::string replacement = "\xef\xbf\xbd";
+    // Overlong, surrogate, beyond U+10FFFF, cut off.
+    CHECK(to_printable("\xc0\xaf") == replacement + replacement);
+    CHECK(to_printable("\xed\xa0\x80") == replacement + replacement + replacement);
+    CHECK(to_printable("\xf4\x90\x80\x80").size() == 12);
+    CHECK(to_printable("a\xe2\x82") == "a" + replacement + replacement);
+    CHECK(to_printable("\x7f\xc2\x85") == "??");
+    CHECK(count_columns("\xe2\x82\xac" "ab") == 3);
+    CHECK(pad_left("\xe2\x82\xac", 3) == "  \xe2\x82\xac");
+    CHECK(pad_right("long", 2) == "long");
+}
+
+TEST_CASE("an object is one line of JSON") {
+    Classification result = make_result();
+    CHECK(to_json(result) ==
+          R"({"file":"a/cat.jpg","class":"cat","index":2,"probability":0.9375,)"
+          R"("scores":[0.1,-2.5,3.0],"latency_ms":0.25,"macs":1000,"macs_executed":600,)"
+          R"("top":[{"class":"cat","index":2,"probability":0.9375},)"
+          R"({"class":"dog","index":0,"probability":0.0625}]})");
+    result.best.resize(1);
+    result.file = "x\xff\n.jpg";
+    result.names = {"\xc3"};
+    const std::string line = to_json(result);
+    CHECK(line.starts_with("{\"file\":\"x\xef\xbf\xbd\\n.jpg\",\"class\":\"\xef\xbf\xbd\","));
+    CHECK(line.ends_with("\"macs_executed\":600}"));
+}
+
+TEST_CASE("the summary has medians and means") {
+    Summary summary;
+    CHECK(summary.empty());
+    Classification result = make_result();
+    summary.add(result);
+    CHECK(summary.line("avx2", 1) ==
+          "1 picture, median 0.250 ms, 40.0% of MACs skipped on average, target avx2, 1 thread");
+    for (const double ms : {100.0, 0.5, 0.75}) {
+        result.latency_ms = ms;
+        result.macs_executed = 1000;
+        summary.add(result);
+    }
+    CHECK(summary.line("neon", 4) ==
+          "4 pictures, median 0.625 ms, 10.0% of MACs skipped on average, target neon, 4 threads");
+}
+
+TEST_CASE("the progress bar fills") {
+    CHECK(draw_progress(0, 2) == "[" + std::string(32, '.') + "] 0/2");
+    CHECK(draw_progress(1, 2) == "[" + std::string(16, '#') + std::string(16, '.') + "] 1/2");
+    CHECK(draw_progress(7, 7) == "[" + std::string(32, '#') + "] 7/7");
+}
+
+TEST_CASE("classes without labels go by number") {
+    CHECK(name_class({}, 7) == "class 7");
+    CHECK(name_class({"cat", "dog"}, 1) == "dog");
+    CHECK(check_label_count({}, 10, "m.onnx").ok());
+    CHECK(check_label_count({"a", "b"}, 2, "m.onnx").ok());
+    CHECK(check_label_count({"a", "b"}, 3, "l.txt").message().starts_with("l.txt: has 2 class"));
+}
