@@ -1,0 +1,86 @@
+#include <Halide.h>
+
+#include "schedules/reduce_positions.h"
+
+namespace {
+
+using namespace Halide;
+
+enum class Reduce { max, average };
+
+/// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the picture of the
+/// window of kernel_x * kernel_y cells from column x * stride_x - pad_left and row
+/// (first_row + y) * stride_y - pad_top. That part has at least one cell.
+class Pool : public Generator<Pool> {
+public:
+    GeneratorParam<Reduce> reduce{
+        "reduce", Reduce::max, {{"max", Reduce::max}, {"average", Reduce::average}}};
+
+    /// (c, x, y), the whole picture, without a halo.
+    Input<Buffer<float, 3>> input{"input"};
+    Input<int> kernel_x{"kernel_x"};
+    Input<int> kernel_y{"kernel_y"};
+    Input<int> stride_x{"stride_x"};
+    Input<int> stride_y{"stride_y"};
+    Input<int> pad_left{"pad_left"};
+    Input<int> pad_top{"pad_top"};
+    /// The row of the whole output that is row 0 of this one.
+    Input<int> first_row{"first_row"};
+    /// (c, x, y).
+    Output<Buffer<float, 3>> output{"output"};
+
+    void configure() {
+        if (reduce == Reduce::average) {
+            // Nonzero: cells of the padding count in the divisor, as far as count_width and
+            // count_height reach, which are the picture's extents with the padding behind it.
+            include_pad = add_input<int>("include_pad");
+            count_width = add_input<int>("count_width");
+            count_height = add_input<int>("count_height");
+        }
+    }
+
+    void generate() {
+        window = RDom(0, kernel_x, 0, kernel_y, "window");
+        Expr width = input.dim(1).extent(), height = input.dim(2).extent();
+        Expr left = x * stride_x - pad_left, top = (first_row + y) * stride_y - pad_top;
+        Expr column = left + window.x, line = top + window.y;
+        // A column outside becomes the nearest one inside, which belongs to the same window: that
+        // changes no maximum. A sum leaves it out.
+        Expr cell = input(c, unsafe_promise_clamped(clamp(column, 0, width - 1), 0, width - 1),
+                          unsafe_promise_clamped(clamp(line, 0, height - 1), 0, height - 1));
+        if (reduce == Reduce::max) {
+            result(c, x, y) = Float(32).min();
+            result(c, x, y) = max(result(c, x, y), cell);
+            output(c, x, y) = result(c, x, y);
+        } else {
+            window.where(column >= 0 && column < width && line >= 0 && line < height);
+            result(c, x, y) = 0.0f;
+            result(c, x, y) += cell;
+            Expr right = left + kernel_x, bottom = top + kernel_y;
+            Expr inside = (min(right, width) - max(left, 0)) * (min(bottom, height) - max(top, 0));
+            Expr padded = (min(right, *count_width) - left) * (min(bottom, *count_height) - top);
+            output(c, x, y) =
+                result(c, x, y) / cast<float>(select(*include_pad != 0, padded, inside));
+        }
+    }
+
+    void schedule() {
+        for (int i = 0; i < 3; ++i) {
+            input.dim(i).set_min(0);
+            output.dim(i).set_min(0);
+        }
+        sluice::schedules::schedule_reduce_positions(
+            {output, c, output.dim(0).extent(), {{result, {window.x, window.y}}}},
+            {natural_vector_size<float>()});
+    }
+
+private:
+    Input<int>*include_pad = nullptr, *count_width = nullptr, *count_height = nullptr;
+    Var c{"c"}, x{"x"}, y{"y"};
+    Func result{"result"};
+    RDom window;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(Pool, pool)

@@ -1,0 +1,23 @@
+#include "schedules/copy.h"
+
+namespace sluice::schedules {
+
+using Halide::TailStrategy;
+
+void schedule_copy(CopyFuncs f, const CopyParams& p) {
+    f.output.specialize(f.in0 == 1 && f.out0 == 1)
+        .vectorize(f.d0, p.lanes, TailStrategy::GuardWithIf);
+    f.output.specialize(f.in1 == 1 && f.out1 == 1)
+        .reorder(f.d1, f.d0)
+        .vectorize(f.d1, p.lanes, TailStrategy::GuardWithIf);
+    // A picture's channels are the short dimension and its columns the long one: d1 is inside, and
+    // its vectors are whole at one end and single values at the other.
+    f.output.specialize(f.in1 == 1)
+        .reorder(f.d1, f.d0)
+        .vectorize(f.d1, p.lanes, TailStrategy::GuardWithIf);
+    f.output.specialize(f.out1 == 1)
+        .reorder(f.d1, f.d0)
+        .vectorize(f.d1, p.lanes, TailStrategy::GuardWithIf);
+}
+
+}  // namespace sluice::schedules
