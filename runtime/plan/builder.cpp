@@ -119,7 +119,7 @@ const Layout& Builder::settle(const Node& node, Layout layout, bool writes_all_l
         clear.clears.push_back({layout.index, end, elements - end, 1, 0});
     }
     if (!clear.clears.empty()) {
-        clear.shape = "[" + std::to_string(elements) + "]";
+        clear.shape = to_string(Shape{elements});
         emit(std::move(clear));
     }
     std::optional<Layout>& place = layouts_[std::size_t(node.outputs[0])];

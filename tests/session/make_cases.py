@@ -1,0 +1,246 @@
+"""Writes networks, inputs and ONNX Runtime's outputs for them, listed in cases.json.
+
+Usage: make_cases.py CHECKOUT OUTPUT_FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+from PIL import Image
+
+RANDOM = np.random.default_rng(20261124)
+
+
+class Net:
+    """A graph under construction; every method returns the name of a value."""
+
+    def __init__(self, *shape, opset=17, batch=None):
+        self.shape, self.opset, self.batch = shape, opset, batch
+        self.nodes, self.weights = [], []
+
+    def weight(self, values):
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
+        return name
+
+    def random(self, *shape, low=-1.0, high=1.0):
+        return self.weight(RANDOM.uniform(low, high, shape).astype(np.float32))
+
+    def ints(self, *values):
+        return self.weight(np.array(values, np.int64))
+
+    def op(self, kind, *inputs, **attributes):
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], f"n{len(self.nodes)}", **attributes))
+        return name
+
+    def conv(self, x, channels, outputs, kernel=(3, 3), bias=True, **attributes):
+        attributes.setdefault("pads", [kernel[0] // 2, kernel[1] // 2] * 2)
+        scale = 1 / np.sqrt(channels * kernel[0] * kernel[1])
+        weights = self.random(outputs, channels, *kernel, low=-3 * scale, high=3 * scale)
+        biases = [self.random(outputs)] if bias else []
+        return self.op("Conv", x, weights, *biases, **attributes)
+
+    def batch_norm(self, x, channels):
+        parameters = [self.random(channels) for _ in range(3)]
+        return self.op("BatchNormalization", x, *parameters, self.random(channels, low=0.5, high=2))
+
+    def clip(self, x):
+        return self.op("Clip", x, self.weight(np.float32(0)), self.weight(np.float32(1)))
+
+    def finish(self, y):
+        shape = ["N" if self.batch else self.shape[0], *self.shape[1:]]
+        graph = helper.make_graph(
+            self.nodes, "case", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(y, TensorProto.FLOAT, None)], self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        model.ir_version = 9
+        return model
+
+
+def one(kind, *weights, shape=(1, 17, 9, 7), **attributes):
+    """A network of a convolution, so that the operator meets padded lanes, and the operator."""
+    net = Net(*shape)
+    y = net.conv("x", shape[1], shape[1])
+    names = [net.weight(w) for w in weights]
+    return net.finish(net.op(kind, y, *names, **attributes)), shape
+
+
+def gated(form, channels=16, outputs=32, kernel=3, gate="relu", act=False, norm=False, residual=False,
+          after=False, groups=1, stride=1, size=(9, 7), dead=None):
+    """A layer y = act(conv(x)) * gate(branch(x)) in the forms of `Dong et al.`, section 3."""
+    net = Net(1, channels, *size)
+    x = net.op("Relu", net.conv("x", channels, channels))
+    maps = {"position": 1, "pointwise": 1, "element": outputs, "group": groups}[form]
+    branch_kernel = (kernel, kernel) if form == "position" else (1, 1)
+    branch = net.conv(x, channels, maps, branch_kernel, strides=[stride] * 2)
+    branch = net.batch_norm(branch, maps)
+    if dead is not None:
+        branch = net.op("Add", branch, net.weight(np.full((1, maps, 1, 1), dead, np.float32)))
+    g = net.op("Relu", branch) if gate == "relu" else net.clip(branch)
+    y = net.conv(x, channels, outputs, (kernel, kernel), strides=[stride] * 2)
+    y = net.op("Relu", y) if act else y
+    extents = [(size[i] - 1) // stride + 1 for i in range(2)]
+    if form == "group":
+        each = outputs // groups
+        y = net.op("Reshape", y, net.ints(1, groups, each, *extents))
+        y = net.op("Mul", y, net.op("Unsqueeze", g, net.ints(2)))
+        y = net.op("Reshape", y, net.ints(1, outputs, *extents))
+    else:
+        y = net.op("Mul", y, g)
+    y = net.batch_norm(y, outputs) if norm else y
+    y = net.op("Add", y, net.op("Relu", net.conv(x, channels, outputs, (1, 1), strides=[stride] * 2,
+                                                 pads=[0] * 4))) if residual else y
+    y = net.op("Relu", y) if after else y
+    return net.finish(y), (1, channels, *size)
+
+
+def gate_cases():
+    for form in ("position", "pointwise", "element", "group"):
+        for i, options in enumerate((
+                {}, {"gate": "clip", "act": True}, {"norm": True, "after": True},
+                {"norm": True, "residual": True, "after": True}, {"stride": 2, "residual": True},
+                {"channels": 17, "outputs": 40, "kernel": 5}, {"dead": -50.0, "norm": True},
+                {"dead": 50.0}, {"size": (1, 1)})):
+            for groups in ((2, 4, 8) if form == "group" else (1,)):
+                yield f"gate_{form}{groups}_{i}", gated(form, groups=groups, **options)
+    yield "gate_c64", gated("position", 64, 64, norm=True, residual=True, size=(13, 11))
+    yield "gate_c100_7x7", gated("position", 100, 100, kernel=7, act=True)
+
+
+def conv_cases():
+    for channels, outputs in ((1, 1), (3, 5), (15, 16), (16, 17), (32, 64), (100, 3)):
+        for kernel in ((1, 1), (3, 3), (5, 3), (7, 7)):
+            net = Net(1, channels, 10, 9)
+            y = net.op("Relu", net.conv("x", channels, outputs, kernel, strides=[1, 2]))
+            yield f"conv_{channels}_{outputs}_{kernel[0]}x{kernel[1]}", (
+                net.finish(net.conv(y, outputs, 4)), (1, channels, 10, 9))
+    net = Net(1, 3, 12, 12)
+    yield "conv_uneven_pads", (net.finish(net.conv("x", 3, 8, pads=[2, 0, 1, 3])), (1, 3, 12, 12))
+
+
+def operator_cases():
+    f = lambda *shape: RANDOM.uniform(0.5, 2, shape).astype(np.float32)
+    i = lambda *values: np.array(values, np.int64)
+    for kind in ("Add", "Sub", "Mul", "Div"):
+        yield f"{kind}_map", one(kind, f(1, 1, 9, 7))
+        yield f"{kind}_full", one(kind, f(17, 9, 7))
+        yield f"{kind}_column", one(kind, f(9, 1))
+    yield "hard_sigmoid", one("HardSigmoid", alpha=0.3, beta=0.4)
+    yield "max_pool", one("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    yield "max_pool_ceil", one("MaxPool", kernel_shape=[2, 3], strides=[2, 2], ceil_mode=1)
+    yield "average_pool", one("AveragePool", kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1])
+    yield "average_pool_pad", one("AveragePool", kernel_shape=[3, 3], pads=[1, 1, 1, 1],
+                                  count_include_pad=1)
+    yield "global_average_pool", one("GlobalAveragePool")
+    yield "reduce_mean", one("ReduceMean", axes=[2, 3], keepdims=0)
+    yield "softmax_c", one("Softmax", axis=1)
+    yield "softmax_x", one("Softmax", axis=-1)
+    yield "slice", one("Slice", i(0, 1), i(9, 7), i(2, 3), i(2, 2))
+    yield "slice_reversed", one("Slice", i(6), i(-100), i(3), i(-2))
+    yield "pad", one("Pad", i(0, 2, 1, 0, 0, 3, 0, 2), np.float32(1.5))
+    yield "transpose", one("Transpose", perm=[0, 2, 3, 1])
+    yield "reshape", one("Reshape", i(1, 7, 17, 9))
+    yield "reshape_flat", one("Reshape", i(1, -1))
+    yield "flatten", one("Flatten")
+    yield "expand", one("Expand", i(1, 17, 9, 7))
+    for mode, coordinates in (("nearest", "asymmetric"), ("nearest", "half_pixel"),
+                              ("linear", "half_pixel"), ("linear", "align_corners")):
+        net = Net(1, 17, 5, 6)
+        y = net.op("Resize", net.conv("x", 17, 17), "", net.weight(np.array([1, 1, 2, 3], np.float32)),
+                   mode=mode, coordinate_transformation_mode=coordinates)
+        yield f"resize_{mode}_{coordinates}", (net.finish(y), (1, 17, 5, 6))
+    net = Net(1, 6, 5, 5)
+    a, b = net.conv("x", 6, 5), net.op("MaxPool", "x", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    yield "concat", (net.finish(net.conv(net.op("Concat", a, b, axis=1), 11, 7)), (1, 6, 5, 5))
+    net = Net(1, 6, 5, 5)
+    yield "concat_rows", (net.finish(net.op("Concat", "x", net.conv("x", 6, 6), axis=2)), (1, 6, 5, 5))
+    net = Net(1, 20, 3, 3)
+    y = net.op("Gemm", net.op("Flatten", net.op("Relu", net.conv("x", 20, 20))), net.random(180, 21),
+               net.random(21), alpha=0.5, beta=2.0)
+    yield "gemm_softmax", (net.finish(net.op("Softmax", y)), (1, 20, 3, 3))
+    net = Net(1, 30)
+    yield "mat_mul", (net.finish(net.op("Add", net.op("MatMul", "x", net.random(30, 10)),
+                                        net.random(10))), (1, 30))
+    net = Net(1, 8, 6, 6)  # the branch of the released code's v0: pool, 1x1, upsample
+    x = net.op("Relu", net.conv("x", 8, 8))
+    tile = net.conv(net.op("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]), 8, 1, (1, 1))
+    tile = net.op("Resize", net.op("Relu", tile), "", net.weight(np.array([1, 1, 2, 2], np.float32)),
+                  mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    yield "gate_tile", (net.finish(net.op("Mul", net.conv(x, 8, 16), tile)), (1, 8, 6, 6))
+
+
+def batch_cases():
+    for name, batch in (("batch_fixed", None), ("batch_symbolic", 3)):
+        net = Net(3, 5, 6, 4, batch=batch)
+        y = net.op("Relu", net.conv("x", 5, 9))
+        y = net.op("GlobalAveragePool", net.op("Mul", net.conv(y, 9, 16),
+                                               net.clip(net.conv(y, 9, 1))))
+        yield name, (net.finish(net.op("Flatten", y)), (3, 5, 6, 4))
+
+
+def with_gates(model):
+    """The model with its gates as further outputs, and their names in the order of the layers."""
+    shapes = {v.name: v.type.tensor_type.shape.dim
+              for v in shape_inference.infer_shapes(model).graph.value_info}
+    gates = []
+    for node in model.graph.node:
+        if node.op_type == "Mul":
+            gates += [n for n in node.input if n in shapes and len(shapes[n]) == 4
+                      and shapes[n][1].dim_value == 1]
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in gates)
+    return model, gates
+
+
+def network_cases(checkout):
+    for path in sorted((checkout / "models").glob("*.onnx")):
+        model = onnx.load(path)
+        metadata = {p.key: json.loads(p.value) for p in model.metadata_props
+                    if p.key in ("sluice.mean", "sluice.std")}
+        mean, deviation = (np.array(metadata[f"sluice.{k}"], np.float32) for k in ("mean", "std"))
+        samples = sorted((checkout / "apps" / "samples").glob("*.jpg"))
+        pictures = np.stack([np.asarray(Image.open(f).convert("RGB"), np.float32) for f in samples])
+        yield path.stem, model, ((pictures / 255 - mean) / deviation).transpose(0, 3, 1, 2)
+
+
+def run(model, x):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options,
+                                           ["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})
+
+
+def main():
+    checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = []
+
+    def add(name, path, x, y, gates=()):
+        np.ascontiguousarray(x, np.float32).tofile(folder / f"{name}.x")
+        np.ascontiguousarray(y, np.float32).tofile(folder / f"{name}.y")
+        for g, values in enumerate(gates):
+            np.ascontiguousarray(values, np.float32).tofile(folder / f"{name}.gate{g}")
+        cases.append({"name": name, "model": str(path), "x": list(x.shape), "y": list(y.shape),
+                      "gates": len(gates)})
+
+    for generator in (gate_cases, conv_cases, operator_cases, batch_cases):
+        for name, (model, shape) in generator():
+            x = RANDOM.uniform(-1, 1, shape).astype(np.float32)
+            onnx.save(model, folder / f"{name}.onnx")
+            add(name, folder / f"{name}.onnx", x, run(model, x)[0])
+    for name, model, pictures in network_cases(checkout):
+        watched, gates = with_gates(model)
+        per_picture = [run(watched, p[None].astype(np.float32)) for p in pictures]
+        scores = np.concatenate([r[0] for r in per_picture])
+        maps = [np.concatenate([r[1 + g] for r in per_picture]) for g in range(len(gates))]
+        add(name, checkout / "models" / f"{name}.onnx", pictures, scores, maps)
+    (folder / "cases.json").write_text(json.dumps(cases, indent=1))
+
+
+main()
