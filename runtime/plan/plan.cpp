@@ -113,10 +113,10 @@ Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& 
     return std::make_shared<const Plan>(std::move(builder.plan));
 }
 
+const char* kernel_name(const Step& step) { return step.kernel ? step.kernel->name : "clear"; }
+
 std::string explain(const Plan& plan) {
-    const auto name_of = [](const Step& step) {
-        return std::string(step.kernel ? step.kernel->name : "clear");
-    };
+    const auto name_of = [](const Step& step) { return std::string(kernel_name(step)); };
     std::size_t node_width = 0, kernel_width = 0, shape_width = 0;
     for (const Step& step : plan.steps) {
         node_width = std::max(node_width, step.node.size());

@@ -42,6 +42,9 @@ struct Plan {
 /// weights that are not finite, naming the node.
 Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target);
 
+/// The name of the step's kernel, or "clear".
+const char* kernel_name(const Step& step);
+
 /// A line a step: node, kernel, shape, MACs, packed bytes, remarks.
 std::string explain(const Plan& plan);
 

@@ -32,6 +32,15 @@ const std::vector<TensorInfo>& Model::inputs() const { return plan_->inputs; }
 const std::vector<TensorInfo>& Model::outputs() const { return plan_->outputs; }
 const std::map<std::string, std::string>& Model::metadata() const { return plan_->metadata; }
 const std::vector<GateInfo>& Model::gates() const { return plan_->gates; }
+
+std::vector<StepInfo> Model::steps() const {
+    std::vector<StepInfo> steps;
+    for (const Step& step : plan_->steps) {
+        steps.push_back({step.node, kernel_name(step), step.shape});
+    }
+    return steps;
+}
+
 std::int64_t Model::macs() const { return plan_->macs; }
 std::int64_t Model::branch_macs() const { return plan_->branch_macs; }
 std::string Model::explain() const { return sluice::explain(*plan_); }

@@ -1,6 +1,7 @@
 #include "sluice/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -82,6 +83,7 @@ struct Session::State {
     std::vector<std::size_t> gate_at;  ///< gates in the order of their steps
     std::vector<std::vector<float>> gate_values;
     std::vector<GateReading> readings;
+    std::vector<StepReading> step_readings;  ///< empty unless steps are recorded
     bool record_gates = false;
     std::int64_t macs_executed = 0;
 
@@ -91,6 +93,7 @@ struct Session::State {
     void bind();
     void run_picture();
     void run_step(BoundStep& bound);
+    void run_and_record(std::size_t step);
     void run_list(BoundStep& bound);
     void read_gate(std::size_t gate);
     const std::int32_t* counter(const Buffer& buffer) const {
@@ -215,10 +218,23 @@ void Session::State::read_gate(std::size_t gate) {
     reading.active = open;
 }
 
+void Session::State::run_and_record(std::size_t step) {
+    const std::int64_t macs_before = macs_executed;
+    const auto start = std::chrono::steady_clock::now();
+    run_step(steps[step]);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    step_readings[step].seconds += elapsed.count();
+    step_readings[step].macs += macs_executed - macs_before;
+}
+
 void Session::State::run_picture() {
     std::size_t next_gate = 0;
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        run_step(steps[i]);
+        if (step_readings.empty()) {
+            run_step(steps[i]);
+        } else {
+            run_and_record(i);
+        }
         while (next_gate < gate_at.size() &&
                plan->gate_sources[gate_at[next_gate]].step == i) {
             read_gate(gate_at[next_gate++]);
@@ -244,6 +260,7 @@ Result<Session> Session::create(const Model& model, const SessionOptions& option
                               "close other programs"});
     }
     state->record_gates = options.record_gates;
+    state->step_readings.resize(options.record_steps ? plan.steps.size() : 0);
     state->bind();
     for (const TensorInfo& info : plan.inputs) {
         state->input_elements.push_back(picture_elements(info));
@@ -292,6 +309,7 @@ Status Session::run(std::span<const TensorView> inputs,
                                            batch).in_file(plan.file));
     }
     state.macs_executed = 0;
+    std::fill(state.step_readings.begin(), state.step_readings.end(), StepReading{});
     for (std::int64_t picture = 0; picture < batch; ++picture) {
         for (BoundStep* bound : state.outside) {
             for (BoundCall& call : bound->calls) {
@@ -312,5 +330,6 @@ Status Session::run(std::span<const TensorView> inputs,
 
 std::int64_t Session::macs_executed() const { return state_->macs_executed; }
 std::span<const GateReading> Session::gates() const { return state_->readings; }
+std::span<const StepReading> Session::steps() const { return state_->step_readings; }
 
 }  // namespace sluice

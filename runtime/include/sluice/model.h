@@ -30,6 +30,13 @@ struct GateInfo {
     bool skips = false;         ///< false where the gate is multiplied densely
 };
 
+/// One step of a model's plan, in the order of their runs.
+struct StepInfo {
+    std::string node;    ///< name of the ONNX node that it computes, or a part of it
+    std::string kernel;  ///< "clear" where memory is set to zero
+    std::string shape;
+};
+
 /// A network, read, planned and packed for one target. Immutable; copies share it, and any number
 /// of sessions in any threads may run it.
 class Model {
@@ -42,6 +49,7 @@ public:
     /// ONNX metadata_props: the exporter's labels and normalisation among them.
     const std::map<std::string, std::string>& metadata() const;
     const std::vector<GateInfo>& gates() const;
+    std::vector<StepInfo> steps() const;
     /// The target's id that the kernels were compiled for.
     const std::string& target() const;
     /// MACs a picture of the network without its LCCL branches, and of the branches.

@@ -13,6 +13,7 @@ namespace sluice {
 struct SessionOptions {
     int threads = 1;            ///< of this session's pool, the caller's own included
     bool record_gates = false;  ///< keep each gate's values for `Session::gates`
+    bool record_steps = false;  ///< time each step for `Session::steps`; costs two clock readings
 };
 
 /// What a gate let through in the last run. `values` ([groups, height, width], of the last picture
@@ -22,6 +23,12 @@ struct GateReading {
     std::int64_t total = 0;
     std::span<const float> values;
     double density() const { return total ? double(active) / double(total) : 1.0; }
+};
+
+/// What a step of the plan did in the last run, all pictures of the batch together.
+struct StepReading {
+    double seconds = 0;
+    std::int64_t macs = 0;  ///< executed
 };
 
 /// Memory and threads to run one model, one run at a time. A run allocates nothing.
@@ -40,6 +47,8 @@ public:
     std::int64_t macs_executed() const;
     /// One reading for each of Model::gates(), for the last picture of the last run.
     std::span<const GateReading> gates() const;
+    /// One reading for each of Model::steps(); empty unless the session records steps.
+    std::span<const StepReading> steps() const;
 
 private:
     struct State;
