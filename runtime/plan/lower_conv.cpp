@@ -236,7 +236,8 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
             return wide.status();
         }
         c.gate = wide.value();
-        builder.plan.gate_sources.back().step = builder.plan.steps.size();
+        // The maps themselves are read last by the copy: the convolution may take their memory.
+        builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
         return emit_dense(builder, c,
                           "multiplied densely: a group of channels is no multiple of the "
                           "kernel's " + std::to_string(kernel->block()));
