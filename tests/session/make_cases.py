@@ -1,10 +1,12 @@
 """Writes networks, inputs and ONNX Runtime's outputs for them, listed in cases.json.
 
-Usage: make_cases.py CHECKOUT OUTPUT_FOLDER
+Without --pictures: small networks of random weights, and those of CHECKOUT/models over the pictures
+of apps/samples. With it: those of CHECKOUT/models alone, over COUNT pictures of DIR/CLASS/*.jpg, the
+first of each class.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ class Net:
 
     def __init__(self, *shape, opset=17, batch=None):
         self.shape, self.opset, self.batch = shape, opset, batch
-        self.nodes, self.weights = [], []
+        self.nodes, self.weights, self.gates = [], [], []
 
     def weight(self, values):
         name = f"w{len(self.weights)}"
@@ -52,6 +54,10 @@ class Net:
 
     def clip(self, x):
         return self.op("Clip", x, self.weight(np.float32(0)), self.weight(np.float32(1)))
+
+    def gate(self, layer, gate):
+        """Records that `gate` decides what is computed of the convolution whose output is `layer`."""
+        self.gates.append((f"n{layer[1:]}", gate))
 
     def finish(self, y):
         shape = ["N" if self.batch else self.shape[0], *self.shape[1:]]
@@ -84,6 +90,7 @@ def gated(form, channels=16, outputs=32, kernel=3, gate="relu", act=False, norm=
         branch = net.op("Add", branch, net.weight(np.full((1, maps, 1, 1), dead, np.float32)))
     g = net.op("Relu", branch) if gate == "relu" else net.clip(branch)
     y = net.conv(x, channels, outputs, (kernel, kernel), strides=[stride] * 2)
+    net.gate(y, g)
     y = net.op("Relu", y) if act else y
     extents = [(size[i] - 1) // stride + 1 for i in range(2)]
     if form == "group":
@@ -97,7 +104,7 @@ def gated(form, channels=16, outputs=32, kernel=3, gate="relu", act=False, norm=
     y = net.op("Add", y, net.op("Relu", net.conv(x, channels, outputs, (1, 1), strides=[stride] * 2,
                                                  pads=[0] * 4))) if residual else y
     y = net.op("Relu", y) if after else y
-    return net.finish(y), (1, channels, *size)
+    return net.finish(y), (1, channels, *size), net.gates
 
 
 def gate_cases():
@@ -175,6 +182,47 @@ def operator_cases():
     yield "gate_tile", (net.finish(net.op("Mul", net.conv(x, 8, 16), tile)), (1, 8, 6, 6))
 
 
+def unfused_cases():
+    """Products that look like gates and are none: the plan multiplies."""
+    for name, is_open, is_shared in (("not_clamped", True, False), ("read_elsewhere", False, True)):
+        net = Net(1, 8, 6, 5)
+        x = net.op("Relu", net.conv("x", 8, 8))
+        branch = net.conv(x, 8, 1)
+        y = net.conv(x, 8, 16)
+        product = net.op("Mul", y, branch if is_open else net.op("Relu", branch))
+        yield f"unfused_{name}", (
+            net.finish(net.op("Add", product, y) if is_shared else product), (1, 8, 6, 5))
+
+
+def chain_cases():
+    """Gated layers in a row, so that skipped positions are read, and a gate that serves two."""
+    net = Net(1, 16, 11, 9)
+    x = net.op("Relu", net.conv("x", 16, 16))
+    for _ in range(3):
+        g = net.clip(net.batch_norm(net.conv(x, 16, 1), 1))
+        y = net.conv(x, 16, 16)
+        net.gate(y, g)
+        x = net.op("Relu", net.op("Add", net.batch_norm(net.op("Mul", y, g), 16), x))
+    yield "chain", (net.finish(x), (1, 16, 11, 9), net.gates)
+    net = Net(1, 16, 8, 8)
+    x = net.op("Relu", net.conv("x", 16, 16))
+    g = net.op("Relu", net.conv(x, 16, 1))
+    a, b = net.conv(x, 16, 16), net.conv(x, 16, 32, (1, 1))
+    net.gate(a, g)
+    net.gate(b, g)
+    y = net.op("Concat", net.op("Mul", a, g), net.op("Mul", g, b), axis=1)
+    yield "shared_gate", (net.finish(y), (1, 16, 8, 8), net.gates)
+    net = Net(1, 16, 9, 9)  # the shortcut without weights: every second pixel, more channels
+    x = net.op("Relu", net.conv("x", 16, 16))
+    g = net.op("Relu", net.conv(x, 16, 1, strides=[2, 2]))
+    y = net.conv(x, 16, 32, strides=[2, 2])
+    net.gate(y, g)
+    short = net.op("Slice", x, net.ints(0, 0), net.ints(9, 9), net.ints(2, 3), net.ints(2, 2))
+    short = net.op("Pad", short, net.ints(0, 8, 0, 0, 0, 8, 0, 0))
+    yield "sliced_shortcut", (net.finish(net.op("Relu", net.op("Add", net.op("Mul", y, g), short))),
+                              (1, 16, 9, 9), net.gates)
+
+
 def batch_cases():
     for name, batch in (("batch_fixed", None), ("batch_symbolic", 3)):
         net = Net(3, 5, 6, 4, batch=batch)
@@ -184,63 +232,123 @@ def batch_cases():
         yield name, (net.finish(net.op("Flatten", y)), (3, 5, 6, 4))
 
 
-def with_gates(model):
-    """The model with its gates as further outputs, and their names in the order of the layers."""
+def pair():
+    """Two inputs, two outputs: sum and difference."""
+    names = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["N", 4, 5, 6])
+             for n in ("a", "b", "sum", "difference")]
+    nodes = [helper.make_node("Add", ["a", "b"], ["sum"], "add"),
+             helper.make_node("Sub", ["a", "b"], ["difference"], "sub")]
+    model = helper.make_model(helper.make_graph(nodes, "pair", names[:2], names[2:]),
+                              opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    return model
+
+
+def gates_of(model):
+    """(convolution's node, gate's value) of every product by a map of one channel."""
     shapes = {v.name: v.type.tensor_type.shape.dim
               for v in shape_inference.infer_shapes(model).graph.value_info}
+    producers = {output: node for node in model.graph.node for output in node.output}
     gates = []
     for node in model.graph.node:
-        if node.op_type == "Mul":
-            gates += [n for n in node.input if n in shapes and len(shapes[n]) == 4
-                      and shapes[n][1].dim_value == 1]
-    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in gates)
-    return model, gates
+        if node.op_type != "Mul":
+            continue
+        for gate, layer in (node.input, node.input[::-1]):
+            if gate in shapes and len(shapes[gate]) == 4 and shapes[gate][1].dim_value == 1:
+                producer = producers[layer]
+                while producer.op_type != "Conv":
+                    producer = producers[producer.input[0]]
+                gates.append((producer.name, gate))
+    return gates
 
 
-def network_cases(checkout):
+def first_of_each_class(folder, count):
+    classes = [sorted(c.glob("*.jpg")) for c in sorted(folder.iterdir()) if c.is_dir()]
+    each = count // max(len(classes), 1)
+    if not classes or each < 1 or min(map(len, classes)) < each:
+        raise SystemExit(f"make_cases.py: {folder}: has no {count} pictures in folders of one class "
+                         "each; name a folder laid out as CLASS/NAME.jpg")
+    return [file for c in classes for file in c[:each]]
+
+
+def network_cases(checkout, files):
     for path in sorted((checkout / "models").glob("*.onnx")):
         model = onnx.load(path)
         metadata = {p.key: json.loads(p.value) for p in model.metadata_props
                     if p.key in ("sluice.mean", "sluice.std")}
         mean, deviation = (np.array(metadata[f"sluice.{k}"], np.float32) for k in ("mean", "std"))
-        samples = sorted((checkout / "apps" / "samples").glob("*.jpg"))
-        pictures = np.stack([np.asarray(Image.open(f).convert("RGB"), np.float32) for f in samples])
-        yield path.stem, model, ((pictures / 255 - mean) / deviation).transpose(0, 3, 1, 2)
+        pictures = np.stack([np.asarray(Image.open(f).convert("RGB"), np.float32) for f in files])
+        yield path, model, ((pictures / 255 - mean) / deviation).transpose(0, 3, 1, 2)
 
 
-def run(model, x):
+def run(model, gates, batches):
+    """ONNX Runtime's output and gates: what each batch gives, joined."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    names = list(dict.fromkeys(gate for _, gate in gates))
+    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options,
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), options,
                                            ["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})
+    x = session.get_inputs()[0].name
+    results = [session.run(None, {x: batch.astype(np.float32)}) for batch in batches]
+    output, *maps = (np.concatenate(parts) for parts in zip(*results))
+    values = dict(zip(names, maps))
+    return output, [(layer, values[gate]) for layer, gate in gates]
+
+
+class Folder:
+    """Where the cases are written."""
+
+    def __init__(self, path):
+        self.path, self.cases = path, []
+        path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name, values):
+        np.ascontiguousarray(values, np.float32).tofile(self.path / name)
+        return {"file": name, "shape": list(values.shape)}
+
+    def add(self, kind, name, model, x, y, gates):
+        self.cases.append({
+            "kind": kind, "name": name, "model": str(model), "x": self.write(f"{name}.x", x),
+            "y": self.write(f"{name}.y", y),
+            "gates": [{"layer": layer, **self.write(f"{name}.gate{i}", values)}
+                      for i, (layer, values) in enumerate(gates)]})
+
+    def finish(self):
+        (self.path / "cases.json").write_text(json.dumps(self.cases, indent=1))
+
+
+def add_small(folder):
+    for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
+                      batch_cases):
+        for name, (model, shape, *gates) in generator():
+            x = RANDOM.uniform(-1, 1, shape).astype(np.float32)
+            path = folder.path / f"{name}.onnx"
+            onnx.save(model, path)
+            folder.add("small", name, path, x, *run(model, sum(gates, []), [x]))
+    onnx.save(pair(), folder.path / "pair.onnx")
 
 
 def main():
-    checkout, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    folder.mkdir(parents=True, exist_ok=True)
-    cases = []
-
-    def add(name, path, x, y, gates=()):
-        np.ascontiguousarray(x, np.float32).tofile(folder / f"{name}.x")
-        np.ascontiguousarray(y, np.float32).tofile(folder / f"{name}.y")
-        for g, values in enumerate(gates):
-            np.ascontiguousarray(values, np.float32).tofile(folder / f"{name}.gate{g}")
-        cases.append({"name": name, "model": str(path), "x": list(x.shape), "y": list(y.shape),
-                      "gates": len(gates)})
-
-    for generator in (gate_cases, conv_cases, operator_cases, batch_cases):
-        for name, (model, shape) in generator():
-            x = RANDOM.uniform(-1, 1, shape).astype(np.float32)
-            onnx.save(model, folder / f"{name}.onnx")
-            add(name, folder / f"{name}.onnx", x, run(model, x)[0])
-    for name, model, pictures in network_cases(checkout):
-        watched, gates = with_gates(model)
-        per_picture = [run(watched, p[None].astype(np.float32)) for p in pictures]
-        scores = np.concatenate([r[0] for r in per_picture])
-        maps = [np.concatenate([r[1 + g] for r in per_picture]) for g in range(len(gates))]
-        add(name, checkout / "models" / f"{name}.onnx", pictures, scores, maps)
-    (folder / "cases.json").write_text(json.dumps(cases, indent=1))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--pictures", type=Path, metavar="DIR")
+    parser.add_argument("--count", type=int, default=500)
+    arguments = parser.parse_args()
+    checkout = arguments.checkout.resolve()
+    folder = Folder(arguments.output.resolve())
+    if arguments.pictures:
+        files = first_of_each_class(arguments.pictures, arguments.count)
+    else:
+        files = sorted((checkout / "apps" / "samples").glob("*.jpg"))
+        add_small(folder)
+    for path, model, pictures in network_cases(checkout, files):
+        folder.add("network", path.stem, path, pictures,
+                   *run(model, gates_of(model), pictures[:, None]))
+    folder.finish()
 
 
 main()

@@ -1,0 +1,126 @@
+#include "session/cases.h"
+
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/cpu.h"
+#include "kernels/registry.h"
+
+namespace sluice::session_test {
+namespace {
+
+Array read_array(const nlohmann::json& entry) {
+    Array array(entry["shape"].get<Extents>());
+    const auto path = case_folder() / entry["file"].get<std::string>();
+    std::ifstream stream(path, std::ios::binary);
+    const auto bytes = std::streamsize(array.values.size() * sizeof(float));
+    stream.read(reinterpret_cast<char*>(array.values.data()), bytes);
+    INFO(path);
+    REQUIRE(stream.gcount() == bytes);
+    return array;
+}
+
+Case parse_case(const nlohmann::json& entry) {
+    Case c{entry["name"], std::filesystem::path(entry["model"].get<std::string>()),
+           read_array(entry["x"]), read_array(entry["y"]), {}};
+    for (const auto& gate : entry["gates"]) {
+        c.gates.push_back({gate["layer"], read_array(gate)});
+    }
+    return c;
+}
+
+nlohmann::json read_list() {
+    std::ifstream stream(case_folder() / "cases.json");
+    INFO(case_folder());
+    REQUIRE(stream);
+    return nlohmann::json::parse(stream);
+}
+
+}  // namespace
+
+Array::Array(Extents extents) : shape(std::move(extents)) {
+    std::size_t size = 1;
+    for (const std::int64_t extent : shape) {
+        size *= std::size_t(extent);
+    }
+    values.resize(size);
+}
+
+Extents Array::part(std::int64_t count) const {
+    Extents extents = shape;
+    extents[0] = count;
+    return extents;
+}
+
+std::filesystem::path case_folder() {
+    const char* other = std::getenv("SLUICE_SESSION_CASES");
+    return other ? other : SLUICE_SESSION_CASES;
+}
+
+std::vector<Case> read_cases(const std::string& kind) {
+    std::vector<Case> cases;
+    for (const auto& entry : read_list()) {
+        if (entry["kind"] == kind) {
+            cases.push_back(parse_case(entry));
+        }
+    }
+    REQUIRE(!cases.empty());
+    return cases;
+}
+
+Case read_case(const std::string& name) {
+    for (const auto& entry : read_list()) {
+        if (entry["name"] == name) {
+            return parse_case(entry);
+        }
+    }
+    FAIL("no case " << name);
+    std::abort();
+}
+
+std::filesystem::path demo_model() { return read_case("resnet20_lccl_cifar10").model; }
+
+std::vector<std::string> possible_targets() {
+    std::vector<std::string> possible;
+    for (const Target& target : targets()) {
+        if (cpu_has(target.requires_)) {
+            possible.emplace_back(target.id);
+        } else {
+            WARN("skipped, not on this CPU: " << target.id);
+        }
+    }
+    REQUIRE(!possible.empty());
+    return possible;
+}
+
+Model load(const std::filesystem::path& path, const std::string& target) {
+    Result<Model> model = Model::load(path, {target});
+    INFO(model.status().message());
+    REQUIRE(model.ok());
+    return std::move(model).value();
+}
+
+Session open(const Model& model, const SessionOptions& options) {
+    Result<Session> session = Session::create(model, options);
+    INFO(session.status().message());
+    REQUIRE(session.ok());
+    return std::move(session).value();
+}
+
+Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch) {
+    Array y(y_shape);
+    const Extents x_part = x.part(batch), y_part = y.part(batch);
+    for (std::int64_t first = 0; first < x.pictures(); first += batch) {
+        const TensorView input = x.view(first, x_part);
+        const MutableTensorView output = y.mutable_view(first, y_part);
+        const Status status = session.run({&input, 1}, {&output, 1});
+        INFO(status.message());
+        REQUIRE(status.ok());
+    }
+    return y;
+}
+
+}  // namespace sluice::session_test

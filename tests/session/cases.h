@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "sluice/model.h"
+#include "sluice/session.h"
+
+/// Networks and ONNX Runtime's outputs for them, as make_cases.py wrote them.
+namespace sluice::session_test {
+
+using Extents = std::vector<std::int64_t>;
+
+/// Dense, row-major, ONNX order.
+struct Array {
+    Extents shape;
+    std::vector<float> values;
+
+    explicit Array(Extents extents);
+    std::int64_t pictures() const { return shape[0]; }
+    std::size_t picture_size() const { return values.size() / std::size_t(shape[0]); }
+    /// Pictures first .. first + count.
+    TensorView view(std::int64_t first, const Extents& part) const {
+        return {values.data() + std::size_t(first) * picture_size(), part};
+    }
+    MutableTensorView mutable_view(std::int64_t first, const Extents& part) {
+        return {values.data() + std::size_t(first) * picture_size(), part};
+    }
+    /// The shape of `count` pictures.
+    Extents part(std::int64_t count) const;
+};
+
+/// A gate's values over all pictures, [pictures, maps, height, width].
+struct RecordedGate {
+    std::string layer;  ///< the gated convolution's node
+    Array values;
+};
+
+struct Case {
+    std::string name;
+    std::filesystem::path model;
+    Array x, y;
+    std::vector<RecordedGate> gates;
+};
+
+/// $SLUICE_SESSION_CASES, or what the build wrote.
+std::filesystem::path case_folder();
+/// "small" or "network"; never empty.
+std::vector<Case> read_cases(const std::string& kind);
+Case read_case(const std::string& name);
+std::filesystem::path demo_model();
+
+/// The targets that this CPU runs; the others are reported as skipped.
+std::vector<std::string> possible_targets();
+
+/// Ends the test where there is none.
+Model load(const std::filesystem::path& path, const std::string& target = {});
+Session open(const Model& model, const SessionOptions& options = {});
+
+/// The outputs for all pictures of x, `batch` of them a run.
+Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch);
+
+}  // namespace sluice::session_test

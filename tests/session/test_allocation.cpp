@@ -1,0 +1,155 @@
+#include <catch2/catch.hpp>
+
+#include <HalideRuntime.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "session/cases.h"
+
+// The linker sends every call of the C library's allocators to these (see CMakeLists.txt).
+namespace {
+std::atomic<long> allocations{0};
+}  // namespace
+
+extern "C" {
+void* __real_malloc(std::size_t size);
+void* __real_calloc(std::size_t count, std::size_t size);
+void* __real_realloc(void* memory, std::size_t size);
+void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
+void* __real_memalign(std::size_t alignment, std::size_t size);
+int __real_posix_memalign(void** memory, std::size_t alignment, std::size_t size);
+
+void* __wrap_malloc(std::size_t size) {
+    ++allocations;
+    return __real_malloc(size);
+}
+void* __wrap_calloc(std::size_t count, std::size_t size) {
+    ++allocations;
+    return __real_calloc(count, size);
+}
+void* __wrap_realloc(void* memory, std::size_t size) {
+    ++allocations;
+    return __real_realloc(memory, size);
+}
+void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
+    ++allocations;
+    return __real_aligned_alloc(alignment, size);
+}
+void* __wrap_memalign(std::size_t alignment, std::size_t size) {
+    ++allocations;
+    return __real_memalign(alignment, size);
+}
+int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+    ++allocations;
+    return __real_posix_memalign(memory, alignment, size);
+}
+}
+
+// The library's operators are out of the linker's reach; these call the counted malloc.
+void* operator new(std::size_t size) {
+    if (void* memory = std::malloc(size ? size : 1)) {
+        return memory;
+    }
+    throw std::bad_alloc();
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    const auto unit = std::size_t(alignment);
+    if (void* memory = std::aligned_alloc(unit, (size + unit - 1) / unit * unit)) {
+        return memory;
+    }
+    throw std::bad_alloc();
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+    return operator new(size, alignment);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::session_test;
+
+template <typename Function>
+long count_allocations(Function function) {
+    const long before = allocations;
+    function();
+    return allocations - before;
+}
+
+/// Keeps the compiler from leaving out an allocation that nothing reads.
+void* keep(void* memory) {
+    void* volatile kept = memory;
+    return kept;
+}
+
+}  // namespace
+
+TEST_CASE("the counter sees every allocator") {
+    CHECK(count_allocations([] { std::free(keep(std::malloc(10))); }) == 1);
+    CHECK(count_allocations([] { std::free(keep(std::calloc(2, 5))); }) == 1);
+    CHECK(count_allocations([] { std::free(keep(std::aligned_alloc(64, 64))); }) == 1);
+    CHECK(count_allocations([] { ::operator delete(keep(::operator new(10))); }) == 1);
+    CHECK(count_allocations([] {
+        constexpr std::align_val_t alignment{64};
+        ::operator delete(keep(::operator new(64, alignment)), alignment);
+    }) == 1);
+    CHECK(count_allocations([] { std::vector<float> values(100); }) == 1);
+    // What a kernel calls when its temporaries do not fit the stack.
+    CHECK(count_allocations([] { halide_free(nullptr, keep(halide_malloc(nullptr, 100))); }) == 1);
+}
+
+TEST_CASE("a run allocates nothing") {
+    for (const std::string& target : possible_targets()) {
+        for (const char* name : {"resnet20_lccl_cifar10", "resnet20_dense_cifar10"}) {
+            const Case c = read_case(name);
+            const Model model = load(c.model, target);
+            for (const int threads : {1, 2}) {
+                for (const bool records : {false, true}) {
+                    Session session = open(model, {threads, records, records});
+                    for (const std::int64_t batch : {1, 3}) {
+                        const Extents x_part = c.x.part(batch), y_part = c.y.part(batch);
+                        Array y(y_part);
+                        const TensorView input = c.x.view(0, x_part);
+                        const MutableTensorView output = y.mutable_view(0, y_part);
+                        bool ok = false;
+                        // The first run of a session counts like any other.
+                        const long count = count_allocations(
+                            [&] { ok = session.run({&input, 1}, {&output, 1}).ok(); });
+                        INFO(name << " on " << target << ", " << threads << " threads, batch "
+                                  << batch << (records ? ", recording" : ""));
+                        CHECK(ok);
+                        CHECK(count == 0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a run of any operator allocates nothing") {
+    for (const std::string& target : possible_targets()) {
+        for (const Case& c : read_cases("small")) {
+            const Model model = load(c.model, target);
+            Session session = open(model);
+            Array y(c.y.shape);
+            const TensorView input = c.x.view(0, c.x.shape);
+            const MutableTensorView output = y.mutable_view(0, c.y.shape);
+            bool ok = false;
+            const long count =
+                count_allocations([&] { ok = session.run({&input, 1}, {&output, 1}).ok(); });
+            INFO(c.name << " on " << target);
+            CHECK(ok);
+            CHECK(count == 0);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "session/cases.h"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::session_test;
+
+/// Of the largest score of a picture.
+constexpr double score_tolerance = 1e-4;
+/// A gate this near to zero may round to either side of it.
+constexpr double gate_tolerance = 1e-5;
+
+/// How far a run is from ONNX Runtime's.
+struct Difference {
+    double scores = 0;            ///< the largest, over the largest score of the picture
+    double gates = 0;             ///< the largest, over the largest value of the gate
+    std::int64_t positions = 0;   ///< of all gates
+    std::int64_t differ = 0;      ///< open here and closed there, or the reverse
+    std::int64_t differ_far = 0;  ///< those of them that are not near zero
+    std::int64_t near_zero = 0;   ///< open on either side by no more than the tolerance
+};
+
+double relative(const float* actual, const float* expected, std::size_t count) {
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        largest = std::max(largest, std::abs(double(expected[i])));
+        const double difference = std::abs(double(actual[i]) - double(expected[i]));
+        worst = std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                       : std::max(worst, difference);
+    }
+    return largest > 0 ? worst / largest : worst;
+}
+
+void compare_gate(const GateReading& reading, const float* expected, Difference& difference) {
+    const std::size_t count = reading.values.size();
+    std::int64_t open = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        const double larger = std::max(reading.values[i], expected[i]);
+        const bool differs = (reading.values[i] != 0) != (expected[i] != 0);
+        const bool is_near = larger > 0 && larger <= gate_tolerance;
+        open += reading.values[i] != 0;
+        difference.differ += differs;
+        difference.differ_far += differs && !is_near;
+        difference.near_zero += is_near;
+    }
+    difference.positions += std::int64_t(count);
+    difference.gates =
+        std::max(difference.gates, relative(reading.values.data(), expected, count));
+    CHECK(reading.active == open);
+    CHECK(reading.total == std::int64_t(count));
+}
+
+const GateReading& reading_of(const Model& model, const Session& session,
+                              const std::string& layer) {
+    for (std::size_t i = 0; i < model.gates().size(); ++i) {
+        if (model.gates()[i].layer == layer) {
+            return session.gates()[i];
+        }
+    }
+    FAIL("the gate of " << layer << " was not fused:\n" << model.explain());
+    std::abort();
+}
+
+Difference compare(const Case& c, const std::string& target) {
+    const Model model = load(c.model, target);
+    CHECK(model.target() == target);
+    Session session = open(model, {.record_gates = true});
+    const std::int64_t batch = c.gates.empty() ? c.x.pictures() : 1;
+    Difference difference;
+    const Extents x_part = c.x.part(batch), y_part = c.y.part(batch);
+    Array y(y_part);
+    for (std::int64_t first = 0; first < c.x.pictures(); first += batch) {
+        const TensorView input = c.x.view(first, x_part);
+        const MutableTensorView output = y.mutable_view(0, y_part);
+        std::fill(y.values.begin(), y.values.end(), std::nanf(""));
+        const Status status = session.run({&input, 1}, {&output, 1});
+        INFO(status.message());
+        REQUIRE(status.ok());
+        const std::size_t size = y.picture_size();
+        for (std::int64_t i = 0; i < batch; ++i) {
+            const float* expected = c.y.view(first + i, y_part).data;
+            const float* actual = y.view(i, y_part).data;
+            difference.scores = std::max(difference.scores, relative(actual, expected, size));
+        }
+        for (const RecordedGate& gate : c.gates) {
+            const GateReading& reading = reading_of(model, session, gate.layer);
+            REQUIRE(reading.values.size() == gate.values.picture_size());
+            compare_gate(reading, gate.values.view(first, {}).data, difference);
+        }
+    }
+    return difference;
+}
+
+void check(const Difference& difference) {
+    CHECK(difference.scores <= score_tolerance);
+    CHECK(difference.gates <= score_tolerance);
+    CHECK(difference.differ_far == 0);
+}
+
+}  // namespace
+
+TEST_CASE("small networks give ONNX Runtime's outputs and masks") {
+    const std::vector<Case> cases = read_cases("small");
+    for (const std::string& target : possible_targets()) {
+        Difference worst;
+        for (const Case& c : cases) {
+            INFO(c.name << " on " << target);
+            const Difference difference = compare(c, target);
+            check(difference);
+            worst.scores = std::max(worst.scores, difference.scores);
+            worst.differ += difference.differ;
+        }
+        std::cout << target << ": " << cases.size() << " small networks, outputs within "
+                  << worst.scores << ", " << worst.differ << " gate positions differ\n";
+    }
+}
+
+TEST_CASE("the networks of models give ONNX Runtime's scores and masks") {
+    const std::vector<Case> cases = read_cases("network");
+    for (const std::string& target : possible_targets()) {
+        for (const Case& c : cases) {
+            INFO(c.name << " on " << target);
+            const Difference difference = compare(c, target);
+            check(difference);
+            std::cout << c.name << " on " << target << ": " << c.x.pictures()
+                      << " pictures, scores within " << difference.scores << ", "
+                      << difference.differ << " of " << difference.positions
+                      << " gate positions differ, " << difference.near_zero << " are within "
+                      << gate_tolerance << " of zero, " << difference.differ_far
+                      << " differ farther from it\n";
+        }
+    }
+}
+
+TEST_CASE("the comparison sees a wrong score, a wrong gate and a NaN") {
+    const std::vector<float> expected = {0, 2, -4, 0.5e-5F};
+    CHECK(relative(std::vector{0.F, 2.F, -4.004F, 0.F}.data(), expected.data(), 4) ==
+          Approx(1e-3).epsilon(1e-3));
+    CHECK(relative(std::vector{0.F, std::nanf(""), -4.F, 0.F}.data(), expected.data(), 4) ==
+          std::numeric_limits<double>::infinity());
+    const std::vector<float> gate = {0, 0, 1, 0.9e-5F}, other = {0, 0.25F, 1, 0};
+    GateReading reading{2, 4, gate};
+    Difference difference;
+    compare_gate(reading, other.data(), difference);
+    CHECK(difference.differ == 2);
+    CHECK(difference.differ_far == 1);
+    CHECK(difference.near_zero == 1);
+    CHECK(difference.positions == 4);
+}
