@@ -2,7 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <initializer_list>
 #include <random>
 #include <string>
 #include <type_traits>
@@ -23,7 +22,7 @@ struct View {
     halide_buffer_t buffer{};
 
     template <typename T>
-    View(const T* data, std::initializer_list<std::pair<int, int>> extent_stride) {
+    View(const T* data, const std::vector<std::pair<int, int>>& extent_stride) {
         for (const auto& [extent, stride] : extent_stride) {
             dims.emplace_back(0, extent, stride);
         }
@@ -64,9 +63,9 @@ int call(const Kernel& kernel, Arguments&&... arguments) {
     return run(pass(arguments)...);
 }
 
-/// Calls `test(kernel)` for each kernel of the family that this CPU runs; others are reported.
-template <typename Test>
-void for_each_kernel(Family family, Test test) {
+/// The kernels of the family that this CPU runs; others are reported.
+inline std::vector<const Kernel*> runnable_kernels(Family family) {
+    std::vector<const Kernel*> runnable;
     for (const Kernel& kernel : kernels()) {
         if (kernel.family != family) {
             continue;
@@ -76,11 +75,22 @@ void for_each_kernel(Family family, Test test) {
                 continue;
             }
             if (cpu_has(target.requires_)) {
-                test(kernel);
+                runnable.push_back(&kernel);
             } else {
                 WARN("skipped, not on this CPU: " << kernel.name);
             }
         }
+    }
+    return runnable;
+}
+
+/// Calls `test(kernel)` for each of them; none at all is a failure.
+template <typename Test>
+void for_each_kernel(Family family, Test test) {
+    const std::vector<const Kernel*> runnable = runnable_kernels(family);
+    CHECK(!runnable.empty());
+    for (const Kernel* kernel : runnable) {
+        test(*kernel);
     }
 }
 

@@ -1,15 +1,9 @@
 #include <catch2/catch.hpp>
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "kernels/registry.h"
-#include "reference/operators.h"
-#include "kernels/call.h"
+#include "kernels/conv_problem.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -17,178 +11,118 @@ using reference::Tensor;
 
 namespace {
 
-struct Case {
-    int channels, outputs, height, width, kernel, stride, pad;
-    double density;  ///< of open gates; negative: one position alone
-};
-
-struct Problem {
-    FusedConv conv;
-    Tensor x, gate, residual;
-    int height, width;
-};
-
-Problem make_problem(const Case& c, GateForm form, std::mt19937& rng) {
-    Problem p;
-    p.x = {{1, c.channels, c.height, c.width},
-           random_values(rng, std::size_t(c.channels) * c.height * c.width, -1, 1)};
-    auto weights = std::make_shared<Constant>();
-    weights->shape = {c.outputs, c.channels, c.kernel, c.kernel};
-    weights->data = random_values(
-        rng, std::size_t(c.outputs) * c.channels * c.kernel * c.kernel, -1, 1);
-    p.conv.weights = weights;
-    p.conv.bias = random_values(rng, c.outputs, -1, 1);
-    p.conv.scale = random_values(rng, c.outputs, -2, 2);
-    p.conv.shift = random_values(rng, c.outputs, -1, 1);
-    std::fill_n(p.conv.stride, 2, c.stride);
-    std::fill_n(p.conv.pads, 4, c.pad);
-    p.conv.act.low = 0;
-    p.conv.post.low = -0.5f;
-    p.conv.gate = form;
-    p.height = (c.height + 2 * c.pad - c.kernel) / c.stride + 1;
-    p.width = (c.width + 2 * c.pad - c.kernel) / c.stride + 1;
-    const int maps = form == GateForm::element ? c.outputs : 1;
-    p.gate = {{1, maps, p.height, p.width},
-              random_values(rng, std::size_t(maps) * p.height * p.width, 0.1f, 1)};
-    std::uniform_real_distribution<double> draw(0, 1);
-    const std::size_t only = rng() % p.gate.data.size();
-    for (std::size_t i = 0; i < p.gate.data.size(); ++i) {
-        const bool open = c.density < 0 ? i == only : draw(rng) < c.density;
-        p.gate.data[i] *= open;
-    }
-    p.residual = {{1, c.outputs, p.height, p.width},
-                  random_values(rng, std::size_t(c.outputs) * p.height * p.width, -1, 1)};
-    return p;
+bool serves(const Kernel& kernel, const ConvCase& c) {
+    const bool square = c.kernel[0] == c.kernel[1];
+    return (kernel.pitch == 0 || kernel.pitch == c.channels) &&
+           (kernel.kernel_size == 0 || (square && kernel.kernel_size == c.kernel[0]));
 }
 
-// NCHW -> NHWC with a channel pitch and a halo of zeros.
-std::vector<float> to_nhwc(const Tensor& t, int pitch, int halo) {
-    const int c = int(t.shape[1]), h = int(t.shape[2]), w = int(t.shape[3]);
-    std::vector<float> out(std::size_t(h + 2 * halo) * (w + 2 * halo) * pitch);
-    for (int k = 0; k < c; ++k) {
-        for (int y = 0; y < h; ++y) {
-            for (int x = 0; x < w; ++x) {
-                out[(std::size_t(y + halo) * (w + 2 * halo) + x + halo) * pitch + k] =
-                    t.data[(std::size_t(k) * h + y) * w + x];
+// The network's own input has no lanes beside its channels: a pitch off the vector width must work.
+int draw_pitch(const Kernel& kernel, int channels, std::mt19937& rng) {
+    return kernel.pitch || rng() % 2 ? channels : round_up(channels, kernel.lanes);
+}
+
+// Channels beyond the last are zero; a position whose gate is closed keeps what it held.
+void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate, bool skips) {
+    const Tensor want = reference::gated(p.conv, p.products, gate, p.has_residual ? &p.residual : nullptr);
+    const int outputs = p.shape.outputs, maps = gate ? int(gate->shape[1]) : 1;
+    const auto expected = [&](const Index& at) {
+        const int pixel = at[2] * p.width + at[1], size = p.height * p.width;
+        const int map = std::min(at[0] / (outputs / maps), maps - 1);
+        if (skips && gate->data[std::size_t(map * size + pixel)] == 0) {
+            return untouched;
+        }
+        return at[0] < outputs ? want.data[std::size_t(at[0] * size + pixel)]
+                               : std::min(std::max(0.0f, p.conv.post.low), p.conv.post.high);
+    };
+    const int taps = p.shape.channels * p.shape.kernel[0] * p.shape.kernel[1];
+    CHECK(got.wrong(expected, within(1e-6f * float(taps) + 1e-5f)) == 0);
+}
+
+void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
+    const Tensor none = make_gate(p, 1, 0, rng);
+    Strided output = packed.output();
+    packed.run(none, -1, list_positions(p, none, -1, kernel), 0, packed.output_pitch(), output);
+    check_output(p, output, nullptr, false);
+}
+
+void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
+    for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+        INFO("density " << density);
+        const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
+        Strided output = packed.output();
+        packed.run(gate, -1, list_positions(p, gate, -1, kernel), 0, packed.output_pitch(), output);
+        check_output(p, output, &gate, false);
+    }
+}
+
+// One list and one call a map, over the map's own output channels.
+void check_position_gates(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
+    const int each = maps == 1 ? packed.output_pitch() : p.shape.outputs / maps;
+    for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+        INFO("density " << density << ", maps " << maps);
+        const Tensor gate = make_gate(p, maps, density, rng);
+        Strided output = packed.output();
+        for (int map = 0; map < maps; ++map) {
+            packed.run(gate, map, list_positions(p, gate, map, kernel), map * each, each, output);
+        }
+        check_output(p, output, &gate, true);
+    }
+}
+
+// A gate map a channel block: two blocks, and three of two tiles each.
+void check_group_gates(ConvCase c, const Kernel& kernel, std::mt19937& rng) {
+    for (const auto& [maps, tiles] : {std::pair{2, 1}, {3, 2}}) {
+        c.outputs = maps * tiles * kernel.block();
+        INFO(to_string(c));
+        check_position_gates(make_problem(c, rng), kernel, maps, rng);
+    }
+}
+
+void check_all_forms(const ConvCase& c, std::mt19937& rng) {
+    INFO(to_string(c));
+    const ConvProblem p = make_problem(c, rng);
+    const auto each = [&](Family family, auto check) {
+        for_each_kernel(family, [&](const Kernel& kernel) {
+            if (serves(kernel, c)) {
+                INFO(kernel.name);
+                check(kernel);
             }
-        }
-    }
-    return out;
-}
-
-constexpr float untouched = 12345;
-
-// Runs a kernel; positions that it was not given keep `untouched`.
-std::vector<float> run_kernel(const Kernel& kernel, const Case& c, const Problem& p, int pitch,
-                              int output_pitch) {
-    const int row = c.kernel * pitch, block = kernel.block(), blocks = output_pitch / block;
-    const std::vector<float> input = to_nhwc(p.x, pitch, c.pad);
-    const int padded_width = c.width + 2 * c.pad, padded_height = c.height + 2 * c.pad;
-
-    std::vector<float> weights(std::size_t(blocks) * c.kernel * row * block);
-    for (int k = 0; k < c.outputs; ++k) {
-        for (int i = 0; i < c.channels * c.kernel * c.kernel; ++i) {
-            const int ch = i / (c.kernel * c.kernel), ky = i / c.kernel % c.kernel;
-            const int at = (i % c.kernel) * pitch + ch;
-            weights[((std::size_t(k / block) * c.kernel + ky) * row + at) * block + k % block] =
-                p.conv.weights->floats()[std::size_t(k) * c.channels * c.kernel * c.kernel + i];
-        }
-    }
-    std::vector<float> epilogue(3 * std::size_t(output_pitch));
-    std::copy(p.conv.bias.begin(), p.conv.bias.end(), epilogue.begin());
-    std::copy(p.conv.scale.begin(), p.conv.scale.end(), epilogue.begin() + output_pitch);
-    std::copy(p.conv.shift.begin(), p.conv.shift.end(), epilogue.begin() + 2 * output_pitch);
-
-    const bool element = kernel.family == Family::element_conv;
-    const int gate_pitch = element ? output_pitch : 1;
-    const std::vector<float> gate = to_nhwc(p.gate, gate_pitch, 0);
-    const std::vector<float> residual = to_nhwc(p.residual, output_pitch, 0);
-    std::vector<std::uint32_t> list;
-    for (int i = 0; i < p.height * p.width; ++i) {
-        if (kernel.family != Family::gated_conv || gate[i] != 0) {
-            list.push_back(std::uint32_t(i / p.width) << 16 | std::uint32_t(i % p.width));
-        }
-    }
-    std::vector<float> output(std::size_t(p.height) * p.width * output_pitch, untouched);
-    if (list.empty()) {
-        return output;
-    }
-    list.resize(round_up(int(list.size()), kernel.pixels), list.back());
-
-    View in(input.data(), {{padded_width * pitch, 1}, {padded_height, padded_width * pitch}});
-    View positions(list.data(), {{int(list.size()), 1}});
-    View w(weights.data(),
-           {{block, 1}, {row, block}, {c.kernel, row * block}, {blocks, row * block * c.kernel}});
-    View e(epilogue.data(), {{output_pitch, 1}, {3, output_pitch}});
-    View g(gate.data(),
-           {{gate_pitch, 1}, {p.width, gate_pitch}, {p.height, p.width * gate_pitch}});
-    View r(residual.data(),
-           {{output_pitch, 1}, {p.width, output_pitch}, {p.height, p.width * output_pitch}});
-    View out(output.data(),
-             {{output_pitch, 1}, {p.width, output_pitch}, {p.height, p.width * output_pitch}});
-    REQUIRE(call(kernel, in, positions, w, e, g, r, c.stride, c.stride, pitch, p.conv.act.low,
-                 p.conv.act.high, p.conv.post.low, p.conv.post.high, out) == 0);
-    return output;
-}
-
-void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& rng) {
-    const GateForm form = kernel.family == Family::gated_conv     ? GateForm::position
-                          : kernel.family == Family::element_conv ? GateForm::element
-                                                                  : GateForm::none;
-    const Problem p = make_problem(c, form, rng);
-    // The network's own input has no padded channels: a pitch off the vector width must work.
-    const int pitch = kernel.pitch ? kernel.pitch : c.channels;
-    const int output_pitch = round_up(c.outputs, kernel.block());
-    const std::vector<float> got = run_kernel(kernel, c, p, pitch, output_pitch);
-    const Tensor expected =
-        reference::fused_conv(p.conv, p.x, form == GateForm::none ? nullptr : &p.gate, &p.residual);
-    const float bound = 1e-6f * float(c.channels * c.kernel * c.kernel) + 1e-5f;
-    int wrong = 0;
-    for (int i = 0; i < p.height * p.width; ++i) {
-        for (int k = 0; k < output_pitch; ++k) {
-            const float value = got[std::size_t(i) * output_pitch + k];
-            const bool skipped = form == GateForm::position && p.gate.data[i] == 0;
-            const float want = skipped          ? untouched
-                               : k >= c.outputs ? 0.0f
-                                                : expected.data[std::size_t(k) * p.height * p.width + i];
-            wrong += !(std::abs(value - want) <= bound);
-        }
-    }
-    CHECK(wrong == 0);
+        });
+    };
+    each(Family::dense_conv, [&](const Kernel& k) { check_dense(p, k, rng); });
+    each(Family::element_conv, [&](const Kernel& k) { check_element_gates(p, k, rng); });
+    each(Family::gated_conv, [&](const Kernel& k) { check_position_gates(p, k, 1, rng); });
+    each(Family::gated_conv, [&](const Kernel& k) { check_group_gates(c, k, rng); });
 }
 
 }  // namespace
 
-TEST_CASE("convolution kernels equal the scalar reference") {
-    std::mt19937 rng(20261124);
-    const auto test = [&rng](const Kernel& kernel) {
-        for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
-            for (int size : {0, 1, 2}) {
-                for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
-                    for (int k : {1, 3, 5, 7}) {
-                        if ((kernel.pitch && kernel.pitch != channels) ||
-                            (kernel.kernel_size && kernel.kernel_size != k)) {
-                            continue;
-                        }
-                        // 32x32 is slow in the scalar loops: at one channel count, or specialised.
-                        const bool large = kernel.pitch == 0 && channels != 17;
-                        if (size == 2 && (large || k > 3 || kernel.pitch > 32)) {
-                            continue;
-                        }
-                        const int height = size == 0 ? 1 : size == 1 ? 7 : 32;
-                        const int width = size == 0 ? 1 : size == 1 ? 5 : 32;
-                        const int stride = 1 + int(rng() % 2);
-                        const Case c{channels, channels, height, width, k, stride, k / 2, density};
-                        INFO(kernel.name << ": channels " << channels << ", " << width << "x"
-                                         << height << ", kernel " << k << ", stride " << stride
-                                         << ", density " << density);
-                        check_against_reference(kernel, c, rng);
-                    }
-                }
+// A case a channel count, so that ctest runs them side by side.
+TEMPLATE_TEST_CASE_SIG("convolution kernels equal the scalar reference, channels", "",
+                       ((int channels), channels), 1, 3, 15, 16, 17, 32, 64, 100) {
+    std::mt19937 rng(20261124 + channels);
+    for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
+        for (int k : {1, 3, 5, 7}) {
+            for (int stride : {1, 2}) {
+                const int pad = k / 2;
+                check_all_forms({channels, channels, height, width, {k, k}, {stride, stride},
+                                 {pad, pad, pad, pad}}, rng);
             }
         }
-    };
-    for (const Family family : {Family::dense_conv, Family::gated_conv, Family::element_conv}) {
-        for_each_kernel(family, test);
+    }
+}
+
+TEST_CASE("convolution kernels take windows, strides and pads that differ by side") {
+    std::mt19937 rng(5);
+    for (int channels : {3, 16, 20}) {
+        for (int outputs : {1, 10, 33}) {
+            check_all_forms({channels, outputs, 9, 12, {3, 5}, {2, 1}, {0, 3, 1, 2}}, rng);
+            check_all_forms({channels, outputs, 6, 4, {1, 2}, {1, 3}, {0, 0, 0, 0}}, rng);
+            check_all_forms({channels, outputs, 8, 9, {3, 3}, {1, 2}, {0, 1, 2, 0}}, rng);
+        }
     }
 }

@@ -41,6 +41,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& 
 /// [N, K, H, W] or null. Where the gate is zero the product is zero, whatever the convolution is.
 Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
                   const Tensor* residual);
+/// What fused_conv makes of `products`, which are conv(x) + bias.
+Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
+             const Tensor* residual);
 
 /// clamp(scale[c] * x + shift[c]) over [N, C, ...].
 Tensor affine(const Affine& affine, const Tensor& x);

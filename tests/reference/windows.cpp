@@ -16,38 +16,61 @@ std::int64_t window_count(const Window& window, int axis, std::int64_t extent) {
     return (count - 1) * stride >= extent + window.pads[a] ? count - 1 : count;
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
-              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads) {
-    const Window window{{weights.shape[2], weights.shape[3]}, stride, pads};
-    const std::int64_t height = x.shape[2], width = x.shape[3];
-    Tensor y = zeros({x.shape[0], weights.shape[0], window_count(window, 0, height),
-                      window_count(window, 1, width)});
-    for_each_index(y.shape, [&](const Shape& at) {
-        const std::int64_t n = at[0], k = at[1];
-        double sum = bias[std::size_t(k)];
-        for (std::int64_t c = 0; c < weights.shape[1]; ++c) {
-            for (std::int64_t r = 0; r < weights.shape[2]; ++r) {
-                for (std::int64_t s = 0; s < weights.shape[3]; ++s) {
-                    const std::int64_t in_y = at[2] * stride[0] - pads[0] + r;
-                    const std::int64_t in_x = at[3] * stride[1] - pads[1] + s;
-                    if (in_y < 0 || in_y >= height || in_x < 0 || in_x >= width) {
-                        continue;
-                    }
-                    sum += double(x.data[offset(x.shape, {n, c, in_y, in_x})]) *
-                           weights.data[offset(weights.shape, {k, c, r, s})];
-                }
+namespace {
+
+/// Adds weight times a plane of x [H, W], moved by the tap's place in the window, to a plane of sums
+/// [H', W'].
+void add_tap(const float* x, std::int64_t height, std::int64_t width, double weight,
+             std::int64_t tap_y, std::int64_t tap_x, const std::array<std::int64_t, 2>& stride,
+             std::int64_t out_height, std::int64_t out_width, double* sums) {
+    for (std::int64_t out_y = 0; out_y < out_height; ++out_y) {
+        const std::int64_t in_y = out_y * stride[0] + tap_y;
+        if (in_y < 0 || in_y >= height) {
+            continue;
+        }
+        for (std::int64_t out_x = 0; out_x < out_width; ++out_x) {
+            const std::int64_t in_x = out_x * stride[1] + tap_x;
+            if (in_x >= 0 && in_x < width) {
+                sums[out_y * out_width + out_x] += weight * double(x[in_y * width + in_x]);
             }
         }
-        y.data[offset(y.shape, at)] = float(sum);
-    });
+    }
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
+              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads) {
+    const std::int64_t maps = weights.shape[0], channels = weights.shape[1];
+    const std::int64_t rows = weights.shape[2], columns = weights.shape[3];
+    const std::int64_t height = x.shape[2], width = x.shape[3];
+    const Window window{{rows, columns}, stride, pads};
+    const std::int64_t out_height = window_count(window, 0, height);
+    const std::int64_t out_width = window_count(window, 1, width);
+    Tensor y = zeros({x.shape[0], maps, out_height, out_width});
+    std::vector<double> sums(std::size_t(out_height * out_width));
+    float* out = y.data.data();
+    for (std::int64_t n = 0; n < x.shape[0]; ++n) {
+        for (std::int64_t k = 0; k < maps; ++k) {
+            std::fill(sums.begin(), sums.end(), double(bias[std::size_t(k)]));
+            for (std::int64_t c = 0; c < channels; ++c) {
+                for (std::int64_t r = 0; r < rows; ++r) {
+                    for (std::int64_t s = 0; s < columns; ++s) {
+                        add_tap(&x.data[offset(x.shape, {n, c, 0, 0})], height, width,
+                                weights.data[offset(weights.shape, {k, c, r, s})], r - pads[0],
+                                s - pads[1], stride, out_height, out_width, sums.data());
+                    }
+                }
+            }
+            out = std::copy(sums.begin(), sums.end(), out);
+        }
+    }
     return y;
 }
 
-Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
-                  const Tensor* residual) {
-    const Tensor weights{conv.weights->shape, conv.weights->floats()};
-    Tensor y = conv2d(x, weights, conv.bias, {conv.stride[0], conv.stride[1]},
-                      {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]});
+Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
+             const Tensor* residual) {
+    Tensor y = products;
     for_each_index(y.shape, [&](const Shape& at) {
         const auto k = std::size_t(at[1]);
         const std::size_t i = offset(y.shape, at);
@@ -65,6 +88,15 @@ Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
         y.data[i] = apply(conv.post, value);
     });
     return y;
+}
+
+Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
+                  const Tensor* residual) {
+    const Tensor weights{conv.weights->shape, conv.weights->floats()};
+    return gated(conv,
+                 conv2d(x, weights, conv.bias, {conv.stride[0], conv.stride[1]},
+                        {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]}),
+                 gate, residual);
 }
 
 namespace {

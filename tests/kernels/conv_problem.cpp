@@ -1,0 +1,167 @@
+#include "kernels/conv_problem.h"
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+
+namespace sluice::kernel_test {
+
+using reference::Tensor;
+
+namespace {
+
+// [1, C, H, W] -> NHWC with a channel pitch, zeros in the halo and beyond the channels.
+std::vector<float> to_nhwc(const Tensor& t, int pitch, const std::array<int, 4>& halo) {
+    const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
+    const int row = (halo[1] + width + halo[3]) * pitch;
+    std::vector<float> out(std::size_t((halo[0] + height + halo[2]) * row));
+    for (int c = 0; c < channels; ++c) {
+        for (int y = 0; y < height; ++y) {
+            for (int x = 0; x < width; ++x) {
+                out[std::size_t((halo[0] + y) * row + (halo[1] + x) * pitch + c)] =
+                    t.data[std::size_t((c * height + y) * width + x)];
+            }
+        }
+    }
+    return out;
+}
+
+// [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
+std::vector<float> pack_weights(const ConvProblem& p, int pitch, int block, int output_pitch) {
+    const auto [rows, columns] = p.shape.kernel;
+    std::vector<float> out(std::size_t(output_pitch * rows * columns * pitch));
+    const float* from = p.conv.weights->floats().data();
+    for (int k = 0; k < p.shape.outputs; ++k) {
+        for (int c = 0; c < p.shape.channels; ++c) {
+            for (int y = 0; y < rows; ++y) {
+                for (int x = 0; x < columns; ++x) {
+                    const int line = k / block * rows + y;
+                    const int at = line * columns * pitch + x * pitch + c;
+                    out[std::size_t(at * block + k % block)] = *from++;
+                }
+            }
+        }
+    }
+    return out;
+}
+
+// (k, row): bias, scale, shift.
+std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
+    std::vector<float> rows(std::size_t(3 * output_pitch));
+    std::copy(conv.bias.begin(), conv.bias.end(), rows.begin());
+    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + output_pitch);
+    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * output_pitch);
+    return rows;
+}
+
+}  // namespace
+
+std::string to_string(const ConvCase& c) {
+    std::ostringstream text;
+    text << c.channels << " -> " << c.outputs << " channels, input " << c.width << "x" << c.height
+         << ", kernel " << c.kernel[1] << "x" << c.kernel[0] << ", stride " << c.stride[1] << "x"
+         << c.stride[0] << ", pads " << c.pads[0] << " " << c.pads[1] << " " << c.pads[2] << " "
+         << c.pads[3];
+    return text.str();
+}
+
+ConvProblem make_problem(const ConvCase& c, std::mt19937& rng) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const Clamp clamps[] = {{}, {0, infinity}, {-0.5f, 1}};
+    ConvProblem p;
+    p.shape = c;
+    p.x = {{1, c.channels, c.height, c.width},
+           random_values(rng, std::size_t(c.channels * c.height * c.width), -1, 1)};
+    const Tensor weights = {
+        {c.outputs, c.channels, c.kernel[0], c.kernel[1]},
+        random_values(rng, std::size_t(c.outputs * c.channels * c.kernel[0] * c.kernel[1]), -1, 1)};
+    const std::size_t outputs = std::size_t(c.outputs);
+    p.conv.weights = std::make_shared<Constant>(Constant{weights.shape, weights.data});
+    p.conv.bias = random_values(rng, outputs, -1, 1);
+    p.conv.scale = random_values(rng, outputs, -2, 2);
+    p.conv.shift = random_values(rng, outputs, -1, 1);
+    p.conv.act = clamps[rng() % 3];
+    p.conv.post = clamps[rng() % 3];
+    p.products = reference::conv2d(p.x, weights, p.conv.bias, {c.stride[0], c.stride[1]},
+                                   {c.pads[0], c.pads[1], c.pads[2], c.pads[3]});
+    p.residual = {p.products.shape, random_values(rng, p.products.data.size(), -1, 1)};
+    p.has_residual = rng() % 2 == 0;
+    p.height = int(p.products.shape[2]);
+    p.width = int(p.products.shape[3]);
+    return p;
+}
+
+Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng) {
+    const std::size_t count = std::size_t(maps * p.height * p.width), only = rng() % count;
+    Tensor gate = {{1, maps, p.height, p.width}, random_values(rng, count, 0.1f, 1)};
+    std::uniform_real_distribution<double> draw(0, 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        const bool open = density < 0 ? i == only : draw(rng) < density;
+        gate.data[i] = open ? gate.data[i] : 0;
+    }
+    return gate;
+}
+
+std::vector<std::uint32_t> list_positions(const ConvProblem& p, const Tensor& gate, int map,
+                                          const Kernel& kernel) {
+    std::vector<std::uint32_t> list;
+    const int size = p.height * p.width;
+    for (int i = 0; i < size; ++i) {
+        if (map < 0 || gate.data[std::size_t(map * size + i)] != 0) {
+            list.push_back(std::uint32_t(i / p.width) << 16 | std::uint32_t(i % p.width));
+        }
+    }
+    if (!list.empty()) {
+        list.resize(std::size_t(round_up(int(list.size()), kernel.pixels)), list.back());
+    }
+    return list;
+}
+
+PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch)
+    : problem_(problem),
+      kernel_(kernel),
+      pitch_(pitch),
+      output_pitch_(round_up(problem.shape.outputs, kernel.block())),
+      padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
+      padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
+      input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
+      weights_(pack_weights(problem, pitch, kernel.block(), output_pitch_)),
+      epilogue_(pack_epilogue(problem.conv, output_pitch_)),
+      residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
+                                     : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}
+
+Strided PackedConv::output() const {
+    const int row = (problem_.width + 1) * output_pitch_;
+    return {{{output_pitch_, 1}, {problem_.width, output_pitch_}, {problem_.height, row}},
+            output_margin};
+}
+
+void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_t>& list, int first,
+                     int count, Strided& output) const {
+    const ConvProblem& p = problem_;
+    const auto [rows, columns] = p.shape.kernel;
+    const int block = kernel_.block(), row = columns * pitch_, matrix = rows * row * block;
+    // A map of a position gate lies in its own lane; an element gate has a value a channel.
+    const bool element = kernel_.family == Family::element_conv;
+    const int gate_pitch = element ? output_pitch_ : round_up(int(gate.shape[1]), kernel_.lanes);
+    const Guarded maps(to_nhwc(gate, gate_pitch, {}));
+    const int residual_x = p.has_residual ? output_pitch_ : 0;
+
+    View in(input_.data(), {{padded_width_ * pitch_, 1}, {padded_height_, padded_width_ * pitch_}});
+    View positions(list.data(), {{int(list.size()), 1}});
+    View weights(weights_.data() + first / block * matrix,
+                 {{block, 1}, {row, block}, {rows, row * block}, {count / block, matrix}});
+    View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_pitch_}});
+    View g(maps.data() + (element ? first : std::max(map, 0)),
+           {{element ? count : 1, 1}, {p.width, gate_pitch}, {p.height, p.width * gate_pitch}});
+    View residual(residual_.data() + first,
+                  {{count, 1}, {p.width, residual_x}, {p.height, p.width * residual_x}});
+    View out = output.view();
+    out.buffer.host += std::size_t(first) * sizeof(float);
+    out.dims[0].extent = count;
+    const Clamp &act = p.conv.act, &post = p.conv.post;
+    REQUIRE(call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
+                 p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out) == 0);
+}
+
+}  // namespace sluice::kernel_test

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/memory.h"
+#include "reference/operators.h"
+
+/// Random convolutions and the one place that hands them to a kernel.
+namespace sluice::kernel_test {
+
+struct ConvCase {
+    int channels, outputs;
+    int height, width;             ///< of the input
+    std::array<int, 2> kernel;     ///< y, x
+    std::array<int, 2> stride;     ///< y, x
+    std::array<int, 4> pads;       ///< top, left, bottom, right
+};
+
+std::string to_string(const ConvCase& c);
+
+struct ConvProblem {
+    ConvCase shape;
+    FusedConv conv;
+    reference::Tensor x, residual;
+    reference::Tensor products;  ///< conv(x) + bias by the scalar reference
+    bool has_residual;
+    int height, width;           ///< of the output
+};
+
+/// Draws weights, clamps (none, ReLU, a bounded one) and whether there is a residual.
+ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
+
+/// [1, maps, H', W'] of zeros and values of 0.1 to 1. A negative density: one value alone is open.
+reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng);
+
+/// Positions in row-major order, padded as the kernel wants it; all where `map` is negative, else
+/// those where this map of the gate is open.
+std::vector<std::uint32_t> list_positions(const ConvProblem& p, const reference::Tensor& gate,
+                                          int map, const Kernel& kernel);
+
+/// A problem in the layouts of one kernel. Inputs end at guarded pages.
+class PackedConv {
+public:
+    /// `pitch` floats a pixel of the input, whose lanes beyond the channels are zero.
+    PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch);
+
+    /// (k, x, y), all lanes, nothing written yet.
+    Strided output() const;
+    /// Computes output channels first .. first + count at the positions of a list; `map` is that of
+    /// a position gate.
+    void run(const reference::Tensor& gate, int map, const std::vector<std::uint32_t>& list,
+             int first, int count, Strided& output) const;
+
+    int output_pitch() const { return output_pitch_; }
+
+private:
+    const ConvProblem& problem_;
+    const Kernel& kernel_;
+    int pitch_, output_pitch_, padded_width_, padded_height_;
+    Guarded input_, weights_, epilogue_, residual_;
+};
+
+}  // namespace sluice::kernel_test

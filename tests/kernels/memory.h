@@ -1,0 +1,147 @@
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "kernels/call.h"
+
+/// Memory that shows what a kernel reads and writes beside its buffers.
+namespace sluice::kernel_test {
+
+/// What outputs hold before a call; where a kernel has no business it still stands afterwards.
+constexpr float untouched = 12345;
+
+/// Floats whose end meets a page that cannot be read: a kernel that reads beyond them crashes.
+class Guarded {
+public:
+    Guarded() = default;
+    explicit Guarded(const std::vector<float>& values) {
+        const std::size_t page = std::size_t(::sysconf(_SC_PAGESIZE));
+        const std::size_t bytes = values.size() * sizeof(float);
+        const std::size_t used = (bytes + page - 1) / page * page;
+        size_ = used + page;
+        void* map = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(map != MAP_FAILED);
+        map_ = static_cast<char*>(map);
+        REQUIRE(::mprotect(map_ + used, page, PROT_NONE) == 0);
+        data_ = map_ + used - bytes;
+        std::memcpy(data_, values.data(), bytes);
+    }
+    ~Guarded() {
+        if (map_ != nullptr) {
+            ::munmap(map_, size_);
+        }
+    }
+    Guarded(Guarded&& other) noexcept { *this = std::move(other); }
+    Guarded& operator=(Guarded&& other) noexcept {
+        std::swap(map_, other.map_);
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+
+    const float* data() const { return reinterpret_cast<const float*>(data_); }
+    float* data() { return reinterpret_cast<float*>(data_); }
+
+private:
+    char* map_ = nullptr;
+    char* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+using Extents = std::vector<std::pair<int, int>>;  ///< {extent, stride} a dimension, innermost first
+using Index = std::array<int, 4>;                  ///< innermost first, 0 beyond the dimensions
+
+/// A tensor of up to four dimensions whose strides are any. All floats begin as `untouched`, those
+/// between and around its elements too.
+class Strided {
+public:
+    /// `margin` floats lie on both sides; with none, the last element meets a guarded page.
+    Strided(Extents extents, int margin) : extents_(std::move(extents)) {
+        int low = 0, high = 0;
+        for (const auto& [extent, stride] : extents_) {
+            (stride < 0 ? low : high) += (extent - 1) * stride;
+        }
+        first_ = margin - low;
+        size_ = std::size_t(high - low + 1 + 2 * margin);
+        memory_ = Guarded(std::vector<float>(size_, untouched));
+    }
+
+    View view() { return {memory_.data() + first_, extents_}; }
+    float& at(const Index& index) { return memory_.data()[place(index)]; }
+    float at(const Index& index) const { return memory_.data()[place(index)]; }
+
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        const auto extent = [this](std::size_t d) {
+            return d < extents_.size() ? extents_[d].first : 1;
+        };
+        for (int l = 0; l < extent(3); ++l) {
+            for (int k = 0; k < extent(2); ++k) {
+                for (int j = 0; j < extent(1); ++j) {
+                    for (int i = 0; i < extent(0); ++i) {
+                        visit(Index{i, j, k, l});
+                    }
+                }
+            }
+        }
+    }
+
+    template <typename Value>
+    void fill(Value value) {
+        for_each([&](const Index& index) { at(index) = value(index); });
+    }
+
+    /// How many elements are not equal(got, expected(index)), and how many other floats were written.
+    template <typename Expected, typename Equal>
+    int wrong(Expected expected, Equal equal) const {
+        std::vector<bool> is_element(size_, false);
+        int count = 0;
+        for_each([&](const Index& index) {
+            is_element[place(index)] = true;
+            count += !equal(at(index), expected(index));
+        });
+        for (std::size_t i = 0; i < size_; ++i) {
+            count += !is_element[i] && memory_.data()[i] != untouched;
+        }
+        return count;
+    }
+
+private:
+    std::size_t place(const Index& index) const {
+        int at = first_;
+        for (std::size_t d = 0; d < extents_.size(); ++d) {
+            at += index[d] * extents_[d].second;
+        }
+        return std::size_t(at);
+    }
+
+    Extents extents_;
+    int first_ = 0;  ///< place of element 0
+    std::size_t size_ = 0;
+    Guarded memory_;
+};
+
+/// Floats around an output, as many as no vector store overshoots.
+constexpr int output_margin = 32;
+
+inline auto within(float bound) {
+    return [bound](float got, float want) { return std::abs(got - want) <= bound; };
+}
+
+/// Equal bit for bit; all NaN are one.
+inline bool same_value(float got, float want) {
+    return std::isnan(want) ? std::isnan(got) : std::memcmp(&got, &want, sizeof got) == 0;
+}
+
+}  // namespace sluice::kernel_test
