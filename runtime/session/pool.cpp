@@ -58,8 +58,15 @@ void Pool::run(int threads, Task task, void* context) {
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
     task(context, 0);
+    int spun = 0;
     while (unfinished_.load(std::memory_order_acquire) != 0) {
-        relax();
+        if (spun < spins) {
+            ++spun;
+            relax();
+        } else {
+            // With more threads than cores, the one waited for may need this core.
+            std::this_thread::yield();
+        }
     }
 }
 
