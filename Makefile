@@ -4,8 +4,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon build build-neon demo test asan tsan lint format clean \
-        train-setup test-training
+.PHONY: help setup setup-neon build build-neon demo test check-pictures data-given asan tsan lint \
+        format clean train-setup test-training
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -54,6 +54,22 @@ test: build build-neon  ## Build and run all tests, the AArch64 ones under QEMU
 	@printf 'subdirs("release" "neon")\n' >build/CTestTestfile.cmake
 	$(call say,running the tests of build/release and of build/neon)
 	@$(CTEST) --test-dir build $(CTEST_FLAGS)
+
+# Both trees' own test of the networks, over other pictures than those of apps/samples.
+COUNT ?= 500
+CHECK_PICTURES := tests/session/test_session "the networks of models*"
+
+check-pictures: data-given build build-neon  ## DATA=DIR: compare 500 pictures (COUNT=N) with ONNX Runtime
+	$(call say,running ONNX Runtime on $(COUNT) pictures of $(DATA))
+	@.venv/bin/python tests/session/make_cases.py . build/check-pictures \
+	    --pictures "$(DATA)" --count $(COUNT)
+	$(call say,running every target on them)
+	@export SLUICE_SESSION_CASES="$(CURDIR)/build/check-pictures"; \
+	    build/release/$(CHECK_PICTURES); qemu-aarch64-static build/neon/$(CHECK_PICTURES)
+
+data-given:
+	@test -d "$(DATA)" || { echo "make check-pictures: '$(DATA)' is no folder;" \
+	    "pass DATA=DIR, laid out as DIR/CLASS/NAME.jpg" >&2; exit 2; }
 
 asan tsan: setup  ## Build and run the tests under a sanitizer
 	$(call say,building and testing build/$@)
