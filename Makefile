@@ -49,6 +49,19 @@ demo: build  ## Classify the pictures of apps/samples with the gated ResNet-20
 	@echo "See the plan:  $(CLASSIFY) --model $(MODEL) --explain"
 	@echo "See the masks: $(CLASSIFY) --model $(MODEL) --masks masks $(SAMPLES)"
 
+SYNTHETIC_SCRIPTS := $(wildcard python/synthetic/*.py)
+SYNTHETIC := $(foreach net,resnet20 resnet110 resnet18 resnet34,\
+    $(foreach variant,dense lccl_d70 lccl_d50 lccl_d30,build/synthetic/$(net)_$(variant)_synthetic.onnx))
+
+synthetic: $(SYNTHETIC)  ## Write untrained networks of set densities to build/synthetic, for timing
+
+# resnet20_lccl_d70_synthetic: the network, then its gates and their density in hundredths.
+build/synthetic/%_synthetic.onnx: $(SYNTHETIC_SCRIPTS) | setup
+	@mkdir -p $(@D)
+	@.venv/bin/python python/synthetic/make_synthetic.py --net $(firstword $(subst _, ,$*)) \
+	    $(if $(findstring _lccl_d,$*),--gate kxk-one --density 0.$(lastword $(subst _d, ,$*))) \
+	    --output $@
+
 # One ctest over both trees, so that one line at the end speaks for all tests.
 test: build build-neon  ## Build and run all tests, the AArch64 ones under QEMU
 	@printf 'subdirs("release" "neon")\n' >build/CTestTestfile.cmake

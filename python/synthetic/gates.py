@@ -1,0 +1,166 @@
+"""LCCL gates of a given density: y = conv(x) * Clip(2 * BN(branch(x)) + bias, 0, 1).
+
+Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with Less Inference
+Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained networks have.
+
+Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
+binomial filter. So masks follow the picture's content and are coherent: at density 0.5 the neighbour
+of an open position is open in 60 to 90 of 100 cases, where white noise has 50. They are less so than
+those of trained networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from builder import Builder, Value
+from errors import SyntheticError
+
+FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups")
+SLOPE = 2.0
+LIMITS = (("low", 0), ("high", 1))
+CHANNELS_A_GROUP = 16
+# Open everywhere means open on pictures that calibration has not seen: this far beyond them.
+MARGIN = 4.0
+# In standard deviations of a map.
+ROUNDING = 1e-3
+# Of the density on the calibration pictures.
+TOLERANCE = 0.01
+ATTEMPTS = 20
+SAMPLES = 4096
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
+    `groups` kxk with one map for every 16 channels. density: the share of open gates, of each map.
+    """
+
+    form: str = "none"
+    density: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise SyntheticError(f"gate '{self.form}' is unknown; use one of {', '.join(FORMS)}")
+        if not 0 < self.density <= 1:
+            raise SyntheticError(f"density {self.density:g} is out of range; give 0 < density <= 1")
+
+    def maps_for(self, channels: int) -> int:
+        if self.form == "1x1":
+            return channels
+        return max(channels // CHANNELS_A_GROUP, 1) if self.form == "groups" else 1
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gated convolution's names: of the layer, in Builder.macs, and of the gate's values."""
+
+    conv: str
+    branch: str
+    values: str
+
+
+def gated(
+    builder: Builder, x: Value, y: Value, name: str, size: int, stride: int, spec: GateSpec
+) -> tuple[Value, Gate]:
+    """`y` = conv(x), of kernel `size`, times its gate."""
+    maps = spec.maps_for(y.channels)
+    kernel = 1 if spec.form in ("1x1", "1x1-one") else size
+    branch = f"{name}.gate.branch"
+    weights, thresholds = _draw(builder, x, branch, (maps, kernel, stride), spec.density)
+    z = builder.conv(x, branch, weights, stride)
+    by_map = _by_map(z.data)
+    bias = SLOPE * (by_map.mean(axis=1) - thresholds) / _deviation(by_map)
+    normed = builder.batch_norm(z, f"{name}.gate.norm", np.full(maps, SLOPE), bias)
+    limits = [builder.weight(f"{name}.gate.{k}", np.array(v, np.float32)) for k, v in LIMITS]
+    gate = builder.node("Clip", f"{name}.gate", normed, *limits)
+    return _multiply(builder, y, gate, name), Gate(f"{name}.conv", branch, gate.name)
+
+
+def _draw(
+    builder: Builder, x: Value, name: str, form: tuple[int, int, int], density: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [maps, C, k, k] of a branch and the value above which each map is open.
+
+    Where the layer before was gated off, the input is one constant, and so is the branch: no
+    threshold splits that share of the positions. A map whose threshold falls among them is drawn
+    again, leaning more and more to the side of what is computed, so that constants lie below it.
+    """
+    maps, kernel, stride = form
+    random = builder.random(name)
+    mix = random.standard_normal((maps, x.channels))
+    computed = _computed_side(x.data)
+    for attempt in range(1, ATTEMPTS + 1):
+        weights = _blurred(mix, kernel)
+        found = [_threshold(z, density) for z in _by_map(builder.try_conv(x, weights, stride))]
+        again = np.flatnonzero([error > TOLERANCE for _, error in found])
+        if again.size == 0:
+            break
+        if attempt < ATTEMPTS:
+            lean = attempt / (ATTEMPTS - 1)
+            drawn = random.standard_normal((again.size, x.channels))
+            mix[again] = (1 - lean) * drawn + lean * computed
+    return weights, np.array([threshold for threshold, _ in found])
+
+
+def _computed_side(x: np.ndarray) -> np.ndarray:
+    """The direction [C], of unit entries, from what a skipped position holds to the others' mean,
+    by the spread of each channel, as a linear discriminant has it.
+    """
+    channels = _by_map(x)
+    skipped = np.array([_most_frequent(channel[:SAMPLES]) for channel in channels])
+    direction = (channels.mean(axis=1) - skipped) / _deviation(channels) ** 2
+    return direction / max(float(np.sqrt((direction**2).mean())), 1e-6)
+
+
+def _most_frequent(values: np.ndarray) -> float:
+    found, counts = np.unique(values, return_counts=True)
+    return float(found[counts.argmax()])
+
+
+def _blurred(mix: np.ndarray, kernel: int) -> np.ndarray:
+    """[maps, C] -> [maps, C, k, k]: each weight spread by the binomial filter."""
+    binomial = np.array([1.0])
+    for _ in range(kernel - 1):
+        binomial = np.convolve(binomial, [0.5, 0.5])
+    weights = mix[:, :, None, None] * (2 / mix.shape[1]) ** 0.5
+    return (weights * np.outer(binomial, binomial)).astype(np.float32)
+
+
+def _by_map(z: np.ndarray) -> np.ndarray:
+    return z.astype(np.float64).transpose(1, 0, 2, 3).reshape(z.shape[1], -1)
+
+
+def _deviation(by_map: np.ndarray) -> np.ndarray:
+    return np.maximum(by_map.std(axis=-1), 1e-6)
+
+
+def _threshold(z: np.ndarray, density: float) -> tuple[float, float]:
+    """The threshold that leaves `density` of `z` above it, and the error that remains."""
+    deviation = float(_deviation(z))
+    if density == 1:
+        return float(z.min()) - MARGIN * deviation, 0.0
+    middle = np.quantile(z, 1 - density)
+    best = (float(middle), 1.0)
+    for threshold in middle + deviation * np.array([0, 2 * ROUNDING, -2 * ROUNDING]):
+        # What lies this close may fall on either side in another runtime.
+        unsure = float((np.abs(z - threshold) < ROUNDING * deviation).mean())
+        error = abs(float((z > threshold).mean()) - density) + unsure
+        if error < best[1]:
+            best = (float(threshold), error)
+    return best
+
+
+def _multiply(builder: Builder, y: Value, gate: Value, name: str) -> Value:
+    if gate.channels in (1, y.channels):
+        return builder.node("Mul", name, y, gate)
+    _, channels, height, width = y.data.shape
+    by_block = [-1, gate.channels, channels // gate.channels, height, width]
+    split = builder.weight(f"{name}.split", np.array(by_block, np.int64))
+    join = builder.weight(f"{name}.join", np.array([-1, channels, height, width], np.int64))
+    axes = builder.weight(f"{name}.axes", np.array([2], np.int64))
+    blocks = builder.node("Reshape", f"{name}/split", y, split)
+    wide = builder.node("Unsqueeze", name, gate, axes)
+    return builder.node("Reshape", f"{name}/join", builder.node("Mul", name, blocks, wide), join)

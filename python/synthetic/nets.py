@@ -1,0 +1,149 @@
+"""Residual networks with LCCL gates and random weights.
+
+Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2016) and, for the
+placement `pre`, "Identity Mappings in Deep Residual Networks" (2016). Both 3x3 convolutions of a
+basic block carry a gate, in bottlenecks the 3x3 and the last 1x1; stem and shortcuts never.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from builder import Builder, Value
+from errors import SyntheticError
+from gates import Gate, GateSpec
+from layers import Layers
+from pictures import CIFAR, IMAGENET, Preprocessing, make_pictures
+
+PLACEMENTS = ("post", "pre")
+# Enough positions in the last stage, 8x8 or 7x7, for a quantile that holds on other pictures.
+CALIBRATION_PICTURES = {"cifar": 64, "imagenet": 24}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """blocks, widths: of each stage; a bottleneck gives four times the width."""
+
+    style: str
+    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
+    bottleneck: bool
+    preprocessing: Preprocessing
+    classes: int
+
+
+def _cifar(depth: int) -> Architecture:
+    return Architecture("cifar", ((depth - 2) // 6,) * 3, (16, 32, 64), False, CIFAR, 10)
+
+
+def _imagenet(*blocks: int, bottleneck: bool = False) -> Architecture:
+    return Architecture("imagenet", blocks, (64, 128, 256, 512), bottleneck, IMAGENET, 1000)
+
+
+ARCHITECTURES = {
+    "resnet20": _cifar(20),
+    "resnet32": _cifar(32),
+    "resnet56": _cifar(56),
+    "resnet110": _cifar(110),
+    "resnet18": _imagenet(2, 2, 2, 2),
+    "resnet34": _imagenet(3, 4, 6, 3),
+    "resnet50": _imagenet(3, 4, 6, 3, bottleneck=True),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A finished model, its layers' MACs a picture and its gates in order."""
+
+    model: onnx.ModelProto
+    macs: dict[str, int]
+    gates: list[Gate]
+    preprocessing: Preprocessing
+
+
+def make_network(name: str, spec: GateSpec, placement: str = "post", seed: int = 0) -> Network:
+    """A network by name. The seed gives the weights and the calibration pictures.
+
+    placement: `post` has norm and ReLU after each convolution and a ReLU after the sum; `pre` has
+    them before, so that nothing follows the sum. The gate multiplies the bare convolution in both.
+    """
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        known = ", ".join(ARCHITECTURES)
+        raise SyntheticError(f"network '{name}' is unknown; use one of {known}")
+    if placement not in PLACEMENTS:
+        raise SyntheticError(f"placement '{placement}' is unknown; use post or pre")
+    if seed < 0:
+        raise SyntheticError(f"seed {seed} is negative; give 0 or more")
+    count = CALIBRATION_PICTURES[architecture.style]
+    pictures = make_pictures(count, architecture.preprocessing, np.random.default_rng([seed, 1]))
+    builder = Builder(pictures, seed)
+    layers = Layers(builder, spec)
+    x = _stem(layers, builder.input, architecture, placement)
+    index = 0
+    for stage, (blocks, width) in enumerate(zip(architecture.blocks, architecture.widths)):
+        for first in (True, *[False] * (blocks - 1)):
+            stride = 2 if first and stage > 0 else 1
+            x = _block(layers, x, f"blocks.{index}", architecture, width, stride, placement)
+            index += 1
+    if placement == "pre":
+        x = layers.norm_relu(x, "norm")
+    scores = builder.linear(layers.global_average_pool(x, "pool"), "linear", architecture.classes)
+    model = builder.finish(scores)
+    helper.set_model_props(
+        model, {"sluice.weights": "synthetic", **architecture.preprocessing.metadata()}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return Network(model, builder.macs, layers.gates, architecture.preprocessing)
+
+
+def _stem(layers: Layers, x: Value, architecture: Architecture, placement: str) -> Value:
+    is_cifar = architecture.style == "cifar"
+    outputs, size, stride = (architecture.widths[0], 3, 1) if is_cifar else (64, 7, 2)
+    x = layers.conv(x, "stem.conv", outputs, size, stride)
+    if placement == "post":
+        x = layers.norm_relu(x, "stem.bn")
+    if is_cifar:
+        return x
+    return layers.builder.node(
+        "MaxPool", "stem.pool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]
+    )
+
+
+def _block(
+    layers: Layers,
+    x: Value,
+    name: str,
+    architecture: Architecture,
+    width: int,
+    stride: int,
+    placement: str,
+) -> Value:
+    """One residual block, [N, C, H, W] -> [N, K, H / stride, W / stride]."""
+    steps = [(width, 3, stride, layers.gated_conv), (width, 3, 1, layers.gated_conv)]
+    if architecture.bottleneck:
+        last = (4 * width, 1, 1, layers.gated_conv)
+        steps = [(width, 1, 1, layers.conv), steps[0], last]
+    y = first = x
+    for index, (outputs, size, step, convolve) in enumerate(steps, 1):
+        if placement == "pre":
+            y = layers.norm_relu(y, f"{name}.bn{index}")
+            first = y if index == 1 else first
+        y = convolve(y, f"{name}.conv{index}", outputs, size, step)
+        if placement == "post":
+            y = layers.norm(y, f"{name}.bn{index}")
+            y = layers.relu(y, f"{name}.bn{index}") if index < len(steps) else y
+    shortcut = x
+    if stride > 1 or x.channels != y.channels:
+        if architecture.style == "cifar":
+            shortcut = layers.padded_shortcut(x, f"{name}.shortcut", y.channels, stride)
+        else:
+            shortcut = layers.conv(first, f"{name}.shortcut", y.channels, 1, stride)
+            if placement == "post":
+                shortcut = layers.norm(shortcut, f"{name}.shortcut.bn")
+    y = layers.builder.node("Add", name, y, shortcut)
+    return layers.relu(y, name) if placement == "post" else y
