@@ -68,8 +68,9 @@ class Strided {
 public:
     /// `margin` floats lie on both sides; with none, the last element meets a guarded page.
     Strided(Extents extents, int margin) : extents_(std::move(extents)) {
+        std::copy(extents_.begin(), extents_.end(), all_.begin());
         int low = 0, high = 0;
-        for (const auto& [extent, stride] : extents_) {
+        for (const auto& [extent, stride] : all_) {
             (stride < 0 ? low : high) += (extent - 1) * stride;
         }
         first_ = margin - low;
@@ -83,13 +84,10 @@ public:
 
     template <typename Visit>
     void for_each(Visit visit) const {
-        const auto extent = [this](std::size_t d) {
-            return d < extents_.size() ? extents_[d].first : 1;
-        };
-        for (int l = 0; l < extent(3); ++l) {
-            for (int k = 0; k < extent(2); ++k) {
-                for (int j = 0; j < extent(1); ++j) {
-                    for (int i = 0; i < extent(0); ++i) {
+        for (int l = 0; l < all_[3].first; ++l) {
+            for (int k = 0; k < all_[2].first; ++k) {
+                for (int j = 0; j < all_[1].first; ++j) {
+                    for (int i = 0; i < all_[0].first; ++i) {
                         visit(Index{i, j, k, l});
                     }
                 }
@@ -120,13 +118,14 @@ public:
 private:
     std::size_t place(const Index& index) const {
         int at = first_;
-        for (std::size_t d = 0; d < extents_.size(); ++d) {
-            at += index[d] * extents_[d].second;
+        for (std::size_t d = 0; d < all_.size(); ++d) {
+            at += index[d] * all_[d].second;
         }
         return std::size_t(at);
     }
 
     Extents extents_;
+    std::array<std::pair<int, int>, 4> all_ = {{{1, 0}, {1, 0}, {1, 0}, {1, 0}}};
     int first_ = 0;  ///< place of element 0
     std::size_t size_ = 0;
     Guarded memory_;
