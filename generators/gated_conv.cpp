@@ -1,3 +1,5 @@
+#include <functional>
+
 #include <Halide.h>
 
 #include "schedules/gated_conv.h"
@@ -27,12 +29,13 @@ public:
     GeneratorParam<int> pitch{"channels", 0};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 6};
+    GeneratorParam<int> tail{"tail", 2};
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
 
     /// (x * pitch + c, y), halo included.
     Input<Buffer<float, 2>> input{"input"};
-    /// y << 16 | x of the outputs to compute; a multiple of `pixels` entries.
+    /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
     /// (k % block, kx * pitch + c, ky, k / block), block = vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
@@ -54,39 +57,21 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        const int block = vectors * natural_vector_size<float>();
-        Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
-        // A patch row is read in full; where the shape is free, the weights say how long it is.
         Expr row = kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch)) : weights.dim(1).extent();
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
+        // A patch row is read in full; where the shape is free, the weights say how long it is.
         taps = RDom(0, row, 0, rows, "taps");
-        list = RDom(0, int(pixels), 0, positions.dim(0).extent() / int(pixels), "list");
-
-        auto column = [&](Expr p) {
-            return unsafe_promise_clamped(cast<int>(positions(p) & 0xffff), 0,
-                                          output.dim(1).extent() - 1);
-        };
-        auto line = [&](Expr p) {
-            return unsafe_promise_clamped(cast<int>(positions(p) >> 16), 0,
-                                          output.dim(2).extent() - 1);
-        };
-
-        products(k, p) = epilogue(k, 0);
-        products(k, p) += weights(k % block, taps.x, taps.y, k / block) *
-                          input(column(p) * stride_x * channels + taps.x,
-                                line(p) * stride_y + taps.y);
-
-        Expr entry = list.y * int(pixels) + list.x;
-        Expr x = column(entry), y = line(entry);
-        Expr value = clamp(products(k, entry), act_low, act_high);
-        if (gating == Gate::position) {
-            value *= gate(0, x, y);
-        } else if (gating == Gate::element) {
-            value *= gate(k, x, y);
-        }
-        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
+        Expr length = positions.dim(0).extent();
+        Expr tiles = length / int(pixels), rest = length % int(pixels);
+        full = {Func("products"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
+        last = {Func("last_products"), RDom(0, int(tail), 0, (rest + tail - 1) / int(tail), "rest"),
+                tail};
         output(k, col, lin) = undef<float>();
-        output(k, x, y) = clamp(value, post_low, post_high);
+        add_tiles(full, [&](Expr tile, Expr pixel) { return tile * int(pixels) + pixel; });
+        // The last tile computes the last position again where it overhangs the list.
+        add_tiles(last, [&](Expr tile, Expr pixel) {
+            return min(tiles * int(pixels) + tile * int(tail) + pixel, length - 1);
+        });
     }
 
     void schedule() {
@@ -103,14 +88,47 @@ public:
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
-        sluice::schedules::schedule_gated_conv({output, products, k, p, list, taps},
-                                               {pixels, vectors, lanes, unroll});
+        sluice::schedules::schedule_gated_conv({output, {full, last}, k, p, taps},
+                                               {vectors, lanes, unroll});
     }
 
 private:
-    Var k{"k"}, p{"p"}, col{"col"}, lin{"lin"};
-    Func products{"products"};
-    RDom list, taps;
+    using Tiles = sluice::schedules::GatedConvTiles;
+
+    Expr column(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(positions(entry) & 0xffff), 0,
+                                      output.dim(1).extent() - 1);
+    }
+    Expr line(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(positions(entry) >> 16), 0,
+                                      output.dim(2).extent() - 1);
+    }
+
+    /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
+    void add_tiles(Tiles& t, const std::function<Expr(Expr tile, Expr pixel)>& entry) {
+        const int block = vectors * natural_vector_size<float>();
+        Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
+        Expr from = entry(tile, p);
+        t.products(k, p, tile) = epilogue(k, 0);
+        t.products(k, p, tile) += weights(k % block, taps.x, taps.y, k / block) *
+                                  input(column(from) * stride_x * channels + taps.x,
+                                        line(from) * stride_y + taps.y);
+
+        Expr to = entry(t.list.y, t.list.x);
+        Expr x = column(to), y = line(to);
+        Expr value = clamp(t.products(k, t.list.x, t.list.y), act_low, act_high);
+        if (gating == Gate::position) {
+            value *= gate(0, x, y);
+        } else if (gating == Gate::element) {
+            value *= gate(k, x, y);
+        }
+        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
+        output(k, x, y) = clamp(value, post_low, post_high);
+    }
+
+    Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};
+    RDom taps;
+    Tiles full, last;
 };
 
 }  // namespace

@@ -17,14 +17,11 @@ public:
 
     /// (x, y), strides any. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 2>> gate{"gate"};
-    /// The length of `active` is a multiple of this, at least 1.
-    Input<int> unit{"unit"};
-    /// Open positions, then the last of them again up to a multiple of `unit`; capacity at least
-    /// width * height, rounded up to `unit`. Values beyond the padding are undefined.
+    /// Open positions; capacity at least width * height. Values beyond them are undefined.
     Output<Buffer<uint32_t, 1>> active{"active"};
-    /// Closed positions, not padded; capacity at least width * height + 1. Values beyond undefined.
+    /// Closed positions; capacity at least width * height + 1. Values beyond them are undefined.
     Output<Buffer<uint32_t, 1>> skipped{"skipped"};
-    /// [2]: the numbers of open and of closed positions, padding not counted.
+    /// [2]: the numbers of open and of closed positions.
     Output<Buffer<int32_t, 1>> counts{"counts"};
     /// Scratch: entry i is the number of open positions before position i; capacity at least
     /// width * height + 1.
@@ -51,11 +48,6 @@ public:
 
         Expr total = width * height;
         Expr open_count = unsafe_promise_clamped(offsets(total), 0, total);
-        Expr missing = (unit - open_count % unit) % unit;
-        padding = RDom(0, unit - 1, "padding");
-        padding.where(padding.x < missing);
-        active(open_count + padding.x) = active(max(open_count - 1, 0));
-
         counts(i) = undef<int32_t>();
         counts(0) = open_count;
         counts(1) = total - open_count;
@@ -73,7 +65,7 @@ public:
 
 private:
     Var i{"i"};
-    RDom map, padding;
+    RDom map;
 };
 
 }  // namespace

@@ -4,24 +4,28 @@ namespace sluice::schedules {
 
 using Halide::Var;
 
+namespace {
+
 // Register budget: pixels * vectors accumulators, `vectors` registers of weights and one broadcast
 // input must fit in the file (32 on AVX-512 and NEON, 16 on AVX2 and SSE4.1). A step loads `vectors`
 // weights and `pixels` inputs for pixels * vectors FMAs, so the tile is large enough when the load
 // ports keep up with the FMA pipes.
-void schedule_gated_conv(GatedConvFuncs f, const GatedConvParams& p) {
+void schedule_tiles(const GatedConvFuncs& f, int part, const GatedConvParams& p) {
+    Halide::Func output = f.output, products = f.parts[std::size_t(part)].products;
+    const Halide::RDom& list = f.parts[std::size_t(part)].list;
     Var block("block"), vector("vector"), lane("lane");
     const int width = p.vectors * p.lanes;
 
     // Blocks of channels outermost: one block's weights stay in the cache while the list streams by.
-    f.output.update()
+    output.update(part)
         .split(f.channel, block, vector, width)
         .split(vector, vector, lane, p.lanes)
-        .reorder(lane, vector, f.list.x, f.list.y, block)
+        .reorder(lane, vector, list.x, list.y, block)
         .vectorize(lane)
         .unroll(vector)
-        .unroll(f.list.x);
+        .unroll(list.x);
 
-    f.products.compute_at(f.output, f.list.y)
+    products.compute_at(output, list.y)
         .store_in(Halide::MemoryType::Register)
         .bound_extent(f.channel, width)
         .split(f.channel, vector, lane, p.lanes)
@@ -30,14 +34,22 @@ void schedule_gated_conv(GatedConvFuncs f, const GatedConvParams& p) {
         .unroll(vector)
         .unroll(f.pixel);
 
-    f.products.update()
+    products.update()
         .split(f.channel, vector, lane, p.lanes)
         .reorder(lane, vector, f.pixel, f.taps.x, f.taps.y)
         .vectorize(lane)
         .unroll(vector)
         .unroll(f.pixel);
     if (p.unroll > 1) {
-        f.products.update().unroll(f.taps.x, p.unroll);
+        products.update().unroll(f.taps.x, p.unroll);
+    }
+}
+
+}  // namespace
+
+void schedule_gated_conv(GatedConvFuncs f, const GatedConvParams& p) {
+    for (std::size_t part = 0; part < f.parts.size(); ++part) {
+        schedule_tiles(f, int(part), p);
     }
 }
 

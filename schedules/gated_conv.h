@@ -1,23 +1,30 @@
 #pragma once
 
+#include <vector>
+
 #include <Halide.h>
 
 namespace sluice::schedules {
 
 /// Register tile of the indirect GEMM; the numbers live in schedules/tuned/<target>.json.
 struct GatedConvParams {
-    int pixels;   ///< positions of the list a tile
     int vectors;  ///< vectors of output channels a tile
     int lanes;    ///< floats a vector
     int unroll;   ///< steps of the reduction a loop iteration; 1 where its extent is not known
 };
 
-/// What schedule_gated_conv arranges. `output` scatters over the list, `products` accumulates.
+/// A part of the list that is computed in tiles of one size.
+struct GatedConvTiles {
+    Halide::Func products;  ///< (channel, pixel of the tile, tile), accumulates
+    Halide::RDom list;      ///< x: pixel of the tile, y: tile
+    int pixels;             ///< positions of the list a tile
+};
+
+/// What schedule_gated_conv arranges. `output` scatters over the list, an update a part of it.
 struct GatedConvFuncs {
     Halide::Func output;
-    Halide::Func products;
+    std::vector<GatedConvTiles> parts;
     Halide::Var channel, pixel;
-    Halide::RDom list;  ///< x: pixel inside the tile, y: tile
     Halide::RDom taps;  ///< x: along a row of the patch (kx * C + c), y: rows (ky)
 };
 

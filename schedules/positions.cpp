@@ -10,7 +10,6 @@ void schedule_positions(PositionsFuncs f, const PositionsParams& p) {
     f.offsets.update(1).specialize(f.stride_x == 1).unroll(f.map.x, p.unroll);
     f.active.compute_root();
     f.active.update(0).unroll(f.map.x, p.unroll);
-    f.active.update(1).unscheduled();
     f.skipped.compute_root();
     f.skipped.update(0).unroll(f.map.x, p.unroll);
     f.skipped.update(0).compute_with(f.active.update(0), f.map.x);

@@ -33,7 +33,7 @@ struct Kernel {
     const char* target;
     int kernel_size;  ///< 0: any
     int pitch;        ///< channel pitch of the input in floats; 0: any
-    int pixels;       ///< the position list is a multiple of this long; 1 where there is none
+    int pixels;       ///< positions of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
     KernelFunction function;

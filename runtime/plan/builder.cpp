@@ -155,22 +155,20 @@ Buffer Builder::add_positions(std::span<const std::uint32_t> values) {
                      {{std::int64_t(values.size()), 1}});
 }
 
-Buffer Builder::all_positions(std::int64_t height, std::int64_t width, std::int64_t unit) {
-    const auto key = std::tuple(height, width, unit);
+Buffer Builder::all_positions(std::int64_t height, std::int64_t width) {
+    const auto key = std::pair(height, width);
     if (const auto found = all_positions_.find(key); found != all_positions_.end()) {
         return found->second;
     }
-    std::vector<std::uint32_t> list(std::size_t(round_up(height * width, unit)));
-    for (std::int64_t i = 0; i < std::int64_t(list.size()); ++i) {
-        const std::int64_t at = std::min(i, height * width - 1);
-        list[std::size_t(i)] = std::uint32_t(at / width) << 16 | std::uint32_t(at % width);
+    std::vector<std::uint32_t> list(std::size_t(height * width));
+    for (std::int64_t i = 0; i < height * width; ++i) {
+        list[std::size_t(i)] = std::uint32_t(i / width) << 16 | std::uint32_t(i % width);
     }
     return all_positions_[key] = add_positions(list);
 }
 
-const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_t channel,
-                                     std::int64_t unit) {
-    const auto key = std::tuple(gate, channel, unit);
+const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_t channel) {
+    const auto key = std::pair(gate, channel);
     if (const auto found = gate_lists_.find(key); found != gate_lists_.end()) {
         return found->second;
     }
@@ -179,8 +177,7 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     const auto u32 = halide_type_of<std::uint32_t>();
     const auto i32 = halide_type_of<std::int32_t>();
     GateLists lists;
-    const std::int64_t capacity = round_up(count, unit);
-    lists.active = scratch(capacity, u32, {{capacity, 1}});
+    lists.active = scratch(count, u32, {{count, 1}});
     lists.skipped = scratch(count + 1, u32, {{count + 1, 1}});
     lists.active_count = scratch(2, i32, {{2, 1}});
     lists.skipped_count = lists.active_count;
@@ -192,9 +189,8 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     step.kernel = find_kernel(Family::positions, target);
     step.node = node.name;
     step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
-    step.arguments = {values,        std::int32_t(unit),
-                      lists.active,  lists.skipped,
-                      lists.active_count, scratch(count + 1, i32, {{count + 1, 1}})};
+    step.arguments = {values, lists.active, lists.skipped, lists.active_count,
+                      scratch(count + 1, i32, {{count + 1, 1}})};
     emit(std::move(step));
     return gate_lists_[key] = lists;
 }

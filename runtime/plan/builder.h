@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -68,12 +67,11 @@ public:
     Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
     Buffer add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes);
     Buffer add_positions(std::span<const std::uint32_t> values);
-    /// All positions of a map, padded to a multiple of `unit` by repeating the last.
-    Buffer all_positions(std::int64_t height, std::int64_t width, std::int64_t unit);
+    /// All positions of a map.
+    Buffer all_positions(std::int64_t height, std::int64_t width);
 
-    /// Scans channel `channel` of a gate once for all convolutions of the same unit.
-    const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel,
-                                std::int64_t unit);
+    /// Scans channel `channel` of a gate, once for all convolutions that obey it.
+    const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel);
 
     /// The shape-generic kernel of a family; fails where the target has none.
     Result<const Kernel*> kernel(const Node& node, Family family) const;
@@ -97,8 +95,8 @@ private:
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;
     std::vector<std::byte> constants_;
-    std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, Buffer> all_positions_;
-    std::map<std::tuple<ValueId, std::int64_t, std::int64_t>, GateLists> gate_lists_;
+    std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
+    std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
 };
 
 /// A value's elements as a buffer with axes in ONNX order.

@@ -88,7 +88,7 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
     step.work = 2 * count * macs_per_output(conv) * positions;
     step.list.argument = 1;
-    step.list.unit = c.kernel->pixels;
+    step.list.tile = c.kernel->pixels;
     if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
         if (c.kernel->family == Family::element_conv) {
@@ -100,8 +100,7 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
 
 Status emit_dense(Builder& builder, const Conv& c, const std::string& remark) {
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
-    Step step = conv_step(c, 0, c.outputs,
-                          builder.all_positions(height, width, c.kernel->pixels));
+    Step step = conv_step(c, 0, c.outputs, builder.all_positions(height, width));
     step.list.static_count = height * width;
     step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
     step.remark = remark;
@@ -113,7 +112,7 @@ Status emit_dense(Builder& builder, const Conv& c, const std::string& remark) {
 Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t first,
                   std::int64_t count, std::int64_t channels, const std::string& remark) {
     const ValueId gate = c.node.inputs[1];
-    const GateLists lists = builder.gate_lists(c.node, gate, group, c.kernel->pixels);
+    const GateLists lists = builder.gate_lists(c.node, gate, group);
     c.gate = from_channel(pixels(builder.layout(gate), 1), group, 1);
     Step step = conv_step(c, first, count, lists.active);
     step.list.count = lists.active_count;

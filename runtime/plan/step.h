@@ -50,7 +50,7 @@ struct Split {
 /// A position list that a call walks, whose length a scan may have written in the same run.
 struct ListUse {
     int argument = -1;             ///< -1: the call walks no list
-    std::int64_t unit = 1;         ///< its length is rounded up to a multiple
+    std::int64_t tile = 1;         ///< entries that are computed together: threads cut it there
     std::int64_t static_count = -1;  ///< -1: read from `count`
     Buffer count;                  ///< one int32 of the arena
 };

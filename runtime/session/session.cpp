@@ -145,7 +145,7 @@ void Session::State::bind() {
 void Session::State::run_list(BoundStep& bound) {
     struct Context {
         BoundStep& bound;
-        std::int64_t tiles, unit, entries;
+        std::int64_t entries, tile, tiles;
         int parts;
     };
     const ListUse& list = bound.step->list;
@@ -154,17 +154,19 @@ void Session::State::run_list(BoundStep& bound) {
     if (entries == 0) {
         return;
     }
-    const std::int64_t tiles = (entries + list.unit - 1) / list.unit;
+    const std::int64_t tiles = (entries + list.tile - 1) / list.tile;
     const int parts = bound.splits_list
                           ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
                           : int(bound.calls.size());
-    Context context{bound, tiles, list.unit, tiles * list.unit, parts};
+    Context context{bound, entries, list.tile, tiles, parts};
     pool.run(parts, [](void* pointer, int number) {
         Context& c = *static_cast<Context*>(pointer);
+        const auto cut = [&c](int part) {
+            return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
+        };
         const bool splits = c.bound.splits_list;
-        const std::int64_t first = splits ? share(c.tiles, number, c.parts) * c.unit : 0;
-        const std::int64_t end =
-            splits ? share(c.tiles, number + 1, c.parts) * c.unit : c.entries;
+        const std::int64_t first = splits ? cut(number) : 0;
+        const std::int64_t end = splits ? cut(number + 1) : c.entries;
         c.bound.calls[std::size_t(number)].run_list(first, end - first);
     }, &context);
 }

@@ -102,17 +102,13 @@ Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& r
     return gate;
 }
 
-std::vector<std::uint32_t> list_positions(const ConvProblem& p, const Tensor& gate, int map,
-                                          const Kernel& kernel) {
+std::vector<std::uint32_t> list_positions(const ConvProblem& p, const Tensor& gate, int map) {
     std::vector<std::uint32_t> list;
     const int size = p.height * p.width;
     for (int i = 0; i < size; ++i) {
         if (map < 0 || gate.data[std::size_t(map * size + i)] != 0) {
             list.push_back(std::uint32_t(i / p.width) << 16 | std::uint32_t(i % p.width));
         }
-    }
-    if (!list.empty()) {
-        list.resize(std::size_t(round_up(int(list.size()), kernel.pixels)), list.back());
     }
     return list;
 }

@@ -37,10 +37,10 @@ ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
 /// [1, maps, H', W'] of zeros and values of 0.1 to 1. A negative density: one value alone is open.
 reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng);
 
-/// Positions in row-major order, padded as the kernel wants it; all where `map` is negative, else
-/// those where this map of the gate is open.
+/// Positions in row-major order; all where `map` is negative, else those where this map of the gate
+/// is open.
 std::vector<std::uint32_t> list_positions(const ConvProblem& p, const reference::Tensor& gate,
-                                          int map, const Kernel& kernel);
+                                          int map);
 
 /// A problem in the layouts of one kernel. Inputs end at guarded pages.
 class PackedConv {

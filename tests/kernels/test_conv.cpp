@@ -43,7 +43,7 @@ void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) 
     const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
     const Tensor none = make_gate(p, 1, 0, rng);
     Strided output = packed.output();
-    packed.run(none, -1, list_positions(p, none, -1, kernel), 0, packed.output_pitch(), output);
+    packed.run(none, -1, list_positions(p, none, -1), 0, packed.output_pitch(), output);
     check_output(p, output, nullptr, false);
 }
 
@@ -53,7 +53,7 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
         INFO("density " << density);
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
         Strided output = packed.output();
-        packed.run(gate, -1, list_positions(p, gate, -1, kernel), 0, packed.output_pitch(), output);
+        packed.run(gate, -1, list_positions(p, gate, -1), 0, packed.output_pitch(), output);
         check_output(p, output, &gate, false);
     }
 }
@@ -67,7 +67,7 @@ void check_position_gates(const ConvProblem& p, const Kernel& kernel, int maps, 
         const Tensor gate = make_gate(p, maps, density, rng);
         Strided output = packed.output();
         for (int map = 0; map < maps; ++map) {
-            packed.run(gate, map, list_positions(p, gate, map, kernel), map * each, each, output);
+            packed.run(gate, map, list_positions(p, gate, map), map * each, each, output);
         }
         check_output(p, output, &gate, true);
     }
