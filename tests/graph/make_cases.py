@@ -1,0 +1,429 @@
+"""Writes nodes with random attributes and their outputs' shapes, as ONNX Runtime computes them.
+
+Usage: make_cases.py OUTPUT.json. A case holds op, inputs, attributes and either shape and is_float
+of the output, or neither where ONNX Runtime refuses the node.
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+RANDOM = np.random.default_rng(33)
+DTYPES = {"float": np.float32, "int": np.int64, "bool": np.bool_}
+
+
+def draw(low, high):
+    """An integer of low .. high."""
+    return int(RANDOM.integers(low, high + 1))
+
+
+def chance(share):
+    return RANDOM.random() < share
+
+
+def pick(*choices):
+    return choices[draw(0, len(choices) - 1)]
+
+
+def extents(rank, low=1, high=6):
+    return [draw(low, high) for _ in range(rank)]
+
+
+def tensor(shape, kind="float"):
+    """An input that only a run knows."""
+    return {"shape": shape, "kind": kind}
+
+
+def ints(values):
+    return {"shape": [len(values)], "ints": [int(v) for v in values]}
+
+
+def scalar(value):
+    return {"shape": [], "ints": [int(value)]}
+
+
+def floats(values):
+    return {"shape": [len(values)], "floats": [float(v) for v in values]}
+
+
+def array(data):
+    if "ints" in data:
+        return np.array(data["ints"], np.int64).reshape(data["shape"])
+    return np.array(data["floats"], np.float32).reshape(data["shape"])
+
+
+def onnx_attributes(attributes):
+    return {
+        name: numpy_helper.from_array(array(value)) if isinstance(value, dict) else value
+        for name, value in attributes.items()
+    }
+
+
+def run(op, inputs, attributes, opset):
+    """The output that ONNX Runtime computes from zeros; constants are initialisers."""
+    names, feeds, constants = [], {}, []
+    for i, data in enumerate(inputs):
+        names.append(f"in{i}" if data else "")
+        if data and "kind" in data:
+            feeds[f"in{i}"] = np.zeros(data["shape"], DTYPES[data["kind"]])
+        elif data:
+            constants.append(numpy_helper.from_array(array(data), f"in{i}"))
+    graph = helper.make_graph(
+        [helper.make_node(op, names, ["y"], **onnx_attributes(attributes))],
+        "case",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in feeds.items()
+        ],
+        [helper.make_empty_tensor_value_info("y")],
+        constants,
+    )
+    graph.output[0].type.tensor_type.elem_type = output_type(op, inputs, attributes)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10
+    )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return session.run(None, feeds)[0]
+
+
+def output_type(op, inputs, attributes):
+    if op == "Cast":
+        return attributes["to"]
+    if op == "Equal":
+        return TensorProto.BOOL
+    if op == "Shape":
+        return TensorProto.INT64
+    if op in ("Constant", "ConstantOfShape"):
+        name, value = next(iter(attributes.items()), ("float", None))
+        whole = "ints" in value if isinstance(value, dict) else name in ("value_int", "value_ints")
+        return TensorProto.INT64 if whole else TensorProto.FLOAT
+    data = inputs[1 if op == "Where" else 0]
+    return TensorProto.INT64 if "ints" in data or data.get("kind") == "int" else TensorProto.FLOAT
+
+
+def narrowed(shape):
+    """A shape that broadcasts to the other: some extents 1, some leading ones left out."""
+    kept = [1 if chance(0.3) else extent for extent in shape]
+    return kept[draw(0, len(shape) - 1) :] if chance(0.4) else kept
+
+
+def elementwise():
+    op = pick("Add", "Sub", "Mul", "Div", "Equal")
+    shape = extents(draw(1, 5))
+    kind = pick("float", "int") if op == "Equal" else "float"
+    pair = [tensor(shape, kind), tensor(narrowed(shape), kind)]
+    return op, pair[:: pick(1, -1)], {}
+
+
+def where():
+    shape = extents(draw(1, 4))
+    kind = pick("float", "int")
+    return "Where", [
+        tensor(narrowed(shape), "bool"), tensor(shape, kind), tensor(narrowed(shape), kind)
+    ], {}
+
+
+def same_shape():
+    shape = extents(draw(2, 4))
+    op = pick("Relu", "Clip", "HardSigmoid", "Identity", "Softmax", "Cast")
+    attributes = {}
+    if op == "Softmax" and chance(0.7):
+        attributes["axis"] = draw(-len(shape), len(shape) - 1)
+    if op == "Cast":
+        attributes["to"] = pick(TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32,
+                                TensorProto.BOOL, TensorProto.DOUBLE, TensorProto.FLOAT16)
+    return op, [tensor(shape)], attributes
+
+
+def batch_normalization():
+    shape = extents(draw(2, 4))
+    return "BatchNormalization", [tensor(shape), *[tensor([shape[1]]) for _ in range(4)]], {}
+
+
+def window(axes, kernel, attributes):
+    """Strides, dilations and pads, or auto_pad, each left out at times."""
+    if chance(0.7):
+        attributes["strides"] = extents(axes, 1, 3)
+    automatic = pick("", "", "", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+    if automatic:
+        attributes["auto_pad"] = automatic
+    if automatic in ("", "NOTSET"):
+        if chance(0.4):
+            attributes["dilations"] = extents(axes, 1, 2)
+        if chance(0.7):
+            # ONNX Runtime refuses a pad as wide as a pooling window.
+            attributes["pads"] = [draw(0, size - 1) for size in kernel * 2]
+    return attributes
+
+
+def conv():
+    axes, group = pick(1, 2, 2, 2), pick(1, 1, 2)
+    kernel = extents(axes, 1, 4)
+    channels, maps = group * draw(1, 3), group * draw(1, 3)
+    inputs = [tensor([draw(1, 2), channels, *extents(axes, 7, 14)]),
+              tensor([maps, channels // group, *kernel])]
+    if chance(0.5):
+        inputs.append(tensor([maps]))
+    attributes = window(axes, kernel, {})
+    if group > 1:
+        attributes["group"] = group
+    if chance(0.5):
+        attributes["kernel_shape"] = kernel
+    return "Conv", inputs, attributes
+
+
+def pool():
+    axes = pick(1, 2, 2, 2)
+    kernel = extents(axes, 1, 4)
+    attributes = window(axes, kernel, {"kernel_shape": kernel})
+    if chance(0.5) and "auto_pad" not in attributes:
+        attributes["ceil_mode"] = 1
+    op = pick("MaxPool", "AveragePool")
+    if op == "AveragePool" and chance(0.5):
+        attributes["count_include_pad"] = 1
+    return op, [tensor([draw(1, 2), draw(1, 3), *extents(axes, 7, 14)])], attributes
+
+
+def global_average_pool():
+    return "GlobalAveragePool", [tensor(extents(pick(3, 4, 5)))], {}
+
+
+def concat():
+    shape = extents(draw(1, 4))
+    axis = draw(-len(shape), len(shape) - 1)
+    parts = []
+    for _ in range(draw(1, 4)):
+        part = list(shape)
+        part[axis] = draw(0, 4)
+        parts.append(tensor(part))
+    return "Concat", parts, {"axis": axis}
+
+
+def expand():
+    shape = extents(draw(1, 4))
+    return "Expand", [tensor(narrowed(shape)), ints(narrowed(shape))], {}
+
+
+def flatten():
+    shape = extents(draw(1, 4))
+    attributes = {"axis": draw(-len(shape), len(shape))} if chance(0.8) else {}
+    return "Flatten", [tensor(shape)], attributes
+
+
+def gather():
+    shape = extents(draw(1, 4))
+    indices = tensor(extents(draw(0, 2)), "int")
+    return "Gather", [tensor(shape), indices], {"axis": draw(-len(shape), len(shape) - 1)}
+
+
+def gemm():
+    rows, inner, columns = extents(3)
+    trans_a, trans_b = draw(0, 1), draw(0, 1)
+    inputs = [tensor([inner, rows] if trans_a else [rows, inner]),
+              tensor([columns, inner] if trans_b else [inner, columns])]
+    if chance(0.6):
+        inputs.append(tensor(narrowed([rows, columns])))
+    return "Gemm", inputs, {"transA": trans_a, "transB": trans_b}
+
+
+def mat_mul():
+    rows, inner, columns = extents(3)
+    batch = extents(draw(0, 2))
+    a, b = (batch, narrowed(batch) if batch else [])[:: pick(1, -1)]
+    return "MatMul", [tensor([*a, rows, inner]), tensor([*b, inner, columns])], {}
+
+
+def pad():
+    shape = extents(draw(1, 4), 3, 6)
+    if chance(0.5):
+        return "Pad", [tensor(shape), ints([draw(-1, 3) for _ in shape * 2])], {}
+    axes = [int(a) for a in RANDOM.permutation(len(shape))[: draw(1, len(shape))]]
+    axes = [a - len(shape) if chance(0.3) else a for a in axes]
+    pads = ints([draw(-1, 3) for _ in axes * 2])
+    return "Pad", [tensor(shape), pads, None, ints(axes)], {}
+
+
+def range_():
+    step = pick(-3, -2, -1, 1, 2, 3)
+    return "Range", [scalar(draw(-5, 5)), scalar(draw(-9, 9)), scalar(step)], {}
+
+
+def reduce_mean():
+    shape = extents(draw(1, 4))
+    axes = [int(a) for a in RANDOM.permutation(len(shape))[: draw(0, len(shape))]]
+    axes = [a - len(shape) if chance(0.3) else a for a in axes]
+    attributes = {"keepdims": draw(0, 1)} if chance(0.7) else {}
+    if not axes:
+        if chance(0.5):
+            attributes["noop_with_empty_axes"] = draw(0, 1)
+        return "ReduceMean", [tensor(shape)], attributes
+    if chance(0.5):
+        return "ReduceMean", [tensor(shape)], {"axes": axes, **attributes}, 17
+    return "ReduceMean", [tensor(shape), ints(axes)], attributes
+
+
+def reshape():
+    shape = extents(draw(1, 4))
+    target = [int(e) for e in RANDOM.permutation(shape)]
+    while len(target) > 1 and chance(0.5):
+        target = [target[0] * target[1], *target[2:]]
+    if chance(0.3):
+        target.insert(draw(0, len(target)), 1)
+    for axis in range(min(len(target), len(shape))):
+        if target[axis] == shape[axis] and chance(0.5):
+            target[axis] = 0  # the input's own extent
+    if chance(0.5):
+        target[draw(0, len(target) - 1)] = -1
+    return "Reshape", [tensor(shape), ints(target)], {}
+
+
+def resize():
+    shape = [1, draw(1, 3), *extents(2, 2, 9)]
+    attributes = {"mode": pick("nearest", "linear")}
+    axes = [0, 1, 2, 3]
+    if chance(0.4):
+        axes = pick([2, 3], [3, 2], [-2, -1], [3])
+        attributes["axes"] = axes
+    spatial = [axis % 4 > 1 for axis in axes]
+    if chance(0.5):
+        factors = [pick(0.5, 0.6, 1.3, 1.5, 2, 3) if s else 1 for s in spatial]
+        return "Resize", [tensor(shape), None, floats(factors)], attributes
+    sizes = [draw(1, 12) if s else shape[axis] for axis, s in zip(axes, spatial)]
+    return "Resize", [tensor(shape), None, None, ints(sizes)], attributes
+
+
+def shape_of():
+    attributes = {}
+    if chance(0.5):
+        attributes["start"] = draw(-5, 5)
+    if chance(0.5):
+        attributes["end"] = draw(-5, 5)
+    return "Shape", [tensor(extents(draw(1, 4)))], attributes
+
+
+def slice_():
+    shape = extents(draw(1, 4), 1, 9)
+    axes = [int(a) for a in RANDOM.permutation(len(shape))[: draw(1, len(shape))]]
+    far = 2**62
+    inputs = [
+        tensor(shape),
+        ints([pick(draw(-12, 12), far, -far) for _ in axes]),
+        ints([pick(draw(-12, 12), far, -far) for _ in axes]),
+    ]
+    if sorted(axes) != list(range(len(axes))) or chance(0.6):
+        inputs.append(ints([a - len(shape) if chance(0.3) else a for a in axes]))
+        if chance(0.6):
+            inputs.append(ints([pick(-3, -2, -1, 1, 2, 3, far) for _ in axes]))
+    return "Slice", inputs, {}
+
+
+def squeeze():
+    shape = [1 if chance(0.5) else draw(2, 5) for _ in range(draw(1, 5))]
+    ones = [axis for axis, extent in enumerate(shape) if extent == 1]
+    if not ones or chance(0.3):
+        return "Squeeze", [tensor(shape)], {}
+    axes = [a - len(shape) if chance(0.3) else a for a in ones if chance(0.7)] or ones[:1]
+    return "Squeeze", [tensor(shape), ints(axes)], {}
+
+
+def unsqueeze():
+    shape = extents(draw(0, 3))
+    added = draw(1, 3)
+    rank = len(shape) + added
+    axes = [int(a) for a in RANDOM.permutation(rank)[:added]]
+    return "Unsqueeze", [tensor(shape), ints([a - rank if chance(0.3) else a for a in axes])], {}
+
+
+def transpose():
+    shape = extents(draw(1, 5))
+    return "Transpose", [tensor(shape)], (
+        {"perm": [int(a) for a in RANDOM.permutation(len(shape))]} if chance(0.8) else {}
+    )
+
+
+def constant():
+    shape = extents(draw(0, 3))
+    count = int(np.prod(shape))
+    return "Constant", [], pick(
+        {"value_int": 3}, {"value_float": 1.5}, {"value_ints": extents(draw(1, 4))},
+        {"value_floats": [0.5] * draw(1, 4)}, {"value": {"shape": shape, "ints": [1] * count}},
+        {"value": {"shape": shape, "floats": [1.0] * count}},
+    )
+
+
+def constant_of_shape():
+    attributes = pick({}, {"value": floats([2])}, {"value": ints([2])})
+    return "ConstantOfShape", [ints(extents(draw(1, 4), 0))], attributes
+
+
+GENERATORS = [
+    elementwise, where, same_shape, batch_normalization, conv, pool, global_average_pool, concat,
+    expand, flatten, gather, gemm, mat_mul, pad, range_, reduce_mean, reshape, resize, shape_of,
+    slice_, squeeze, unsqueeze, transpose, constant, constant_of_shape,
+]
+
+X = tensor([1, 4, 9, 7])
+REFUSED = [
+    ("Add", [X, tensor([5])], {}),
+    ("Where", [tensor([2], "bool"), X, X], {}),
+    ("Conv", [X, tensor([5, 3, 3, 3])], {}),
+    ("Conv", [X, tensor([5, 4, 3])], {}),
+    ("Conv", [X, tensor([5, 4, 10, 3])], {}),
+    ("Conv", [X, tensor([5, 4, 3, 3])], {"strides": [1]}),
+    ("Conv", [X, tensor([5, 2, 3, 3])], {"group": 2}),
+    ("MaxPool", [X], {"kernel_shape": [3]}),
+    ("AveragePool", [X], {"kernel_shape": [3, 3], "pads": [1, 1]}),
+    ("BatchNormalization", [X, *[tensor([3])] * 4], {}),
+    ("Concat", [X, tensor([1, 4, 9, 6])], {"axis": 1}),
+    ("Concat", [X, X], {"axis": 4}),
+    ("Expand", [X, ints([1, 4, 9, 6])], {}),
+    ("Flatten", [X], {"axis": 5}),
+    ("Gather", [X, tensor([1], "int")], {"axis": 4}),
+    ("Gemm", [tensor([2, 3]), tensor([4, 5])], {}),
+    ("Gemm", [tensor([2, 3]), tensor([3, 5]), tensor([4])], {}),
+    ("MatMul", [tensor([2, 3]), tensor([4, 5])], {}),
+    ("MatMul", [tensor([2, 4, 3]), tensor([3, 3, 5])], {}),
+    ("Pad", [X, ints([1, 1])], {}),
+    ("ReduceMean", [X, ints([4])], {}),
+    ("Reshape", [X, ints([5, -1])], {}),
+    ("Reshape", [X, ints([-1, -1])], {}),
+    ("Reshape", [X, ints([4, 9, 8])], {}),
+    ("Resize", [X, None, floats([1, 1])], {}),
+    ("Slice", [X, ints([0]), ints([2]), ints([4])], {}),
+    ("Slice", [X, ints([0]), ints([2]), ints([1]), ints([0])], {}),
+    ("Softmax", [X], {"axis": 4}),
+    ("Squeeze", [X, ints([1])], {}),
+    ("Unsqueeze", [X, ints([0, 0])], {}),
+    ("Transpose", [X], {"perm": [0, 1, 2, 2]}),
+    ("Range", [scalar(0), scalar(5), scalar(0)], {}),
+]
+
+
+def main():
+    cases = []
+    for generate in GENERATORS:
+        for _ in range(60):
+            op, inputs, attributes, *opset = generate()
+            case = {"op": op, "inputs": inputs, "attributes": attributes}
+            y = run(op, inputs, attributes, *opset or [21])
+            cases.append({**case, "shape": list(y.shape), "is_float": y.dtype.kind == "f"})
+    for op, inputs, attributes in REFUSED:
+        try:
+            y = run(op, inputs, attributes, 21)
+        except Exception:  # onnxruntime has one type a status code, without a common base
+            cases.append({"op": op, "inputs": inputs, "attributes": attributes})
+        else:
+            raise SystemExit(f"ONNX Runtime takes {op} {inputs} {attributes}: {y.shape}")
+    with open(sys.argv[1], "w") as file:
+        json.dump(cases, file)
+
+
+if __name__ == "__main__":
+    main()

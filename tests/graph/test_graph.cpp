@@ -1,0 +1,160 @@
+#include <catch2/catch.hpp>
+
+#include "graph/graph.h"
+
+namespace {
+
+using namespace sluice;
+
+/// x -> first -> second -> y, and aside: x, first -> unread.
+struct Chain {
+    Graph graph;
+    ValueId x = add("x"), first = add("first"), y = add("y"), unread = add("unread");
+
+    Chain() {
+        graph.file = "model.onnx";
+        graph.inputs = {x};
+        graph.outputs = {y};
+        graph.nodes = {node("a", {x}, {first}), node("b", {first}, {y}),
+                       node("aside", {x, no_value, first}, {unread})};
+    }
+
+    ValueId add(const char* name) {
+        Value value;
+        value.name = name;
+        return graph.add_value(value);
+    }
+
+    static Node node(const char* name, std::vector<ValueId> inputs, std::vector<ValueId> outputs) {
+        Node node;
+        node.op = Op::relu;
+        node.name = name;
+        node.inputs = std::move(inputs);
+        node.outputs = std::move(outputs);
+        return node;
+    }
+};
+
+std::vector<std::string> node_names(const Graph& graph) {
+    std::vector<std::string> names;
+    for (const Node& node : graph.nodes) {
+        names.push_back(node.name);
+    }
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("values are numbered in the order in which they are added") {
+    Chain chain;
+    CHECK(chain.x == 0);
+    CHECK(chain.unread == 3);
+    CHECK(chain.graph.values[std::size_t(chain.y)].name == "y");
+}
+
+TEST_CASE("consumers are the nodes that read a value, once a reading, and the graph's outputs") {
+    Chain chain;
+    CHECK(chain.graph.consumer_count(chain.x) == 2);
+    CHECK(chain.graph.consumer_count(chain.first) == 2);
+    CHECK(chain.graph.consumer_count(chain.y) == 1);
+    CHECK(chain.graph.consumer_count(chain.unread) == 0);
+    chain.graph.nodes[2].inputs = {chain.x, chain.x};
+    CHECK(chain.graph.consumer_count(chain.x) == 3);
+}
+
+TEST_CASE("the producer is the node that writes a value") {
+    Chain chain;
+    Graph& graph = chain.graph;
+    CHECK(graph.producer(chain.y) == &graph.nodes[1]);
+    CHECK(graph.producer(chain.x) == nullptr);
+    CHECK(graph.producer(no_value) == nullptr);
+    graph.producer(chain.first)->name = "renamed";
+    CHECK(graph.nodes[0].name == "renamed");
+}
+
+TEST_CASE("a constant is found where the value has one") {
+    Chain chain;
+    chain.graph.values[std::size_t(chain.x)].constant =
+        std::make_shared<Constant>(Constant{{2}, std::vector<std::int64_t>{3, 4}});
+    const Constant* constant = chain.graph.constant(chain.x);
+    REQUIRE(constant != nullptr);
+    CHECK(!constant->is_float());
+    CHECK(constant->ints() == std::vector<std::int64_t>{3, 4});
+    CHECK(chain.graph.constant(chain.y) == nullptr);
+    CHECK(chain.graph.constant(no_value) == nullptr);
+}
+
+TEST_CASE("an attribute that is absent or of another type gives the fallback") {
+    Chain chain;
+    const Graph& graph = chain.graph;
+    Node node = Chain::node("n", {}, {});
+    node.attributes = {{"axis", std::int64_t(-2)}, {"alpha", 0.5f}, {"mode", std::string("linear")},
+                       {"pads", Shape{1, 2}}};
+    CHECK(graph.int_attribute(node, "axis", 7) == -2);
+    CHECK(graph.int_attribute(node, "alpha", 7) == 7);
+    CHECK(graph.int_attribute(node, "none", 7) == 7);
+    CHECK(graph.float_attribute(node, "alpha", 7) == 0.5f);
+    CHECK(graph.float_attribute(node, "axis", 7) == 7);
+    CHECK(graph.string_attribute(node, "mode", "nearest") == "linear");
+    CHECK(graph.string_attribute(node, "pads", "nearest") == "nearest");
+    CHECK(graph.ints_attribute(node, "pads", {9}) == Shape{1, 2});
+    CHECK(graph.ints_attribute(node, "axis", {9}) == Shape{9});
+}
+
+TEST_CASE("replacing a value redirects its readers and the graph's outputs") {
+    Chain chain;
+    replace_uses(chain.graph, chain.first, chain.x);
+    CHECK(chain.graph.nodes[1].inputs == std::vector<ValueId>{chain.x});
+    CHECK(chain.graph.nodes[2].inputs == std::vector<ValueId>{chain.x, no_value, chain.x});
+    CHECK(chain.graph.nodes[0].outputs == std::vector<ValueId>{chain.first});
+    replace_uses(chain.graph, chain.y, chain.first);
+    CHECK(chain.graph.outputs == std::vector<ValueId>{chain.first});
+}
+
+TEST_CASE("nodes that nobody reads go, with those that only they read") {
+    Chain chain;
+    remove_dead_nodes(chain.graph);
+    CHECK(node_names(chain.graph) == std::vector<std::string>{"a", "b"});
+    chain.graph.outputs = {chain.first};
+    remove_dead_nodes(chain.graph);
+    CHECK(node_names(chain.graph) == std::vector<std::string>{"a"});
+    chain.graph.outputs = {chain.x};
+    remove_dead_nodes(chain.graph);
+    CHECK(chain.graph.nodes.empty());
+}
+
+TEST_CASE("a node stays while any of its outputs is read") {
+    Chain chain;
+    chain.graph.nodes[0].outputs = {no_value, chain.unread, chain.first};
+    chain.graph.nodes.pop_back();
+    remove_dead_nodes(chain.graph);
+    CHECK(node_names(chain.graph) == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("shapes count and print their extents") {
+    CHECK(element_count({}) == 1);
+    CHECK(element_count({2, 3, 4}) == 24);
+    CHECK(element_count({5, 0}) == 0);
+    CHECK(to_string(Shape{}) == "[]");
+    CHECK(to_string(Shape{1, 3, 32, 32}) == "[1, 3, 32, 32]");
+}
+
+TEST_CASE("operators are called by ONNX's names") {
+    CHECK(std::string(to_string(Op::add)) == "Add");
+    CHECK(std::string(to_string(Op::mat_mul)) == "MatMul");
+    CHECK(std::string(to_string(Op::where)) == "Where");
+    CHECK(std::string(to_string(Op::fused_conv)) == "FusedConv");
+}
+
+TEST_CASE("a clamp of infinities is none") {
+    CHECK(Clamp{}.is_none());
+    CHECK(!Clamp{0, std::numeric_limits<float>::infinity()}.is_none());
+    CHECK(!Clamp{-std::numeric_limits<float>::infinity(), 6}.is_none());
+}
+
+TEST_CASE("a failure at a node names file, node, fault and remedy on one line") {
+    Chain chain;
+    const Status status = error_at(chain.graph, chain.graph.nodes[0], "is odd", "make it even");
+    REQUIRE(!status.ok());
+    CHECK(status.message() == "model.onnx: a (Relu): is odd; make it even");
+}
