@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -24,7 +25,8 @@ int draw_pitch(const Kernel& kernel, int channels, std::mt19937& rng) {
 
 // Channels beyond the last are zero; a position whose gate is closed keeps what it held.
 void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate, bool skips) {
-    const Tensor want = reference::gated(p.conv, p.products, gate, p.has_residual ? &p.residual : nullptr);
+    const Tensor want =
+        reference::gated(p.conv, p.products, gate, p.has_residual ? &p.residual : nullptr);
     const int outputs = p.shape.outputs, maps = gate ? int(gate->shape[1]) : 1;
     const auto expected = [&](const Index& at) {
         const int pixel = at[2] * p.width + at[1], size = p.height * p.width;

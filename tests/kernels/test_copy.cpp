@@ -1,10 +1,10 @@
 #include <catch2/catch.hpp>
 
-#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "kernels/memory.h"
@@ -46,7 +46,8 @@ void check(const Kernel& kernel, const Extents& from, const Extents& to, std::mt
     input.fill([&](const Index&) { return random_bits(rng); });
     View in = input.view(), out = output.view();
     REQUIRE(call(kernel, in, out) == 0);
-    CHECK(output.wrong([&](const Index& at) { return std::as_const(input).at(at); }, same_bits) == 0);
+    const auto expected = [&](const Index& at) { return std::as_const(input).at(at); };
+    CHECK(output.wrong(expected, same_bits) == 0);
 }
 
 }  // namespace

@@ -129,7 +129,8 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
         View column_weights(columns.weights.data(), {{8, 1}, {2, 8}});
         View row_sources(lines.sources.data(), {{10, 1}, {2, 10}});
         View row_weights(lines.weights.data(), {{10, 1}, {2, 10}});
-        REQUIRE(call(kernel, in, column_sources, column_weights, row_sources, row_weights, out) == 0);
+        REQUIRE(call(kernel, in, column_sources, column_weights, row_sources, row_weights, out) ==
+                0);
         const auto source = [&](const Index& at) {
             return x.data[std::size_t((at[0] * 5 + at[2] / 2) * 4 + at[1] / 2)];
         };
