@@ -9,9 +9,9 @@
 namespace sluice {
 
 /// Builds graphs in code, ONNX operators only, with random constants.
-class Builder {
+class GraphBuilder {
 public:
-    explicit Builder(unsigned random_seed) : seed(random_seed), random_(random_seed) {
+    explicit GraphBuilder(unsigned random_seed) : seed(random_seed), random_(random_seed) {
         graph.file = "built";
     }
 

@@ -19,7 +19,7 @@ std::vector<const Node*> nodes_of(const Graph& graph, Op op) {
 }
 
 /// Optimises the built graph; the result must be what the unoptimised graph computes.
-Graph optimised(Builder& b) {
+Graph optimised(GraphBuilder& b) {
     INFO("seed " << b.seed);
     std::vector<reference::Tensor> inputs;
     for (const ValueId id : b.graph.inputs) {
@@ -61,7 +61,7 @@ const Node& require_gated(const Graph& graph, GateForm form) {
 }  // namespace
 
 TEST_CASE("convolution, normalisation and ReLU become one convolution") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     b.output(b.relu(b.normalize(b.conv(b.input({2, 3, 5, 4}), 6, 3))));
     const Graph graph = optimised(b);
     REQUIRE(graph.nodes.size() == 1);
@@ -72,7 +72,7 @@ TEST_CASE("convolution, normalisation and ReLU become one convolution") {
 }
 
 TEST_CASE("position and element gates fuse, whichever factor comes first") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const bool swapped = GENERATE(false, true), element = GENERATE(false, true);
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId y = b.relu(b.normalize(b.conv(x, 6, 3)));
@@ -85,7 +85,7 @@ TEST_CASE("position and element gates fuse, whichever factor comes first") {
 }
 
 TEST_CASE("gates of channel blocks fuse in both exported forms") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const bool expanded = GENERATE(false, true);
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId y = b.conv(x, 6, 3);
@@ -103,7 +103,7 @@ TEST_CASE("gates of channel blocks fuse in both exported forms") {
 }
 
 TEST_CASE("pre-activation: normalisation and ReLU after the gate become scale, shift and post") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId product = b.mul(b.conv(x, 6, 3), b.relu(b.conv(x, 1, 3)));
     b.output(b.relu(b.normalize(product)));
@@ -114,7 +114,7 @@ TEST_CASE("pre-activation: normalisation and ReLU after the gate become scale, s
 }
 
 TEST_CASE("normalisations in a row become one, alone and after a gate") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     std::size_t expected_nodes = 1;
     ValueId y = x;
@@ -128,7 +128,7 @@ TEST_CASE("normalisations in a row become one, alone and after a gate") {
 }
 
 TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortcut's") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId product = b.mul(b.conv(x, 6, 3), b.clip(b.conv(x, 1, 1), 0, 1));
     const ValueId shortcut = b.normalize(b.conv(x, 6, 1));
@@ -143,7 +143,7 @@ TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortc
 }
 
 TEST_CASE("a scale after the residual stays behind it") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     b.output(b.relu(b.normalize(b.add_up(b.conv(x, 3, 3), x))));
     const Graph graph = optimised(b);
@@ -153,7 +153,7 @@ TEST_CASE("a scale after the residual stays behind it") {
 }
 
 TEST_CASE("a tile gate fuses through Resize and marks its branch") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({1, 3, 4, 4});
     const ValueId coarse = b.node(Op::max_pool, {x}, {1, 3, 2, 2},
                                   {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{2, 2}}});
@@ -170,7 +170,7 @@ TEST_CASE("a tile gate fuses through Resize and marks its branch") {
 }
 
 TEST_CASE("what is no gate stays a product, with the reason") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId y = b.conv(x, 6, 3);
     std::string reason;
@@ -204,7 +204,7 @@ TEST_CASE("what is no gate stays a product, with the reason") {
 }
 
 TEST_CASE("Identity and ReduceMean are rewritten to what plans know") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId same = b.node(Op::identity, {x}, b.shape(x));
     b.output(b.node(Op::reduce_mean, {same}, {2, 3},
@@ -217,7 +217,7 @@ TEST_CASE("Identity and ReduceMean are rewritten to what plans know") {
 }
 
 TEST_CASE("a border of zeros goes into a convolution or an average, not into a maximum") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
     const ValueId zero = b.constant(reference::Tensor{{}, {0}});
     const ValueId bordered =
@@ -239,7 +239,7 @@ TEST_CASE("a border of zeros goes into a convolution or an average, not into a m
 }
 
 TEST_CASE("MatMul and its bias become Gemm") {
-    Builder b(GENERATE(1U, 2U, 3U));
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 6});
     const ValueId y = b.node(Op::mat_mul, {x, b.constant({6, 4})}, {2, 4});
     b.output(b.node(Op::add, {b.constant({4}), y}, {2, 4}));
@@ -249,7 +249,7 @@ TEST_CASE("MatMul and its bias become Gemm") {
 }
 
 TEST_CASE("a grouped convolution stays and says so") {
-    Builder b(1);
+    GraphBuilder b(1);
     b.output(b.conv(b.input({1, 1, 4, 4}), 2, 3));
     b.graph.nodes[0].attributes["group"] = std::int64_t{2};
     REQUIRE(optimise(b.graph).ok());
@@ -258,7 +258,7 @@ TEST_CASE("a grouped convolution stays and says so") {
 }
 
 TEST_CASE("an unknown shape is a failure that names the node") {
-    Builder b(1);
+    GraphBuilder b(1);
     b.output(b.relu(b.input({1, 1, 4, 4})));
     b.graph.values[std::size_t(b.graph.outputs[0])].shape_known = false;
     CHECK_THAT(optimise(b.graph).message(), Catch::Contains("node0 (Relu)"));
