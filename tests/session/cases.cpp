@@ -32,6 +32,11 @@ Case parse_case(const nlohmann::json& entry) {
     return c;
 }
 
+void keep_first(Array& array, std::int64_t pictures) {
+    array.values.resize(array.picture_size() * std::size_t(pictures));
+    array.shape[0] = pictures;
+}
+
 nlohmann::json read_list() {
     std::ifstream stream(case_folder() / "cases.json");
     INFO(case_folder());
@@ -71,10 +76,17 @@ std::vector<Case> read_cases(const std::string& kind) {
     return cases;
 }
 
-Case read_case(const std::string& name) {
+Case read_case(const std::string& name, std::int64_t pictures) {
     for (const auto& entry : read_list()) {
         if (entry["name"] == name) {
-            return parse_case(entry);
+            Case c = parse_case(entry);
+            if (pictures > 0) {
+                REQUIRE(pictures <= c.x.pictures());
+                keep_first(c.x, pictures);
+                keep_first(c.y, pictures);
+                c.gates.clear();
+            }
+            return c;
         }
     }
     FAIL("no case " << name);

@@ -49,7 +49,8 @@ struct Case {
 std::filesystem::path case_folder();
 /// "small" or "network"; never empty.
 std::vector<Case> read_cases(const std::string& kind);
-Case read_case(const std::string& name);
+/// The first `pictures` of it; 0: all.
+Case read_case(const std::string& name, std::int64_t pictures = 0);
 std::filesystem::path demo_model();
 
 /// The targets that this CPU runs; the others are reported as skipped.
