@@ -14,12 +14,13 @@ def constant(name, array):
 
 
 def model(nodes, constants=(), inputs=(("input", ["N", 3, 8, 8]),),
-          outputs=(("scores", ["N", 3]),), metadata=None):
+          outputs=(("scores", ["N", 3]),), metadata=None, check=True):
     graph = helper.make_graph(nodes, "net", [value(*i) for i in inputs],
                               [value(*o) for o in outputs], list(constants))
     result = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(result, metadata or {})
-    onnx.checker.check_model(result)
+    if check:
+        onnx.checker.check_model(result)
     return result
 
 
@@ -58,6 +59,32 @@ def convolution(weights):
              helper.make_node("GlobalAveragePool", ["features"], ["pooled"], "pool"),
              helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
     return model(nodes, [constant("weights", weights)])
+
+
+def classified(node, *constants, check=True):
+    """A node from 'input' to 'features', and the mean of each of three maps as scores."""
+    nodes = [node, helper.make_node("GlobalAveragePool", ["features"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes, constants, check=check)
+
+
+def grouped():
+    return classified(helper.make_node("Conv", ["input", "weights"], ["features"], "/conv/Conv",
+                                       group=3), constant("weights", np.ones((3, 1, 1, 1))))
+
+
+def mismatched():
+    """Weights for four channels, where the input has three."""
+    return classified(helper.make_node("Conv", ["input", "weights"], ["features"], "/conv/Conv"),
+                      constant("weights", np.ones((3, 4, 1, 1))), check=False)
+
+
+def negative_variance():
+    """Finite numbers, whose square root is NaN."""
+    names = ["scale", "bias", "mean", "variance"]
+    return classified(
+        helper.make_node("BatchNormalization", ["input", *names], ["features"], "/bn/Norm"),
+        *(constant(name, np.full(3, -1 if name == "variance" else 1)) for name in names))
 
 
 def unsupported():

@@ -33,8 +33,10 @@ def classify(*arguments, **keywords):
     environment = {k: v for k, v in os.environ.items() if k != "SLUICE_TARGET"}
     environment.update(keywords.pop("environment", {}))
     keywords.setdefault("stdout", subprocess.PIPE)
-    return subprocess.run([*CLASSIFY, *map(os.fsencode, arguments)], stdin=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, env=environment, timeout=600, **keywords)
+    command = [*keywords.pop("within", ()), *CLASSIFY]
+    words = [str(a) if isinstance(a, int) else os.fsencode(a) for a in arguments]
+    return subprocess.run([*command, *words], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          env=environment, timeout=600, **keywords)
 
 
 def nchw(picture, metadata):
@@ -221,8 +223,8 @@ class Gates(Case):
     def test_masks_of_the_demo(self):
         masks = self.folder / "masks"
         self.good("--model", DEMO, "--masks", masks, SAMPLES / "cat_0000.jpg")
-        sheet = Image.open(masks / "cat_0000_masks.png")
-        self.assertGreater(sheet.width, 1000)
+        with Image.open(masks / "cat_0000_masks.png") as sheet:
+            self.assertGreater(sheet.width, 1000)
 
     def test_masks_that_cannot_be_written(self):
         file = self.folder / "file"
@@ -235,6 +237,28 @@ class Gates(Case):
             locked = self.folder / "locked"
             locked.mkdir(mode=0o555)
             self.bad("--model", self.model, "--masks", locked, self.pictures, names=[locked])
+
+    def test_a_sheet_that_cannot_be_written_leaves_nothing(self):
+        masks = self.folder / "masks"
+        (masks / "half_masks.png").mkdir(parents=True)
+        self.bad("--model", self.model, "--masks", masks, self.pictures,
+                 names=[masks / "half_masks.png"])
+        self.assertEqual([masks / "half_masks.png"], list(masks.iterdir()))
+
+    def test_masks_on_a_disk_that_is_read_only_or_full(self):
+        disk = self.folder / "disk"
+        disk.mkdir()
+        # What the run leaves on the disk is listed on standard output, which has to be empty.
+        script = """mount -t tmpfs -o "$1" none "$0" || exit
+                    shift; "$@"; code=$?; ls -A "$0"; exit $code"""
+        for options, fault in (("ro", "Read-only"), ("size=4k", "full")):
+            within = ["unshare", "--mount", "sh", "-c", script, str(disk), options]
+            probe = subprocess.run([*within, "true"], stderr=subprocess.PIPE)
+            if probe.returncode != 0:
+                self.skipTest(f"cannot mount here: {probe.stderr.decode().strip()}")
+            with self.subTest(options):
+                self.bad("--model", DEMO, "--masks", disk, SAMPLES / "cat_0000.jpg", within=within,
+                         names=[disk, fault])
 
     def test_masks_of_a_network_without_gates(self):
         model = self.save("dense.onnx", models.mean_colour())
@@ -265,6 +289,30 @@ class BadModels(Case):
     def test_unsupported_operator(self):
         self.bad_model(self.save("erf.onnx", models.unsupported()), "/act/Erf", "Erf")
 
+    def test_convolutions_that_cannot_be(self):
+        self.bad_model(self.save("grouped.onnx", models.grouped()), "/conv/Conv", "grouped")
+        self.bad_model(self.save("mismatched.onnx", models.mismatched()), "/conv/Conv",
+                       "[3, 4, 1, 1]")
+
+    def test_changed_bytes_never_crash(self):
+        whole = models.halves().SerializeToString()
+        path = self.folder / "changed.onnx"
+        refused = 0
+        for seed in range(40):
+            chance = random.Random(seed)
+            changed = bytearray(whole)
+            for _ in range(3):
+                changed[chance.randrange(len(changed))] = chance.randrange(256)
+            path.write_bytes(changed)
+            with self.subTest(seed=seed):
+                result = classify("--model", path, self.picture)
+                self.assertIn(result.returncode, (0, 2), result)
+                if result.returncode == 2:
+                    refused += 1
+                    self.assertRegex(result.stderr.decode(errors="replace"),
+                                     r"\Aclassify: [^\n]*; [^\n]+\n\Z")
+        self.assertGreater(refused, 0)
+
     def test_missing_external_data(self):
         path = self.folder / "external.onnx"
         onnx.save_model(models.convolution(np.ones((3, 3, 1, 1))), path, save_as_external_data=True,
@@ -277,6 +325,7 @@ class BadModels(Case):
         weights = np.ones((3, 3, 1, 1))
         weights[1, 1] = np.nan
         self.bad_model(self.save("nan.onnx", models.convolution(weights)), "weights", "NaN")
+        self.bad_model(self.save("root.onnx", models.negative_variance()), "/bn/Norm", "not finite")
 
     def test_networks_that_classify_no_pictures(self):
         grey = models.model(
@@ -350,6 +399,8 @@ class BadCommands(Case):
                                 (["--json", "--explain"], "--explain")):
             with self.subTest(arguments):
                 self.bad("--model", self.model, *arguments, self.picture, names=[name])
+        self.bad("--model", self.model, "--threads", 1000, self.picture,
+                 names=[self.model, "1000 threads", "1 to 256"])
         self.bad(self.picture, names=["--model"])
         self.bad("--model", self.model, names=["picture"])
         self.bad("--model", names=["--model"])
