@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon build build-neon demo test check-pictures data-given asan tsan lint \
-        format clean train-setup test-training
+        format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -107,6 +107,23 @@ train-setup:  ## Install what training needs into .venv-train
 
 test-training: train-setup  ## Run the tests of training/
 	@cd training && ../.venv-train/bin/python -m pytest -q
+
+peers:  ## Install the engines that the benchmark compares with, into .venv-peers
+	@bash cmake/setup.sh peers
+
+BENCHMARK := build/release/apps/benchmark/benchmark
+PEERS := onnxruntime,openvino,ncnn
+# What python/synthetic wrote there stands beside the trained networks.
+BENCH_MODELS = $(sort $(wildcard models/*.onnx)) $(sort $(wildcard build/synthetic/*.onnx))
+
+bench: build peers  ## Time the networks and kernels against the peers; writes docs/benchmarks.*
+	$(call say,writing docs/benchmarks.json and docs/benchmarks.md and build/benchmarks.html)
+	@$(BENCHMARK) --model $(BENCH_MODELS) --data $(SAMPLES) --peers $(PEERS) --layers --seconds 5 \
+	    --json docs/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
+
+bench-quick: build peers  ## ResNet-20 dense and LCCL on one thread against the peers, in a minute
+	@$(BENCHMARK) --model models/resnet20_dense_cifar10.onnx models/resnet20_lccl_cifar10.onnx \
+	    --data $(SAMPLES) --peers $(PEERS) --seconds 3
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

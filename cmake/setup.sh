@@ -127,8 +127,13 @@ train)
     install_packages $here/packages.txt
     make_venv .venv-train "$(content_key training/pyproject.toml)" -e 'training[test]'
     ;;
+peers)
+    install_packages $here/packages.txt
+    make_venv .venv-peers "$(content_key $here/requirements-peers.txt)" --no-deps \
+        -r $here/requirements-peers.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint or train"
+    fail "unknown part '$1': host, neon, lint, train or peers"
     ;;
 esac
 say "${1:-host}: complete"

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/registry.h"
+#include "plan/aligned.h"
+
+namespace sluice::benchmark {
+
+/// A convolution with a square kernel and a border of kernel / 2 zeros. Sizes are of the output.
+struct ConvShape {
+    int height = 0;
+    int width = 0;
+    int inputs = 0;   ///< channels
+    int outputs = 0;
+    int kernel = 3;
+    int stride = 1;
+
+    int positions() const { return height * width; }
+    int taps() const { return kernel * kernel * inputs; }
+    int padded_height() const { return (height - 1) * stride + kernel; }
+    int padded_width() const { return (width - 1) * stride + kernel; }
+};
+
+/// Random values of a convolution relu(conv + bias) * gate, and the scalar answer.
+class ConvCase {
+public:
+    ConvCase(const ConvShape& shape, unsigned seed);
+
+    const ConvShape& shape() const { return shape_; }
+    /// [padded height][padded width][inputs], zero in the border.
+    const std::vector<float>& input() const { return input_; }
+    /// [ky][kx][inputs][outputs].
+    const std::vector<float>& weights() const { return weights_; }
+    const std::vector<float>& bias() const { return bias_; }
+    /// [height][width], none zero.
+    const std::vector<float>& gate() const { return gate_; }
+
+    /// Plain loops in double: [height][width][outputs], each position times its gate where `gated`.
+    std::vector<float> compute(bool gated) const;
+
+private:
+    ConvShape shape_;
+    std::vector<float> input_, weights_, bias_, gate_;
+};
+
+/// `active` of `positions` numbers, drawn without repetition, ascending.
+std::vector<int> draw_positions(int positions, int active, unsigned seed);
+
+/// A kernel of family dense_conv or gated_conv with packed arguments, ready to run.
+class ConvCall {
+public:
+    /// `open`: the positions to compute, not empty.
+    ConvCall(const ConvCase& from, const Kernel& kernel, std::span<const int> open);
+    ConvCall(const ConvCall&) = delete;
+    ConvCall& operator=(const ConvCall&) = delete;
+
+    /// 0, as the kernel returns it.
+    int run() { return kernel_.function(pointers_.data()); }
+
+    /// The largest difference from `expected` ([height][width][outputs]) at the open positions,
+    /// relative to its largest value; infinite where a value is not finite or was not written.
+    double difference(std::span<const float> expected) const;
+
+private:
+    struct Buffer {
+        std::vector<halide_dimension_t> axes;
+        halide_buffer_t buffer{};
+    };
+    template <typename T>
+    T* add(std::size_t count, std::vector<halide_dimension_t> axes);
+    void add_input(const ConvCase& from, int pitch);
+    void add_positions(std::span<const int> open, int unit);
+    void add_weights(const ConvCase& from, int pitch);
+    void add_rest(const ConvCase& from);
+
+    const Kernel& kernel_;
+    ConvShape shape_;
+    int output_pitch_;
+    std::vector<int> open_;
+    std::vector<AlignedMemory> memory_;
+    std::vector<Buffer> buffers_;  // reserved, so that pointers into it stay
+    std::vector<std::int32_t> integers_;
+    std::vector<float> floats_;
+    std::vector<void*> pointers_;
+    float* output_ = nullptr;
+};
+
+}  // namespace sluice::benchmark

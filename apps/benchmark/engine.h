@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "benchmark/inputs.h"
+#include "benchmark/process.h"
+#include "benchmark/results.h"
+
+namespace sluice::benchmark {
+
+/// An engine's name, and the command of its worker process.
+struct Engine {
+    std::string name;
+    std::vector<std::string> command;
+};
+
+/// Ours, as "benchmark worker" of the program that runs now.
+Engine our_engine(const std::string& program);
+/// onnxruntime, openvino or ncnn, run by apps/benchmark/peer.py under `python`.
+Engine peer_engine(const std::string& name, const std::string& python);
+
+/// What a worker loads.
+struct Job {
+    std::string model;
+    std::string target;  ///< of our kernels
+    int threads = 1;
+    int batch = 1;
+    InputFile inputs;
+};
+
+struct Loaded {
+    std::string version;
+    std::string target;
+    double load_ms = 0;
+};
+
+struct Answer {
+    std::vector<float> scores;  ///< of all inputs, one after the other
+    double macs_executed = -1;  ///< a picture; negative where the engine does not count
+};
+
+/// What one engine of one network does, in a process of its own. Each call is a line of JSON there
+/// and one back, so that no two engines compute at the same time:
+///
+///     (start)                                            {"ready": true}
+///     {"do": "load", "model", "target", "threads",       {"version", "target", "load_ms"}
+///      "batch", "inputs", "shape", "pictures"}
+///     {"do": "check"}                                    {"scores": [...], "macs_executed"}
+///     {"do": "run", "count"}                             {"nanoseconds": [...]}, one a run
+///     {"do": "layers", "seconds"} (ours)                 {"steps": [...], "layers": [...]}
+///
+/// or {"error": "..."} back. `inputs` is a file of float32 [pictures, shape...].
+class Worker {
+public:
+    static Result<Worker> start(const Engine& engine);
+
+    Result<Loaded> load(const Job& job);
+    Result<Answer> check();
+    /// Milliseconds of each of `count` runs of a batch.
+    Result<std::vector<double>> run(int count);
+    Result<std::pair<std::vector<StepResult>, std::vector<LayerResult>>> layers(double seconds);
+
+    double idle_rss_mb() const { return idle_rss_mb_; }
+    double peak_rss_mb() const { return process_.peak_rss_mb(); }
+
+private:
+    explicit Worker(Process process) : process_(std::move(process)) {}
+    Process process_;
+    double idle_rss_mb_ = 0;
+};
+
+}  // namespace sluice::benchmark

@@ -1,0 +1,162 @@
+#include "benchmark/inputs.h"
+
+#include <stdlib.h>  // mkdtemp
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <random>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "classify/gather.h"
+#include "picture/files.h"
+#include "picture/preprocess.h"
+
+namespace sluice::benchmark {
+namespace {
+
+/// Little beside what engines take themselves, since it lies in the memory of each.
+constexpr std::int64_t most_bytes = std::int64_t{4} << 20;
+constexpr std::int64_t most_pictures = 64;
+constexpr unsigned seed = 1;
+
+Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
+    std::vector<std::int64_t> shape;
+    if (model.inputs().size() == 1 && model.outputs().size() == 1) {
+        for (const Dimension& extent : model.inputs()[0].shape) {
+            shape.push_back(extent.size);
+        }
+    }
+    if (shape.size() < 2 || std::any_of(shape.begin() + 1, shape.end(),
+                                        [](std::int64_t extent) { return extent < 1; })) {
+        return Status::error("has not one input of a known size and one output",
+                             "export it with one input [N, ...] and one output [N, ...]");
+    }
+    return std::vector<std::int64_t>(shape.begin() + 1, shape.end());
+}
+
+void draw_normal(Inputs& inputs) {
+    inputs.source = "random normal";
+    std::mt19937 random(seed);
+    std::normal_distribution<float> distribution;
+    std::generate(inputs.values.begin(), inputs.values.end(),
+                  [&] { return distribution(random); });
+}
+
+Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing,
+                     const std::filesystem::path& folder) {
+    inputs.source = "pictures";
+    const std::string name = folder.string();
+    const classify::Gathered gathered = classify::gather(std::span(&name, 1));
+    if (!gathered.failures.empty()) {
+        return gathered.failures[0];
+    }
+    const auto height = static_cast<int>(inputs.shape[1]), width = static_cast<int>(inputs.shape[2]);
+    const std::size_t plane = inputs.values.size() / static_cast<std::size_t>(inputs.pictures);
+    const std::size_t found = gathered.pictures.size();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(inputs.pictures); ++i) {
+        // Where there are more than are wanted, from all classes of a sorted folder.
+        const std::size_t at = found > static_cast<std::size_t>(inputs.pictures)
+                                   ? i * found / static_cast<std::size_t>(inputs.pictures)
+                                   : i % found;
+        const std::filesystem::path& path = gathered.pictures[at];
+        const Result<picture::Picture> source = picture::read(path);
+        if (!source.ok()) {
+            return source.status();
+        }
+        const Result<picture::Picture> fitted =
+            picture::fit(source.value(), preprocessing, width, height);
+        if (!fitted.ok()) {
+            return Status(fitted.status()).in_file(path.string());
+        }
+        picture::to_nchw(fitted.value(), preprocessing,
+                         std::span(inputs.values).subspan(i * plane, plane));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesystem::path>& folder,
+                           int batch) {
+    Result<std::vector<std::int64_t>> shape = shape_of_one(model);
+    if (!shape.ok()) {
+        return shape.status();
+    }
+    const std::int64_t fixed = model.inputs()[0].shape[0].size;
+    if (fixed >= 0 && fixed != batch) {
+        return Status::error("takes only batches of " + std::to_string(fixed),
+                             "give --batch " + std::to_string(fixed) +
+                                 ", or export it with a symbolic batch");
+    }
+    Inputs inputs;
+    inputs.shape = std::move(shape).value();
+    std::int64_t elements = 1;
+    for (const std::int64_t extent : inputs.shape) {
+        elements *= extent;
+    }
+    const std::int64_t fit = std::min(most_pictures, most_bytes / 4 / elements);
+    inputs.pictures = std::max<std::int64_t>(1, fit / batch) * batch;
+    inputs.values.resize(static_cast<std::size_t>(elements * inputs.pictures));
+    if (!folder || !model.metadata().contains("sluice.mean") || inputs.shape.size() != 3 ||
+        inputs.shape[0] != 3) {
+        draw_normal(inputs);
+        return inputs;
+    }
+    const Result<picture::Preprocessing> preprocessing =
+        picture::read_preprocessing(model.metadata());
+    if (!preprocessing.ok()) {
+        return preprocessing.status();
+    }
+    SLUICE_RETURN_IF_ERROR(read_pictures(inputs, preprocessing.value(), *folder));
+    return inputs;
+}
+
+Result<TemporaryFolder> TemporaryFolder::create() {
+    std::error_code code;
+    std::filesystem::path parent = std::filesystem::temp_directory_path(code);
+    std::string name = ((code ? std::filesystem::path("/tmp") : parent) / "benchmark-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+        return Status(Problem{name, {}, std::string("cannot be made: ") + std::strerror(errno),
+                              "set TMPDIR to a folder that can be written to"});
+    }
+    return TemporaryFolder(name);
+}
+
+TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code code;
+    if (!path_.empty()) {
+        std::filesystem::remove_all(path_, code);
+    }
+}
+
+Result<InputFile> write_inputs(const Inputs& inputs, const std::filesystem::path& path) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(inputs.values.data());
+    SLUICE_RETURN_IF_ERROR(
+        picture::write_file(path, std::span(bytes, inputs.values.size() * sizeof(float))));
+    return InputFile{path.string(), inputs.shape, inputs.pictures};
+}
+
+Result<std::vector<float>> read_inputs(const InputFile& file) {
+    const Result<std::vector<std::uint8_t>> bytes = picture::read_file(file.path);
+    if (!bytes.ok()) {
+        return bytes.status();
+    }
+    std::size_t count = static_cast<std::size_t>(file.pictures);
+    for (const std::int64_t extent : file.shape) {
+        count *= static_cast<std::size_t>(extent);
+    }
+    if (bytes.value().size() != count * sizeof(float)) {
+        return Status(Problem{file.path, {}, "has not the size of its shape", "run it again"});
+    }
+    std::vector<float> values(count);
+    std::memcpy(values.data(), bytes.value().data(), bytes.value().size());
+    return values;
+}
+
+}  // namespace sluice::benchmark

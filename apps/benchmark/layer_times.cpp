@@ -1,0 +1,239 @@
+#include "benchmark/layer_times.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+
+#include "sluice/session.h"
+
+namespace sluice::benchmark {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int least_rounds = 5;
+
+double milliseconds_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Samples of one quantity, by picture.
+class Samples {
+public:
+    explicit Samples(std::size_t pictures) : of_picture_(pictures) {}
+    void add(std::size_t picture, double value) { of_picture_[picture].push_back(value); }
+    double mean_of_medians() const {
+        double sum = 0;
+        for (const std::vector<double>& values : of_picture_) {
+            sum += summarise(values).median_ms;
+        }
+        return sum / static_cast<double>(of_picture_.size());
+    }
+
+private:
+    std::vector<std::vector<double>> of_picture_;
+};
+
+/// A gated layer's steps, and our dense kernel on its shape.
+struct Layer {
+    std::size_t gate = 0;
+    ConvShape shape;
+    std::vector<std::size_t> steps;
+    std::vector<std::size_t> branch;  ///< of steps
+    std::unique_ptr<ConvCase> values;
+    std::unique_ptr<ConvCall> dense;
+    std::vector<double> dense_ms;
+};
+
+bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_"); }
+// Setting the border of the output to zero is the same work for a dense layer.
+bool is_clear(const StepInfo& step) { return step.kernel == "clear"; }
+
+Status add_dense_kernel(const Target& target, Layer& layer) {
+    layer.values = std::make_unique<ConvCase>(layer.shape, 1);
+    const auto pitch = [&](int channels) {
+        return static_cast<int>(round_up(channels, target.lanes));
+    };
+    const Kernel* kernel = find_conv(Family::dense_conv, target, layer.shape.kernel,
+                                     pitch(layer.shape.inputs), pitch(layer.shape.outputs));
+    if (kernel == nullptr) {
+        return Status::error("there is no dense kernel for " + std::string(target.id));
+    }
+    std::vector<int> all(static_cast<std::size_t>(layer.shape.positions()));
+    std::iota(all.begin(), all.end(), 0);
+    layer.dense = std::make_unique<ConvCall>(*layer.values, *kernel, all);
+    return {};
+}
+
+// The nearest branch before the layer's first step; a shortcut's steps may lie between.
+void add_branch(const std::vector<StepInfo>& steps, std::size_t first, Layer& layer) {
+    for (std::size_t i = first; i > 0 && !steps[i - 1].kernel.starts_with("gated_conv"); --i) {
+        if (is_branch(steps[i - 1])) {
+            layer.branch = {i - 1};
+            return;
+        }
+    }
+}
+
+Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<StepInfo>& steps) {
+    const Result<const Target*> target = choose_target(model.target());
+    if (!target.ok()) {
+        return target.status();
+    }
+    std::vector<Layer> layers;
+    for (std::size_t gate = 0; gate < model.gates().size(); ++gate) {
+        Layer layer;
+        layer.gate = gate;
+        std::string shape;
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            if (steps[i].node != model.gates()[gate].layer || is_clear(steps[i])) {
+                continue;
+            }
+            if (layer.steps.empty()) {
+                add_branch(steps, i, layer);
+            }
+            layer.steps.push_back(i);
+            if (steps[i].kernel.starts_with("gated_conv")) {
+                shape = steps[i].shape;
+            }
+        }
+        if (!model.gates()[gate].skips || shape.empty()) {
+            continue;
+        }
+        layer.steps.insert(layer.steps.end(), layer.branch.begin(), layer.branch.end());
+        const Result<ConvShape> parsed = parse_conv_shape(shape);
+        if (!parsed.ok()) {
+            return parsed.status();
+        }
+        layer.shape = parsed.value();
+        SLUICE_RETURN_IF_ERROR(add_dense_kernel(*target.value(), layer));
+        layers.push_back(std::move(layer));
+    }
+    return layers;
+}
+
+/// What the runs of a network add up to.
+struct Totals {
+    std::vector<Samples> step_ms;
+    std::vector<double> step_macs;
+    std::vector<double> gate_density;
+    int runs = 0;
+
+    Totals(std::size_t steps, std::size_t gates, std::size_t pictures)
+        : step_ms(steps, Samples(pictures)), step_macs(steps), gate_density(gates) {}
+
+    void add(const Session& session, std::size_t picture) {
+        for (std::size_t i = 0; i < step_ms.size(); ++i) {
+            step_ms[i].add(picture, session.steps()[i].seconds * 1000);
+            step_macs[i] += static_cast<double>(session.steps()[i].macs);
+        }
+        for (std::size_t i = 0; i < gate_density.size(); ++i) {
+            gate_density[i] += session.gates()[i].density();
+        }
+        ++runs;
+    }
+};
+
+LayerResult describe(const Model& model, const Layer& layer, const std::vector<StepResult>& steps,
+                     const Totals& totals) {
+    const GateInfo& gate = model.gates()[layer.gate];
+    LayerResult result;
+    result.layer = gate.layer;
+    result.density = totals.gate_density[layer.gate] / totals.runs;
+    double executed = 0;
+    for (const std::size_t step : layer.steps) {
+        result.gated_ms += steps[step].ms;
+        executed += steps[step].macs;
+        if (steps[step].kernel.starts_with("gated_conv")) {
+            result.shape = steps[step].shape;
+        }
+    }
+    for (const std::size_t step : layer.branch) {
+        result.branch_ms += steps[step].ms;
+    }
+    result.dense_ms = summarise(layer.dense_ms).median_ms;
+    result.theoretical = static_cast<double>(gate.macs) / executed;
+    return result;
+}
+
+LayerTimes conclude(const Model& model, const std::vector<StepInfo>& infos,
+                    const std::vector<Layer>& layers, const Totals& totals) {
+    LayerTimes result;
+    for (std::size_t i = 0; i < infos.size(); ++i) {
+        result.steps.push_back({"", infos[i].node, infos[i].kernel, infos[i].shape,
+                                totals.step_ms[i].mean_of_medians(),
+                                totals.step_macs[i] / totals.runs});
+    }
+    for (const Layer& layer : layers) {
+        result.layers.push_back(describe(model, layer, result.steps, totals));
+    }
+    return result;
+}
+
+}  // namespace
+
+Result<ConvShape> parse_conv_shape(const std::string& text) {
+    int height = 0, width = 0, rows = 0, columns = 0, end = 0, down = 1, across = 1;
+    ConvShape shape;
+    const int sizes = std::sscanf(text.c_str(), "%dx%dx%d -> %dx%dx%d, %dx%d%n", &shape.inputs,
+                                  &height, &width, &shape.outputs, &shape.height, &shape.width,
+                                  &rows, &columns, &end);
+    const char* rest = text.c_str() + end;
+    if (sizes == 8 && std::sscanf(rest, " by %dx%d%n", &down, &across, &end) == 2) {
+        rest += end;
+    }
+    if (sizes != 8 || rows != columns || down != across || *rest != '\0') {
+        return Status::error("the step of shape '" + text + "' is no square convolution");
+    }
+    shape.kernel = rows;
+    shape.stride = down;
+    return shape;
+}
+
+Result<LayerTimes> time_layers(const Model& model, std::span<const float> pictures,
+                               std::span<const std::int64_t> shape, double seconds) {
+    Result<Session> session = Session::create(model, {1, false, true});
+    if (!session.ok()) {
+        return session.status();
+    }
+    const std::vector<StepInfo> infos = model.steps();
+    Result<std::vector<Layer>> found = find_layers(model, infos);
+    if (!found.ok()) {
+        return found.status();
+    }
+    std::vector<Layer>& layers = found.value();
+    std::vector<std::int64_t> in = {1}, out;
+    in.insert(in.end(), shape.begin(), shape.end());
+    std::size_t in_count = 1, out_count = 1;
+    for (const std::int64_t extent : shape) {
+        in_count *= static_cast<std::size_t>(extent);
+    }
+    for (const Dimension& extent : model.outputs()[0].shape) {
+        out.push_back(out.empty() ? 1 : extent.size);
+        out_count *= static_cast<std::size_t>(out.back());
+    }
+    std::vector<float> scores(out_count);
+    const std::size_t count = pictures.size() / in_count;
+    Totals totals(infos.size(), model.gates().size(), count);
+    const auto start = Clock::now();
+    for (int round = 0; round < least_rounds || milliseconds_since(start) < seconds * 1000;
+         ++round) {
+        for (std::size_t picture = 0; picture < count; ++picture) {
+            const TensorView input{pictures.data() + picture * in_count, in};
+            const MutableTensorView output{scores.data(), out};
+            SLUICE_RETURN_IF_ERROR(
+                session->run(std::span(&input, 1), std::span(&output, 1)));
+            totals.add(session.value(), picture);
+            for (Layer& layer : layers) {
+                const auto begin = Clock::now();
+                layer.dense->run();
+                layer.dense_ms.push_back(milliseconds_since(begin));
+            }
+        }
+    }
+    return conclude(model, infos, layers, totals);
+}
+
+}  // namespace sluice::benchmark

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "sluice/status.h"
+
+namespace sluice::benchmark {
+
+/// What the figures were measured on.
+struct Machine {
+    std::string cpu;  ///< the system's name for it
+    int cores = 0;    ///< that this process may use, before it is pinned
+    double fma_peak_gflops = 0;  ///< of one core, float32
+    double cache_gbps = 0;   ///< one core's reads of 256 KiB again and again, in GB/s
+    double memory_gbps = 0;  ///< and of 256 MiB
+};
+
+/// CPUs that this process may use.
+int count_cores();
+
+/// Names the CPU and measures the core that this runs on, for about a second.
+Machine measure_machine(int cores);
+
+/// Keeps this process, and those it starts, on the first `count` CPUs that it may use. Where there
+/// are fewer, on all of them.
+Status pin_to_first_cpus(int count);
+
+}  // namespace sluice::benchmark

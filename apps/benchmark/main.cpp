@@ -1,0 +1,184 @@
+// benchmark: how long networks and kernels take, ours and others', where the answers are right.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include "benchmark/html.h"
+#include "benchmark/json.h"
+#include "benchmark/kernel_times.h"
+#include "benchmark/markdown.h"
+#include "benchmark/network_times.h"
+#include "benchmark/options.h"
+#include "benchmark/report_tables.h"
+#include "benchmark/worker.h"
+#include "classify/output.h"
+#include "classify/text.h"
+#include "picture/files.h"
+
+namespace sluice::benchmark {
+namespace {
+
+constexpr int success = 0;
+constexpr int failure = 2;
+
+using classify::print;
+
+void print_failure(const Status& status) {
+    std::fprintf(stderr, "benchmark: %s\n", classify::to_printable(status.message()).c_str());
+}
+
+std::vector<Engine> choose_engines(const Options& options) {
+    std::error_code code;
+    std::vector<Engine> engines = {
+        our_engine(std::filesystem::read_symlink("/proc/self/exe", code).string())};
+    for (const std::string& peer : options.peers) {
+        engines.push_back(peer_engine(peer, options.peer_python));
+    }
+    return engines;
+}
+
+Status time_networks(const Options& options, Report& report) {
+    for (const std::filesystem::path& model : options.models) {
+        const Result<NetworkTimes> times = time_network(
+            {model, options.data, options.target, options.threads, options.batch, options.seconds,
+             options.layers, choose_engines(options)});
+        if (!times.ok()) {
+            return times.status();
+        }
+        const NetworkTimes& found = times.value();
+        SLUICE_RETURN_IF_ERROR(print(to_text(network_table(found.results, report.machine)) + "\n"));
+        if (!found.steps.empty()) {
+            SLUICE_RETURN_IF_ERROR(print(to_text(step_table(found.steps, report.machine)) + "\n"));
+        }
+        if (!found.layers.empty()) {
+            SLUICE_RETURN_IF_ERROR(print(to_text(layer_table(found.layers)) + "\n"));
+        }
+        const auto append = [](auto& to, const auto& from) {
+            to.insert(to.end(), from.begin(), from.end());
+        };
+        append(report.networks, found.results);
+        append(report.steps, found.steps);
+        append(report.layers, found.layers);
+    }
+    return {};
+}
+
+Status time_kernels(const Options& options, Report& report) {
+    const Result<const Target*> target = choose_target(options.target);
+    if (!target.ok()) {
+        return target.status();
+    }
+    Result<std::vector<KernelResult>> rows = time_kernels(
+        options.kernels, *target.value(), [&report](const std::vector<KernelResult>& shape) {
+            return print(to_text(kernel_table(shape, report.machine)) + "\n");
+        });
+    if (!rows.ok()) {
+        return rows.status();
+    }
+    report.kernels = std::move(rows).value();
+    return {};
+}
+
+Status write(const std::optional<std::filesystem::path>& path, const std::string& text) {
+    if (!path) {
+        return {};
+    }
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    return picture::write_file(*path, std::span(bytes, text.size()));
+}
+
+// What would fail after minutes of measuring fails at once.
+Status check_before(const Options& options) {
+    for (const auto& path : {options.json, options.html, options.markdown}) {
+        const std::filesystem::path folder =
+            !path || path->parent_path().empty() ? "." : path->parent_path();
+        if (path && ::access(folder.c_str(), W_OK) != 0) {
+            return Status(Problem{path->string(), {},
+                                  std::string("cannot be written: ") + std::strerror(errno),
+                                  "choose a folder that exists and is writable"});
+        }
+    }
+    const Result<const Target*> target = choose_target(options.target);
+    if (!target.ok()) {
+        return target.status();
+    }
+    for (const std::filesystem::path& path : options.models) {
+        const Result<Model> model = Model::load(path, {options.target});
+        if (!model.ok()) {
+            return model.status();
+        }
+    }
+    return {};
+}
+
+// A wrong answer of anybody's is in the report, and must not pass for a success.
+bool any_is_wrong(const Report& report) {
+    const auto wrong = [](const auto& row) { return row.problem.starts_with("wrong answer"); };
+    return std::any_of(report.networks.begin(), report.networks.end(), wrong) ||
+           std::any_of(report.kernels.begin(), report.kernels.end(), wrong);
+}
+
+Result<int> measure(const Options& options) {
+    SLUICE_RETURN_IF_ERROR(check_before(options));
+    const int cores = count_cores();
+    if (options.pins) {
+        SLUICE_RETURN_IF_ERROR(
+            pin_to_first_cpus(options.command == Command::kernels ? 1 : options.threads));
+    }
+    Report report;
+    report.machine = measure_machine(cores);
+    SLUICE_RETURN_IF_ERROR(print(describe(report.machine) + "\n\n"));
+    if (options.command == Command::networks) {
+        SLUICE_RETURN_IF_ERROR(time_networks(options, report));
+    }
+    if (options.command == Command::kernels || options.html) {
+        SLUICE_RETURN_IF_ERROR(time_kernels(options, report));
+    }
+    SLUICE_RETURN_IF_ERROR(write(options.json, to_json(report)));
+    SLUICE_RETURN_IF_ERROR(write(options.markdown, to_markdown(report)));
+    SLUICE_RETURN_IF_ERROR(write(options.html, to_html(report)));
+    return any_is_wrong(report) ? failure : success;
+}
+
+Result<int> run(int argc, const char* const* argv) {
+    SLUICE_RETURN_IF_ERROR(classify::check_standard_streams());
+    const Result<Options> options = parse_options(argc, argv);
+    if (!options.ok()) {
+        return options.status();
+    }
+    if (options.value().message) {
+        SLUICE_RETURN_IF_ERROR(print(*options.value().message));
+        return success;
+    }
+    if (options.value().command == Command::worker) {
+        return run_worker();
+    }
+    return measure(options.value());
+}
+
+}  // namespace
+}  // namespace sluice::benchmark
+
+int main(int argc, char** argv) {
+    using namespace sluice;
+    try {
+        const Result<int> code = benchmark::run(argc, argv);
+        if (code.ok()) {
+            return code.value();
+        }
+        benchmark::print_failure(code.status());
+    } catch (const std::exception& exception) {
+        // Not enough memory, in practice: nothing else here throws.
+        benchmark::print_failure(Status::error(exception.what(), "free some memory"));
+    }
+    return benchmark::failure;
+}

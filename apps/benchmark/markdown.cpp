@@ -1,0 +1,51 @@
+#include "benchmark/markdown.h"
+
+#include "benchmark/report_tables.h"
+#include "benchmark/table.h"
+
+namespace sluice::benchmark {
+
+std::string network_method() {
+    return "Each engine runs in a process of its own, all on the same cores, in turns of about 40 "
+           "ms, after the scores of all inputs agreed within 0.1% of the largest; one that "
+           "disagrees gets no times. Times are of a run of the batch, MACs of a picture. Engines "
+           "other than ours compute every MAC, the LCCL branches among them. Peak memory is of the "
+           "whole process, for the peers with Python and numpy in it. Load is from reading the file "
+           "to the first scores; ncnn's conversion from ONNX is not in it. Each engine has its best "
+           "settings for float32: ONNX Runtime all optimisations, OpenVINO its latency hint, ncnn "
+           "its defaults, Winograd among them, and one picture at a time.";
+}
+
+std::string kernel_method() {
+    return "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in, one "
+           "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only. The column against "
+           "proportional says how much longer a kernel takes than its time at density 1 times the "
+           "share of active positions. Answers are first compared with scalar loops.";
+}
+
+std::string layer_method() {
+    return "One thread, picture by picture. Theoretical is dense MACs over executed MACs, the "
+           "branch's counted. Realised is the time of our dense kernel on the same shape over that "
+           "of all steps of the gated layer: branch, position list, convolution, and constants at "
+           "skipped positions. Both are measured in turns.";
+}
+
+std::string to_markdown(const Report& report) {
+    std::string text = "# Benchmarks\n\nWritten by `apps/benchmark`. " + describe(report.machine) +
+                       ". All figures are fp32.\n";
+    if (!report.networks.empty()) {
+        text += "\n## Networks\n\n" + network_method() + "\n\n" +
+                to_markdown(network_table(report.networks, report.machine));
+    }
+    if (!report.layers.empty()) {
+        text += "\n## Gated layers\n\n" + layer_method() + "\n\n" +
+                to_markdown(layer_table(report.layers));
+    }
+    if (!report.kernels.empty()) {
+        text += "\n## Kernels\n\n" + kernel_method() + "\n\n" +
+                to_markdown(kernel_table(report.kernels, report.machine));
+    }
+    return text;
+}
+
+}  // namespace sluice::benchmark

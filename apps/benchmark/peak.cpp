@@ -1,0 +1,217 @@
+#include "benchmark/peak.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace sluice::benchmark {
+namespace {
+
+/// Independent sums: two pipes of at most six cycles' latency, and all fit the 16 registers of AVX2.
+constexpr int chains = 12;
+constexpr int bursts = 40;
+constexpr std::int64_t rounds_a_burst = 200'000;
+
+// Neither value lets a sum overflow or become denormal, and the compiler knows neither.
+volatile float factor = 0.999f;
+volatile float addend = 0.001f;
+volatile float sink;
+
+struct Fma {
+    float (*run)(std::int64_t rounds);
+    int lanes;
+};
+
+double seconds_of(const Fma& fma) {
+    const auto start = std::chrono::steady_clock::now();
+    sink = fma.run(rounds_a_burst);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    return elapsed.count();
+}
+
+#if defined(__x86_64__)
+
+// Written out for each width, because a function compiled for one cannot take the other's types.
+__attribute__((target("avx512f"))) float fma_avx512(std::int64_t rounds) {
+    const __m512 a = _mm512_set1_ps(factor), b = _mm512_set1_ps(addend);
+    __m512 sums[chains];
+    for (int i = 0; i < chains; ++i) {
+        sums[i] = _mm512_set1_ps(static_cast<float>(i));
+    }
+    for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (int i = 0; i < chains; ++i) {
+            sums[i] = _mm512_fmadd_ps(sums[i], a, b);
+        }
+    }
+    float total = 0;
+    for (const __m512& sum : sums) {
+        total += _mm512_cvtss_f32(sum);
+    }
+    return total;
+}
+
+__attribute__((target("avx2,fma"))) float fma_avx2(std::int64_t rounds) {
+    const __m256 a = _mm256_set1_ps(factor), b = _mm256_set1_ps(addend);
+    __m256 sums[chains];
+    for (int i = 0; i < chains; ++i) {
+        sums[i] = _mm256_set1_ps(static_cast<float>(i));
+    }
+    for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (int i = 0; i < chains; ++i) {
+            sums[i] = _mm256_fmadd_ps(sums[i], a, b);
+        }
+    }
+    float total = 0;
+    for (const __m256& sum : sums) {
+        total += _mm256_cvtss_f32(sum);
+    }
+    return total;
+}
+
+#endif
+
+// Four lanes: fused on AArch64, and else as GCC's vectors have it.
+float fma_portable(std::int64_t rounds) {
+    using Vector = float __attribute__((vector_size(16)));
+    const float a1 = factor, b1 = addend;
+    const Vector a = {a1, a1, a1, a1}, b = {b1, b1, b1, b1};
+    Vector sums[chains];
+    for (int i = 0; i < chains; ++i) {
+        sums[i] = a * static_cast<float>(i);
+    }
+    for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (int i = 0; i < chains; ++i) {
+#if defined(__aarch64__)
+            sums[i] = Vector(vfmaq_f32(float32x4_t(b), float32x4_t(sums[i]), float32x4_t(a)));
+#else
+            sums[i] = sums[i] * a + b;
+#endif
+        }
+    }
+    float total = 0;
+    for (const Vector& sum : sums) {
+        total += sum[0];
+    }
+    return total;
+}
+
+[[gnu::always_inline]] inline std::uint64_t sum_words(const std::uint64_t* words,
+                                                      std::size_t count) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        sum += words[i];
+    }
+    return sum;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) std::uint64_t sum_avx512(const std::uint64_t* words,
+                                                            std::size_t count) {
+    std::uint64_t sum = 0;
+    __m512i sums[4] = {};
+    for (std::size_t i = 0; i + 32 <= count; i += 32) {
+#pragma GCC unroll 4
+        for (std::size_t part = 0; part < 4; ++part) {
+            sums[part] =
+                _mm512_add_epi64(sums[part], _mm512_loadu_si512(words + i + 8 * part));
+        }
+    }
+    alignas(64) std::uint64_t lanes[8];
+    for (const __m512i& part : sums) {
+        _mm512_store_si512(lanes, part);
+        sum += sum_words(lanes, 8);
+    }
+    return sum;
+}
+
+__attribute__((target("avx2"))) std::uint64_t sum_avx2(const std::uint64_t* words,
+                                                       std::size_t count) {
+    std::uint64_t sum = 0;
+    __m256i sums[4] = {};
+    for (std::size_t i = 0; i + 16 <= count; i += 16) {
+#pragma GCC unroll 4
+        for (std::size_t part = 0; part < 4; ++part) {
+            const auto* from = reinterpret_cast<const __m256i*>(words + i + 4 * part);
+            sums[part] = _mm256_add_epi64(sums[part], _mm256_loadu_si256(from));
+        }
+    }
+    alignas(32) std::uint64_t lanes[4];
+    for (const __m256i& part : sums) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(lanes), part);
+        sum += sum_words(lanes, 4);
+    }
+    return sum;
+}
+#endif
+
+std::uint64_t sum_portable(const std::uint64_t* words, std::size_t count) {
+    return sum_words(words, count);
+}
+
+using Sum = std::uint64_t (*)(const std::uint64_t*, std::size_t);
+
+Sum choose_sum() {
+#if defined(__x86_64__)
+    if (cpu_has("avx512f")) {
+        return sum_avx512;
+    }
+    if (cpu_has("avx2")) {
+        return sum_avx2;
+    }
+#endif
+    return sum_portable;
+}
+
+}  // namespace
+
+double measure_fma_peak() {
+    std::vector<Fma> known = {{fma_portable, 4}};
+#if defined(__x86_64__)
+    if (cpu_has("avx512f")) {
+        known.push_back({fma_avx512, 16});
+    }
+    if (cpu_has("avx2,fma")) {
+        known.push_back({fma_avx2, 8});
+    }
+#endif
+    double best = 0;
+    for (const Fma& fma : known) {
+        const double operations = 2.0 * chains * fma.lanes * static_cast<double>(rounds_a_burst);
+        for (int burst = 0; burst < bursts; ++burst) {
+            best = std::max(best, operations / seconds_of(fma) / 1e9);
+        }
+    }
+    return best;
+}
+
+double measure_read_gbps(std::size_t bytes) {
+    const std::vector<std::uint64_t> words(bytes / sizeof(std::uint64_t), 1);
+    const Sum sum = choose_sum();
+    constexpr std::size_t bytes_a_pass = std::size_t{1} << 28;
+    const std::size_t repeats = std::max<std::size_t>(1, bytes_a_pass / bytes);
+    volatile std::uint64_t result = 0;
+    double best = 0;
+    for (int pass = 0; pass < 6; ++pass) {
+        const auto start = std::chrono::steady_clock::now();
+        for (std::size_t i = 0; i < repeats; ++i) {
+            result = result + sum(words.data(), words.size());
+        }
+        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+        best = std::max(best, static_cast<double>(repeats * bytes) / elapsed.count() / 1e9);
+    }
+    return best;
+}
+
+}  // namespace sluice::benchmark

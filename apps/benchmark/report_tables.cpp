@@ -1,0 +1,125 @@
+#include "benchmark/report_tables.h"
+
+namespace sluice::benchmark {
+namespace {
+
+std::string agreement(const NetworkResult& row) {
+    if (!row.problem.empty()) {
+        return row.problem;
+    }
+    return row.agrees ? "agrees" : "not compared";
+}
+
+std::string name_of(const NetworkResult& row) {
+    return row.network + (row.weights == "trained" ? "" : " (" + row.weights + " weights)");
+}
+
+std::string kind_of(const KernelResult& row) {
+    return row.family + (row.shape_class == "any" ? ", generic" : "");
+}
+
+}  // namespace
+
+Table network_table(std::span<const NetworkResult> rows, const Machine& machine) {
+    Table table{{"network", "variant", "engine", "inputs", "threads", "batch", "ms", "p10", "p90",
+                 "MMACs executed", "GFLOPS", "of peak", "peak MB", "load ms", "answer"},
+                4,
+                true,
+                {}};
+    for (const NetworkResult& row : rows) {
+        const std::string engine = row.engine + (row.target.empty() ? "" : " " + row.target);
+        std::vector<std::string> cells = {name_of(row),
+                                          row.variant,
+                                          engine,
+                                          row.inputs,
+                                          std::to_string(row.threads),
+                                          std::to_string(row.batch)};
+        if (row.times) {
+            const double share = row.gflops() / (machine.fma_peak_gflops * row.threads);
+            for (const std::string& cell :
+                 {fixed(row.times->median_ms, 3), fixed(row.times->p10_ms, 3),
+                  fixed(row.times->p90_ms, 3), fixed(row.macs_executed / 1e6, 2),
+                  fixed(row.gflops(), 1), percent(share), fixed(row.peak_rss_mb, 1),
+                  fixed(row.load_ms, 1)}) {
+                cells.push_back(cell);
+            }
+        } else {
+            cells.resize(table.head.size() - 1, "-");
+        }
+        cells.push_back(agreement(row));
+        table.rows.push_back(cells);
+    }
+    return table;
+}
+
+Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
+    Table table{{"layer", "kernel", "target", "density", "us", "p10", "p90", "GFLOPS", "of peak",
+                 "against proportional", "remark"},
+                3,
+                true,
+                {}};
+    for (const KernelResult& row : rows) {
+        const std::string layer = std::to_string(row.height) + "x" + std::to_string(row.width) +
+                                  "x" + std::to_string(row.channels);
+        std::vector<std::string> cells = {layer, kind_of(row), row.target};
+        if (row.times) {
+            const std::string sign = row.departure.value_or(0) > 0 ? "+" : "";
+            for (const std::string& cell :
+                 {fixed(row.density, 2), fixed(row.times->median_ms * 1000, 1),
+                  fixed(row.times->p10_ms * 1000, 1), fixed(row.times->p90_ms * 1000, 1),
+                  fixed(row.gflops(), 1), percent(row.gflops() / machine.fma_peak_gflops),
+                  row.departure ? sign + percent(*row.departure) : "-"}) {
+                cells.push_back(cell);
+            }
+        } else {
+            cells.resize(table.head.size() - 1, "-");
+        }
+        cells.push_back(row.problem);
+        table.rows.push_back(cells);
+    }
+    return table;
+}
+
+Table layer_table(std::span<const LayerResult> rows) {
+    Table table{{"network", "layer", "shape", "density", "dense us", "gated us", "of these branch",
+                 "theoretical", "realised", "kept"},
+                3,
+                false,
+                {}};
+    for (const LayerResult& row : rows) {
+        table.rows.push_back({row.network, row.layer, row.shape, fixed(row.density, 3),
+                              fixed(row.dense_ms * 1000, 1), fixed(row.gated_ms * 1000, 1),
+                              fixed(row.branch_ms * 1000, 1), fixed(row.theoretical, 2) + "x",
+                              fixed(row.realised(), 2) + "x",
+                              percent(row.realised() / row.theoretical)});
+    }
+    return table;
+}
+
+Table step_table(std::span<const StepResult> rows, const Machine& machine) {
+    Table table{{"network", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"},
+                4,
+                false,
+                {}};
+    for (const StepResult& row : rows) {
+        double whole = 0;
+        for (const StepResult& other : rows) {
+            whole += other.network == row.network ? other.ms : 0;
+        }
+        const double rate = row.macs > 0 ? gflops(row.macs, row.ms) : 0;
+        table.rows.push_back({row.network, row.node, row.kernel, row.shape,
+                              fixed(row.ms * 1000, 1), percent(row.ms / whole),
+                              row.macs > 0 ? fixed(rate, 1) : "-",
+                              row.macs > 0 ? percent(rate / machine.fma_peak_gflops) : "-"});
+    }
+    return table;
+}
+
+std::string describe(const Machine& machine) {
+    return machine.cpu + ", " + std::to_string(machine.cores) +
+           (machine.cores == 1 ? " core" : " cores") + "; of one core: FMA peak " +
+           fixed(machine.fma_peak_gflops, 1) + " GFLOPS, reads " + fixed(machine.cache_gbps, 0) +
+           " GB/s from cache and " + fixed(machine.memory_gbps, 0) + " GB/s from memory";
+}
+
+}  // namespace sluice::benchmark

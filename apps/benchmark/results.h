@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "benchmark/machine.h"
+#include "benchmark/statistics.h"
+
+namespace sluice::benchmark {
+
+/// One engine on one model file.
+struct NetworkResult {
+    std::string network;  ///< the file's name without its variant: "resnet20_cifar10"
+    std::string variant;  ///< "lccl" where it has gates, else "dense"
+    std::string weights;  ///< "trained" or "synthetic"
+    std::string inputs;   ///< "pictures" or "random normal"
+    std::string engine;
+    std::string version;
+    std::string target;  ///< of our kernels; empty for others
+    int threads = 1;
+    int batch = 1;
+    std::optional<Times> times;  ///< of a run of the batch; none where the answer was wrong
+    std::int64_t macs = 0;       ///< a picture, without LCCL branches
+    double macs_executed = 0;    ///< a picture, branches included, the mean over the inputs
+    double peak_rss_mb = 0;      ///< of the engine's process
+    double idle_rss_mb = 0;      ///< before it loaded the engine: for peers, Python and numpy
+    double load_ms = 0;          ///< from reading the file to the first scores
+    std::optional<bool> agrees;  ///< none where no second engine answered
+    std::string problem;         ///< why there are no times
+
+    double gflops() const;  ///< of executed work; 0 without times
+};
+
+/// One kernel of the registry on one layer shape: 3x3, stride 1, as many channels out as in.
+struct KernelResult {
+    std::string kernel;
+    std::string family;
+    std::string shape_class;  ///< "any": shape-generic
+    std::string target;
+    int height = 0;
+    int width = 0;
+    int channels = 0;
+    double density = 1;        ///< asked for
+    std::int64_t active = 0;   ///< positions computed, of height * width
+    std::optional<Times> times;
+    std::optional<double> departure;  ///< from proportional time: 0.05 where it takes 5% longer
+    std::string problem;
+
+    double macs() const { return 9.0 * channels * channels * static_cast<double>(active); }
+    double gflops() const;
+    /// float32 operations a byte, where input, weights and outputs are moved once.
+    double intensity() const;
+};
+
+/// One gated layer inside a network: all steps of its convolution, and of its branch where that is
+/// a kernel of its own.
+struct LayerResult {
+    std::string network;
+    std::string layer;
+    std::string shape;
+    double density = 1;
+    double gated_ms = 0;
+    double branch_ms = 0;  ///< of gated_ms
+    double dense_ms = 0;   ///< of our dense kernel on the same shape, in turn with the network
+    double theoretical = 1;  ///< dense MACs / executed MACs, branch included
+
+    double realised() const { return dense_ms / gated_ms; }
+};
+
+/// One step of a network's plan.
+struct StepResult {
+    std::string network;
+    std::string node;
+    std::string kernel;
+    std::string shape;
+    double ms = 0;
+    double macs = 0;  ///< executed
+};
+
+struct Report {
+    Machine machine;
+    std::vector<NetworkResult> networks;
+    std::vector<KernelResult> kernels;
+    std::vector<LayerResult> layers;
+    std::vector<StepResult> steps;
+};
+
+}  // namespace sluice::benchmark
