@@ -7,50 +7,63 @@ namespace {
 using namespace Halide;
 
 /// Which outputs of a gated layer to compute: the positions of a gate map, y << 16 | x, in two
-/// lists in row-major order, those whose gate is not zero and those whose gate is. A prefix sum
-/// over the open gates tells each position its place (Blelloch, "Prefix Sums and Their
-/// Applications", 1990, stream compaction).
+/// lists in row-major order, those whose gate is not zero and those whose gate is. Positions are
+/// taken `group` at a time: a prefix sum over the groups' open gates tells each group its place
+/// (Blelloch, "Prefix Sums and Their Applications", 1990, stream compaction), and a table gives the
+/// order inside a group for each of its masks.
 class Positions : public Generator<Positions> {
 public:
-    // Schedule.
-    GeneratorParam<int> unroll{"unroll", 4};
+    /// Positions of a row that share a mask.
+    static constexpr int group = 8;
 
     /// (x, y), strides any. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 2>> gate{"gate"};
-    /// Open positions; capacity at least width * height. Values beyond them are undefined.
+    /// Open positions; capacity at least width * height + `group`. Values beyond them are undefined.
     Output<Buffer<uint32_t, 1>> active{"active"};
-    /// Closed positions; capacity at least width * height + 1. Values beyond them are undefined.
+    /// Closed positions; likewise.
     Output<Buffer<uint32_t, 1>> skipped{"skipped"};
     /// [2]: the numbers of open and of closed positions.
     Output<Buffer<int32_t, 1>> counts{"counts"};
-    /// Scratch: entry i is the number of open positions before position i; capacity at least
-    /// width * height + 1.
-    Output<Buffer<int32_t, 1>> offsets{"offsets"};
+    /// Scratch, (2, group): the number of open positions before the group, and its mask; capacity at
+    /// least ceil(width / `group`) * height + 1 groups.
+    Output<Buffer<int32_t, 2>> groups{"groups"};
 
     void generate() {
         Expr width = gate.dim(0).extent(), height = gate.dim(1).extent();
-        map = RDom(0, width, 0, height, "map");
-        Expr index = map.y * width + map.x;
+        Expr per_row = (width + group - 1) / group;
+        scan = RDom(0, per_row, 0, height, "scan");
+        lanes = RDom(0, group, "lanes");
+        Expr first = scan.x * group, index = scan.y * per_row + scan.x;
+
         // On the bits, less the sign: a comparison of floats may be ordered, and drop a NaN.
-        Expr open = (reinterpret<uint32_t>(gate(map.x, map.y)) << 1) != 0;
-        offsets(i) = undef<int32_t>();
-        offsets(0) = 0;
-        offsets(index + 1) = offsets(index) + cast<int32_t>(open);
+        Expr at = unsafe_promise_clamped(min(j * group + lanes, width - 1), 0, width - 1);
+        Expr open = (reinterpret<uint32_t>(gate(at, y)) << 1) != 0 && j * group + lanes < width;
+        mask(j, y) += select(open, cast<int32_t>(1) << lanes, 0);
 
-        // Each position is written to both lists, at the place that it would have: where it does
-        // not belong, the next that does overwrites it.
-        Expr position = cast<uint32_t>(map.y << 16 | map.x);
-        Expr place = unsafe_promise_clamped(offsets(index), 0, index);
+        Buffer<uint8_t> order = make_order(), count = make_count();
+        groups(i, g) = undef<int32_t>();
+        groups(0, 0) = 0;
+        groups(1, index) = mask(scan.x, scan.y);
+        groups(0, index + 1) =
+            groups(0, index) + cast<int32_t>(count(as_mask(groups(1, index))));
+
+        // A group is written whole: what follows its own positions, the next group overwrites.
+        write = RDom(0, group, 0, per_row, 0, height, "write");
+        Expr from = write.y * group, number = write.z * per_row + write.y;
+        Expr bits = groups(1, number);
+        Expr valid = (1 << min(width - from, group)) - 1;
+        Expr position = cast<uint32_t>(write.z << 16 | from);
+        Expr place = unsafe_promise_clamped(groups(0, number), 0, write.z * width + from);
         active(i) = undef<uint32_t>();
-        active(place) = position;
+        active(place + write.x) = position + order(write.x, as_mask(bits));
         skipped(i) = undef<uint32_t>();
-        skipped(index - place) = position;
+        skipped(write.z * width + from - place + write.x) =
+            position + order(write.x, as_mask(valid & ~bits));
 
-        Expr total = width * height;
-        Expr open_count = unsafe_promise_clamped(offsets(total), 0, total);
+        Expr total = groups(0, height * per_row);
         counts(i) = undef<int32_t>();
-        counts(0) = open_count;
-        counts(1) = total - open_count;
+        counts(0) = total;
+        counts(1) = width * height - total;
     }
 
     void schedule() {
@@ -58,14 +71,40 @@ public:
         active.dim(0).set_min(0);
         skipped.dim(0).set_min(0);
         counts.dim(0).set_bounds(0, 2);
-        offsets.dim(0).set_min(0);
+        groups.dim(0).set_bounds(0, 2).dim(1).set_min(0).set_stride(2);
         sluice::schedules::schedule_positions(
-            {active, skipped, counts, offsets, map, gate.dim(0).stride()}, {unroll});
+            {active, skipped, counts, groups, mask, scan, lanes, write, gate.dim(0).stride()});
     }
 
 private:
-    Var i{"i"};
-    RDom map;
+    static Expr as_mask(Expr bits) { return unsafe_promise_clamped(bits, 0, (1 << group) - 1); }
+
+    /// (n, mask): the n-th of the mask's bits that are set; 0 where there are fewer.
+    static Buffer<uint8_t> make_order() {
+        Buffer<uint8_t> order(group, 1 << group);
+        order.fill(0);
+        for (int bits = 0; bits < 1 << group; ++bits) {
+            for (int bit = 0, n = 0; bit < group; ++bit) {
+                if (bits >> bit & 1) {
+                    order(n++, bits) = uint8_t(bit);
+                }
+            }
+        }
+        return order;
+    }
+
+    /// (mask): how many of its bits are set.
+    static Buffer<uint8_t> make_count() {
+        Buffer<uint8_t> count(1 << group);
+        for (int bits = 0; bits < 1 << group; ++bits) {
+            count(bits) = uint8_t(__builtin_popcount(unsigned(bits)));
+        }
+        return count;
+    }
+
+    Var i{"i"}, g{"g"}, j{"j"}, y{"y"};
+    Func mask{"mask"};
+    RDom scan, lanes, write;
 };
 
 }  // namespace

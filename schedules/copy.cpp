@@ -7,6 +7,9 @@ using Halide::TailStrategy;
 void schedule_copy(CopyFuncs f, const CopyParams& p) {
     f.output.specialize(f.in0 == 1 && f.out0 == 1)
         .vectorize(f.d0, p.lanes, TailStrategy::GuardWithIf);
+    // One value for a whole row: a border.
+    f.output.specialize(f.in0 == 0 && f.out0 == 1)
+        .vectorize(f.d0, p.lanes, TailStrategy::GuardWithIf);
     f.output.specialize(f.in1 == 1 && f.out1 == 1)
         .reorder(f.d1, f.d0)
         .vectorize(f.d1, p.lanes, TailStrategy::GuardWithIf);

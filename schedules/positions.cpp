@@ -2,17 +2,23 @@
 
 namespace sluice::schedules {
 
-// Serial in all loops: a place depends on every gate before it, and what a position writes where it
-// does not belong stands until the next write. Each place is read once for both lists.
-void schedule_positions(PositionsFuncs f, const PositionsParams& p) {
-    f.offsets.compute_root();
-    f.offsets.update(0).unscheduled();
-    f.offsets.update(1).specialize(f.stride_x == 1).unroll(f.map.x, p.unroll);
+// Serial over the groups, because a place depends on every group before it and what a group writes
+// beyond its own positions stands until the next one's; a vector inside a group.
+void schedule_positions(PositionsFuncs f) {
+    f.groups.compute_root();
+    for (int update : {0, 1, 2}) {
+        f.groups.update(update).unscheduled();
+    }
+    f.mask.compute_at(f.groups, f.scan.x).store_in(Halide::MemoryType::Register);
+    f.mask.update().atomic().vectorize(f.lanes.x);
+    f.mask.update().specialize(f.stride_x == 1);
+
+    // Lanes of one write never meet, which the index, read from memory, does not show.
     f.active.compute_root();
-    f.active.update(0).unroll(f.map.x, p.unroll);
+    f.active.update().allow_race_conditions().vectorize(f.write.x);
     f.skipped.compute_root();
-    f.skipped.update(0).unroll(f.map.x, p.unroll);
-    f.skipped.update(0).compute_with(f.active.update(0), f.map.x);
+    f.skipped.update().allow_race_conditions().vectorize(f.write.x);
+    f.skipped.update().compute_with(f.active.update(), f.write.y);
     f.counts.compute_root();
 }
 

@@ -4,19 +4,17 @@
 
 namespace sluice::schedules {
 
-/// The number lives in schedules/tuned/<target>.json.
-struct PositionsParams {
-    int unroll;  ///< positions of a row a loop iteration
-};
-
-/// What schedule_positions arranges: four outputs. `offsets` is a scan over `map`, row after row,
-/// and the other three read it.
+/// What schedule_positions arranges: four outputs. `groups` is a scan, row after row, and the other
+/// three read it.
 struct PositionsFuncs {
-    Halide::Func active, skipped, counts, offsets;
-    Halide::RDom map;
-    Halide::Expr stride_x;  ///< of the gate map
+    Halide::Func active, skipped, counts, groups;
+    Halide::Func mask;           ///< (group of the row, y), sums over `lanes`
+    Halide::RDom scan;           ///< x: group of the row, y: row
+    Halide::RDom lanes;          ///< positions of a group
+    Halide::RDom write;          ///< x: position of the group, y: group of the row, z: row
+    Halide::Expr stride_x;       ///< of the gate map
 };
 
-void schedule_positions(PositionsFuncs funcs, const PositionsParams& params);
+void schedule_positions(PositionsFuncs funcs);
 
 }  // namespace sluice::schedules

@@ -13,6 +13,7 @@ using namespace sluice::kernel_test;
 
 namespace {
 
+constexpr int group = 8;  // positions of a row that the kernel takes at once
 constexpr std::uint32_t untouched = 0xdeadbeef;
 
 /// Strides of the gate map in floats.
@@ -49,15 +50,16 @@ void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open,
                                                        int(expected_skipped.size())};
 
     const std::vector<float> gate = make_gate(map, open, rng);
-    const int size = map.height * map.width;
+    const int capacity = map.height * map.width + group;
+    const int groups = (map.width + group - 1) / group * map.height + 1;
     const std::size_t margin = 16;
-    std::vector<std::uint32_t> active(std::size_t(size) + margin, untouched);
-    std::vector<std::uint32_t> skipped(std::size_t(size) + 1 + margin, untouched);
-    std::vector<std::int32_t> counts(2 + margin, -7), offsets(std::size_t(size) + 1 + margin, -7);
+    std::vector<std::uint32_t> active(std::size_t(capacity) + margin, untouched);
+    std::vector<std::uint32_t> skipped(std::size_t(capacity) + margin, untouched);
+    std::vector<std::int32_t> counts(2 + margin, -7), masks(2 * std::size_t(groups) + margin, -7);
     View g(gate.data(), {{map.width, map.stride_x}, {map.height, map.stride_y}});
-    View a(active.data(), {{size, 1}}), s(skipped.data(), {{size + 1, 1}});
-    View c(counts.data(), {{2, 1}}), o(offsets.data(), {{size + 1, 1}});
-    REQUIRE(call(kernel, g, a, s, c, o) == 0);
+    View a(active.data(), {{capacity, 1}}), s(skipped.data(), {{capacity, 1}});
+    View c(counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
+    REQUIRE(call(kernel, g, a, s, c, m) == 0);
 
     CHECK(std::vector<std::int32_t>(counts.begin(), counts.begin() + 2) == expected_counts);
     CHECK(std::vector(active.begin(), active.begin() + std::ptrdiff_t(expected_active.size())) ==
@@ -65,10 +67,10 @@ void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open,
     CHECK(std::vector(skipped.begin(), skipped.begin() + std::ptrdiff_t(expected_skipped.size())) ==
           expected_skipped);
     for (std::size_t i = 0; i < margin; ++i) {
-        CHECK(active[std::size_t(size) + i] == untouched);
-        CHECK(skipped[std::size_t(size) + 1 + i] == untouched);
+        CHECK(active[std::size_t(capacity) + i] == untouched);
+        CHECK(skipped[std::size_t(capacity) + i] == untouched);
         CHECK(counts[2 + i] == -7);
-        CHECK(offsets[std::size_t(size) + 1 + i] == -7);
+        CHECK(masks[2 * std::size_t(groups) + i] == -7);
     }
 }
 
@@ -123,12 +125,14 @@ TEST_CASE("positions kernels read a gate map that lies column by column") {
                 expected.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
             }
         }
-        std::vector<std::uint32_t> active(gate.size()), skipped(gate.size() + 1);
-        std::vector<std::int32_t> counts(2), offsets(gate.size() + 1);
+        const int capacity = height * width + group;
+        const int groups = (width + group - 1) / group * height + 1;
+        std::vector<std::uint32_t> active(height * width + group), skipped(active);
+        std::vector<std::int32_t> counts(2), masks(2 * std::size_t(groups));
         View g(gate.data(), {{width, height}, {height, 1}});
-        View a(active.data(), {{int(active.size()), 1}}), s(skipped.data(), {{int(skipped.size()), 1}});
-        View c(counts.data(), {{2, 1}}), o(offsets.data(), {{int(offsets.size()), 1}});
-        REQUIRE(call(kernel, g, a, s, c, o) == 0);
+        View a(active.data(), {{capacity, 1}}), s(skipped.data(), {{capacity, 1}});
+        View c(counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
+        REQUIRE(call(kernel, g, a, s, c, m) == 0);
         REQUIRE(counts[0] == int(expected.size()));
         active.resize(expected.size());
         CHECK(active == expected);
