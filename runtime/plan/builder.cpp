@@ -93,6 +93,14 @@ bool Builder::only_convolutions(ValueId id) const {
     return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
 }
 
+bool Builder::only_copied(ValueId id) const {
+    return std::none_of(graph.nodes.begin(), graph.nodes.end(), [id](const Node& node) {
+        const bool copies = node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
+                            node.op == Op::transpose || node.op == Op::expand;
+        return !copies && std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
+    });
+}
+
 const Layout& Builder::allocate_input(const Node& node) {
     const ValueId id = node.outputs[0];
     if (picture_shape(id).size() != 3 || !only_convolutions(id)) {
@@ -101,26 +109,22 @@ const Layout& Builder::allocate_input(const Node& node) {
     return settle(node, picture_layout(id, picture_shape(id)[0]), true);
 }
 
-/// Records a layout and emits the step that clears what its writer leaves.
-const Layout& Builder::settle(const Node& node, Layout layout, bool writes_all_lanes) {
-    Step clear;
-    clear.node = node.name;
-    const std::int64_t elements = blocks_.back().elements;
+/// Says which elements of the last block its writer leaves at zero.
+void Builder::keep_zeros(const Layout& layout, bool writes_all_lanes) {
     const auto& h = layout.halo;
-    if (layout.is_picture() && !writes_all_lanes && layout.pitch() != layout.channels()) {
-        clear.clears.push_back({layout.index, 0, elements, 1, 0});
-    } else if (layout.is_picture() && (h[0] || h[1] || h[2] || h[3])) {
-        // Above with the first row's left; between rows, right and left meet; below with the last.
-        const std::int64_t inner = layout.width() * layout.pitch();
-        const std::int64_t end = layout.origin + (layout.height() - 1) * layout.row() + inner;
-        clear.clears.push_back({layout.index, 0, layout.origin, 1, 0});
-        clear.clears.push_back({layout.index, layout.origin + inner, layout.row() - inner,
-                                layout.height() - 1, layout.row()});
-        clear.clears.push_back({layout.index, end, elements - end, 1, 0});
+    const bool spares_lanes = !writes_all_lanes && layout.pitch() != layout.channels();
+    if (!spares_lanes && !h[0] && !h[1] && !h[2] && !h[3]) {
+        return;
     }
-    if (!clear.clears.empty()) {
-        clear.shape = to_string(Shape{elements});
-        emit(std::move(clear));
+    const std::array<std::int64_t, 6> written = {
+        layout.origin, spares_lanes ? layout.channels() : layout.pitch(), layout.pitch(),
+        layout.width(), layout.row(), layout.height()};
+    blocks_.back().zeros = zeros_.emplace(written, int(zeros_.size())).first->second;
+}
+
+const Layout& Builder::settle(const Node& node, Layout layout, bool writes_all_lanes) {
+    if (layout.is_picture()) {
+        keep_zeros(layout, writes_all_lanes);
     }
     std::optional<Layout>& place = layouts_[std::size_t(node.outputs[0])];
     place = std::move(layout);
@@ -130,6 +134,16 @@ const Layout& Builder::settle(const Node& node, Layout layout, bool writes_all_l
 Buffer Builder::scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes) {
     blocks_.push_back({elements});
     return {Memory::arena, int(blocks_.size()) - 1, 0, type, std::move(axes)};
+}
+
+Buffer Builder::scratch_picture(std::int64_t channels, std::int64_t width, std::int64_t height) {
+    const std::int64_t pitch = channel_pitch(channels);
+    Layout layout;
+    layout.index = int(blocks_.size());
+    layout.axes = {{channels, 1}, {height, width * pitch}, {width, pitch}};
+    blocks_.push_back({width * height * pitch});
+    keep_zeros(layout, false);
+    return pixels(layout, pitch);
 }
 
 Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
@@ -172,13 +186,16 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     if (const auto found = gate_lists_.find(key); found != gate_lists_.end()) {
         return found->second;
     }
+    // The kernel takes positions of a row by eights, and writes that many at once.
+    constexpr std::int64_t group = 8;
     const Layout& map = layout(gate);
-    const std::int64_t count = map.height() * map.width();
+    const std::int64_t capacity = map.height() * map.width() + group;
+    const std::int64_t groups = round_up(map.width(), group) / group * map.height() + 1;
     const auto u32 = halide_type_of<std::uint32_t>();
     const auto i32 = halide_type_of<std::int32_t>();
     GateLists lists;
-    lists.active = scratch(count, u32, {{count, 1}});
-    lists.skipped = scratch(count + 1, u32, {{count + 1, 1}});
+    lists.active = scratch(capacity, u32, {{capacity, 1}});
+    lists.skipped = scratch(capacity, u32, {{capacity, 1}});
     lists.active_count = scratch(2, i32, {{2, 1}});
     lists.skipped_count = lists.active_count;
     lists.skipped_count.offset += 1;
@@ -190,7 +207,7 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     step.node = node.name;
     step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
     step.arguments = {values, lists.active, lists.skipped, lists.active_count,
-                      scratch(count + 1, i32, {{count + 1, 1}})};
+                      scratch(2 * groups, i32, {{2, 1}, {groups, 2}})};
     emit(std::move(step));
     return gate_lists_[key] = lists;
 }
@@ -220,9 +237,6 @@ void Builder::emit(Step step) {
         if (const Buffer* buffer = std::get_if<Buffer>(&argument)) {
             use(*buffer);
         }
-    }
-    for (const ClearRegion& clear : step.clears) {
-        use({Memory::arena, clear.block, 0, {}, {}});
     }
     if (step.list.argument >= 0 && step.list.static_count < 0) {
         use(step.list.count);
@@ -254,9 +268,6 @@ Status Builder::finish() {
             }
         }
         place(step.list.count);
-        for (ClearRegion& clear : step.clears) {
-            clear.offset += blocks_[std::size_t(clear.block)].offset;
-        }
     }
     for (GateSource& source : plan.gate_sources) {
         place(source.values);

@@ -52,16 +52,20 @@ public:
     Shape picture_shape(ValueId id) const;
     std::int64_t channel_pitch(std::int64_t channels) const { return round_up(channels, lanes); }
 
-    /// Memory for a node's output. A step that clears it, or its halo, comes first where it has
-    /// one or where the node does not write all lanes of the pitch.
+    /// Memory for a node's output: its halo, and the lanes of the pitch that the node does not
+    /// write, are zeros.
     const Layout& allocate(const Node& node, bool writes_all_lanes);
     /// Memory for an input of the graph (the output of `node`). One that convolutions alone read
     /// has no lanes beside its channels.
     const Layout& allocate_input(const Node& node);
+    /// Whether all readers of a value copy it, from any strides.
+    bool only_copied(ValueId id) const;
     /// Lets a value share the memory of another.
     void alias(ValueId id, Layout layout) { layouts_[std::size_t(id)] = std::move(layout); }
     /// Arena memory that only the next steps use.
     Buffer scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes);
+    /// The same for a picture (channel, x, y) without halo, zeros in the lanes beside its channels.
+    Buffer scratch_picture(std::int64_t channels, std::int64_t width, std::int64_t height);
 
     /// Constants of the plan, aligned.
     Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
@@ -89,11 +93,13 @@ private:
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
     const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);
+    void keep_zeros(const Layout& layout, bool writes_all_lanes);
     void use(const Buffer& buffer);
 
     std::vector<std::optional<Layout>> layouts_;
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;
+    std::map<std::array<std::int64_t, 6>, int> zeros_;
     std::vector<std::byte> constants_;
     std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;

@@ -139,21 +139,15 @@ Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t fir
 }
 
 /// A gate map a channel block becomes one a channel.
-Result<Buffer> expand_groups(Builder& builder, const Node& node, std::int64_t channels,
-                             std::int64_t pitch) {
+Result<Buffer> expand_groups(Builder& builder, const Node& node, std::int64_t channels) {
     const Layout& maps = builder.layout(node.inputs[1]);
     const std::int64_t groups = maps.channels(), width = maps.width(), height = maps.height();
-    Buffer wide = builder.scratch(width * height * pitch, halide_type_of<float>(), {});
-    Step clear;
-    clear.node = node.name;
-    clear.clears = {{wide.index, 0, width * height * pitch, 1, 0}};
-    builder.emit(std::move(clear));
-    const std::int64_t each = channels / groups;
+    const Buffer wide = builder.scratch_picture(channels, width, height);
+    const std::int64_t pitch = wide.axes[1].stride, each = channels / groups;
     Buffer from = view(maps), to = wide;
     from.axes = {{each, 0}, {groups, 1}, maps.axes[2], maps.axes[1]};
     to.axes = {{each, 1}, {groups, each}, {width, pitch}, {height, width * pitch}};
     SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, from, to));
-    wide.axes = {{pitch, 1}, {width, pitch}, {height, width * pitch}};
     return wide;
 }
 
@@ -230,7 +224,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     }
     add_gate(builder, node, macs, !expands && conv.gate != GateForm::element);
     if (expands) {
-        auto wide = expand_groups(builder, node, channels, outputs);
+        auto wide = expand_groups(builder, node, channels);
         if (!wide.ok()) {
             return wide.status();
         }

@@ -43,6 +43,21 @@ std::string extents(const Buffer& view) {
     return to_string(shape);
 }
 
+/// One value over `count` indices of an axis, from `first` on; nothing where there are none.
+Status emit_paint(Builder& builder, const Node& node, Buffer value, Buffer target, std::size_t axis,
+                  std::int64_t first, std::int64_t count) {
+    if (count <= 0) {
+        return {};
+    }
+    target.offset += first * target.axes[axis].stride;
+    target.axes[axis].extent = count;
+    value.axes = target.axes;
+    for (Axis& a : value.axes) {
+        a.stride = 0;
+    }
+    return emit_copy(builder, node, value, target);
+}
+
 }  // namespace
 
 Status emit_copy(Builder& builder, const Node& node, const Buffer& from, const Buffer& to) {
@@ -147,13 +162,18 @@ Status lower_slice(Builder& builder, const Node& node) {
         return builder.unsupported(node, "takes some pictures of the batch",
                                    "run a smaller batch instead");
     }
-    Buffer source = view(builder.layout(node.inputs[0]));
-    for (std::size_t axis = 0; axis < source.axes.size(); ++axis) {
+    Layout part = builder.layout(node.inputs[0]);
+    std::fill_n(part.halo, 4, 0);
+    for (std::size_t axis = 0; axis < part.axes.size(); ++axis) {
         const SliceRange& range = ranges.value()[axis + 1];
-        source.offset += range.start * source.axes[axis].stride;
-        source.axes[axis] = {range.count, source.axes[axis].stride * range.step};
+        part.origin += range.start * part.axes[axis].stride;
+        part.axes[axis] = {range.count, part.axes[axis].stride * range.step};
     }
-    return emit_copy(builder, node, source, view(builder.allocate(node, false)));
+    if (builder.only_copied(node.outputs[0])) {
+        builder.alias(node.outputs[0], std::move(part));
+        return {};
+    }
+    return emit_copy(builder, node, view(part), view(builder.allocate(node, false)));
 }
 
 Status lower_pad(Builder& builder, const Node& node) {
@@ -171,17 +191,17 @@ Status lower_pad(Builder& builder, const Node& node) {
     const bool has_value = node.inputs.size() > 2 && node.inputs[2] != no_value;
     const Constant* constant = has_value ? graph.constant(node.inputs[2]) : nullptr;
     const float value = constant != nullptr && constant->is_float() ? constant->floats()[0] : 0;
+    const Buffer paint = builder.add_floats({&value, 1}, {});
     Buffer source = view(builder.layout(node.inputs[0]));
     Buffer target = view(builder.allocate(node, false));
-    Buffer paint = builder.add_floats({&value, 1}, target.axes);
-    for (Axis& axis : paint.axes) {
-        axis.stride = 0;
-    }
-    SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, paint, target));
+    // Axis by axis: what is left of the target is painted before and after the source.
     for (std::size_t axis = 0; axis + 1 < rank; ++axis) {
         const std::int64_t before = pads.value()[axis + 1], after = pads.value()[rank + axis + 1];
+        SLUICE_RETURN_IF_ERROR(emit_paint(builder, node, paint, target, axis, 0, before));
         Axis& from = source.axes[axis];
         Axis& to = target.axes[axis];
+        SLUICE_RETURN_IF_ERROR(
+            emit_paint(builder, node, paint, target, axis, to.extent - after, after));
         source.offset += std::max(-before, std::int64_t{0}) * from.stride;
         target.offset += std::max(before, std::int64_t{0}) * to.stride;
         from.extent += std::min(before, std::int64_t{0}) + std::min(after, std::int64_t{0});

@@ -1,7 +1,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <cstring>
 
 #include "plan/lower.h"
 
@@ -113,14 +113,11 @@ Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& 
     return std::make_shared<const Plan>(std::move(builder.plan));
 }
 
-const char* kernel_name(const Step& step) { return step.kernel ? step.kernel->name : "clear"; }
-
 std::string explain(const Plan& plan) {
-    const auto name_of = [](const Step& step) { return std::string(kernel_name(step)); };
     std::size_t node_width = 0, kernel_width = 0, shape_width = 0;
     for (const Step& step : plan.steps) {
         node_width = std::max(node_width, step.node.size());
-        kernel_width = std::max(kernel_width, name_of(step).size());
+        kernel_width = std::max(kernel_width, std::strlen(step.kernel->name));
         shape_width = std::max(shape_width, step.shape.size());
     }
     const auto pad = [](std::string text, std::size_t width) {
@@ -137,7 +134,7 @@ std::string explain(const Plan& plan) {
         const Step& step = plan.steps[i];
         std::string number = std::to_string(i);
         number.insert(0, 4 - std::min<std::size_t>(number.size(), 4), ' ');
-        text += number + "  " + pad(step.node, node_width) + pad(name_of(step), kernel_width) +
+        text += number + "  " + pad(step.node, node_width) + pad(step.kernel->name, kernel_width) +
                 pad(step.shape, shape_width);
         if (step.macs_per_entry > 0) {
             text += std::to_string(step.macs_per_entry) + " MACs a position  ";

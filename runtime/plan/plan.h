@@ -33,7 +33,7 @@ struct Plan {
     std::vector<GateSource> gate_sources;  ///< one for each of `gates`
     std::vector<Step> steps;
     AlignedMemory constants;
-    std::size_t arena_bytes = 0;
+    std::size_t arena_bytes = 0;  ///< zeros when a session begins: halos and spare lanes stay so
     std::int64_t macs = 0;         ///< of a picture, without the branches
     std::int64_t branch_macs = 0;
 };
@@ -41,9 +41,6 @@ struct Plan {
 /// Plans an optimised graph. Fails on an operator or a form of it that no kernel computes, and on
 /// weights that are not finite, naming the node.
 Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target);
-
-/// The name of the step's kernel, or "clear".
-const char* kernel_name(const Step& step);
 
 /// A line a step: node, kernel, shape, MACs, packed bytes, remarks.
 std::string explain(const Plan& plan);

@@ -55,19 +55,12 @@ struct ListUse {
     Buffer count;                  ///< one int32 of the arena
 };
 
-/// Floats set to zero: `rows` runs of `extent`, `stride` apart, in the arena.
-struct ClearRegion {
-    int block = 0;  ///< of the arena, while planning
-    std::int64_t offset = 0, extent = 0, rows = 1, stride = 0;
-};
-
-/// One line of the plan: a call of a kernel, or a clearing of memory where `kernel` is null.
+/// One line of the plan: a call of a kernel.
 struct Step {
     const Kernel* kernel = nullptr;
     std::vector<Argument> arguments;
     Split split;
     ListUse list;
-    std::vector<ClearRegion> clears;
 
     std::int64_t macs = 0;            ///< a run, whatever the gates say
     std::int64_t macs_per_entry = 0;  ///< and for each entry of the list

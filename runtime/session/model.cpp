@@ -36,7 +36,7 @@ const std::vector<GateInfo>& Model::gates() const { return plan_->gates; }
 std::vector<StepInfo> Model::steps() const {
     std::vector<StepInfo> steps;
     for (const Step& step : plan_->steps) {
-        steps.push_back({step.node, kernel_name(step), step.shape});
+        steps.push_back({step.node, step.kernel->name, step.shape});
     }
     return steps;
 }

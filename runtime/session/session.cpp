@@ -19,7 +19,7 @@ constexpr int max_threads = 256;
 /// A step's calls, one a thread, and what the session keeps beside the plan about it.
 struct BoundStep {
     const Step* step = nullptr;
-    std::vector<BoundCall> calls;   ///< empty where it clears
+    std::vector<BoundCall> calls;
     const std::int32_t* count = nullptr;
     bool splits_list = false;
 };
@@ -88,7 +88,11 @@ struct Session::State {
     std::int64_t macs_executed = 0;
 
     State(std::shared_ptr<const Plan> plan_, int threads)
-        : plan(std::move(plan_)), arena(plan->arena_bytes), pool(threads) {}
+        : plan(std::move(plan_)), arena(plan->arena_bytes), pool(threads) {
+        if (arena.data() != nullptr) {
+            std::memset(arena.data(), 0, arena.size());
+        }
+    }
 
     void bind();
     void run_picture();
@@ -118,9 +122,6 @@ void Session::State::bind() {
         const Step& step = plan->steps[i];
         BoundStep& bound = steps[i];
         bound.step = &step;
-        if (step.kernel == nullptr) {
-            continue;
-        }
         const bool has_list = step.list.argument >= 0;
         if (has_list && step.list.static_count < 0) {
             bound.count = counter(step.list.count);
@@ -174,15 +175,7 @@ void Session::State::run_list(BoundStep& bound) {
 void Session::State::run_step(BoundStep& bound) {
     const Step& step = *bound.step;
     macs_executed += step.macs;
-    if (step.kernel == nullptr) {
-        float* floats = reinterpret_cast<float*>(arena.data());
-        for (const ClearRegion& region : step.clears) {
-            for (std::int64_t row = 0; row < region.rows; ++row) {
-                std::memset(floats + region.offset + row * region.stride, 0,
-                            std::size_t(region.extent) * sizeof(float));
-            }
-        }
-    } else if (step.list.argument >= 0) {
+    if (step.list.argument >= 0) {
         run_list(bound);
     } else {
         pool.run(int(bound.calls.size()), [](void* pointer, int number) {

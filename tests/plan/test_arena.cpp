@@ -100,3 +100,41 @@ TEST_CASE("memory is used again once its last reader has run") {
     std::vector<Block> unused = {{1000, 0, 5, false}, {1, 0, 5, true}};
     CHECK(place_blocks(unused) == alignment);
 }
+
+TEST_CASE("blocks that keep zeros share memory only with others of the same zeros") {
+    const unsigned seed = 7;
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    const auto draw = [&random](int low, int high) {
+        return std::uniform_int_distribution<int>(low, high)(random);
+    };
+    const auto overlap = [](const Block& a, const Block& b) {
+        return a.offset < b.offset + b.elements && b.offset < a.offset + a.elements;
+    };
+    int shared = 0;
+    for (int trial = 0; trial < 200; ++trial) {
+        std::vector<Block> blocks(std::size_t(draw(1, 25)));
+        for (Block& block : blocks) {
+            block.zeros = draw(-1, 2);
+            // As in a plan: the same zeros mean the same extents.
+            block.elements = block.zeros < 0 ? draw(1, 200) : 48 * (block.zeros + 1);
+            block.first = std::size_t(draw(0, 20));
+            block.last = block.first + std::size_t(draw(0, 8));
+            block.is_used = true;
+        }
+        check_by_marking(blocks, place_blocks(blocks));
+        for (std::size_t i = 0; i < blocks.size(); ++i) {
+            for (std::size_t j = 0; j < i; ++j) {
+                const Block &a = blocks[i], &b = blocks[j];
+                if (!overlap(a, b)) {
+                    continue;
+                }
+                INFO("trial " << trial << ", blocks " << i << " and " << j);
+                REQUIRE(a.zeros == b.zeros);
+                REQUIRE((a.zeros < 0 || a.offset == b.offset));
+                shared += a.zeros >= 0;
+            }
+        }
+    }
+    CHECK(shared > 0);
+}

@@ -33,7 +33,7 @@ struct GateInfo {
 /// One step of a model's plan, in the order of their runs.
 struct StepInfo {
     std::string node;    ///< name of the ONNX node that it computes, or a part of it
-    std::string kernel;  ///< "clear" where memory is set to zero
+    std::string kernel;
     std::string shape;
 };
 
