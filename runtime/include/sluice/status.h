@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <optional>
 #include <string>
@@ -29,7 +30,8 @@ public:
     /// The fields of the failure; only where !ok().
     const Problem& problem() const { return *problem_; }
 
-    /// "file: node: what; remedy", on one line.
+    /// "file: node: what; remedy", on one line: control characters, which a damaged model may have
+    /// in its names, become question marks.
     std::string message() const {
         if (ok()) {
             return "ok";
@@ -44,6 +46,8 @@ public:
         if (!problem_->remedy.empty()) {
             line += "; " + problem_->remedy;
         }
+        std::replace_if(
+            line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 127; }, '?');
         return line;
     }
 
