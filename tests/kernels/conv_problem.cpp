@@ -134,6 +134,9 @@ Strided PackedConv::output() const {
 
 void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_t>& list, int first,
                      int count, Strided& output) const {
+    if (list.empty()) {
+        return;  // as the session does: a kernel is given one position at least
+    }
     const ConvProblem& p = problem_;
     const auto [rows, columns] = p.shape.kernel;
     const int block = kernel_.block(), row = columns * pitch_, matrix = rows * row * block;

@@ -101,8 +101,8 @@ TEST_CASE("branch kernels equal the scalar reference") {
                     continue;
                 }
                 for (const auto& [height, width] : sizes) {
-                    for (int stride : {1, 2}) {
-                        const int gap = calls % 2 ? kernel.lanes : 1;
+                    for (const auto& [stride, gap] :
+                         {std::pair{1, 1}, {2, 1}, {1, kernel.lanes}, {2, kernel.lanes}}) {
                         const Case c{channels, k, k, stride, stride, height, width, 0, height,
                                      gap, gap * width + calls % 3, acts[calls % 3]};
                         ++calls;

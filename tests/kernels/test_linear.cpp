@@ -57,11 +57,11 @@ TEST_CASE("linear kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
     const float infinity = std::numeric_limits<float>::infinity();
     const Clamp clamps[] = {{}, {0, infinity}, {-0.5f, 0.5f}};
-    int calls = 0;
+    int problems = 0;
     for (int inputs : {1, 2, 3, 15, 16, 17, 64, 100, 1001}) {
         for (int outputs : {1, 3, 10, 15, 16, 17, 64, 100}) {
+            const Clamp& clamp = clamps[problems++ % 3];
             for_each_kernel(Family::linear, [&](const Kernel& kernel) {
-                const Clamp& clamp = clamps[calls++ % 3];
                 INFO(kernel.name << ": " << inputs << " -> " << outputs << ", clamp " << clamp.low
                                  << " to " << clamp.high);
                 check(kernel, inputs, outputs, clamp, 0, rng);
