@@ -1,5 +1,7 @@
 #include "benchmark/engine.h"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 namespace sluice::benchmark {
@@ -7,12 +9,13 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::chrono::seconds patience_at_start{60};
 constexpr std::chrono::seconds patience{300};
 
 Status not_understood() { return Status::error("gave an answer that is not of the protocol"); }
 
-Result<json> read_answer(Process& process) {
-    const Result<std::string> line = process.read_line(patience);
+Result<json> read_answer(Process& process, std::chrono::seconds limit) {
+    const Result<std::string> line = process.read_line(limit);
     if (!line.ok()) {
         return line.status();
     }
@@ -30,7 +33,7 @@ Result<json> read_answer(Process& process) {
 Result<json> ask(Process& process, const json& request) {
     SLUICE_RETURN_IF_ERROR(process.write_line(
         request.dump(-1, ' ', false, json::error_handler_t::replace)));
-    return read_answer(process);
+    return read_answer(process, patience);
 }
 
 bool has_numbers(const json& answer, const char* key) {
@@ -80,7 +83,7 @@ Result<Worker> Worker::start(const Engine& engine) {
         return process.status();
     }
     Worker worker(std::move(process).value());
-    const Result<json> hello = read_answer(worker.process_);
+    const Result<json> hello = read_answer(worker.process_, patience_at_start);
     if (!hello.ok()) {
         return hello.status();
     }

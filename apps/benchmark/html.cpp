@@ -18,7 +18,7 @@ constexpr std::array<const char*, 8> colours = {"#0067a6", "#c9721b", "#00805f",
 constexpr const char* proportional_colour = "#8a939c";
 
 const char* const style =
-    "body{font:15px/1.5 system-ui,sans-serif;color:#1d242b;background:#fff;max-width:1120px;"
+    "body{font:15px/1.5 system-ui,sans-serif;color:#1d242b;background:#fff;max-width:1320px;"
     "margin:32px auto;padding:0 20px}h1{font-size:26px}h2{font-size:19px;margin-top:40px}"
     "p{max-width:760px}svg{font-size:12px;fill:#33404c;overflow:visible}"
     ".title{font-size:14px;font-weight:600;fill:#1d242b}"
@@ -69,7 +69,10 @@ std::string network_bars(const Report& report) {
                 continue;
             }
             const double ms = row.times ? row.times->median_ms : 0;
-            bars.push_back({row.variant + ", " + row.engine, ms,
+            if (row.engine == engines[0] && !bars.empty()) {
+                bars.push_back({});  // room between the files
+            }
+            bars.push_back({row.file + ", " + row.engine, ms,
                             row.times ? fixed(ms, 3) + " ms" : row.problem,
                             colour_of(engines, row.engine)});
         }
@@ -149,8 +152,8 @@ std::string roofline(const Report& report) {
         }
     }
     const Machine& machine = report.machine;
-    const std::vector<double> x_ticks = decade_ticks(least, most);
-    const std::vector<double> y_ticks = decade_ticks(slowest, machine.fma_peak_gflops);
+    const std::vector<double> x_ticks = log_ticks(least, most);
+    const std::vector<double> y_ticks = log_ticks(slowest, machine.fma_peak_gflops);
     Plot plot("Roofline of one core, gated kernels at each density",
               {"float32 operations a byte, everything moved once", x_ticks.front(), x_ticks.back(),
                true, x_ticks},

@@ -48,6 +48,7 @@ Json to_object(const NetworkResult& row, const Machine& machine) {
                    {"peak_rss_mb", row.times ? Json(rounded(row.peak_rss_mb)) : Json(nullptr)},
                    {"load_ms", row.times ? Json(rounded(row.load_ms)) : Json(nullptr)},
                    {"agrees", row.agrees ? Json(*row.agrees) : Json(nullptr)},
+                   {"file", row.file},
                    {"weights", row.weights},
                    {"inputs", row.inputs},
                    {"version", row.version},

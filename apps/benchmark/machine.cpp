@@ -9,7 +9,6 @@
 #include "benchmark/peak.h"
 
 namespace sluice::benchmark {
-namespace {
 
 std::string cpu_name() {
     std::ifstream info("/proc/cpuinfo");
@@ -25,8 +24,6 @@ std::string cpu_name() {
     return "unknown";
 #endif
 }
-
-}  // namespace
 
 int count_cores() {
     cpu_set_t allowed;

@@ -15,6 +15,9 @@ struct Machine {
     double memory_gbps = 0;  ///< and of 256 MiB
 };
 
+/// The system's name for the CPU.
+std::string cpu_name();
+
 /// CPUs that this process may use.
 int count_cores();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <regex>
 #include <tuple>
 #include <utility>
 
@@ -35,7 +36,8 @@ struct Contestant {
 
 NetworkResult describe(const NetworkQuestion& question, const Model& model, const Inputs& inputs) {
     NetworkResult row;
-    row.network = network_name(question.model);
+    row.file = question.model.stem().string();
+    row.network = network_name(row.file);
     row.variant = model.gates().empty() ? "dense" : "lccl";
     const auto weights = model.metadata().find("sluice.weights");
     row.weights = weights == model.metadata().end() ? "trained" : weights->second;
@@ -158,7 +160,7 @@ Status time_own_layers(const NetworkQuestion& question, Contestant& ours, Networ
         return layers.status();
     }
     std::tie(times.steps, times.layers) = std::move(layers).value();
-    const std::string name = ours.result.network + " " + ours.result.variant;
+    const std::string& name = ours.result.file;
     for (StepResult& step : times.steps) {
         step.network = name;
     }
@@ -209,14 +211,10 @@ Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     return times;
 }
 
-std::string network_name(const std::filesystem::path& model) {
-    std::string name = model.stem().string();
-    for (const std::string variant : {"_dense", "_lccl"}) {
-        if (const std::size_t at = name.find(variant); at != std::string::npos) {
-            name.erase(at, variant.size());
-        }
-    }
-    return name;
+std::string network_name(const std::string& file) {
+    // What tells one network's files apart; "_d50" is a density.
+    static const std::regex variant("_(dense|lccl|synthetic|d[0-9]+)(?=_|$)");
+    return std::regex_replace(file, variant, "");
 }
 
 }  // namespace sluice::benchmark

@@ -33,7 +33,7 @@ struct NetworkTimes {
 /// wrong with the model or the data, or our own engine, fails as a whole.
 Result<NetworkTimes> time_network(const NetworkQuestion& question);
 
-/// "resnet20_cifar10" for "models/resnet20_lccl_cifar10.onnx".
-std::string network_name(const std::filesystem::path& model);
+/// "resnet20_cifar10" for "resnet20_lccl_cifar10", "resnet18" for "resnet18_lccl_d50_synthetic".
+std::string network_name(const std::string& file);
 
 }  // namespace sluice::benchmark

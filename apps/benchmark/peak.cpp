@@ -18,8 +18,8 @@ namespace {
 
 /// Independent sums: two pipes of at most six cycles' latency, and all fit the 16 registers of AVX2.
 constexpr int chains = 12;
-constexpr int bursts = 40;
-constexpr std::int64_t rounds_a_burst = 200'000;
+constexpr double seconds_a_kind = 0.3;
+constexpr std::int64_t rounds_a_burst = 100'000;
 
 // Neither value lets a sum overflow or become denormal, and the compiler knows neither.
 volatile float factor = 0.999f;
@@ -189,8 +189,10 @@ double measure_fma_peak() {
     double best = 0;
     for (const Fma& fma : known) {
         const double operations = 2.0 * chains * fma.lanes * static_cast<double>(rounds_a_burst);
-        for (int burst = 0; burst < bursts; ++burst) {
-            best = std::max(best, operations / seconds_of(fma) / 1e9);
+        for (double spent = 0; spent < seconds_a_kind;) {
+            const double seconds = seconds_of(fma);
+            best = std::max(best, operations / seconds / 1e9);
+            spent += seconds;
         }
     }
     return best;

@@ -68,12 +68,20 @@ std::vector<double> linear_ticks(double high) {
     return ticks;
 }
 
-std::vector<double> decade_ticks(double low, double high) {
-    std::vector<double> ticks = {std::pow(10.0, std::floor(std::log10(low)))};
-    while (ticks.back() < high) {
-        ticks.push_back(ticks.back() * 10);
+std::vector<double> log_ticks(double low, double high) {
+    std::vector<double> ticks;
+    for (double decade = std::pow(10.0, std::floor(std::log10(low)));; decade *= 10) {
+        for (const double factor : {1.0, 2.0, 5.0}) {
+            const double tick = factor * decade;
+            if (!ticks.empty() && tick <= low) {
+                ticks.clear();
+            }
+            ticks.push_back(tick);
+            if (tick >= high) {
+                return ticks;
+            }
+        }
     }
-    return ticks;
 }
 
 std::string short_number(double value) {
@@ -166,7 +174,7 @@ std::string Plot::to_svg() const {
 
 std::string to_svg(const std::string& title, const std::string& unit,
                    const std::vector<Bar>& bars) {
-    constexpr double width = 760, label_width = 200, text_width = 150, bar = 16, step = 23;
+    constexpr double width = 900, label_width = 300, text_width = 150, bar = 16, step = 23;
     double most = 0;
     for (const Bar& each : bars) {
         most = std::max(most, each.value);

@@ -20,8 +20,8 @@ struct Axis {
 
 /// Round numbers from 0 to at least `high`, about five of them.
 std::vector<double> linear_ticks(double high);
-/// 1, 10, 100 ... from at most `low` to at least `high`.
-std::vector<double> decade_ticks(double low, double high);
+/// 1, 2, 5, 10, 20 ... from at most `low` to at least `high`.
+std::vector<double> log_ticks(double low, double high);
 /// A number without needless digits: "0.5", "20", "1000".
 std::string short_number(double value);
 

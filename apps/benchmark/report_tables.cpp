@@ -11,7 +11,7 @@ std::string agreement(const NetworkResult& row) {
 }
 
 std::string name_of(const NetworkResult& row) {
-    return row.network + (row.weights == "trained" ? "" : " (" + row.weights + " weights)");
+    return row.file + (row.weights == "trained" ? "" : " (" + row.weights + " weights)");
 }
 
 std::string kind_of(const KernelResult& row) {
@@ -21,7 +21,7 @@ std::string kind_of(const KernelResult& row) {
 }  // namespace
 
 Table network_table(std::span<const NetworkResult> rows, const Machine& machine) {
-    Table table{{"network", "variant", "engine", "inputs", "threads", "batch", "ms", "p10", "p90",
+    Table table{{"file", "variant", "engine", "inputs", "threads", "batch", "ms", "p10", "p90",
                  "MMACs executed", "GFLOPS", "of peak", "peak MB", "load ms", "answer"},
                 4,
                 true,
@@ -81,7 +81,7 @@ Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
 }
 
 Table layer_table(std::span<const LayerResult> rows) {
-    Table table{{"network", "layer", "shape", "density", "dense us", "gated us", "of these branch",
+    Table table{{"file", "layer", "shape", "density", "dense us", "gated us", "of these branch",
                  "theoretical", "realised", "kept"},
                 3,
                 false,
@@ -97,7 +97,7 @@ Table layer_table(std::span<const LayerResult> rows) {
 }
 
 Table step_table(std::span<const StepResult> rows, const Machine& machine) {
-    Table table{{"network", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"},
+    Table table{{"file", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"},
                 4,
                 false,
                 {}};

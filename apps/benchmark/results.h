@@ -12,7 +12,8 @@ namespace sluice::benchmark {
 
 /// One engine on one model file.
 struct NetworkResult {
-    std::string network;  ///< the file's name without its variant: "resnet20_cifar10"
+    std::string file;     ///< without folder and extension: "resnet18_lccl_d50_synthetic"
+    std::string network;  ///< the same for its variants, densities and weights: "resnet18"
     std::string variant;  ///< "lccl" where it has gates, else "dense"
     std::string weights;  ///< "trained" or "synthetic"
     std::string inputs;   ///< "pictures" or "random normal"
@@ -57,7 +58,7 @@ struct KernelResult {
 /// One gated layer inside a network: all steps of its convolution, and of its branch where that is
 /// a kernel of its own.
 struct LayerResult {
-    std::string network;
+    std::string network;  ///< the file's name
     std::string layer;
     std::string shape;
     double density = 1;
@@ -71,7 +72,7 @@ struct LayerResult {
 
 /// One step of a network's plan.
 struct StepResult {
-    std::string network;
+    std::string network;  ///< the file's name
     std::string node;
     std::string kernel;
     std::string shape;

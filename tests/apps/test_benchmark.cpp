@@ -1,0 +1,276 @@
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "benchmark/agreement.h"
+#include "benchmark/conv_case.h"
+#include "benchmark/kernel_times.h"
+#include "benchmark/layer_times.h"
+#include "benchmark/network_times.h"
+#include "benchmark/options.h"
+#include "benchmark/peak.h"
+#include "benchmark/process.h"
+#include "benchmark/statistics.h"
+#include "kernels/cpu.h"
+#include "reference/operators.h"
+
+using namespace sluice;
+using namespace sluice::benchmark;
+
+namespace {
+
+Result<Options> parse(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "benchmark");
+    return parse_options(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string fault(std::vector<const char*> arguments) {
+    return parse(std::move(arguments)).status().message();
+}
+
+}  // namespace
+
+TEST_CASE("percentiles are linear between neighbours") {
+    // numpy.percentile([1, 2, 4, 8, 16], [0, 10, 50, 90, 100])
+    const std::vector<double> sorted = {1, 2, 4, 8, 16};
+    CHECK(percentile(sorted, 0) == 1);
+    CHECK(percentile(sorted, 10) == Approx(1.4));
+    CHECK(percentile(sorted, 50) == 4);
+    CHECK(percentile(sorted, 90) == Approx(12.8));
+    CHECK(percentile(sorted, 100) == 16);
+
+    const std::vector<double> one = {3};
+    CHECK(percentile(one, 90) == 3);
+    const Times times = summarise(std::vector<double>{16, 1, 8, 2, 4});
+    CHECK(times.median_ms == 4);
+    CHECK(times.p10_ms == Approx(1.4));
+    CHECK(times.p90_ms == Approx(12.8));
+    CHECK(times.runs == 5);
+    CHECK(summarise(std::vector<double>{1, 2}).median_ms == 1.5);
+}
+
+TEST_CASE("a million MACs a millisecond are two GFLOPS") { CHECK(gflops(1e6, 1) == 2.0); }
+
+TEST_CASE("scores agree within a thousandth of the largest") {
+    const std::vector<float> reference = {-20, 1, 0};
+    CHECK(find_disagreement(reference, reference, "r").empty());
+    CHECK(find_disagreement(std::vector<float>{-20, 1, 0.019f}, reference, "r").empty());
+    const std::string far = find_disagreement(std::vector<float>{-20, 1, 0.021f}, reference, "r");
+    CHECK(far == "wrong answer: differs by 0.001 of the largest score from r");
+    CHECK(find_disagreement(std::vector<float>{-20, 1}, reference, "r") ==
+          "wrong answer: 2 scores, and r gives 3");
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    CHECK_FALSE(find_disagreement(std::vector<float>{-20, nan, 0}, reference, "r").empty());
+    CHECK_FALSE(find_disagreement(reference, std::vector<float>{-20, 1, nan}, "r").empty());
+}
+
+TEST_CASE("files of one network share its name") {
+    CHECK(network_name("resnet20_lccl_cifar10") == "resnet20_cifar10");
+    CHECK(network_name("resnet20_dense_cifar10") == "resnet20_cifar10");
+    CHECK(network_name("resnet18_lccl_d50_synthetic") == "resnet18");
+    CHECK(network_name("resnet18_dense_synthetic") == "resnet18");
+    CHECK(network_name("densenet_d2x") == "densenet_d2x");
+}
+
+TEST_CASE("a step's shape gives its convolution") {
+    const Result<ConvShape> plain = parse_conv_shape("16x32x30 -> 24x32x30, 3x3");
+    REQUIRE(plain.ok());
+    CHECK(plain.value().inputs == 16);
+    CHECK(plain.value().outputs == 24);
+    CHECK(plain.value().height == 32);
+    CHECK(plain.value().width == 30);
+    CHECK(plain.value().kernel == 3);
+    CHECK(plain.value().stride == 1);
+    const Result<ConvShape> strided = parse_conv_shape("3x224x224 -> 64x112x112, 7x7 by 2x2");
+    REQUIRE(strided.ok());
+    CHECK(strided.value().stride == 2);
+    CHECK(strided.value().kernel == 7);
+    for (const char* other : {"", "[10]", "64 -> 10", "8x8x8 -> 8x8x8, 3x1", "8x8x8 -> 8x8x8, 3x3 by",
+                              "8x8x8 -> 8x4x8, 3x3 by 2x1", "8x8x8 -> 8x8x8, 3x3 and more"}) {
+        INFO(other);
+        CHECK_FALSE(parse_conv_shape(other).ok());
+    }
+}
+
+TEST_CASE("command lines of the benchmark") {
+    const Result<Options> networks = parse({"--model", "a.onnx", "b.onnx", "--peers",
+                                            "onnxruntime,ncnn", "--threads", "2", "--batch", "8",
+                                            "--layers", "--no-pin", "--json", "o.json"});
+    REQUIRE(networks.ok());
+    CHECK(networks.value().command == Command::networks);
+    CHECK(networks.value().models.size() == 2);
+    CHECK(networks.value().peers == std::vector<std::string>{"onnxruntime", "ncnn"});
+    CHECK(networks.value().threads == 2);
+    CHECK(networks.value().batch == 8);
+    CHECK(networks.value().layers);
+    CHECK_FALSE(networks.value().pins);
+    CHECK(networks.value().json == "o.json");
+    CHECK_FALSE(networks.value().html.has_value());
+
+    const Result<Options> kernels = parse({"kernels", "--family", "gated_conv", "--shapes",
+                                           "56x48x64,7x7x512", "--densities", "1.0,0.25",
+                                           "--seconds", "0.5", "--target", "avx2"});
+    REQUIRE(kernels.ok());
+    const KernelQuestion& question = kernels.value().kernels;
+    CHECK(kernels.value().command == Command::kernels);
+    CHECK(kernels.value().target == "avx2");
+    CHECK(question.families == std::vector<Family>{Family::gated_conv});
+    CHECK(question.shapes == std::vector<LayerShape>{{56, 48, 64}, {7, 7, 512}});
+    CHECK(question.densities == std::vector<double>{1.0, 0.25});
+    CHECK(question.seconds == 0.5);
+    CHECK(parse({"worker"}).value().command == Command::worker);
+    CHECK(parse({"--help"}).value().message->find("--peers") != std::string::npos);
+}
+
+TEST_CASE("wrong command lines are named") {
+    CHECK(fault({}).find("no model is named; give --model") != std::string::npos);
+    CHECK(fault({"--model", "m", "--peers", "tensorflow"}).find("--peers") != std::string::npos);
+    CHECK(fault({"--model", "m", "--threads", "0"}).find("--threads") != std::string::npos);
+    CHECK(fault({"--model", "m", "--batch", "x"}).find("--batch") != std::string::npos);
+    CHECK(fault({"kernels", "--family", "softmax"}).find("--family") != std::string::npos);
+    for (const char* shape : {"56x56", "0x1x1", "56x56x64x2", "axbxc", "9999999x1x1"}) {
+        CHECK(fault({"kernels", "--shapes", shape}).find(shape) != std::string::npos);
+    }
+    for (const char* density : {"0", "1.1", "-1", "x", "nan"}) {
+        CHECK(fault({"kernels", "--densities", density}).find(density) != std::string::npos);
+    }
+    CHECK(fault({"--model", "m", "--frobnicate"}).find("--frobnicate") != std::string::npos);
+}
+
+TEST_CASE("the benchmark's scalar convolution is the reference's") {
+    for (const int stride : {1, 2}) {
+        const ConvShape shape{5, 7, 3, 4, 3, stride};
+        const ConvCase values(shape, 7);
+        const int rows = shape.padded_height(), columns = shape.padded_width();
+        reference::Tensor x{{1, 3, rows, columns}, std::vector<float>(3 * rows * columns)};
+        for (int i = 0; i < rows * columns * 3; ++i) {
+            x.data[i % 3 * rows * columns + i / 3] = values.input()[i];
+        }
+        FusedConv conv;
+        auto weights = std::make_shared<Constant>();
+        std::vector<float> kchw(4 * 3 * 9);
+        for (int i = 0; i < 4 * 3 * 9; ++i) {
+            const int k = i % 4, c = i / 4 % 3, tap = i / 12;
+            kchw[(k * 3 + c) * 9 + tap] = values.weights()[i];
+        }
+        weights->shape = {4, 3, 3, 3};
+        weights->data = kchw;
+        conv.weights = weights;
+        conv.bias = values.bias();
+        conv.scale.assign(4, 1);
+        conv.shift.assign(4, 0);
+        conv.act.low = 0;
+        conv.stride[0] = conv.stride[1] = stride;
+        conv.gate = GateForm::position;
+        const reference::Tensor gate{{1, 1, 5, 7}, values.gate()};
+        const reference::Tensor zeros{{1, 4, 5, 7}, std::vector<float>(4 * 35)};
+        const reference::Tensor expected = reference::fused_conv(conv, x, &gate, &zeros);
+        const std::vector<float> found = values.compute(true);
+        for (int i = 0; i < 35 * 4; ++i) {
+            CHECK(found[i] == Approx(expected.data[i % 4 * 35 + i / 4]).margin(1e-5));
+        }
+        // The border is zero.
+        CHECK(values.input()[0] == 0);
+        CHECK(values.input().back() == 0);
+    }
+}
+
+TEST_CASE("positions are drawn without repetition, in order") {
+    const std::vector<int> drawn = draw_positions(100, 37, 1);
+    REQUIRE(drawn.size() == 37);
+    for (std::size_t i = 1; i < drawn.size(); ++i) {
+        CHECK(drawn[i - 1] < drawn[i]);
+    }
+    CHECK(drawn.front() >= 0);
+    CHECK(drawn.back() < 100);
+    CHECK(draw_positions(100, 37, 2) != drawn);
+    CHECK(draw_positions(5, 5, 1) == std::vector<int>{0, 1, 2, 3, 4});
+}
+
+TEST_CASE("a kernel's call finds a wrong answer") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    const ConvCase values({5, 7, 17, 20}, 1);
+    for (const Family family : {Family::dense_conv, Family::gated_conv}) {
+        const bool gated = family == Family::gated_conv;
+        const Kernel* kernel = find_kernel(family, *target.value());
+        REQUIRE(kernel != nullptr);
+        std::vector<int> open = {0, 3, 34};
+        if (!gated) {
+            open.resize(35);
+            std::iota(open.begin(), open.end(), 0);
+        }
+        ConvCall call(values, *kernel, open);
+        std::vector<float> expected = values.compute(gated);
+        CHECK(std::isinf(call.difference(expected)));  // nothing was written yet
+        REQUIRE(call.run() == 0);
+        CHECK(call.difference(expected) < 1e-5);
+        expected[3 * 20 + 19] += 100;
+        CHECK(call.difference(expected) > 0.1);
+    }
+}
+
+TEST_CASE("kernel rows: specialised beside generic, exact densities, departures") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    const KernelQuestion question{{Family::dense_conv, Family::gated_conv},
+                                  {{6, 7, 16}, {3, 4, 24}},
+                                  {1.0, 0.5},
+                                  0.01};
+    const Result<std::vector<KernelResult>> rows = time_kernels(
+        question, *target.value(), [](const std::vector<KernelResult>&) { return Status{}; });
+    REQUIRE(rows.ok());
+    // Of each shape: dense and gated, specialised and generic; 24 channels have no special one.
+    REQUIRE(rows.value().size() == 2 + 4 + 2 + 3);
+    for (const KernelResult& row : rows.value()) {
+        INFO(row.kernel << " " << row.channels << " " << row.density);
+        if (row.channels == 24 && !row.times) {
+            CHECK(row.problem == "generic only");
+            continue;
+        }
+        CHECK(row.problem.empty());
+        REQUIRE(row.times.has_value());
+        CHECK(row.times->median_ms > 0);
+        CHECK(row.active == std::llround(row.density * row.height * row.width));
+        CHECK(row.departure.has_value() == (row.density < 1));
+        CHECK(row.macs() == 9.0 * row.channels * row.channels * double(row.active));
+    }
+}
+
+TEST_CASE("the core's peak is that of its FMA units") {
+    const double peak = measure_fma_peak();
+    // One four-lane FMA a cycle at 0.1 GHz, and four of 16 lanes at 10 GHz.
+    CHECK(peak > 0.1);
+    CHECK(peak < 1280);
+    CHECK(measure_read_gbps(std::size_t{1} << 18) > 0.01);
+}
+
+TEST_CASE("a child's end is described") {
+    Result<Process> silent = Process::start({"sleep", "60"});
+    REQUIRE(silent.ok());
+    CHECK(silent->read_line(std::chrono::seconds(0)).status().message() ==
+          "did not answer within 0 s");
+    Result<Process> ends = Process::start({"sh", "-c", "echo one; exit 7"});
+    REQUIRE(ends.ok());
+    const std::chrono::seconds limit(20);
+    CHECK(ends->read_line(limit).value() == "one");
+    CHECK(ends->read_line(limit).status().message() == "its process ended with status 7");
+    Result<Process> killed = Process::start({"sh", "-c", "kill -ILL $$"});
+    REQUIRE(killed.ok());
+    CHECK(killed->read_line(limit).status().message() ==
+          "its process was ended by signal Illegal instruction");
+    Result<Process> missing = Process::start({"/no/such/program"});
+    REQUIRE(missing.ok());
+    CHECK(missing->read_line(limit).status().message() == "its program cannot be executed");
+    Result<Process> echo = Process::start({"cat"});
+    REQUIRE(echo.ok());
+    REQUIRE(echo->write_line("there and back").ok());
+    CHECK(echo->read_line(limit).value() == "there and back");
+    CHECK(echo->peak_rss_mb() > 0);
+    CHECK(echo->peak_rss_mb() < 100);
+}

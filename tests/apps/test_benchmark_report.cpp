@@ -1,0 +1,192 @@
+#include <catch2/catch.hpp>
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "benchmark/html.h"
+#include "benchmark/json.h"
+#include "benchmark/markdown.h"
+#include "benchmark/plot.h"
+#include "benchmark/report_tables.h"
+
+using namespace sluice::benchmark;
+
+namespace {
+
+Report make_report() {
+    Report report;
+    report.machine = {"A <CPU> & more", 2, 100, 50, 10};
+    NetworkResult ours;
+    ours.file = "resnet18_lccl_d50_synthetic";
+    ours.network = "resnet18";
+    ours.variant = "lccl";
+    ours.weights = "synthetic";
+    ours.inputs = "pictures";
+    ours.engine = "sluice";
+    ours.version = "0.1.0";
+    ours.target = "avx2";
+    ours.times = Times{0.5, 0.4, 0.75, 100};
+    ours.macs = 20'000'000;
+    ours.macs_executed = 10'000'000;
+    ours.peak_rss_mb = 14;
+    ours.idle_rss_mb = 5;
+    ours.load_ms = 9;
+    ours.agrees = true;
+    NetworkResult wrong = ours;
+    wrong.engine = "other";
+    wrong.target = "";
+    wrong.times.reset();
+    wrong.agrees = false;
+    wrong.problem = "wrong answer: differs by 0.5 of the largest score from sluice";
+    report.networks = {ours, wrong};
+    KernelResult kernel;
+    kernel.kernel = "gated_conv_3x3_c16__avx2";
+    kernel.family = "gated_conv";
+    kernel.shape_class = "3x3_c16";
+    kernel.target = "avx2";
+    kernel.height = kernel.width = 8;
+    kernel.channels = 16;
+    kernel.active = 64;
+    kernel.times = Times{0.002, 0.002, 0.003, 9};
+    KernelResult half = kernel;
+    half.density = 0.5;
+    half.active = 32;
+    half.times = Times{0.0011, 0.001, 0.002, 9};
+    half.departure = 0.1;
+    KernelResult none = kernel;
+    none.channels = 17;
+    none.times.reset();
+    none.problem = "generic only";
+    report.kernels = {kernel, half, none};
+    report.layers = {{"resnet18_lccl_d50_synthetic", "conv1", "16x8x8 -> 16x8x8, 3x3", 0.5, 0.002,
+                      0.0001, 0.003, 2}};
+    return report;
+}
+
+bool holds(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the benchmark's JSON has the agreed form") {
+    const auto json = nlohmann::ordered_json::parse(to_json(make_report()));
+    CHECK(json["machine"]["cpu"] == "A <CPU> & more");
+    CHECK(json["machine"]["cores"] == 2);
+    CHECK(json["machine"]["fma_peak_gflops"] == 100);
+    REQUIRE(json["results"].size() == 2);
+    const auto& ours = json["results"][0];
+    const std::vector<std::string> form = {
+        "network", "variant", "engine",        "target",      "precision", "threads", "batch",
+        "median_ms", "p10_ms", "p90_ms", "macs", "macs_executed", "peak_rss_mb", "load_ms",
+        "agrees"};
+    std::vector<std::string> keys;
+    for (const auto& item : ours.items()) {
+        keys.push_back(item.key());
+    }
+    keys.resize(form.size());
+    CHECK(keys == form);
+    CHECK(ours["precision"] == "fp32");
+    CHECK(ours["median_ms"] == 0.5);
+    CHECK(ours["macs_executed"] == 10'000'000);
+    CHECK(ours["agrees"] == true);
+    CHECK(ours["weights"] == "synthetic");
+    // 2 * 10 million in half a millisecond.
+    CHECK(ours["gflops"] == 40);
+    CHECK(ours["share_of_peak"] == Approx(0.4));
+    CHECK(ours["problem"].is_null());
+    CHECK(json["kernels"].size() == 3);
+    CHECK(json["layers"][0]["realised"] == 1.5);
+    CHECK_FALSE(json.contains("steps"));
+}
+
+TEST_CASE("a wrong answer has no time in any report") {
+    const Report report = make_report();
+    const auto json = nlohmann::json::parse(to_json(report));
+    const auto& wrong = json["results"][1];
+    for (const char* key : {"median_ms", "p10_ms", "p90_ms", "gflops", "load_ms", "peak_rss_mb"}) {
+        CHECK(wrong[key].is_null());
+    }
+    CHECK(wrong["agrees"] == false);
+    CHECK(holds(wrong["problem"], "wrong answer"));
+    CHECK(holds(to_markdown(report),
+                "| resnet18_lccl_d50_synthetic (synthetic weights) | lccl | other | pictures | 1 | 1 "
+                "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
+    CHECK(holds(to_html(report), "<td class=\"left\">wrong answer: differs by 0.5"));
+    CHECK(holds(to_text(network_table(report.networks, report.machine)), "wrong answer: differs"));
+}
+
+TEST_CASE("tables hold the figures and their shares") {
+    const Report report = make_report();
+    const std::string markdown = to_markdown(report);
+    CHECK(holds(markdown, "A <CPU> & more, 2 cores; of one core: FMA peak 100.0 GFLOPS"));
+    CHECK(holds(markdown, "| 0.500 | 0.400 | 0.750 | 10.00 | 40.0 | 40.0% | 14.0 | 9.0 | agrees |"));
+    // 9 * 16 * 16 * 64 MACs in 2 us are 147.5 GFLOPS, and 147.5% of a peak of 100.
+    CHECK(holds(markdown, "| 8x8x16 | gated_conv | avx2 | 1.00 | 2.0 | 2.0 | 3.0 | 147.5 | 147.5% "
+                          "| - |  |"));
+    CHECK(holds(markdown, "| +10.0% |"));
+    CHECK(holds(markdown, "generic only"));
+    CHECK(holds(markdown, "| 0.500 | 3.0 | 2.0 | 0.1 | 2.00x | 1.50x | 75.0% |"));
+    Report empty;
+    CHECK_FALSE(holds(to_markdown(empty), "##"));
+}
+
+TEST_CASE("columns of a text table align") {
+    const Table table{{"name", "x", "note"}, 1, true, {{"a", "10.5", "é"}, {"long", "2", ""}}};
+    CHECK(to_text(table) == "name     x  note\na     10.5  é\nlong     2\n");
+    CHECK(to_markdown(table) == "| name | x | note |\n|---|---:|---|\n| a | 10.5 | é |\n"
+                                "| long | 2 |  |\n");
+    const Table pipes{{"a|b"}, 1, false, {}};
+    CHECK(to_markdown(pipes) == "| a\\|b |\n|---|\n");
+}
+
+TEST_CASE("the page stands alone and is well formed") {
+    const std::string page = to_html(make_report());
+    CHECK(holds(page, "A &lt;CPU&gt; &amp; more"));
+    for (const char* outside : {"http:", "https:", "<script", "<link", "<img", "@import", "url("}) {
+        CHECK_FALSE(holds(page, outside));
+    }
+    CHECK(holds(page, "theoretical: proportional to the density"));
+    CHECK(holds(page, "Roofline of one core"));
+    CHECK(holds(page, "synthetic weights"));
+    const auto count = [&page](const std::string& part) {
+        int found = 0;
+        for (std::size_t at = page.find(part); at != std::string::npos; at = page.find(part, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    for (const std::string tag : {"svg", "table", "tr", "td", "div", "text"}) {
+        CHECK(count("<" + tag + ">") + count("<" + tag + " ") == count("</" + tag + ">"));
+    }
+    CHECK_FALSE(holds(page, "nan"));
+    CHECK_FALSE(holds(page, "inf\""));
+}
+
+TEST_CASE("ticks are round numbers that enclose the range") {
+    CHECK(linear_ticks(0.9) == std::vector<double>{0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0});
+    CHECK(linear_ticks(50) == std::vector<double>{0, 10, 20, 30, 40, 50});
+    CHECK(linear_ticks(2071).back() == 2500);
+    CHECK(log_ticks(3, 60) == std::vector<double>{2, 5, 10, 20, 50, 100});
+    CHECK(log_ticks(10, 100) == std::vector<double>{10, 20, 50, 100});
+    CHECK(short_number(0.6000000000000001) == "0.6");
+    CHECK(short_number(1000) == "1000");
+}
+
+TEST_CASE("places on axes") {
+    CHECK(Axis{"", 0, 50, false, {}}.place(25) == 0.5);
+    CHECK(Axis{"", 1, 100, true, {}}.place(10) == Approx(0.5));
+}
+
+TEST_CASE("a plot draws its points in place, and escapes its texts") {
+    // Axes from x = 58 to 186 and from y = 154 up to 34.
+    Plot plot("a<b", {"x", 0, 1, false, {0, 1}}, {"y", 0, 10, false, {0, 10}}, 200, 200);
+    plot.add_dots({{0, 0}, {1, 10}}, "#123456", false, "dots & more");
+    const std::string svg = plot.to_svg();
+    CHECK(holds(svg, "<circle cx=\"58.0\" cy=\"154.0\""));
+    CHECK(holds(svg, "<circle cx=\"186.0\" cy=\"34.0\""));
+    CHECK(holds(svg, "a&lt;b"));
+    CHECK(holds(svg, "dots &amp; more"));
+}
