@@ -16,25 +16,29 @@ class Layers:
         self.gates: list[Gate] = []
         self._spec = spec
 
-    def conv(self, x: Value, name: str, outputs: int, size: int, stride: int = 1) -> Value:
-        """He-normal over the fan out, as the networks are initialised for training."""
-        deviation = (2 / (outputs * size * size)) ** 0.5
+    def conv(
+        self, x: Value, name: str, outputs: int, size: int, stride: int = 1, gain: float = 1
+    ) -> Value:
+        """He-normal over the fan out, as the networks are initialised for training, times `gain`."""
+        deviation = gain * (2 / (outputs * size * size)) ** 0.5
         shape = (outputs, x.channels, size, size)
         weights = self.builder.random(name).normal(0, deviation, shape)
         return self.builder.conv(x, name, weights.astype(np.float32), stride)
 
-    def gated_conv(self, x: Value, name: str, outputs: int, size: int, stride: int = 1) -> Value:
-        y = self.conv(x, f"{name}.conv", outputs, size, stride)
+    def gated_conv(
+        self, x: Value, name: str, outputs: int, size: int, stride: int = 1, gain: float = 1
+    ) -> Value:
+        y = self.conv(x, f"{name}.conv", outputs, size, stride, gain)
         if self._spec.form == "none":
             return y
         y, gate = gated(self.builder, x, y, name, size, stride, self._spec)
         self.gates.append(gate)
         return y
 
-    def norm(self, x: Value, name: str) -> Value:
+    def norm(self, x: Value, name: str, gain: float = 1) -> Value:
         random = self.builder.random(name)
-        scale = random.uniform(0.5, 1.0, x.channels)
-        return self.builder.batch_norm(x, name, scale, random.normal(0, 0.2, x.channels))
+        scale, bias = random.uniform(0.5, 1.0, x.channels), random.normal(0, 0.2, x.channels)
+        return self.builder.batch_norm(x, name, gain * scale, gain * bias)
 
     def relu(self, x: Value, name: str) -> Value:
         return self.builder.node("Relu", name, x)

@@ -12,7 +12,7 @@ from builder import open_session
 from nets import Network
 from pictures import make_pictures
 
-FRESH_PICTURES = 16
+FRESH_PICTURES = 32
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,211 @@
+"""Tests python/synthetic: the files that make_synthetic.py writes, and what it refuses.
+
+    test_synthetic.py CHECKOUT
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+CHECKOUT = pathlib.Path(sys.argv[1])
+SCRIPT = CHECKOUT / "python/synthetic/make_synthetic.py"
+sys.path.insert(0, str(SCRIPT.parent))
+
+import nets
+from gates import GateSpec
+from pictures import CIFAR, make_pictures
+
+# By hand: 3x3 taps x inputs x outputs x positions, and the last layer's weights.
+RESNET20_MACS = (
+    9 * 3 * 16 * 1024 + 6 * 9 * 16 * 16 * 1024 + 9 * 16 * 32 * 256 + 5 * 9 * 32 * 32 * 256
+    + 9 * 32 * 64 * 64 + 5 * 9 * 64 * 64 * 64 + 64 * 10)
+RESNET20_BRANCHES = 9 * (6 * 16 * 1024 + (16 + 5 * 32) * 256 + (32 + 5 * 64) * 64)
+
+
+def make(*arguments):
+    return subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], capture_output=True,
+                          text=True, timeout=60)
+
+
+def gate_values(model):
+    """Names of the gates in order: what a Mul takes from a Clip."""
+    clips = {node.output[0] for node in model.graph.node if node.op_type in ("Clip", "Unsqueeze")}
+    return [name for node in model.graph.node if node.op_type == "Mul"
+            for name in node.input if name in clips]
+
+
+def run(model, pictures, extra=()):
+    """[scores, *extra] of ONNX Runtime."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+                             for name in extra)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(copy.SerializeToString(), options,
+                                           providers=["CPUExecutionProvider"])
+    return session.run(["scores", *extra], {"input": pictures})
+
+
+def fresh_pictures(count):
+    return make_pictures(count, CIFAR, np.random.default_rng(987654))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        self.output = self.folder / "net.onnx"
+
+    def good(self, *arguments, output=None):
+        output = output or self.output
+        result = make("--net", "resnet20", *arguments, "--output", output)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual([], list(self.folder.glob("*.partial")))
+        return onnx.load(output), result.stdout
+
+
+class Files(Case):
+    def test_density_and_macs_are_as_printed(self):
+        for density in (0.7, 0.3):
+            model, text = self.good("--gate", "kxk-one", "--density", density)
+            names = gate_values(model)
+            self.assertEqual(len(names), 18)
+            masks = [g > 0 for g in run(model, fresh_pictures(48), names)[1:]]
+            found = np.mean([mask.mean() for mask in masks])
+            self.assertAlmostEqual(found, density, delta=0.03)
+            printed = float(re.search(r"density (\S+) over fresh", text)[1])
+            self.assertAlmostEqual(printed, found, delta=0.02)
+            macs, executed = map(int, re.search(r"MACs (\d+), executed (\d+)", text).groups())
+            self.assertEqual(macs, RESNET20_MACS)
+            # Stem and last layer are never skipped; gated layers are, about alike.
+            gated = macs - 9 * 3 * 16 * 1024 - 64 * 10
+            expected = macs - gated * (1 - printed) + RESNET20_BRANCHES
+            self.assertAlmostEqual(executed / expected, 1, delta=0.03)
+
+    def test_other_forms_hold_the_density(self):
+        for form, placement in (("1x1-one", "pre"), ("groups", "post"), ("1x1", "post")):
+            network = nets.make_network("resnet20", GateSpec(form, 0.5), placement, seed=3)
+            names = gate_values(network.model)
+            self.assertEqual(len(names), 18)
+            masks = [g > 0 for g in run(network.model, fresh_pictures(48), names)[1:]]
+            self.assertAlmostEqual(np.mean([m.mean() for m in masks]), 0.5, delta=0.03, msg=form)
+            maps = {"1x1-one": 1, "groups": 4, "1x1": 64}[form]
+            self.assertEqual(masks[-1].shape[1], maps)
+
+    def test_masks_follow_the_picture_and_are_coherent(self):
+        network = nets.make_network("resnet20", GateSpec("kxk-one", 0.5))
+        masks = [g > 0 for g in run(network.model, fresh_pictures(16),
+                                    gate_values(network.model))[1:]]
+        for mask in masks[:6]:
+            pairs = (mask[..., 1:] & mask[..., :-1]).mean()
+            self.assertGreater(pairs / mask.mean(), 0.6)  # white noise: 0.5
+        for mask in masks:
+            self.assertGreater(mask.std(axis=0).mean(), 0.3)  # alike in all pictures: 0
+
+    def test_density_one_opens_everything(self):
+        model, text = self.good("--gate", "kxk-one", "--density", "1")
+        self.assertIn("density 1.000", text)
+        self.assertIn(f"MACs {RESNET20_MACS}, executed {RESNET20_MACS + RESNET20_BRANCHES},", text)
+
+    def test_dense_twin_shares_the_weights(self):
+        dense, text = self.good()
+        self.assertIn(f"MACs {RESNET20_MACS}, executed {RESNET20_MACS},", text)
+        gated, _ = self.good("--gate", "kxk-one", "--density", "0.5")
+        weights = {w.name: numpy_helper.to_array(w) for w in gated.graph.initializer}
+        differing = {w.name for w in dense.graph.initializer
+                     if not np.array_equal(numpy_helper.to_array(w), weights[w.name])}
+        self.assertTrue(differing)
+        self.assertEqual(set(), {n for n in differing if not re.search("running_(mean|var)$", n)})
+
+    def test_file_is_plain_and_labelled(self):
+        model, _ = self.good("--gate", "groups", "--density", "0.5")
+        onnx.checker.check_model(model, full_check=True)
+        self.assertEqual([(i.domain, i.version) for i in model.opset_import], [("", 17)])
+        metadata = {entry.key: entry.value for entry in model.metadata_props}
+        self.assertEqual(metadata.pop("sluice.weights"), "synthetic")
+        self.assertEqual({key: json.loads(value) for key, value in metadata.items()}, {
+            "sluice.mean": list(CIFAR.mean), "sluice.std": list(CIFAR.std),
+            "sluice.resize_shorter_side": 32})
+        pictures = fresh_pictures(3)
+        together = run(model, pictures)[0]
+        self.assertEqual(together.shape, (3, 10))
+        alone = np.concatenate([run(model, picture[None])[0] for picture in pictures])
+        np.testing.assert_allclose(together, alone, atol=1e-5 * np.abs(alone).max(), rtol=0)
+
+    def test_seeds_repeat(self):
+        options = ("--gate", "kxk-one", "--density", "0.5", "--seed")
+        paths = [self.folder / f"{name}.onnx" for name in ("first", "again", "other")]
+        for path, seed in zip(paths, (4, 4, 5)):
+            self.good(*options, seed, output=path)
+        first, again, other = (path.read_bytes() for path in paths)
+        self.assertEqual(first, again)
+        self.assertNotEqual(first, other)
+
+
+class Structure(unittest.TestCase):
+    """Which convolutions carry a gate. The densities mean nothing here: calibrated on one picture."""
+
+    def gated(self, name):
+        with mock.patch.dict(nets.CALIBRATION_PICTURES, imagenet=1):
+            network = nets.make_network(name, GateSpec("kxk-one", 0.5))
+        sizes = {node.name: node.attribute for node in network.model.graph.node}
+        kernel = {n: next(a.ints[0] for a in attributes if a.name == "kernel_shape")
+                  for n, attributes in sizes.items() if n.endswith("/Conv")}
+        return [(gate.conv, kernel[f"{gate.conv}/Conv"]) for gate in network.gates], kernel
+
+    def test_basic_blocks(self):
+        gates, convolutions = self.gated("resnet18")
+        self.assertEqual(gates, [(f"blocks.{b}.conv{c}.conv", 3) for b in range(8) for c in (1, 2)])
+        self.assertEqual(len(convolutions), 1 + 2 * 16 + 3)
+
+    def test_bottlenecks(self):
+        gates, convolutions = self.gated("resnet50")
+        self.assertEqual(gates, [(f"blocks.{b}.conv{c}.conv", k)
+                                 for b in range(16) for c, k in ((2, 3), (3, 1))])
+        self.assertEqual(len(convolutions), 1 + 3 * 16 + 2 * 16 + 4)
+
+
+class BadArguments(Case):
+    def bad(self, *arguments, names=()):
+        before = list(self.folder.iterdir())
+        result = make(*arguments)
+        self.assertEqual(result.returncode, 2, result)
+        self.assertRegex(result.stderr, r"\Amake_synthetic: [^\n]*; [^\n]+\n\Z")
+        for name in names:
+            self.assertIn(str(name), result.stderr)
+        self.assertEqual((result.stdout, list(self.folder.iterdir())), ("", before))
+
+    def test_one_line_and_exit_2(self):
+        output = ("--output", self.output)
+        gate = ("--net", "resnet20", "--gate", "kxk-one")
+        self.bad(names=["--net"])
+        self.bad("--net", "resnet21", *output, names=["resnet21", "resnet110"])
+        self.bad("--net", "resnet20", names=["--output"])
+        self.bad("--net", "resnet20", "--densities", "0.5", *output, names=["--densities"])
+        self.bad("--net", "resnet20", "--density", "0.5", *output, names=["--gate"])
+        self.bad("--net", "resnet20", "--gate", "5x5", *output, names=["5x5", "kxk-one"])
+        self.bad(*gate, *output, names=["--density"])
+        for density in ("0", "1.01", "-0.5", "nan", "half"):
+            self.bad(*gate, "--density", density, *output, names=[density])
+        self.bad(*gate, "--density", "0.5", "--seed", "-1", *output, names=["-1"])
+        self.bad(*gate, "--density", "0.5", "--placement", "mid", *output, names=["mid"])
+        missing = self.folder / "missing" / "net.onnx"
+        self.bad("--net", "resnet20", "--output", missing, names=[missing.parent])
+        self.output.mkdir()
+        self.bad("--net", "resnet20", *output, names=[self.output])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
