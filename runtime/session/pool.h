@@ -7,6 +7,9 @@
 
 namespace sluice {
 
+/// Where part `part` of `parts` about equal ones begins.
+inline std::int64_t share(std::int64_t count, int part, int parts) { return count * part / parts; }
+
 /// Threads that run the same task together, the caller as number 0. Between tasks they spin for a
 /// moment, because a network's steps follow within microseconds, and then sleep.
 class Pool {

@@ -1,30 +1,17 @@
 #include "sluice/session.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
-#include <optional>
+#include <string>
+#include <vector>
 
-#include "session/bind.h"
 #include "session/pool.h"
+#include "session/runner.h"
 
 namespace sluice {
 namespace {
 
-/// A step with less work runs on one thread: waking the others takes about as long.
-constexpr std::int64_t work_for_threads = 100'000;
-
 constexpr int max_threads = 256;
-
-/// A step's calls, one a thread, and what the session keeps beside the plan about it.
-struct BoundStep {
-    const Step* step = nullptr;
-    std::vector<BoundCall> calls;
-    const std::int32_t* count = nullptr;
-    bool splits_list = false;
-};
-
-std::int64_t share(std::int64_t count, int part, int parts) { return count * part / parts; }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
     std::string text = "[";
@@ -71,168 +58,104 @@ std::int64_t picture_elements(const TensorInfo& info) {
     return count;
 }
 
+/// Whether a run may bring more than one picture.
+bool takes_batches(const Plan& plan) {
+    const bool has_batch = !plan.inputs.empty() && !plan.inputs[0].shape.empty();
+    return has_batch && plan.inputs[0].shape[0].size != 1;
+}
+
 }  // namespace
 
 struct Session::State {
     std::shared_ptr<const Plan> plan;
-    AlignedMemory arena;
     Pool pool;
-    std::vector<BoundStep> steps;
-    std::vector<BoundStep*> outside;  ///< steps that touch the caller's memory
+    std::vector<AlignedMemory> arenas;
+    /// Runners of whole pictures, one a thread, and last one that all threads share: batches are
+    /// shared out by pictures, and what remains by the work inside each.
+    std::vector<Runner> runners;
     std::vector<std::int64_t> input_elements, output_elements;  ///< of a picture
-    std::vector<std::size_t> gate_at;  ///< gates in the order of their steps
-    std::vector<std::vector<float>> gate_values;
-    std::vector<GateReading> readings;
-    std::vector<StepReading> step_readings;  ///< empty unless steps are recorded
-    bool record_gates = false;
+    std::span<const TensorView> inputs;  ///< of the run under way
+    std::span<const MutableTensorView> outputs;
+    std::int64_t batch = 0;
     std::int64_t macs_executed = 0;
+    std::vector<StepReading> steps;
+    const Runner* last = nullptr;  ///< ran the last picture
 
     State(std::shared_ptr<const Plan> plan_, int threads)
-        : plan(std::move(plan_)), arena(plan->arena_bytes), pool(threads) {
+        : plan(std::move(plan_)), pool(threads) {}
+
+    Status allocate(const SessionOptions& options);
+    void run_pictures(Runner& runner, std::int64_t first, std::int64_t end);
+    void run_batch();
+    void add_up();
+};
+
+Status Session::State::allocate(const SessionOptions& options) {
+    const int whole = pool.threads() > 1 && takes_batches(*plan) ? pool.threads() : 0;
+    arenas.resize(std::size_t(std::max(whole, 1)));
+    for (AlignedMemory& arena : arenas) {
+        arena = AlignedMemory(plan->arena_bytes);
+        if (plan->arena_bytes > 0 && arena.data() == nullptr) {
+            return Status(Problem{plan->file, {}, "there is no memory for its activations",
+                                  "close other programs"});
+        }
         if (arena.data() != nullptr) {
             std::memset(arena.data(), 0, arena.size());
         }
     }
-
-    void bind();
-    void run_picture();
-    void run_step(BoundStep& bound);
-    void run_and_record(std::size_t step);
-    void run_list(BoundStep& bound);
-    void read_gate(std::size_t gate);
-    const std::int32_t* counter(const Buffer& buffer) const {
-        return reinterpret_cast<const std::int32_t*>(arena.data()) + buffer.offset;
+    runners.reserve(std::size_t(whole) + 1);
+    for (int thread = 0; thread < whole; ++thread) {
+        runners.emplace_back(*plan, arenas[std::size_t(thread)].data(), nullptr, options);
     }
-};
-
-namespace {
-
-bool touches_outside(const Step& step) {
-    return std::any_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) {
-        const Buffer* buffer = std::get_if<Buffer>(&a);
-        return buffer && (buffer->memory == Memory::input || buffer->memory == Memory::output);
-    });
+    runners.emplace_back(*plan, arenas[0].data(), &pool, options);
+    steps.resize(runners.back().steps().size());
+    last = &runners.back();
+    for (const TensorInfo& info : plan->inputs) {
+        input_elements.push_back(picture_elements(info));
+    }
+    for (const TensorInfo& info : plan->outputs) {
+        output_elements.push_back(picture_elements(info));
+    }
+    return {};
 }
 
-}  // namespace
-
-void Session::State::bind() {
-    steps.resize(plan->steps.size());
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        const Step& step = plan->steps[i];
-        BoundStep& bound = steps[i];
-        bound.step = &step;
-        const bool has_list = step.list.argument >= 0;
-        if (has_list && step.list.static_count < 0) {
-            bound.count = counter(step.list.count);
+void Session::State::run_pictures(Runner& runner, std::int64_t first, std::int64_t end) {
+    for (std::int64_t picture = first; picture < end; ++picture) {
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            runner.point_at(Memory::input, int(i), inputs[i].data + picture * input_elements[i]);
         }
-        bound.splits_list = has_list && step.split.along.empty();
-        const std::int64_t most = bound.splits_list ? pool.threads() : step.split.count;
-        const int parts =
-            step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(pool.threads(), most));
-        for (int part = 0; part < parts; ++part) {
-            const std::int64_t all = step.split.count;
-            const std::int64_t first = bound.splits_list ? 0 : share(all, part, parts);
-            const std::int64_t end = bound.splits_list ? all : share(all, part + 1, parts);
-            bound.calls.emplace_back(step, arena.data(), plan->constants.data(), first,
-                                     end - first);
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+            runner.point_at(Memory::output, int(i), outputs[i].data + picture * output_elements[i]);
         }
-        if (touches_outside(step)) {
-            outside.push_back(&bound);
-        }
+        runner.run_picture();
     }
 }
 
-void Session::State::run_list(BoundStep& bound) {
-    struct Context {
-        BoundStep& bound;
-        std::int64_t entries, tile, tiles;
-        int parts;
-    };
-    const ListUse& list = bound.step->list;
-    const std::int64_t entries = bound.count ? *bound.count : list.static_count;
-    macs_executed += entries * bound.step->macs_per_entry;
-    if (entries == 0) {
-        return;
+void Session::State::run_batch() {
+    const std::int64_t threads = std::int64_t(runners.size()) - 1;
+    const std::int64_t shared_out = threads > 0 ? batch / threads * threads : 0;
+    if (shared_out > 0) {
+        pool.run(int(threads), [](void* pointer, int number) {
+            State& s = *static_cast<State*>(pointer);
+            const std::int64_t each = s.batch / (std::int64_t(s.runners.size()) - 1);
+            s.run_pictures(s.runners[std::size_t(number)], number * each, (number + 1) * each);
+        }, this);
+        last = &runners[std::size_t(threads) - 1];
     }
-    const std::int64_t tiles = (entries + list.tile - 1) / list.tile;
-    const int parts = bound.splits_list
-                          ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
-                          : int(bound.calls.size());
-    Context context{bound, entries, list.tile, tiles, parts};
-    pool.run(parts, [](void* pointer, int number) {
-        Context& c = *static_cast<Context*>(pointer);
-        const auto cut = [&c](int part) {
-            return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
-        };
-        const bool splits = c.bound.splits_list;
-        const std::int64_t first = splits ? cut(number) : 0;
-        const std::int64_t end = splits ? cut(number + 1) : c.entries;
-        c.bound.calls[std::size_t(number)].run_list(first, end - first);
-    }, &context);
-}
-
-void Session::State::run_step(BoundStep& bound) {
-    const Step& step = *bound.step;
-    macs_executed += step.macs;
-    if (step.list.argument >= 0) {
-        run_list(bound);
-    } else {
-        pool.run(int(bound.calls.size()), [](void* pointer, int number) {
-            static_cast<BoundStep*>(pointer)->calls[std::size_t(number)].run();
-        }, &bound);
+    if (shared_out < batch) {
+        run_pictures(runners.back(), shared_out, batch);
+        last = &runners.back();
     }
 }
 
-void Session::State::read_gate(std::size_t gate) {
-    const GateSource& source = plan->gate_sources[gate];
-    GateReading& reading = readings[gate];
-    reading.active = 0;
-    for (const Buffer& count : source.counts) {
-        reading.active += *counter(count);
-    }
-    if (!source.counts.empty() && !record_gates) {
-        return;
-    }
-    const Buffer& v = source.values;
-    const float* from = reinterpret_cast<const float*>(arena.data()) + v.offset;
-    float* to = record_gates ? gate_values[gate].data() : nullptr;
-    std::int64_t open = 0;
-    for (std::int64_t g = 0; g < v.axes[2].extent; ++g) {
-        for (std::int64_t y = 0; y < v.axes[1].extent; ++y) {
-            const float* row = from + g * v.axes[2].stride + y * v.axes[1].stride;
-            for (std::int64_t x = 0; x < v.axes[0].extent; ++x) {
-                const float value = row[x * v.axes[0].stride];
-                open += value != 0;
-                if (to) {
-                    *to++ = value;
-                }
-            }
-        }
-    }
-    reading.active = open;
-}
-
-void Session::State::run_and_record(std::size_t step) {
-    const std::int64_t macs_before = macs_executed;
-    const auto start = std::chrono::steady_clock::now();
-    run_step(steps[step]);
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    step_readings[step].seconds += elapsed.count();
-    step_readings[step].macs += macs_executed - macs_before;
-}
-
-void Session::State::run_picture() {
-    std::size_t next_gate = 0;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (step_readings.empty()) {
-            run_step(steps[i]);
-        } else {
-            run_and_record(i);
-        }
-        while (next_gate < gate_at.size() &&
-               plan->gate_sources[gate_at[next_gate]].step == i) {
-            read_gate(gate_at[next_gate++]);
+void Session::State::add_up() {
+    macs_executed = 0;
+    std::fill(steps.begin(), steps.end(), StepReading{});
+    for (const Runner& runner : runners) {
+        macs_executed += runner.macs_executed();
+        for (std::size_t i = 0; i < steps.size(); ++i) {
+            steps[i].seconds += runner.steps()[i].seconds;
+            steps[i].macs += runner.steps()[i].macs;
         }
     }
 }
@@ -250,35 +173,7 @@ Result<Session> Session::create(const Model& model, const SessionOptions& option
                               "choose 1 to " + std::to_string(max_threads)});
     }
     auto state = std::make_unique<State>(model.plan_, options.threads);
-    if (plan.arena_bytes > 0 && state->arena.data() == nullptr) {
-        return Status(Problem{plan.file, {}, "there is no memory for its activations",
-                              "close other programs"});
-    }
-    state->record_gates = options.record_gates;
-    state->step_readings.resize(options.record_steps ? plan.steps.size() : 0);
-    state->bind();
-    for (const TensorInfo& info : plan.inputs) {
-        state->input_elements.push_back(picture_elements(info));
-    }
-    for (const TensorInfo& info : plan.outputs) {
-        state->output_elements.push_back(picture_elements(info));
-    }
-    const std::size_t gates = plan.gates.size();
-    state->readings.resize(gates);
-    state->gate_values.resize(gates);
-    for (std::size_t i = 0; i < gates; ++i) {
-        const GateInfo& gate = plan.gates[i];
-        state->gate_at.push_back(i);
-        state->readings[i].total = gate.groups * gate.height * gate.width;
-        if (options.record_gates) {
-            state->gate_values[i].resize(std::size_t(state->readings[i].total));
-            state->readings[i].values = state->gate_values[i];
-        }
-    }
-    std::stable_sort(state->gate_at.begin(), state->gate_at.end(),
-                     [&plan](std::size_t a, std::size_t b) {
-                         return plan.gate_sources[a].step < plan.gate_sources[b].step;
-                     });
+    SLUICE_RETURN_IF_ERROR(state->allocate(options));
     return Session(std::move(state));
 }
 
@@ -303,28 +198,19 @@ Status Session::run(std::span<const TensorView> inputs,
         SLUICE_RETURN_IF_ERROR(check_shape(plan.outputs[i], outputs[i].shape, outputs[i].data,
                                            batch).in_file(plan.file));
     }
-    state.macs_executed = 0;
-    std::fill(state.step_readings.begin(), state.step_readings.end(), StepReading{});
-    for (std::int64_t picture = 0; picture < batch; ++picture) {
-        for (BoundStep* bound : state.outside) {
-            for (BoundCall& call : bound->calls) {
-                for (std::size_t i = 0; i < inputs.size(); ++i) {
-                    call.point_at(Memory::input, int(i),
-                                  inputs[i].data + picture * state.input_elements[i]);
-                }
-                for (std::size_t i = 0; i < outputs.size(); ++i) {
-                    call.point_at(Memory::output, int(i),
-                                  outputs[i].data + picture * state.output_elements[i]);
-                }
-            }
-        }
-        state.run_picture();
+    for (Runner& runner : state.runners) {
+        runner.reset();
     }
+    state.inputs = inputs;
+    state.outputs = outputs;
+    state.batch = batch;
+    state.run_batch();
+    state.add_up();
     return {};
 }
 
 std::int64_t Session::macs_executed() const { return state_->macs_executed; }
-std::span<const GateReading> Session::gates() const { return state_->readings; }
-std::span<const StepReading> Session::steps() const { return state_->step_readings; }
+std::span<const GateReading> Session::gates() const { return state_->last->gates(); }
+std::span<const StepReading> Session::steps() const { return state_->steps; }
 
 }  // namespace sluice

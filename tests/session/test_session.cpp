@@ -94,6 +94,36 @@ TEST_CASE("a batch gives what its pictures give") {
                    "has the shape [2, 5, 6, 4] and needs [3, 5, 6, 4]"));
 }
 
+TEST_CASE("threads that share out a batch give and count what one thread does") {
+    const Case c = read_case("resnet20_lccl_cifar10", 6);
+    const Model model = load(c.model);
+    const auto densities = [](const Session& session) {
+        std::vector<std::int64_t> active;
+        for (const GateReading& gate : session.gates()) {
+            active.push_back(gate.active);
+        }
+        return active;
+    };
+    Session one = open(model);
+    const Array expected = run(one, c.x, c.y.shape, 1);
+    const std::vector<std::int64_t> last_picture = densities(one);
+    run(one, c.x, c.y.shape, 6);
+    const std::int64_t macs = one.macs_executed();
+    REQUIRE(densities(one) == last_picture);
+    // 4 threads: four pictures at once, then two that all threads work on.
+    for (const int threads : {2, 3, 4, 7}) {
+        INFO(threads << " threads");
+        SessionOptions options;
+        options.threads = threads;
+        Session session = open(model, options);
+        CHECK(run(session, c.x, c.y.shape, 6).values == expected.values);
+        CHECK(session.macs_executed() == macs);
+        CHECK(densities(session) == last_picture);
+        CHECK(run(session, c.x, c.y.shape, 1).values == expected.values);
+        CHECK(densities(session) == last_picture);
+    }
+}
+
 TEST_CASE("inputs and outputs are told apart by their order") {
     const Model model = load(case_folder() / "pair.onnx");
     REQUIRE(model.inputs().size() == 2);

@@ -11,7 +11,9 @@
 namespace sluice {
 
 struct SessionOptions {
-    int threads = 1;            ///< of this session's pool, the caller's own included
+    /// Of this session's pool, the caller's own included. A batch is shared out by pictures (each
+    /// thread has memory of its own where the model takes batches), one picture by its layers' work.
+    int threads = 1;
     bool record_gates = false;  ///< keep each gate's values for `Session::gates`
     bool record_steps = false;  ///< time each step for `Session::steps`; costs two clock readings
 };

@@ -1,0 +1,183 @@
+#include "session/runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace sluice {
+namespace {
+
+/// A step with less work runs on one thread: waking the others takes about as long.
+constexpr std::int64_t work_for_threads = 100'000;
+
+bool touches_outside(const Step& step) {
+    return std::any_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) {
+        const Buffer* buffer = std::get_if<Buffer>(&a);
+        return buffer && (buffer->memory == Memory::input || buffer->memory == Memory::output);
+    });
+}
+
+}  // namespace
+
+Runner::Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options)
+    : plan_(&plan), arena_(arena), pool_(pool) {
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        steps_.push_back(bind(plan.steps[i]));
+        if (touches_outside(plan.steps[i])) {
+            outside_.push_back(i);
+        }
+    }
+    step_readings_.resize(options.record_steps ? plan.steps.size() : 0);
+    gates_.resize(plan.gates.size());
+    gate_values_.resize(options.record_gates ? plan.gates.size() : 0);
+    for (std::size_t i = 0; i < plan.gates.size(); ++i) {
+        const GateInfo& gate = plan.gates[i];
+        gate_order_.push_back(i);
+        gates_[i].total = gate.groups * gate.height * gate.width;
+        if (options.record_gates) {
+            gate_values_[i].resize(std::size_t(gates_[i].total));
+            gates_[i].values = gate_values_[i];
+        }
+    }
+    std::stable_sort(gate_order_.begin(), gate_order_.end(),
+                     [&plan](std::size_t a, std::size_t b) {
+                         return plan.gate_sources[a].step < plan.gate_sources[b].step;
+                     });
+}
+
+Runner::BoundStep Runner::bind(const Step& step) const {
+    BoundStep bound;
+    bound.step = &step;
+    const bool has_list = step.list.argument >= 0;
+    if (has_list && step.list.static_count < 0) {
+        bound.count = counter(step.list.count);
+    }
+    bound.splits_list = has_list && step.split.along.empty();
+    const int threads = pool_ ? pool_->threads() : 1;
+    const std::int64_t most = bound.splits_list ? threads : step.split.count;
+    const int parts =
+        step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(threads, most));
+    for (int part = 0; part < parts; ++part) {
+        const std::int64_t all = step.split.count;
+        const std::int64_t first = bound.splits_list ? 0 : share(all, part, parts);
+        const std::int64_t end = bound.splits_list ? all : share(all, part + 1, parts);
+        bound.calls.emplace_back(step, arena_, plan_->constants.data(), first, end - first);
+    }
+    return bound;
+}
+
+void Runner::point_at(Memory memory, int index, const void* picture) {
+    for (const std::size_t step : outside_) {
+        for (BoundCall& call : steps_[step].calls) {
+            call.point_at(memory, index, picture);
+        }
+    }
+}
+
+void Runner::share_out(int parts, Pool::Task task, void* context) {
+    if (parts > 1) {
+        pool_->run(parts, task, context);
+    } else {
+        task(context, 0);
+    }
+}
+
+void Runner::run_list(BoundStep& bound) {
+    struct Context {
+        BoundStep& bound;
+        std::int64_t entries, tile, tiles;
+        int parts;
+    };
+    const ListUse& list = bound.step->list;
+    const std::int64_t entries = bound.count ? *bound.count : list.static_count;
+    macs_executed_ += entries * bound.step->macs_per_entry;
+    if (entries == 0) {
+        return;
+    }
+    const std::int64_t tiles = (entries + list.tile - 1) / list.tile;
+    const int parts = bound.splits_list
+                          ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
+                          : int(bound.calls.size());
+    Context context{bound, entries, list.tile, tiles, parts};
+    share_out(parts, [](void* pointer, int number) {
+        Context& c = *static_cast<Context*>(pointer);
+        const auto cut = [&c](int part) {
+            return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
+        };
+        const bool splits = c.bound.splits_list;
+        const std::int64_t first = splits ? cut(number) : 0;
+        const std::int64_t end = splits ? cut(number + 1) : c.entries;
+        c.bound.calls[std::size_t(number)].run_list(first, end - first);
+    }, &context);
+}
+
+void Runner::run_step(BoundStep& bound) {
+    const Step& step = *bound.step;
+    macs_executed_ += step.macs;
+    if (step.list.argument >= 0) {
+        run_list(bound);
+        return;
+    }
+    share_out(int(bound.calls.size()), [](void* pointer, int number) {
+        static_cast<BoundStep*>(pointer)->calls[std::size_t(number)].run();
+    }, &bound);
+}
+
+void Runner::run_and_record(std::size_t step) {
+    const std::int64_t macs_before = macs_executed_;
+    const auto start = std::chrono::steady_clock::now();
+    run_step(steps_[step]);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+    step_readings_[step].seconds += elapsed.count();
+    step_readings_[step].macs += macs_executed_ - macs_before;
+}
+
+void Runner::read_gate(std::size_t gate) {
+    const GateSource& source = plan_->gate_sources[gate];
+    GateReading& reading = gates_[gate];
+    reading.active = 0;
+    for (const Buffer& count : source.counts) {
+        reading.active += *counter(count);
+    }
+    if (!source.counts.empty() && gate_values_.empty()) {
+        return;
+    }
+    const Buffer& v = source.values;
+    const float* from = reinterpret_cast<const float*>(arena_) + v.offset;
+    float* to = gate_values_.empty() ? nullptr : gate_values_[gate].data();
+    std::int64_t open = 0;
+    for (std::int64_t g = 0; g < v.axes[2].extent; ++g) {
+        for (std::int64_t y = 0; y < v.axes[1].extent; ++y) {
+            const float* row = from + g * v.axes[2].stride + y * v.axes[1].stride;
+            for (std::int64_t x = 0; x < v.axes[0].extent; ++x) {
+                const float value = row[x * v.axes[0].stride];
+                open += value != 0;
+                if (to) {
+                    *to++ = value;
+                }
+            }
+        }
+    }
+    reading.active = open;
+}
+
+void Runner::run_picture() {
+    std::size_t next_gate = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+        if (step_readings_.empty()) {
+            run_step(steps_[i]);
+        } else {
+            run_and_record(i);
+        }
+        while (next_gate < gate_order_.size() &&
+               plan_->gate_sources[gate_order_[next_gate]].step == i) {
+            read_gate(gate_order_[next_gate++]);
+        }
+    }
+}
+
+void Runner::reset() {
+    macs_executed_ = 0;
+    std::fill(step_readings_.begin(), step_readings_.end(), StepReading{});
+}
+
+}  // namespace sluice

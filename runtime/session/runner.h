@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plan/plan.h"
+#include "session/bind.h"
+#include "session/pool.h"
+#include "sluice/session.h"
+
+namespace sluice {
+
+/// A plan bound to one arena: runs one picture at a time, and counts what it did.
+class Runner {
+public:
+    /// `pool` shares out the work inside steps; null: the caller's thread does it all. The arena
+    /// holds zeros at the first run.
+    Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options);
+    Runner(Runner&&) noexcept = default;
+
+    /// Points the plan's input or output `index` at one picture of the caller's memory.
+    void point_at(Memory memory, int index, const void* picture);
+    void run_picture();
+
+    /// Forgets what has been counted.
+    void reset();
+    std::int64_t macs_executed() const { return macs_executed_; }
+    const std::vector<GateReading>& gates() const { return gates_; }
+    const std::vector<StepReading>& steps() const { return step_readings_; }
+
+private:
+    /// A step's calls, one a thread, and what is kept beside the plan about it.
+    struct BoundStep {
+        const Step* step = nullptr;
+        std::vector<BoundCall> calls;
+        const std::int32_t* count = nullptr;
+        bool splits_list = false;
+    };
+
+    BoundStep bind(const Step& step) const;
+    void run_step(BoundStep& bound);
+    void run_and_record(std::size_t step);
+    void run_list(BoundStep& bound);
+    void share_out(int parts, Pool::Task task, void* context);
+    void read_gate(std::size_t gate);
+    const std::int32_t* counter(const Buffer& buffer) const {
+        return reinterpret_cast<const std::int32_t*>(arena_) + buffer.offset;
+    }
+
+    const Plan* plan_;
+    std::byte* arena_;
+    Pool* pool_;
+    std::vector<BoundStep> steps_;
+    std::vector<std::size_t> outside_;  ///< steps that touch the caller's memory
+    std::vector<std::size_t> gate_order_;  ///< gates in the order of their steps
+    std::vector<std::vector<float>> gate_values_;  ///< empty unless gates are recorded
+    std::vector<GateReading> gates_;
+    std::vector<StepReading> step_readings_;  ///< empty unless steps are recorded
+    std::int64_t macs_executed_ = 0;
+};
+
+}  // namespace sluice
