@@ -10,8 +10,8 @@ namespace sluice::benchmark {
 std::string find_disagreement(std::span<const float> scores, std::span<const float> reference,
                               const std::string& reference_name) {
     if (scores.size() != reference.size()) {
-        return "wrong answer: " + std::to_string(scores.size()) + " scores, and " +
-               reference_name + " gives " + std::to_string(reference.size());
+        return "wrong answer: " + std::to_string(scores.size()) + " scores, and " + reference_name +
+               " gives " + std::to_string(reference.size());
     }
     double largest = 0, worst = 0;
     for (std::size_t i = 0; i < scores.size(); ++i) {

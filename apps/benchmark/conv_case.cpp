@@ -33,9 +33,9 @@ ConvCase::ConvCase(const ConvShape& shape, unsigned seed) : shape_(shape) {
     for (int y = 0; y < rows; ++y) {
         for (int x = 0; x < columns; ++x) {
             if (y < border || x < border || y >= rows - border || x >= columns - border) {
-                std::fill_n(input_.begin() + (static_cast<std::ptrdiff_t>(y) * columns + x) *
-                                                 shape.inputs,
-                            shape.inputs, 0.0f);
+                std::fill_n(
+                    input_.begin() + (static_cast<std::ptrdiff_t>(y) * columns + x) * shape.inputs,
+                    shape.inputs, 0.0f);
             }
         }
     }
@@ -54,8 +54,8 @@ std::vector<float> ConvCase::compute(bool gated) const {
             std::copy(bias_.begin(), bias_.end(), sums.begin());
             const float* weight = weights_.data();
             for (int ky = 0; ky < s.kernel; ++ky) {
-                const float* from = input_.data() + product(y * s.stride + ky, s.padded_width(),
-                                                            s.inputs) +
+                const float* from = input_.data() +
+                                    product(y * s.stride + ky, s.padded_width(), s.inputs) +
                                     product(x * s.stride, s.inputs);
                 for (int i = 0; i < s.kernel * s.inputs; ++i) {
                     for (double& sum : sums) {
@@ -63,7 +63,8 @@ std::vector<float> ConvCase::compute(bool gated) const {
                     }
                 }
             }
-            const double gate = gated ? gate_[product(y, s.width) + static_cast<std::size_t>(x)] : 1;
+            const double gate =
+                gated ? gate_[product(y, s.width) + static_cast<std::size_t>(x)] : 1;
             for (const double sum : sums) {
                 *to++ = static_cast<float>(std::max(sum, 0.0) * gate);
             }
@@ -88,9 +89,8 @@ ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, std::span<const i
       output_pitch_(static_cast<int>(round_up(shape_.outputs, kernel.block()))),
       open_(open.begin(), open.end()) {
     buffers_.reserve(most_buffers);
-    const int pitch = kernel.pitch > 0
-                          ? kernel.pitch
-                          : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
+    const int pitch =
+        kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
     add_positions(open, kernel.pixels);
     add_weights(from, pitch);
@@ -160,8 +160,8 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
                 for (int k = 0; k < shape_.outputs; ++k) {
                     const std::size_t tap = product(k / block * shape_.kernel + ky, row) +
                                             static_cast<std::size_t>(kx * pitch + c);
-                    to[tap * static_cast<std::size_t>(block) + static_cast<std::size_t>(k % block)] =
-                        *value++;
+                    to[tap * static_cast<std::size_t>(block) +
+                       static_cast<std::size_t>(k % block)] = *value++;
                 }
             }
         }
@@ -174,7 +174,8 @@ void ConvCall::add_rest(const ConvCase& from) {
     float* epilogue = add<float>(product(3, pitch), {{0, pitch, 1}, {0, 3, pitch}});
     std::copy(from.bias().begin(), from.bias().end(), epilogue);
     std::fill_n(epilogue + pitch, pitch, 1.0f);
-    float* gate = add<float>(product(height, width), {{0, 1, 1}, {0, width, 1}, {0, height, width}});
+    float* gate =
+        add<float>(product(height, width), {{0, 1, 1}, {0, width, 1}, {0, height, width}});
     std::copy(from.gate().begin(), from.gate().end(), gate);
     add<float>(static_cast<std::size_t>(pitch), {{0, pitch, 1}, {0, width, 0}, {0, height, 0}});
     output_ = add<float>(product(height, width, pitch),
@@ -186,10 +187,10 @@ double ConvCall::difference(std::span<const float> expected) const {
     double largest = 0, worst = 0;
     for (const int position : open_) {
         for (int k = 0; k < shape_.outputs; ++k) {
-            const double want = expected[product(position, shape_.outputs) +
-                                         static_cast<std::size_t>(k)];
-            const double got = output_[product(position, output_pitch_) +
-                                       static_cast<std::size_t>(k)];
+            const double want =
+                expected[product(position, shape_.outputs) + static_cast<std::size_t>(k)];
+            const double got =
+                output_[product(position, output_pitch_) + static_cast<std::size_t>(k)];
             if (!std::isfinite(got)) {
                 return std::numeric_limits<double>::infinity();
             }

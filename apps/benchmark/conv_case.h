@@ -13,7 +13,7 @@ namespace sluice::benchmark {
 struct ConvShape {
     int height = 0;
     int width = 0;
-    int inputs = 0;   ///< channels
+    int inputs = 0;  ///< channels
     int outputs = 0;
     int kernel = 3;
     int stride = 1;

@@ -31,8 +31,8 @@ Result<json> read_answer(Process& process, std::chrono::seconds limit) {
 }
 
 Result<json> ask(Process& process, const json& request) {
-    SLUICE_RETURN_IF_ERROR(process.write_line(
-        request.dump(-1, ' ', false, json::error_handler_t::replace)));
+    SLUICE_RETURN_IF_ERROR(
+        process.write_line(request.dump(-1, ' ', false, json::error_handler_t::replace)));
     return read_answer(process, patience);
 }
 
@@ -54,8 +54,8 @@ double number(const json& value) {
 }
 
 StepResult read_step(const json& item) {
-    return {"", item.at("node"), item.at("kernel"), item.at("shape"), item.at("ms"),
-            item.at("macs")};
+    return {
+        "", item.at("node"), item.at("kernel"), item.at("shape"), item.at("ms"), item.at("macs")};
 }
 
 LayerResult read_layer(const json& item) {

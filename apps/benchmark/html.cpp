@@ -154,12 +154,12 @@ std::string roofline(const Report& report) {
     const Machine& machine = report.machine;
     const std::vector<double> x_ticks = log_ticks(least, most);
     const std::vector<double> y_ticks = log_ticks(slowest, machine.fma_peak_gflops);
-    Plot plot("Roofline of one core, gated kernels at each density",
-              {"float32 operations a byte, everything moved once", x_ticks.front(), x_ticks.back(),
-               true, x_ticks},
-              {"GFLOPS of active work", y_ticks.front(), machine.fma_peak_gflops * 1.6, true,
-               y_ticks},
-              760, 440);
+    Plot plot(
+        "Roofline of one core, gated kernels at each density",
+        {"float32 operations a byte, everything moved once", x_ticks.front(), x_ticks.back(), true,
+         x_ticks},
+        {"GFLOPS of active work", y_ticks.front(), machine.fma_peak_gflops * 1.6, true, y_ticks},
+        760, 440);
     const auto roof = [&](double rate, const char* colour, const std::string& name) {
         Points line;
         for (double x = x_ticks.front(); x < x_ticks.back() * 1.01; x *= 1.05) {
@@ -201,9 +201,9 @@ std::string to_html(const Report& report) {
         std::string(style) + "</style></head>\n<body>\n<h1>Sluice benchmarks</h1>\n<p>" +
         escape_html(describe(report.machine)) + ". All figures are fp32.</p>\n";
     if (!report.networks.empty()) {
-        page += section("Engines by network", network_method(),
-                        network_bars(report) +
-                            scrolled(network_table(report.networks, report.machine)));
+        page += section(
+            "Engines by network", network_method(),
+            network_bars(report) + scrolled(network_table(report.networks, report.machine)));
     }
     if (!report.layers.empty()) {
         page += section("Gated layers inside networks", layer_method(),

@@ -41,8 +41,7 @@ void draw_normal(Inputs& inputs) {
     inputs.source = "random normal";
     std::mt19937 random(seed);
     std::normal_distribution<float> distribution;
-    std::generate(inputs.values.begin(), inputs.values.end(),
-                  [&] { return distribution(random); });
+    std::generate(inputs.values.begin(), inputs.values.end(), [&] { return distribution(random); });
 }
 
 Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing,
@@ -53,7 +52,8 @@ Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing
     if (!gathered.failures.empty()) {
         return gathered.failures[0];
     }
-    const auto height = static_cast<int>(inputs.shape[1]), width = static_cast<int>(inputs.shape[2]);
+    const auto height = static_cast<int>(inputs.shape[1]),
+               width = static_cast<int>(inputs.shape[2]);
     const std::size_t plane = inputs.values.size() / static_cast<std::size_t>(inputs.pictures);
     const std::size_t found = gathered.pictures.size();
     for (std::size_t i = 0; i < static_cast<std::size_t>(inputs.pictures); ++i) {
@@ -87,9 +87,9 @@ Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesyst
     }
     const std::int64_t fixed = model.inputs()[0].shape[0].size;
     if (fixed >= 0 && fixed != batch) {
-        return Status::error("takes only batches of " + std::to_string(fixed),
-                             "give --batch " + std::to_string(fixed) +
-                                 ", or export it with a symbolic batch");
+        return Status::error(
+            "takes only batches of " + std::to_string(fixed),
+            "give --batch " + std::to_string(fixed) + ", or export it with a symbolic batch");
     }
     Inputs inputs;
     inputs.shape = std::move(shape).value();
@@ -117,9 +117,12 @@ Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesyst
 Result<TemporaryFolder> TemporaryFolder::create() {
     std::error_code code;
     std::filesystem::path parent = std::filesystem::temp_directory_path(code);
-    std::string name = ((code ? std::filesystem::path("/tmp") : parent) / "benchmark-XXXXXX").string();
+    std::string name =
+        ((code ? std::filesystem::path("/tmp") : parent) / "benchmark-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) {
-        return Status(Problem{name, {}, std::string("cannot be made: ") + std::strerror(errno),
+        return Status(Problem{name,
+                              {},
+                              std::string("cannot be made: ") + std::strerror(errno),
                               "set TMPDIR to a folder that can be written to"});
     }
     return TemporaryFolder(name);

@@ -75,8 +75,8 @@ Json to_object(const KernelResult& row, const Machine& machine) {
             {"p10_ms", or_null(row.times, &Times::p10_ms)},
             {"p90_ms", or_null(row.times, &Times::p90_ms)},
             {"gflops", row.times ? Json(rounded(row.gflops())) : Json(nullptr)},
-            {"share_of_peak", row.times ? Json(rounded(row.gflops() / machine.fma_peak_gflops))
-                                        : Json(nullptr)},
+            {"share_of_peak",
+             row.times ? Json(rounded(row.gflops() / machine.fma_peak_gflops)) : Json(nullptr)},
             {"departure", row.departure ? Json(rounded(*row.departure)) : Json(nullptr)},
             {"problem", row.problem.empty() ? Json(nullptr) : Json(row.problem)}};
 }
@@ -94,7 +94,7 @@ Json to_object(const LayerResult& row) {
 }
 
 Json to_object(const StepResult& row) {
-    return {{"network", row.network}, {"node", row.node},         {"kernel", row.kernel},
+    return {{"network", row.network}, {"node", row.node},      {"kernel", row.kernel},
             {"shape", row.shape},     {"ms", rounded(row.ms)}, {"macs", std::llround(row.macs)}};
 }
 

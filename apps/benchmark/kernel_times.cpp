@@ -128,7 +128,8 @@ void set_departures(std::vector<KernelResult>& rows) {
             return other.kernel == row.kernel && other.density == 1.0 && other.times;
         });
         if (row.times && row.density < 1.0 && whole != rows.end()) {
-            const double share = static_cast<double>(row.active) / static_cast<double>(whole->active);
+            const double share =
+                static_cast<double>(row.active) / static_cast<double>(whole->active);
             row.departure = row.times->median_ms / whole->times->median_ms / share - 1;
         }
     }
@@ -136,8 +137,8 @@ void set_departures(std::vector<KernelResult>& rows) {
 
 std::vector<KernelResult> time_shape(std::vector<Timed>& all, double seconds) {
     const auto start = Clock::now();
-    for (std::size_t round = 0;
-         round < least_rounds || milliseconds_since(start) < seconds * 1000; ++round) {
+    for (std::size_t round = 0; round < least_rounds || milliseconds_since(start) < seconds * 1000;
+         ++round) {
         // Each round begins elsewhere, so that none always follows the same other.
         for (std::size_t i = 0; i < all.size(); ++i) {
             Timed& timed = all[(i + round) % all.size()];

@@ -177,9 +177,9 @@ LayerTimes conclude(const Model& model, const std::vector<StepInfo>& infos,
 Result<ConvShape> parse_conv_shape(const std::string& text) {
     int height = 0, width = 0, rows = 0, columns = 0, end = 0, down = 1, across = 1;
     ConvShape shape;
-    const int sizes = std::sscanf(text.c_str(), "%dx%dx%d -> %dx%dx%d, %dx%d%n", &shape.inputs,
-                                  &height, &width, &shape.outputs, &shape.height, &shape.width,
-                                  &rows, &columns, &end);
+    const int sizes =
+        std::sscanf(text.c_str(), "%dx%dx%d -> %dx%dx%d, %dx%d%n", &shape.inputs, &height, &width,
+                    &shape.outputs, &shape.height, &shape.width, &rows, &columns, &end);
     const char* rest = text.c_str() + end;
     if (sizes == 8 && std::sscanf(rest, " by %dx%d%n", &down, &across, &end) == 2) {
         rest += end;
@@ -223,8 +223,7 @@ Result<LayerTimes> time_layers(const Model& model, std::span<const float> pictur
         for (std::size_t picture = 0; picture < count; ++picture) {
             const TensorView input{pictures.data() + picture * in_count, in};
             const MutableTensorView output{scores.data(), out};
-            SLUICE_RETURN_IF_ERROR(
-                session->run(std::span(&input, 1), std::span(&output, 1)));
+            SLUICE_RETURN_IF_ERROR(session->run(std::span(&input, 1), std::span(&output, 1)));
             totals.add(session.value(), picture);
             for (Layer& layer : layers) {
                 const auto begin = Clock::now();

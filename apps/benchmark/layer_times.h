@@ -21,7 +21,8 @@ struct LayerTimes {
 Result<LayerTimes> time_layers(const Model& model, std::span<const float> pictures,
                                std::span<const std::int64_t> shape, double seconds);
 
-/// The sizes in a step's "16x32x32 -> 32x16x16, 3x3 by 2x2"; fails where the text is of another form.
+/// The sizes in a step's "16x32x32 -> 32x16x16, 3x3 by 2x2"; fails where the text is of another
+/// form.
 Result<ConvShape> parse_conv_shape(const std::string& text);
 
 }  // namespace sluice::benchmark

@@ -8,11 +8,11 @@ namespace sluice::benchmark {
 
 /// What the figures were measured on.
 struct Machine {
-    std::string cpu;  ///< the system's name for it
-    int cores = 0;    ///< that this process may use, before it is pinned
+    std::string cpu;             ///< the system's name for it
+    int cores = 0;               ///< that this process may use, before it is pinned
     double fma_peak_gflops = 0;  ///< of one core, float32
-    double cache_gbps = 0;   ///< one core's reads of 256 KiB again and again, in GB/s
-    double memory_gbps = 0;  ///< and of 256 MiB
+    double cache_gbps = 0;       ///< one core's reads of 256 KiB again and again, in GB/s
+    double memory_gbps = 0;      ///< and of 256 MiB
 };
 
 /// The system's name for the CPU.

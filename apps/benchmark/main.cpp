@@ -48,9 +48,9 @@ std::vector<Engine> choose_engines(const Options& options) {
 
 Status time_networks(const Options& options, Report& report) {
     for (const std::filesystem::path& model : options.models) {
-        const Result<NetworkTimes> times = time_network(
-            {model, options.data, options.target, options.threads, options.batch, options.seconds,
-             options.layers, choose_engines(options)});
+        const Result<NetworkTimes> times =
+            time_network({model, options.data, options.target, options.threads, options.batch,
+                          options.seconds, options.layers, choose_engines(options)});
         if (!times.ok()) {
             return times.status();
         }
@@ -102,7 +102,8 @@ Status check_before(const Options& options) {
         const std::filesystem::path folder =
             !path || path->parent_path().empty() ? "." : path->parent_path();
         if (path && ::access(folder.c_str(), W_OK) != 0) {
-            return Status(Problem{path->string(), {},
+            return Status(Problem{path->string(),
+                                  {},
                                   std::string("cannot be written: ") + std::strerror(errno),
                                   "choose a folder that exists and is writable"});
         }

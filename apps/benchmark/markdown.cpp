@@ -10,8 +10,10 @@ std::string network_method() {
            "ms, after the scores of all inputs agreed within 0.1% of the largest; one that "
            "disagrees gets no times. Times are of a run of the batch, MACs of a picture. Engines "
            "other than ours compute every MAC, the LCCL branches among them. Peak memory is of the "
-           "whole process, for the peers with Python and numpy in it. Load is from reading the file "
-           "to the first scores; ncnn's conversion from ONNX is not in it. Each engine has its best "
+           "whole process, for the peers with Python and numpy in it. Load is from reading the "
+           "file "
+           "to the first scores; ncnn's conversion from ONNX is not in it. Each engine has its "
+           "best "
            "settings for float32: ONNX Runtime all optimisations, OpenVINO its latency hint, ncnn "
            "its defaults, Winograd among them, and one picture at a time. Winograd multiplies less "
            "than the MACs that are counted, so that it can pass 100% of the peak.";
@@ -19,7 +21,8 @@ std::string network_method() {
 
 std::string kernel_method() {
     return "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in, one "
-           "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only. The column against "
+           "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only. The "
+           "column against "
            "proportional says how much longer a kernel takes than its time at density 1 times the "
            "share of active positions. Answers are first compared with scalar loops.";
 }

@@ -16,7 +16,8 @@
 namespace sluice::benchmark {
 namespace {
 
-/// Independent sums: two pipes of at most six cycles' latency, and all fit the 16 registers of AVX2.
+/// Independent sums: two pipes of at most six cycles' latency, and all fit the 16 registers of
+/// AVX2.
 constexpr int chains = 12;
 constexpr double seconds_a_kind = 0.3;
 constexpr std::int64_t rounds_a_burst = 100'000;
@@ -124,8 +125,7 @@ __attribute__((target("avx512f"))) std::uint64_t sum_avx512(const std::uint64_t*
     for (std::size_t i = 0; i + 32 <= count; i += 32) {
 #pragma GCC unroll 4
         for (std::size_t part = 0; part < 4; ++part) {
-            sums[part] =
-                _mm512_add_epi64(sums[part], _mm512_loadu_si512(words + i + 8 * part));
+            sums[part] = _mm512_add_epi64(sums[part], _mm512_loadu_si512(words + i + 8 * part));
         }
     }
     alignas(64) std::uint64_t lanes[8];

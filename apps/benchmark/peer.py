@@ -56,7 +56,8 @@ class OnnxRuntime:
         self.binding.bind_output(self.session.get_outputs()[0].name)
 
     def bind(self, batch):
-        self.binding.bind_ortvalue_input(self.name, self.package.OrtValue.ortvalue_from_numpy(batch))
+        value = self.package.OrtValue.ortvalue_from_numpy(batch)
+        self.binding.bind_ortvalue_input(self.name, value)
 
     def run(self):
         self.session.run_with_iobinding(self.binding)

@@ -91,7 +91,11 @@ std::string short_number(double value) {
 }
 
 Plot::Plot(std::string title, Axis x, Axis y, int width, int height)
-    : title_(std::move(title)), x_(std::move(x)), y_(std::move(y)), width_(width), height_(height) {}
+    : title_(std::move(title)),
+      x_(std::move(x)),
+      y_(std::move(y)),
+      width_(width),
+      height_(height) {}
 
 double Plot::x_of(double value) const { return left + x_.place(value) * (width_ - left - right); }
 
@@ -142,8 +146,7 @@ std::string Plot::axes() const {
     }
     svg += line_from(x0, y0, x1, y0, ink) + line_from(x0, y0, x0, y1, ink);
     svg += text_at((x0 + x1) / 2, height_ - 10, "middle", x_.label);
-    const std::string turn =
-        " transform=\"rotate(-90 14 " + fixed((y0 + y1) / 2, 1) + ")\"";
+    const std::string turn = " transform=\"rotate(-90 14 " + fixed((y0 + y1) / 2, 1) + ")\"";
     return svg + text_at(14, (y0 + y1) / 2, "middle", y_.label, turn);
 }
 
@@ -151,10 +154,10 @@ std::string Plot::legend() const {
     std::string svg;
     double y = height_ + 8;
     for (const Entry& entry : entries_) {
-        svg += entry.line ? line_from(left, y - 4, left + 22, y - 4, entry.colour,
-                                      " stroke-width=\"1.8\"" +
-                                          std::string(entry.dashed ? dash : ""))
-                          : circle(left + 11, y - 4, entry.colour, entry.hollow);
+        svg += entry.line
+                   ? line_from(left, y - 4, left + 22, y - 4, entry.colour,
+                               " stroke-width=\"1.8\"" + std::string(entry.dashed ? dash : ""))
+                   : circle(left + 11, y - 4, entry.colour, entry.hollow);
         svg += text_at(left + 30, y, "start", entry.name);
         y += legend_line;
     }
@@ -167,9 +170,8 @@ std::string Plot::to_svg() const {
     const std::string inner = "<svg viewBox=\"0 0 " + std::to_string(width_) + " " +
                               std::to_string(height_) + "\" width=\"" + std::to_string(width_) +
                               "\" height=\"" + std::to_string(height_) + "\">\n";
-    return open_svg(width_, height) +
-           text_at(left, 18, "start", title_, " class=\"title\"") + axes() + inner + marks_ +
-           "</svg>\n" + legend() + "</svg>\n";
+    return open_svg(width_, height) + text_at(left, 18, "start", title_, " class=\"title\"") +
+           axes() + inner + marks_ + "</svg>\n" + legend() + "</svg>\n";
 }
 
 std::string to_svg(const std::string& title, const std::string& unit,

@@ -58,6 +58,7 @@ Result<Process> Process::start(const std::vector<std::string>& command) {
         return failure;
     }
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& argument : command) {
         arguments.push_back(const_cast<char*>(argument.c_str()));
     }

@@ -97,19 +97,16 @@ Table layer_table(std::span<const LayerResult> rows) {
 }
 
 Table step_table(std::span<const StepResult> rows, const Machine& machine) {
-    Table table{{"file", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"},
-                4,
-                false,
-                {}};
+    Table table{
+        {"file", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"}, 4, false, {}};
     for (const StepResult& row : rows) {
         double whole = 0;
         for (const StepResult& other : rows) {
             whole += other.network == row.network ? other.ms : 0;
         }
         const double rate = row.macs > 0 ? gflops(row.macs, row.ms) : 0;
-        table.rows.push_back({row.network, row.node, row.kernel, row.shape,
-                              fixed(row.ms * 1000, 1), percent(row.ms / whole),
-                              row.macs > 0 ? fixed(rate, 1) : "-",
+        table.rows.push_back({row.network, row.node, row.kernel, row.shape, fixed(row.ms * 1000, 1),
+                              percent(row.ms / whole), row.macs > 0 ? fixed(rate, 1) : "-",
                               row.macs > 0 ? percent(rate / machine.fma_peak_gflops) : "-"});
     }
     return table;

@@ -43,8 +43,8 @@ struct KernelResult {
     int height = 0;
     int width = 0;
     int channels = 0;
-    double density = 1;        ///< asked for
-    std::int64_t active = 0;   ///< positions computed, of height * width
+    double density = 1;       ///< asked for
+    std::int64_t active = 0;  ///< positions computed, of height * width
     std::optional<Times> times;
     std::optional<double> departure;  ///< from proportional time: 0.05 where it takes 5% longer
     std::string problem;
@@ -63,8 +63,8 @@ struct LayerResult {
     std::string shape;
     double density = 1;
     double gated_ms = 0;
-    double branch_ms = 0;  ///< of gated_ms
-    double dense_ms = 0;   ///< of our dense kernel on the same shape, in turn with the network
+    double branch_ms = 0;    ///< of gated_ms
+    double dense_ms = 0;     ///< of our dense kernel on the same shape, in turn with the network
     double theoretical = 1;  ///< dense MACs / executed MACs, branch included
 
     double realised() const { return dense_ms / gated_ms; }

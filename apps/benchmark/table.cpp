@@ -39,9 +39,9 @@ std::string to_text(const Table& table) {
     for (const auto& line : lines) {
         std::string row;
         for (std::size_t i = 0; i < line.size(); ++i) {
-            row += (i == 0 ? "" : "  ") + (table.is_left(i)
-                                               ? classify::pad_right(line[i], widths[i])
-                                               : classify::pad_left(line[i], widths[i]));
+            row +=
+                (i == 0 ? "" : "  ") + (table.is_left(i) ? classify::pad_right(line[i], widths[i])
+                                                         : classify::pad_left(line[i], widths[i]));
         }
         text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
     }

@@ -118,8 +118,11 @@ json layers(State& state, const json& request) {
     }
     json answer = {{"steps", json::array()}, {"layers", json::array()}};
     for (const StepResult& step : times.value().steps) {
-        answer["steps"].push_back({{"node", step.node}, {"kernel", step.kernel},
-                                   {"shape", step.shape}, {"ms", step.ms}, {"macs", step.macs}});
+        answer["steps"].push_back({{"node", step.node},
+                                   {"kernel", step.kernel},
+                                   {"shape", step.shape},
+                                   {"ms", step.ms},
+                                   {"macs", step.macs}});
     }
     for (const LayerResult& layer : times.value().layers) {
         answer["layers"].push_back({{"layer", layer.layer},

@@ -90,17 +90,18 @@ TEST_CASE("a step's shape gives its convolution") {
     REQUIRE(strided.ok());
     CHECK(strided.value().stride == 2);
     CHECK(strided.value().kernel == 7);
-    for (const char* other : {"", "[10]", "64 -> 10", "8x8x8 -> 8x8x8, 3x1", "8x8x8 -> 8x8x8, 3x3 by",
-                              "8x8x8 -> 8x4x8, 3x3 by 2x1", "8x8x8 -> 8x8x8, 3x3 and more"}) {
+    for (const char* other :
+         {"", "[10]", "64 -> 10", "8x8x8 -> 8x8x8, 3x1", "8x8x8 -> 8x8x8, 3x3 by",
+          "8x8x8 -> 8x4x8, 3x3 by 2x1", "8x8x8 -> 8x8x8, 3x3 and more"}) {
         INFO(other);
         CHECK_FALSE(parse_conv_shape(other).ok());
     }
 }
 
 TEST_CASE("command lines of the benchmark") {
-    const Result<Options> networks = parse({"--model", "a.onnx", "b.onnx", "--peers",
-                                            "onnxruntime,ncnn", "--threads", "2", "--batch", "8",
-                                            "--layers", "--no-pin", "--json", "o.json"});
+    const Result<Options> networks =
+        parse({"--model", "a.onnx", "b.onnx", "--peers", "onnxruntime,ncnn", "--threads", "2",
+               "--batch", "8", "--layers", "--no-pin", "--json", "o.json"});
     REQUIRE(networks.ok());
     CHECK(networks.value().command == Command::networks);
     CHECK(networks.value().models.size() == 2);
@@ -112,9 +113,9 @@ TEST_CASE("command lines of the benchmark") {
     CHECK(networks.value().json == "o.json");
     CHECK_FALSE(networks.value().html.has_value());
 
-    const Result<Options> kernels = parse({"kernels", "--family", "gated_conv", "--shapes",
-                                           "56x48x64,7x7x512", "--densities", "1.0,0.25",
-                                           "--seconds", "0.5", "--target", "avx2"});
+    const Result<Options> kernels =
+        parse({"kernels", "--family", "gated_conv", "--shapes", "56x48x64,7x7x512", "--densities",
+               "1.0,0.25", "--seconds", "0.5", "--target", "avx2"});
     REQUIRE(kernels.ok());
     const KernelQuestion& question = kernels.value().kernels;
     CHECK(kernels.value().command == Command::kernels);
@@ -218,10 +219,8 @@ TEST_CASE("a kernel's call finds a wrong answer") {
 TEST_CASE("kernel rows: specialised beside generic, exact densities, departures") {
     const Result<const Target*> target = choose_target("");
     REQUIRE(target.ok());
-    const KernelQuestion question{{Family::dense_conv, Family::gated_conv},
-                                  {{6, 7, 16}, {3, 4, 24}},
-                                  {1.0, 0.5},
-                                  0.01};
+    const KernelQuestion question{
+        {Family::dense_conv, Family::gated_conv}, {{6, 7, 16}, {3, 4, 24}}, {1.0, 0.5}, 0.01};
     const Result<std::vector<KernelResult>> rows = time_kernels(
         question, *target.value(), [](const std::vector<KernelResult>&) { return Status{}; });
     REQUIRE(rows.ok());

@@ -78,10 +78,10 @@ TEST_CASE("the benchmark's JSON has the agreed form") {
     CHECK(json["machine"]["fma_peak_gflops"] == 100);
     REQUIRE(json["results"].size() == 2);
     const auto& ours = json["results"][0];
-    const std::vector<std::string> form = {
-        "network", "variant", "engine",        "target",      "precision", "threads", "batch",
-        "median_ms", "p10_ms", "p90_ms", "macs", "macs_executed", "peak_rss_mb", "load_ms",
-        "agrees"};
+    const std::vector<std::string> form = {"network",     "variant", "engine", "target",
+                                           "precision",   "threads", "batch",  "median_ms",
+                                           "p10_ms",      "p90_ms",  "macs",   "macs_executed",
+                                           "peak_rss_mb", "load_ms", "agrees"};
     std::vector<std::string> keys;
     for (const auto& item : ours.items()) {
         keys.push_back(item.key());
@@ -111,9 +111,10 @@ TEST_CASE("a wrong answer has no time in any report") {
     }
     CHECK(wrong["agrees"] == false);
     CHECK(holds(wrong["problem"], "wrong answer"));
-    CHECK(holds(to_markdown(report),
-                "| resnet18_lccl_d50_synthetic (synthetic weights) | lccl | other | pictures | 1 | 1 "
-                "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
+    CHECK(
+        holds(to_markdown(report),
+              "| resnet18_lccl_d50_synthetic (synthetic weights) | lccl | other | pictures | 1 | 1 "
+              "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
     CHECK(holds(to_html(report), "<td class=\"left\">wrong answer: differs by 0.5"));
     CHECK(holds(to_text(network_table(report.networks, report.machine)), "wrong answer: differs"));
 }
@@ -122,10 +123,12 @@ TEST_CASE("tables hold the figures and their shares") {
     const Report report = make_report();
     const std::string markdown = to_markdown(report);
     CHECK(holds(markdown, "A <CPU> & more, 2 cores; of one core: FMA peak 100.0 GFLOPS"));
-    CHECK(holds(markdown, "| 0.500 | 0.400 | 0.750 | 10.00 | 40.0 | 40.0% | 14.0 | 9.0 | agrees |"));
+    CHECK(
+        holds(markdown, "| 0.500 | 0.400 | 0.750 | 10.00 | 40.0 | 40.0% | 14.0 | 9.0 | agrees |"));
     // 9 * 16 * 16 * 64 MACs in 2 us are 147.5 GFLOPS, and 147.5% of a peak of 100.
-    CHECK(holds(markdown, "| 8x8x16 | gated_conv | avx2 | 1.00 | 2.0 | 2.0 | 3.0 | 147.5 | 147.5% "
-                          "| - |  |"));
+    CHECK(holds(markdown,
+                "| 8x8x16 | gated_conv | avx2 | 1.00 | 2.0 | 2.0 | 3.0 | 147.5 | 147.5% "
+                "| - |  |"));
     CHECK(holds(markdown, "| +10.0% |"));
     CHECK(holds(markdown, "generic only"));
     CHECK(holds(markdown, "| 0.500 | 3.0 | 2.0 | 0.1 | 2.00x | 1.50x | 75.0% |"));
@@ -136,8 +139,9 @@ TEST_CASE("tables hold the figures and their shares") {
 TEST_CASE("columns of a text table align") {
     const Table table{{"name", "x", "note"}, 1, true, {{"a", "10.5", "é"}, {"long", "2", ""}}};
     CHECK(to_text(table) == "name     x  note\na     10.5  é\nlong     2\n");
-    CHECK(to_markdown(table) == "| name | x | note |\n|---|---:|---|\n| a | 10.5 | é |\n"
-                                "| long | 2 |  |\n");
+    CHECK(to_markdown(table) ==
+          "| name | x | note |\n|---|---:|---|\n| a | 10.5 | é |\n"
+          "| long | 2 |  |\n");
     const Table pipes{{"a|b"}, 1, false, {}};
     CHECK(to_markdown(pipes) == "| a\\|b |\n|---|\n");
 }
@@ -153,7 +157,8 @@ TEST_CASE("the page stands alone and is well formed") {
     CHECK(holds(page, "synthetic weights"));
     const auto count = [&page](const std::string& part) {
         int found = 0;
-        for (std::size_t at = page.find(part); at != std::string::npos; at = page.find(part, at + 1)) {
+        for (std::size_t at = page.find(part); at != std::string::npos;
+             at = page.find(part, at + 1)) {
             ++found;
         }
         return found;
