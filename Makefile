@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon build build-neon demo test check-pictures data-given asan tsan lint \
+.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-pictures data-given asan tsan lint \
         format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
@@ -30,11 +30,14 @@ setup:  ## Install what is missing: Debian packages, Python packages into .venv
 setup-neon: setup
 	@bash cmake/setup.sh neon
 
-build: setup  ## Configure and build the release preset
-	$(call say,configuring and building build/release)
+configure: setup
+	$(call say,configuring build/release)
 	@mkdir -p build
 	@$(CMAKE) --preset release -DSLUICE_WERROR=$(WERROR) >build/configure-release.log 2>&1 \
 	    || { cat build/configure-release.log; exit 1; }
+
+build: configure  ## Configure and build the release preset
+	$(call say,building build/release)
 	@$(CMAKE) --build --preset release -j $(JOBS)
 
 build-neon: build setup-neon
@@ -43,7 +46,9 @@ build-neon: build setup-neon
 	    || { cat build/configure-neon.log; exit 1; }
 	@$(CMAKE) --build --preset neon -j $(JOBS)
 
-demo: build  ## Classify the pictures of apps/samples with the gated ResNet-20
+demo: configure  ## Classify the pictures of apps/samples with the gated ResNet-20
+	$(call say,building classify)
+	@$(CMAKE) --build --preset release -j $(JOBS) --target classify
 	$(call say,classifying $(SAMPLES) with $(MODEL))
 	@$(CLASSIFY) --model $(MODEL) $(SAMPLES)
 	@echo "See the plan:  $(CLASSIFY) --model $(MODEL) --explain"
