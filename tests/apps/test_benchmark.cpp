@@ -243,8 +243,8 @@ TEST_CASE("kernel rows: specialised beside generic, exact densities, departures"
 
 TEST_CASE("the core's peak is that of its FMA units") {
     const double peak = measure_fma_peak();
-    // One four-lane FMA a cycle at 0.1 GHz, and four of 16 lanes at 10 GHz.
-    CHECK(peak > 0.1);
+    // Under an emulator on a busy machine, and four FMAs of 16 lanes a cycle at 10 GHz.
+    CHECK(peak > 0.001);
     CHECK(peak < 1280);
     CHECK(measure_read_gbps(std::size_t{1} << 18) > 0.01);
 }
