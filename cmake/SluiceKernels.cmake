@@ -84,6 +84,8 @@ function(sluice_kernels library table)
                 message(FATAL_ERROR "${tuned_file} has no numbers for ${family}_${shape}")
             endif()
             sluice_json_params("${tuned_json}" numbers)
+            sluice_param("${numbers}" break_even 1 break_even)
+            list(FILTER numbers EXCLUDE REGEX "^break_even=")
             set(name "${family}_${shape}__${target}")
             add_halide_library(${name} FROM sluice::halide_generators::${generator}
                 GENERATOR ${generator} FUNCTION_NAME ${name} USE_RUNTIME sluice_halide_runtime
@@ -92,11 +94,12 @@ function(sluice_kernels library table)
             target_link_libraries(${library} PRIVATE ${name})
             sluice_param("${params}" kernel 0 kernel)
             sluice_param("${params}" channels 0 channels)
-            sluice_param("${numbers}" pixels 1 pixels)
+            sluice_param("${numbers}" elements 1 elements)
+            sluice_param("${numbers}" pixels "${elements}" pixels)
             sluice_param("${numbers}" vectors 1 vectors)
             string(APPEND headers "#include \"${name}.h\"\n")
             string(APPEND kernel_rows "    {\"${name}\", Family::${family}, \"${shape}\", \"${target}\", "
-                "${kernel}, ${channels}, ${pixels}, ${vectors}, ${lanes}, ${name}_argv},\n")
+                "${kernel}, ${channels}, ${pixels}, ${vectors}, ${lanes}, ${break_even}, ${name}_argv},\n")
         endforeach()
     endforeach()
     file(CONFIGURE OUTPUT "${table}" @ONLY CONTENT [[

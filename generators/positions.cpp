@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/mask_tables.h"
 #include "schedules/positions.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// Which outputs of a gated layer to compute: the positions of a gate map, y << 16 | x, in two
 /// lists in row-major order, those whose gate is not zero and those whose gate is. Positions are
@@ -14,7 +16,7 @@ using namespace Halide;
 class Positions : public Generator<Positions> {
 public:
     /// Positions of a row that share a mask.
-    static constexpr int group = 8;
+    static constexpr int group = mask_bits;
 
     /// (x, y), strides any. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 2>> gate{"gate"};
@@ -35,12 +37,11 @@ public:
         lanes = RDom(0, group, "lanes");
         Expr first = scan.x * group, index = scan.y * per_row + scan.x;
 
-        // On the bits, less the sign: a comparison of floats may be ordered, and drop a NaN.
         Expr at = unsafe_promise_clamped(min(j * group + lanes, width - 1), 0, width - 1);
-        Expr open = (reinterpret<uint32_t>(gate(at, y)) << 1) != 0 && j * group + lanes < width;
+        Expr open = is_open(gate(at, y)) && j * group + lanes < width;
         mask(j, y) += select(open, cast<int32_t>(1) << lanes, 0);
 
-        Buffer<uint8_t> order = make_order(), count = make_count();
+        Buffer<uint8_t> order = make_order_table(group), count = make_count_table();
         groups(i, g) = undef<int32_t>();
         groups(0, 0) = 0;
         groups(1, index) = mask(scan.x, scan.y);
@@ -77,31 +78,6 @@ public:
     }
 
 private:
-    static Expr as_mask(Expr bits) { return unsafe_promise_clamped(bits, 0, (1 << group) - 1); }
-
-    /// (n, mask): the n-th of the mask's bits that are set; 0 where there are fewer.
-    static Buffer<uint8_t> make_order() {
-        Buffer<uint8_t> order(group, 1 << group);
-        order.fill(0);
-        for (int bits = 0; bits < 1 << group; ++bits) {
-            for (int bit = 0, n = 0; bit < group; ++bit) {
-                if (bits >> bit & 1) {
-                    order(n++, bits) = uint8_t(bit);
-                }
-            }
-        }
-        return order;
-    }
-
-    /// (mask): how many of its bits are set.
-    static Buffer<uint8_t> make_count() {
-        Buffer<uint8_t> count(1 << group);
-        for (int bits = 0; bits < 1 << group; ++bits) {
-            count(bits) = uint8_t(__builtin_popcount(unsigned(bits)));
-        }
-        return count;
-    }
-
     Var i{"i"}, g{"g"}, j{"j"}, y{"y"};
     Func mask{"mask"};
     RDom scan, lanes, write;

@@ -15,7 +15,7 @@ namespace sluice {
 /// generator that the family's rows of generators/kernels.json name.
 enum class Family {
     dense_conv, gated_conv, element_conv,  // gated_conv.cpp
-    branch, positions, fill,
+    dot_conv, branch, positions, elements, fill,
     max_pool, average_pool, global_average_pool, linear, softmax,
     add, sub, mul, div,  // binary.cpp
     affine, copy, resize,
@@ -33,9 +33,10 @@ struct Kernel {
     const char* target;
     int kernel_size;  ///< 0: any
     int pitch;        ///< channel pitch of the input in floats; 0: any
-    int pixels;       ///< positions of a list that are computed together; 1 where there is none
+    int pixels;       ///< entries of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
+    double break_even;  ///< density beyond which the dense kernel takes less time; 1: none is known
     KernelFunction function;
 
     int block() const { return vectors * lanes; }

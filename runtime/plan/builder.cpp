@@ -241,6 +241,12 @@ void Builder::emit(Step step) {
     if (step.list.argument >= 0 && step.list.static_count < 0) {
         use(step.list.count);
     }
+    if (step.list.outputs) {
+        use(*step.list.outputs);
+    }
+    if (step.condition) {
+        use(step.condition->count);
+    }
     plan.steps.push_back(std::move(step));
 }
 
@@ -268,6 +274,12 @@ Status Builder::finish() {
             }
         }
         place(step.list.count);
+        if (step.list.outputs) {
+            place(*step.list.outputs);
+        }
+        if (step.condition) {
+            place(step.condition->count);
+        }
     }
     for (GateSource& source : plan.gate_sources) {
         place(source.values);

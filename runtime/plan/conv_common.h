@@ -22,4 +22,29 @@ std::int64_t macs_per_output(const FusedConv& conv);
 /// "16x32x32 -> 16x32x32 3x3".
 std::string conv_shape(const Layout& input, const Layout& output, const FusedConv& conv);
 
+/// What all calls of one convolution share; output channels are cropped for group gates.
+struct Conv {
+    const Node& node;
+    const FusedConv& conv;
+    const Kernel* kernel;
+    Buffer input, weights, epilogue, gate, residual, output;
+    std::int64_t outputs;  ///< channels of the pitch
+    std::string shape;
+    std::int64_t input_pitch;
+};
+
+/// Channels first .. first + count of a buffer (channel, ...).
+Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count);
+
+// lower_conv.cpp
+/// The convolution at all positions.
+Step dense_step(Builder& builder, const Conv& c);
+/// What outputs hold where their gate is closed, at the positions of a list.
+Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
+                       std::int64_t count, const Buffer& list);
+// lower_element.cpp
+/// A gate an element: each open element by itself where they are few, which each run decides, else
+/// the dense convolution times the gate. Returns whether anything can be skipped.
+Result<bool> emit_elements(Builder& builder, const Conv& c);
+
 }  // namespace sluice

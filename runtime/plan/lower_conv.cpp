@@ -42,23 +42,6 @@ Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outpu
     return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
 }
 
-/// What all calls of one convolution share; output channels are cropped for group gates.
-struct Conv {
-    const Node& node;
-    const FusedConv& conv;
-    const Kernel* kernel;
-    Buffer input, weights, epilogue, gate, residual, output;
-    std::int64_t outputs;  ///< channels of the pitch
-    std::string shape;
-    std::int64_t input_pitch;
-};
-
-Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
-    buffer.offset += first * buffer.axes[0].stride;
-    buffer.axes[0].extent = count;
-    return buffer;
-}
-
 /// The call over a list, for output channels first .. first + count.
 Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
     const FusedConv& conv = c.conv;
@@ -98,15 +81,41 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     return step;
 }
 
-Status emit_dense(Builder& builder, const Conv& c, const std::string& remark) {
+}  // namespace
+
+Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
+    buffer.offset += first * buffer.axes[0].stride;
+    buffer.axes[0].extent = count;
+    return buffer;
+}
+
+Step dense_step(Builder& builder, const Conv& c) {
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
     Step step = conv_step(c, 0, c.outputs, builder.all_positions(height, width));
     step.list.static_count = height * width;
     step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
-    step.remark = remark;
-    builder.emit(std::move(step));
-    return {};
+    return step;
 }
+
+Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
+                       std::int64_t count, const Buffer& list) {
+    const auto kernel = builder.kernel(c.node, Family::fill);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    Step step;
+    step.kernel = kernel.value();
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.arguments = {list, from_channel(c.epilogue, first, count),
+                      from_channel(c.residual, first, count), c.conv.post.low, c.conv.post.high,
+                      from_channel(c.output, first, count)};
+    step.work = count * c.output.axes[1].extent * c.output.axes[2].extent;
+    step.list.argument = 0;
+    return step;
+}
+
+namespace {
 
 /// The convolution at the open positions of one gate map and the constant at the others.
 Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t first,
@@ -120,20 +129,12 @@ Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t fir
     step.remark = remark;
     builder.emit(std::move(step));
 
-    const auto kernel = builder.kernel(c.node, Family::fill);
-    if (!kernel.ok()) {
-        return kernel.status();
+    auto fill = fill_step(builder, c, first, count, lists.skipped);
+    if (!fill.ok()) {
+        return fill.status();
     }
-    Step fill;
-    fill.kernel = kernel.value();
-    fill.node = c.node.name;
-    fill.shape = c.shape;
-    fill.arguments = {lists.skipped, from_channel(c.epilogue, first, count),
-                      from_channel(c.residual, first, count), c.conv.post.low, c.conv.post.high,
-                      from_channel(c.output, first, count)};
-    fill.work = count * c.output.axes[1].extent * c.output.axes[2].extent;
-    fill.list = {0, 1, -1, lists.skipped_count};
-    builder.emit(std::move(fill));
+    fill->list.count = lists.skipped_count;
+    builder.emit(std::move(fill).value());
     builder.plan.gate_sources.back().counts.push_back(lists.active_count);
     return {};
 }
@@ -180,13 +181,34 @@ const Kernel* choose_kernel(const Builder& builder, const Node& node, std::int64
                      int(tiled));
 }
 
-void add_gate(Builder& builder, const Node& node, std::int64_t macs, bool skips) {
+void add_gate(Builder& builder, const Node& node, std::int64_t macs) {
     const Layout& map = builder.layout(node.inputs[1]);
     builder.plan.gates.push_back(
-        {node.name, map.channels(), map.height(), map.width(), macs, skips});
+        {node.name, map.channels(), map.height(), map.width(), macs, true});
     Buffer values = pixels(map, map.channels());
     values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
     builder.plan.gate_sources.push_back({builder.plan.steps.size(), values, {}});
+}
+
+/// `expands`: one gate a group of channels that no kernel's tile divides.
+Status lower_element_gate(Builder& builder, Conv& c, bool expands) {
+    // The maps are read first by the step that comes next: later ones may take their memory.
+    builder.plan.gate_sources.back().step = builder.plan.steps.size();
+    if (expands) {
+        auto wide = expand_groups(builder, c.node, c.conv.weights->shape[0]);
+        if (!wide.ok()) {
+            return wide.status();
+        }
+        c.gate = wide.value();
+    } else {
+        c.gate = pixels(builder.layout(c.node.inputs[1]), c.outputs);
+    }
+    const auto skips = emit_elements(builder, c);
+    if (!skips.ok()) {
+        return skips.status();
+    }
+    builder.plan.gates.back().skips = skips.value();
+    return {};
 }
 
 }  // namespace
@@ -220,25 +242,14 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     const std::int64_t macs = channels * macs_per_output(conv) * y.height() * y.width();
     (conv.is_branch ? builder.plan.branch_macs : builder.plan.macs) += macs;
     if (conv.gate == GateForm::none) {
-        return emit_dense(builder, c, node.remark);
+        Step step = dense_step(builder, c);
+        step.remark = node.remark;
+        builder.emit(std::move(step));
+        return {};
     }
-    add_gate(builder, node, macs, !expands && conv.gate != GateForm::element);
-    if (expands) {
-        auto wide = expand_groups(builder, node, channels);
-        if (!wide.ok()) {
-            return wide.status();
-        }
-        c.gate = wide.value();
-        // The maps themselves are read last by the copy: the convolution may take their memory.
-        builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
-        return emit_dense(builder, c,
-                          "multiplied densely: a group of channels is no multiple of the "
-                          "kernel's " + std::to_string(kernel->block()));
-    }
-    if (conv.gate == GateForm::element) {
-        c.gate = pixels(builder.layout(node.inputs[1]), outputs);
-        builder.plan.gate_sources.back().step = builder.plan.steps.size();
-        return emit_dense(builder, c, "multiplied densely: one gate an element");
+    add_gate(builder, node, macs);
+    if (expands || conv.gate == GateForm::element) {
+        return lower_element_gate(builder, c, expands);
     }
     const std::int64_t groups = conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1;
     const std::int64_t each = groups == 1 ? outputs : channels / groups;

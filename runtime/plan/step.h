@@ -3,6 +3,7 @@
 #include <HalideRuntime.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -53,6 +54,16 @@ struct ListUse {
     std::int64_t tile = 1;         ///< entries that are computed together: threads cut it there
     std::int64_t static_count = -1;  ///< -1: read from `count`
     Buffer count;                  ///< one int32 of the arena
+    /// Outputs that the entries compute, an int32 of the arena; none: an entry is one output of each
+    /// channel.
+    std::optional<Buffer> outputs;
+};
+
+/// Chooses between steps in each run, by what an earlier step counted: an int32 of the arena.
+struct Condition {
+    Buffer count;
+    std::int64_t limit = 0;
+    bool above = false;  ///< runs where the count is above the limit; else where it is not
 };
 
 /// One line of the plan: a call of a kernel.
@@ -61,9 +72,10 @@ struct Step {
     std::vector<Argument> arguments;
     Split split;
     ListUse list;
+    std::optional<Condition> condition;  ///< none: the step runs in every run
 
     std::int64_t macs = 0;            ///< a run, whatever the gates say
-    std::int64_t macs_per_entry = 0;  ///< and for each entry of the list
+    std::int64_t macs_per_entry = 0;  ///< and for each entry of the list, or each of its outputs
     std::int64_t work = 0;            ///< rough floating-point operations, to decide on threads
 
     // For `classify --explain` and per-layer times.

@@ -51,6 +51,12 @@ Runner::BoundStep Runner::bind(const Step& step) const {
     if (has_list && step.list.static_count < 0) {
         bound.count = counter(step.list.count);
     }
+    if (step.list.outputs) {
+        bound.outputs = counter(*step.list.outputs);
+    }
+    if (step.condition) {
+        bound.condition = counter(step.condition->count);
+    }
     bound.splits_list = has_list && step.split.along.empty();
     const int threads = pool_ ? pool_->threads() : 1;
     const std::int64_t most = bound.splits_list ? threads : step.split.count;
@@ -89,7 +95,7 @@ void Runner::run_list(BoundStep& bound) {
     };
     const ListUse& list = bound.step->list;
     const std::int64_t entries = bound.count ? *bound.count : list.static_count;
-    macs_executed_ += entries * bound.step->macs_per_entry;
+    macs_executed_ += (bound.outputs ? *bound.outputs : entries) * bound.step->macs_per_entry;
     if (entries == 0) {
         return;
     }
@@ -112,6 +118,9 @@ void Runner::run_list(BoundStep& bound) {
 
 void Runner::run_step(BoundStep& bound) {
     const Step& step = *bound.step;
+    if (bound.condition && (*bound.condition > step.condition->limit) != step.condition->above) {
+        return;
+    }
     macs_executed_ += step.macs;
     if (step.list.argument >= 0) {
         run_list(bound);

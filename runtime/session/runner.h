@@ -33,7 +33,9 @@ private:
     struct BoundStep {
         const Step* step = nullptr;
         std::vector<BoundCall> calls;
-        const std::int32_t* count = nullptr;
+        const std::int32_t* count = nullptr;    ///< entries of the list
+        const std::int32_t* outputs = nullptr;  ///< what the entries compute; null: `count`
+        const std::int32_t* condition = nullptr;
         bool splits_list = false;
     };
 

@@ -10,22 +10,6 @@ using reference::Tensor;
 
 namespace {
 
-// [1, C, H, W] -> NHWC with a channel pitch, zeros in the halo and beyond the channels.
-std::vector<float> to_nhwc(const Tensor& t, int pitch, const std::array<int, 4>& halo) {
-    const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
-    const int row = (halo[1] + width + halo[3]) * pitch;
-    std::vector<float> out(std::size_t((halo[0] + height + halo[2]) * row));
-    for (int c = 0; c < channels; ++c) {
-        for (int y = 0; y < height; ++y) {
-            for (int x = 0; x < width; ++x) {
-                out[std::size_t((halo[0] + y) * row + (halo[1] + x) * pitch + c)] =
-                    t.data[std::size_t((c * height + y) * width + x)];
-            }
-        }
-    }
-    return out;
-}
-
 // [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
 std::vector<float> pack_weights(const ConvProblem& p, int pitch, int block, int output_pitch) {
     const auto [rows, columns] = p.shape.kernel;
@@ -55,6 +39,21 @@ std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
 }
 
 }  // namespace
+
+std::vector<float> to_nhwc(const Tensor& t, int pitch, const std::array<int, 4>& halo) {
+    const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
+    const int row = (halo[1] + width + halo[3]) * pitch;
+    std::vector<float> out(std::size_t((halo[0] + height + halo[2]) * row));
+    for (int c = 0; c < channels; ++c) {
+        for (int y = 0; y < height; ++y) {
+            for (int x = 0; x < width; ++x) {
+                out[std::size_t((halo[0] + y) * row + (halo[1] + x) * pitch + c)] =
+                    t.data[std::size_t((c * height + y) * width + x)];
+            }
+        }
+    }
+    return out;
+}
 
 std::string to_string(const ConvCase& c) {
     std::ostringstream text;

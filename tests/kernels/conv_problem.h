@@ -42,6 +42,9 @@ reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std:
 std::vector<std::uint32_t> list_positions(const ConvProblem& p, const reference::Tensor& gate,
                                           int map);
 
+/// [1, C, H, W] -> NHWC with `pitch` floats a pixel and a halo (top, left, bottom, right) of zeros.
+std::vector<float> to_nhwc(const reference::Tensor& t, int pitch, const std::array<int, 4>& halo);
+
 /// A problem in the layouts of one kernel. Inputs end at guarded pages.
 class PackedConv {
 public:

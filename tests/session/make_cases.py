@@ -113,6 +113,7 @@ def gate_cases():
                 {}, {"gate": "clip", "act": True}, {"norm": True, "after": True},
                 {"norm": True, "residual": True, "after": True}, {"stride": 2, "residual": True},
                 {"channels": 17, "outputs": 40, "kernel": 5}, {"dead": -50.0, "norm": True},
+                {"dead": -2.0, "norm": True, "residual": True}, {"dead": -1.0, "act": True},
                 {"dead": 50.0}, {"size": (1, 1)})):
             for groups in ((2, 4, 8) if form == "group" else (1,)):
                 yield f"gate_{form}{groups}_{i}", gated(form, groups=groups, **options)

@@ -1,0 +1,208 @@
+#include <catch2/catch.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/conv_problem.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+using reference::Tensor;
+
+namespace {
+
+constexpr int group = 8;     // channels that the scan takes at once
+constexpr int written = 16;  // entries that it writes at once
+constexpr std::uint32_t untouched_entry = 0xdeadbeef;
+
+/// What the scan of a gate map [k, x, y] writes.
+struct Lists {
+    int capacity;
+    std::vector<std::uint32_t> entries;  ///< channels, then positions
+    std::vector<std::int32_t> counts;
+};
+
+Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, int pitch, int width,
+           int height, int tile) {
+    const int capacity = width * height * round_up(channels, tile) + written;
+    const int groups = round_up(channels, group) / group * width * height + 1, margin = 16;
+    Lists lists{capacity, std::vector<std::uint32_t>(2 * capacity + margin, untouched_entry),
+                std::vector<std::int32_t>(2 + margin, -7)};
+    std::vector<std::int32_t> masks(2 * groups + margin, -7);
+    View g(gate.data(), {{channels, 1}, {width, pitch}, {height, width * pitch}});
+    View l(lists.entries.data(), {{capacity, 1}, {2, capacity}});
+    View c(lists.counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
+    REQUIRE(call(kernel, g, tile, l, c, m) == 0);
+    for (int i = 0; i < margin; ++i) {
+        CHECK(lists.entries[std::size_t(2 * capacity + i)] == untouched_entry);
+        CHECK(lists.counts[std::size_t(2 + i)] == -7);
+        CHECK(masks[std::size_t(2 * groups + i)] == -7);
+    }
+    return lists;
+}
+
+/// Open channels in order, each position from a whole tile on; the rest of a tile may be any channel.
+void check_lists(const Lists& lists, const std::vector<float>& gate, int channels, int pitch,
+                 int width, int height, int tile) {
+    int at = 0, open = 0, wrong = 0;
+    for (int i = 0; i < width * height; ++i) {
+        const std::uint32_t position = std::uint32_t(i / width) << 16 | std::uint32_t(i % width);
+        for (int k = 0; k < channels; ++k) {
+            if (gate[std::size_t(i * pitch + k)] != 0) {
+                wrong += lists.entries[std::size_t(at)] != std::uint32_t(k);
+                wrong += lists.entries[std::size_t(lists.capacity + at)] != position;
+                ++at;
+                ++open;
+            }
+        }
+        for (; at % tile != 0; ++at) {
+            wrong += lists.entries[std::size_t(at)] >= std::uint32_t(channels);
+            wrong += lists.entries[std::size_t(lists.capacity + at)] != position;
+        }
+    }
+    CHECK(wrong == 0);
+    CHECK(lists.counts[0] == open);
+    CHECK(lists.counts[1] == at / tile);
+}
+
+}  // namespace
+
+TEST_CASE("elements kernels list open channels position by position, in whole tiles") {
+    std::mt19937 rng(20261124);
+    std::uniform_real_distribution<double> draw(0, 1);
+    const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
+                            std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()};
+    for_each_kernel(Family::elements, [&](const Kernel& kernel) {
+        for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
+            for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
+                for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+                    const int tile = 1 << rng() % 4, pitch = round_up(channels, kernel.lanes);
+                    INFO(kernel.name << ": channels " << channels << ", " << width << "x" << height
+                                     << ", density " << density << ", tile " << tile);
+                    // Ones in the lanes beside the channels, which no list may name.
+                    std::vector<float> gate(std::size_t(width * height * pitch), 1.0f);
+                    const int only = int(rng() % unsigned(width * height * channels));
+                    for (int i = 0; i < width * height * channels; ++i) {
+                        const bool is_open = density < 0 ? i == only : draw(rng) < density;
+                        gate[std::size_t(i / channels * pitch + i % channels)] =
+                            is_open ? opened[rng() % 5] : rng() % 2 ? 0.0f : -0.0f;
+                    }
+                    check_lists(scan(kernel, gate, channels, pitch, width, height, tile), gate,
+                                channels, pitch, width, height, tile);
+                }
+            }
+        }
+    });
+}
+
+namespace {
+
+/// The tiles of a gate's open elements, as the elements kernels list them: (tile, element, row).
+std::vector<std::uint32_t> list_tiles(const ConvProblem& p, const Tensor& gate, int tile) {
+    std::vector<std::uint32_t> channels, positions;
+    for (int i = 0; i < p.height * p.width; ++i) {
+        const auto position = std::uint32_t(i / p.width) << 16 | std::uint32_t(i % p.width);
+        for (int k = 0; k < p.shape.outputs; ++k) {
+            if (gate.data[std::size_t(k * p.height * p.width + i)] != 0) {
+                channels.push_back(std::uint32_t(k));
+                positions.push_back(position);
+            }
+        }
+        while (channels.size() % std::size_t(tile) != 0) {
+            channels.push_back(0);  // whatever its gate: closed elements come out right too
+            positions.push_back(position);
+        }
+    }
+    channels.insert(channels.end(), positions.begin(), positions.end());
+    return channels;
+}
+
+/// Weights [K, C, kh, kw] as (kx * pitch + c, ky, k).
+std::vector<float> pack_rows(const ConvProblem& p, int pitch) {
+    const auto [rows, columns] = p.shape.kernel;
+    const int row = columns * pitch, channels = p.shape.channels;
+    std::vector<float> packed(std::size_t(p.shape.outputs * rows * row));
+    for (int i = 0; i < p.shape.outputs * channels * rows * columns; ++i) {
+        const int x = i % columns, y = i / columns % rows;
+        const int c = i / (columns * rows) % channels, k = i / (columns * rows * channels);
+        packed[std::size_t((k * rows + y) * row + x * pitch + c)] =
+            p.conv.weights->floats()[std::size_t(i)];
+    }
+    return packed;
+}
+
+void check_dots(const ConvProblem& p, const Kernel& kernel, double density, std::mt19937& rng) {
+    const int outputs = p.shape.outputs, pitch = round_up(p.shape.channels, kernel.lanes);
+    const int padded_width = p.shape.pads[1] + p.shape.width + p.shape.pads[3];
+    const int padded_height = p.shape.pads[0] + p.shape.height + p.shape.pads[2];
+    const auto [rows, columns] = p.shape.kernel;
+    const int row = columns * pitch, tile = kernel.pixels;
+    const Tensor gate = make_gate(p, outputs, density, rng);
+    const std::vector<std::uint32_t> list = list_tiles(p, gate, tile);
+    const int entries = int(list.size()) / 2;
+    if (entries == 0) {
+        return;  // as the session does
+    }
+    const Guarded input(to_nhwc(p.x, pitch, p.shape.pads)), weights(pack_rows(p, pitch));
+    const Guarded maps(to_nhwc(gate, outputs, {})), residuals(to_nhwc(p.residual, outputs, {}));
+    std::vector<float> epilogue = p.conv.bias;
+    epilogue.insert(epilogue.end(), p.conv.scale.begin(), p.conv.scale.end());
+    epilogue.insert(epilogue.end(), p.conv.shift.begin(), p.conv.shift.end());
+
+    View in(input.data(), {{padded_width * pitch, 1}, {padded_height, padded_width * pitch}});
+    View tiles(list.data(), {{entries / tile, tile}, {tile, 1}, {2, entries}});
+    View w(weights.data(), {{row, 1}, {rows, row}, {outputs, rows * row}});
+    View e(epilogue.data(), {{outputs, 1}, {3, outputs}});
+    View g(maps.data(), {{outputs, 1}, {p.width, outputs}, {p.height, p.width * outputs}});
+    View r(residuals.data(), {{outputs, 1}, {p.width, outputs}, {p.height, p.width * outputs}});
+    Strided output({{outputs, 1}, {p.width, outputs}, {p.height, p.width * outputs}}, 64);
+    View out = output.view();
+    const Clamp &act = p.conv.act, &post = p.conv.post;
+    REQUIRE(call(kernel, in, tiles, w, e, g, r, p.shape.stride[1], p.shape.stride[0], pitch,
+                 act.low, act.high, post.low, post.high, out) == 0);
+
+    const Tensor want = reference::gated(p.conv, p.products, &gate, &p.residual);
+    const int size = p.height * p.width;
+    std::vector<bool> listed(gate.data.size());
+    for (int i = 0; i < entries; ++i) {
+        const std::uint32_t at = list[std::size_t(entries + i)];
+        const int pixel = int(at >> 16) * p.width + int(at & 0xffff);
+        listed[std::size_t(int(list[std::size_t(i)]) * size + pixel)] = true;
+    }
+    const auto expected = [&](const Index& at) {
+        const std::size_t i = std::size_t(at[0] * size + at[2] * p.width + at[1]);
+        return listed[i] ? want.data[i] : untouched;
+    };
+    const int taps = p.shape.channels * rows * columns;
+    CHECK(output.wrong(expected, within(1e-6f * float(taps) + 1e-5f)) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference does") {
+    std::mt19937 rng(11);
+    for_each_kernel(Family::dot_conv, [&](const Kernel& kernel) {
+        for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
+            for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {9, 8}}) {
+                for (int k : {1, 3, 5}) {
+                    const bool serves = (kernel.pitch == 0 || kernel.pitch == channels) &&
+                                        (kernel.kernel_size == 0 || kernel.kernel_size == k);
+                    if (!serves) {
+                        continue;
+                    }
+                    const int stride = 1 + int(rng() % 2), outputs = 1 + int(rng() % 40);
+                    const ConvCase c{channels, outputs, height, width, {k, k}, {stride, stride},
+                                     {k / 2, k / 2, k / 2, k / 2}};
+                    const ConvProblem p = make_problem(c, rng);
+                    for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+                        INFO(kernel.name << ": " << to_string(c) << ", density " << density);
+                        check_dots(p, kernel, density, rng);
+                    }
+                }
+            }
+        }
+    });
+}
