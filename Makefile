@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-pictures data-given asan tsan lint \
+.PHONY: help setup setup-neon configure build build-neon demo synthetic test tune check-pictures data-given asan tsan lint \
         format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
@@ -72,6 +72,12 @@ test: build build-neon  ## Build and run all tests, the AArch64 ones under QEMU
 	@printf 'subdirs("release" "neon")\n' >build/CTestTestfile.cmake
 	$(call say,running the tests of build/release and of build/neon)
 	@$(CTEST) --test-dir build $(CTEST_FLAGS)
+
+# The numbers of schedules/tuned, by measurement; make build afterwards compiles what changed.
+tune: build  ## MODEL=FILE [DATA=DIR] [TARGET=T]: search for faster schedules of its kernels
+	$(call say,tuning the kernels of $(MODEL))
+	@build/release/apps/autotune/autotune --model $(MODEL) $(if $(DATA),--data $(DATA)) \
+	    $(if $(TARGET),--target $(TARGET)) $(if $(BUDGET),--budget $(BUDGET))
 
 # Both trees' own test of the networks, over other pictures than those of apps/samples.
 COUNT ?= 500

@@ -1,0 +1,67 @@
+#include "autotune/catalogue.h"
+
+#include <numeric>
+
+#include "autotune/files.h"
+
+namespace sluice::autotune {
+
+using nlohmann::json;
+
+Space Catalogue::space(const std::string& kernel, int channels) const {
+    const KernelRow& row = kernels.at(kernel);
+    Space space{row.recipe.generator, count_registers(halide_target), lanes, 0, channels};
+    const bool is_conv = row.recipe.generator == "gated_conv";
+    if (row.kernel > 0 && row.channels > 0) {
+        space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
+    }
+    if (is_conv && row.channels == 0) {
+        // Serves whatever no other does: a wider tile would leave some layers without a kernel.
+        space.channels = lanes;
+    } else if (is_conv && row.channels >= lanes) {
+        // As many outputs as inputs is the usual layer, in this network or another.
+        space.channels = std::gcd(channels, row.channels);
+    }
+    return space;
+}
+
+Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target) {
+    const std::filesystem::path targets_file = source / "schedules" / "targets.json";
+    const std::filesystem::path kernels_file = source / "generators" / "kernels.json";
+    const Result<json> targets = read_json(targets_file), kernels = read_json(kernels_file);
+    for (const Result<json>* file : {&targets, &kernels}) {
+        if (!file->ok()) {
+            return file->status();
+        }
+    }
+    Catalogue catalogue;
+    try {
+        catalogue.target = targets.value().at(target).value("float32", target);
+        const json& row = targets.value().at(catalogue.target);
+        catalogue.halide_target = row.at("halide").get<std::string>();
+        catalogue.lanes = row.at("lanes").get<int>();
+        for (const json& kernel : kernels.value()) {
+            KernelRow added;
+            added.recipe = {kernel.at("generator").get<std::string>(), catalogue.halide_target, {}};
+            if (!is_tunable(added.recipe.generator)) {
+                continue;
+            }
+            const json& params = kernel.at("params");
+            for (const auto& [name, value] : params.items()) {
+                added.recipe.params[name] =
+                    value.is_string() ? value.get<std::string>() : value.dump();
+            }
+            added.kernel = params.value("kernel", 0);
+            added.channels = params.value("channels", 0);
+            catalogue.kernels[kernel.at("family").get<std::string>() + "_" +
+                              kernel.at("shape").get<std::string>()] = std::move(added);
+        }
+    } catch (const json::exception& fault) {
+        return Status(Problem{kernels_file.string(), {},
+                              "does not fit " + targets_file.string() + ": " + fault.what(),
+                              "restore both from version control"});
+    }
+    return catalogue;
+}
+
+}  // namespace sluice::autotune

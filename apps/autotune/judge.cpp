@@ -1,0 +1,186 @@
+#include "autotune/judge.h"
+
+#include <dlfcn.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "autotune/child.h"
+#include "autotune/compile.h"
+#include "autotune/interrupt.h"
+#include "benchmark/statistics.h"
+
+namespace sluice::autotune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double sample_ms = 0.1;  ///< long against the clock's own time
+constexpr int first_rounds = 5;
+constexpr double far_behind = 1.2;  ///< that more rounds would not make up
+
+double milliseconds_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// The last one, because other programs are mostly pinned to the first.
+void pin_to_last_cpu() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return;
+    }
+    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; --cpu) {
+        if (CPU_ISSET(cpu, &allowed)) {
+            CPU_ZERO(&allowed);
+            CPU_SET(cpu, &allowed);
+            ::sched_setaffinity(0, sizeof allowed, &allowed);
+            return;
+        }
+    }
+}
+
+KernelFunction open_library(const Library& library) {
+    void* handle = ::dlopen(library.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    return handle ? reinterpret_cast<KernelFunction>(::dlsym(handle, candidate_function))
+                  : nullptr;
+}
+
+/// Both kernels on one load.
+struct Pair {
+    std::size_t layer, load;
+    Call* calls[2];  ///< present, candidate
+    double weight;
+    int repeats = 1;
+    std::vector<double> samples[2] = {};
+
+    void sample(int which) {
+        const auto start = Clock::now();
+        for (int i = 0; i < repeats; ++i) {
+            calls[which]->run();
+        }
+        samples[which].push_back(milliseconds_since(start) / repeats);
+    }
+    double median(int which) const { return benchmark::summarise(samples[which]).median_ms; }
+};
+
+double ratio_of(const std::vector<Pair>& pairs) {
+    double totals[2] = {0, 0};
+    for (const Pair& pair : pairs) {
+        totals[0] += pair.weight * pair.median(0);
+        totals[1] += pair.weight * pair.median(1);
+    }
+    return totals[1] / totals[0];
+}
+
+/// Both calls of every layer; fills `problem` where the candidate's answer is wrong.
+std::vector<std::unique_ptr<Call>> make_calls(const std::vector<Weighed>& layers,
+                                              const Library& present, const Library& candidate,
+                                              std::string& problem) {
+    const KernelFunction functions[2] = {open_library(present), open_library(candidate)};
+    std::vector<std::unique_ptr<Call>> calls;
+    if (functions[0] == nullptr || functions[1] == nullptr) {
+        problem = "cannot be loaded";
+        return calls;
+    }
+    for (const Weighed& layer : layers) {
+        calls.push_back(std::make_unique<Call>(*layer.from, functions[0], present.block));
+        calls.push_back(std::make_unique<Call>(*layer.from, functions[1], candidate.block));
+        for (std::size_t load = 0; load < layer.from->checked_loads() && problem.empty();
+             ++load) {
+            calls.back()->prepare(load);
+            calls.back()->run();
+            problem = calls.back()->check(load);
+        }
+    }
+    return calls;
+}
+
+/// A layer's loads one after the other: each is timed before the next changes the list.
+void time_load(Pair& pair, int rounds) {
+    for (Call* call : pair.calls) {
+        call->prepare(pair.load);
+        call->run();
+    }
+    const auto start = Clock::now();
+    pair.calls[0]->run();
+    pair.repeats = std::max(1, static_cast<int>(sample_ms / milliseconds_since(start)));
+    for (int round = 0; round < rounds; ++round) {
+        pair.sample(round % 2);
+        pair.sample(1 - round % 2);
+    }
+}
+
+std::string work(const std::vector<Weighed>& layers, const Library& present,
+                 const Library& candidate, const Patience& patience) {
+    pin_to_last_cpu();
+    std::string problem;
+    const auto calls = make_calls(layers, present, candidate, problem);
+    nlohmann::json answer = {{"problem", problem}};
+    if (!problem.empty()) {
+        return answer.dump();
+    }
+    std::vector<Pair> pairs;
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+        const double share =
+            layers[layer].weight / static_cast<double>(layers[layer].from->timed_loads());
+        for (std::size_t load = 0; load < layers[layer].from->timed_loads(); ++load) {
+            pairs.push_back({layer, load, {calls[2 * layer].get(), calls[2 * layer + 1].get()},
+                             share});
+        }
+    }
+    for (const int rounds : {std::min(first_rounds, patience.rounds),
+                             std::max(0, patience.rounds - first_rounds)}) {
+        if (!pairs[0].samples[0].empty() && ratio_of(pairs) > far_behind) {
+            break;
+        }
+        for (Pair& pair : pairs) {
+            time_load(pair, rounds);
+        }
+    }
+    answer["ratio"] = ratio_of(pairs);
+    for (const Pair& pair : pairs) {
+        answer["times"].push_back({pair.layer, pair.median(0), pair.median(1)});
+    }
+    return answer.dump();
+}
+
+}  // namespace
+
+Result<Verdict> judge(const std::vector<Weighed>& layers, const Library& present,
+                      const Library& candidate, const Patience& patience) {
+    Result<Child> child = Child::start([&] { return work(layers, present, candidate, patience); });
+    if (!child.ok()) {
+        return child.status();
+    }
+    Verdict verdict;
+    const Result<std::string> text = child->wait(patience.seconds);
+    if (!text.ok()) {
+        if (interrupted()) {
+            return text.status();
+        }
+        verdict.problem = text.status().problem().what;
+        return verdict;
+    }
+    const nlohmann::json answer = nlohmann::json::parse(text.value(), nullptr, false);
+    if (!answer.is_object()) {
+        verdict.problem = "ended without an answer";
+        return verdict;
+    }
+    verdict.problem = answer.value("problem", "");
+    if (verdict.problem.empty()) {
+        verdict.ratio = answer.at("ratio").get<double>();
+        verdict.times.resize(layers.size());
+        for (const nlohmann::json& row : answer.at("times")) {
+            verdict.times[row.at(0).get<std::size_t>()].push_back(
+                {row.at(1).get<double>(), row.at(2).get<double>()});
+        }
+    }
+    return verdict;
+}
+
+}  // namespace sluice::autotune

@@ -1,0 +1,195 @@
+#include "autotune/layer_case.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <utility>
+
+namespace sluice::autotune {
+namespace {
+
+constexpr std::int64_t alignment = memory_alignment / 4;  // floats
+constexpr double tolerance = 1e-4;  ///< of float sums of some thousand products, in any order
+
+// Arguments of generators/gated_conv.cpp.
+constexpr std::size_t conv_weights = 2;
+constexpr std::size_t conv_gate = 4;
+
+bool is_conv(const Step& step) {
+    const Family family = step.kernel->family;
+    return family == Family::dense_conv || family == Family::gated_conv ||
+           family == Family::element_conv;
+}
+
+/// Elements from the first to the last.
+std::int64_t span_of(const Buffer& buffer) {
+    std::int64_t span = 1;
+    for (const Axis& axis : buffer.axes) {
+        span += (axis.extent - 1) * axis.stride;
+    }
+    return span;
+}
+
+/// The step with its weights packed by `block`, which lie at the start of the constants.
+Step packed_step(Step step, int block) {
+    if (block > 0) {
+        Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
+        const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
+        const std::int64_t row = weights.axes[1].extent, rows = weights.axes[2].extent;
+        weights.axes = {{block, 1}, {row, block}, {rows, row * block},
+                        {outputs / block, rows * row * block}};
+    }
+    return step;
+}
+
+AlignedMemory pack(const std::vector<float>& matrix, const Step& step, int block) {
+    AlignedMemory packed(std::max<std::size_t>(matrix.size(), 1) * sizeof(float));
+    if (block > 0) {
+        const Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
+        const auto taps =
+            static_cast<std::size_t>(weights.axes[1].extent * weights.axes[2].extent);
+        const auto width = static_cast<std::size_t>(block);
+        float* to = reinterpret_cast<float*>(packed.data());
+        for (std::size_t i = 0; i < matrix.size(); ++i) {
+            const std::size_t k = i / taps, tap = i % taps;
+            to[(k / width * taps + tap) * width + k % width] = matrix[i];
+        }
+    }
+    return packed;
+}
+
+bool are_same_bits(float a, float b) {
+    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+}
+
+}  // namespace
+
+LayerCase::LayerCase(const Step& step, std::vector<Load> loads, unsigned seed)
+    : step_(step), loads_(std::move(loads)), timed_(loads_.size()) {
+    add_short_lists();
+    if (is_conv(step_)) {
+        draw_weights(seed);
+    }
+    place(seed);
+    Call plans(*this, step_.kernel->function, is_conv(step_) ? step_.kernel->block() : 0);
+    for (std::size_t load = 0; load < loads_.size(); ++load) {
+        plans.prepare(load);
+        plans.run();
+        answers_.emplace_back(plans.memory().begin(), plans.memory().end());
+    }
+}
+
+void LayerCase::add_short_lists() {
+    for (const std::size_t length : {1, 2, 7, 31}) {
+        const std::vector<std::uint32_t>& from = loads_[0].positions;
+        if (length < from.size()) {
+            loads_.push_back({0, {from.begin(), from.begin() + static_cast<std::ptrdiff_t>(length)}});
+        }
+    }
+}
+
+void LayerCase::draw_weights(unsigned seed) {
+    Buffer& weights = std::get<Buffer>(step_.arguments[conv_weights]);
+    std::int64_t count = 1;
+    for (const Axis& axis : weights.axes) {
+        count *= axis.extent;
+    }
+    weights.memory = Memory::constants;
+    weights.offset = 0;
+    std::mt19937 random(seed);
+    std::uniform_real_distribution<float> draw(-1, 1);
+    matrix_.resize(static_cast<std::size_t>(count));
+    std::generate(matrix_.begin(), matrix_.end(), [&] { return draw(random); });
+}
+
+/// Gives every buffer but the weights a place in one arena, with a margin behind each.
+void LayerCase::place(unsigned seed) {
+    std::mt19937 random(seed + 1);
+    std::uniform_real_distribution<float> draw(-1, 1), open(0.1f, 1);
+    for (std::size_t i = 0; i < step_.arguments.size(); ++i) {
+        Buffer* buffer = std::get_if<Buffer>(&step_.arguments[i]);
+        if (buffer == nullptr || (is_conv(step_) && i == conv_weights)) {
+            continue;
+        }
+        const auto start = static_cast<std::int64_t>(image_.size());
+        const std::int64_t span = span_of(*buffer);
+        buffer->memory = Memory::arena;
+        buffer->offset = start;
+        image_.resize(static_cast<std::size_t>(round_up(start + span, alignment) + alignment),
+                      std::numeric_limits<float>::quiet_NaN());
+        // The output and the margins stay as they are: what is not written shows.
+        const bool is_gate = is_conv(step_) && i == conv_gate;
+        for (std::int64_t at = start; at < start + span && i != output_argument(); ++at) {
+            image_[static_cast<std::size_t>(at)] = is_gate ? open(random) : draw(random);
+        }
+    }
+}
+
+Call::Call(const LayerCase& from, KernelFunction function, int block)
+    : case_(from),
+      kernel_(*from.step_.kernel),
+      step_(packed_step(from.step_, block)),
+      arena_(from.image_.size() * sizeof(float)),
+      weights_(pack(from.matrix_, from.step_, block)),
+      bound_([&] {
+          kernel_.function = function;
+          step_.kernel = &kernel_;
+          return BoundCall(step_, arena_.data(), weights_.data(), 0, step_.split.count);
+      }()) {}
+
+void Call::prepare(std::size_t load) {
+    std::memcpy(arena_.data(), case_.image_.data(), case_.image_.size() * sizeof(float));
+    const std::vector<std::uint32_t>& list = case_.loads_[load].positions;
+    entries_ = step_.list.argument >= 0 ? static_cast<std::int64_t>(list.size()) : 0;
+    if (entries_ > 0) {
+        const auto argument = static_cast<std::size_t>(step_.list.argument);
+        const Buffer& buffer = std::get<Buffer>(step_.arguments[argument]);
+        std::memcpy(arena_.data() + buffer.offset * 4, list.data(), list.size() * 4);
+    }
+}
+
+void Call::run() {
+    if (entries_ > 0) {
+        bound_.run_list(0, entries_);
+    } else {
+        bound_.run();
+    }
+}
+
+std::string Call::check(std::size_t load) const {
+    const std::vector<float>& wanted = case_.answers_[load];
+    const std::span<const float> got = memory();
+    const Buffer& output = std::get<Buffer>(step_.arguments[case_.output_argument()]);
+    const auto first = static_cast<std::size_t>(output.offset);
+    const auto last = first + static_cast<std::size_t>(span_of(output));
+    double largest = 0;
+    for (std::size_t i = first; i < last; ++i) {
+        largest = std::isfinite(wanted[i]) ? std::max<double>(largest, std::abs(wanted[i]))
+                                           : largest;
+    }
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (are_same_bits(got[i], wanted[i])) {
+            continue;
+        }
+        if (i < first || i >= last) {
+            return "writes outside its output";
+        }
+        const double difference = std::abs(static_cast<double>(got[i]) - wanted[i]);
+        if (!std::isfinite(difference)) {
+            return std::isnan(wanted[i]) ? "writes where nothing is asked for"
+                                         : "gives values that are not finite, or none";
+        }
+        worst = std::max(worst, difference);
+    }
+    if (worst > tolerance * largest) {
+        return "gives a wrong answer: off by " + std::to_string(worst) + " where the largest is " +
+               std::to_string(largest);
+    }
+    return {};
+}
+
+}  // namespace sluice::autotune

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/aligned.h"
+#include "plan/step.h"
+#include "session/bind.h"
+
+namespace sluice::autotune {
+
+/// What a step computes in one call: all of it, or the positions of a list.
+struct Load {
+    double density = 1;  ///< share of the map's positions
+    std::vector<std::uint32_t> positions;  ///< y << 16 | x; empty where the step walks no list
+};
+
+/// A step of a plan with random values in memory of its own, laid out as in the plan, and the
+/// answers of the kernel that the plan chose.
+class LayerCase {
+public:
+    LayerCase(const Step& step, std::vector<Load> loads, unsigned seed);
+
+    const Step& step() const { return step_; }
+    /// To be timed, in the order of the constructor's.
+    std::size_t timed_loads() const { return timed_; }
+    /// To be checked: those, then a list of one position and others whose ends no tile divides.
+    std::size_t checked_loads() const { return loads_.size(); }
+
+private:
+    friend class Call;
+    void add_short_lists();
+    void place(unsigned seed);
+    void draw_weights(unsigned seed);
+    std::size_t output_argument() const { return step_.arguments.size() - 1; }
+
+    Step step_;
+    std::vector<Load> loads_;
+    std::size_t timed_;
+    std::vector<float> image_;      ///< of the arena before a call
+    std::vector<float> matrix_;     ///< weights of a convolution, [k][tap]; empty where packed
+    std::vector<std::vector<float>> answers_;  ///< the arena after a call, a load each
+};
+
+/// A kernel's call on a case.
+class Call {
+public:
+    /// `block`: output channels that the kernel's weights are packed by; 0 leaves them as they are.
+    Call(const LayerCase& from, KernelFunction function, int block);
+    Call(const Call&) = delete;
+
+    /// Brings the memory to its first state and chooses what `run` computes.
+    void prepare(std::size_t load);
+    void run();
+    /// What is wrong with the memory after prepare(load) and run(); empty where nothing is: outputs
+    /// as the plan's kernel gave them, up to the order of sums, and not a bit changed beside them.
+    std::string check(std::size_t load) const;
+
+    std::span<const float> memory() const {
+        return {reinterpret_cast<const float*>(arena_.data()), case_.image_.size()};
+    }
+
+private:
+    const LayerCase& case_;
+    Kernel kernel_;
+    Step step_;
+    AlignedMemory arena_, weights_;
+    BoundCall bound_;
+    std::int64_t entries_ = 0;  ///< of the list; 0: no list
+};
+
+}  // namespace sluice::autotune

@@ -1,0 +1,98 @@
+#include "autotune/numbers.h"
+
+#include <cstdint>
+#include <span>
+
+#include "autotune/files.h"
+
+namespace sluice::autotune {
+namespace {
+
+/// Numbers of the runtime's, which cmake/SluiceKernels.cmake keeps from the generators too.
+bool is_runtimes(const std::string& name) { return name == "break_even"; }
+
+}  // namespace
+
+std::string to_text(const Numbers& numbers) {
+    std::string text;
+    for (const auto& [name, value] : numbers) {
+        text += (text.empty() ? "" : " ") + name + "=" + std::to_string(value);
+    }
+    return text;
+}
+
+Result<TunedTable> TunedTable::read(const std::filesystem::path& path) {
+    Result<nlohmann::json> rows = read_json(path);
+    if (!rows.ok()) {
+        return rows.status();
+    }
+    TunedTable table;
+    table.rows_ = std::move(rows).value();
+    return table;
+}
+
+Numbers TunedTable::numbers(const std::string& kernel) const {
+    Numbers numbers;
+    if (const auto row = rows_.find(kernel); row != rows_.end() && row->is_object()) {
+        for (const auto& [name, value] : row->items()) {
+            if (value.is_number_integer() && !is_runtimes(name)) {
+                numbers[name] = value.get<int>();
+            }
+        }
+    }
+    return numbers;
+}
+
+std::map<std::string, std::string> TunedTable::others(const std::string& kernel) const {
+    std::map<std::string, std::string> others;
+    if (const auto row = rows_.find(kernel); row != rows_.end() && row->is_object()) {
+        for (const auto& [name, value] : row->items()) {
+            if (!value.is_number_integer() && !is_runtimes(name)) {
+                others[name] = value.is_string() ? value.get<std::string>() : value.dump();
+            }
+        }
+    }
+    return others;
+}
+
+void TunedTable::set(const std::string& kernel, const Numbers& numbers) {
+    for (const auto& [name, value] : numbers) {
+        rows_[kernel][name] = value;
+    }
+}
+
+std::string TunedTable::text() const {
+    std::string text = "{\n";
+    std::string separator;
+    for (const auto& [kernel, row] : rows_.items()) {
+        text += separator + "    " + nlohmann::json(kernel).dump() + ": ";
+        separator = ",\n";
+        if (!row.is_object()) {
+            text += row.dump();
+            continue;
+        }
+        std::string items;
+        for (const auto& [name, value] : row.items()) {
+            items += (items.empty() ? "" : ", ") + nlohmann::json(name).dump() + ": " +
+                     value.dump();
+        }
+        text += "{" + items + "}";
+    }
+    return text + "\n}\n";
+}
+
+Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
+                     const std::map<std::string, Numbers>& changes) {
+    std::error_code ignored;
+    Result<TunedTable> table =
+        TunedTable::read(std::filesystem::exists(path, ignored) ? path : base);
+    if (!table.ok()) {
+        return table.status();
+    }
+    for (const auto& [kernel, numbers] : changes) {
+        table->set(kernel, numbers);
+    }
+    return write_text(path, table->text());
+}
+
+}  // namespace sluice::autotune

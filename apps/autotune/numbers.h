@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "sluice/status.h"
+
+namespace sluice::autotune {
+
+/// The numbers of one kernel's schedule, each under its GeneratorParam's name.
+using Numbers = std::map<std::string, int>;
+
+/// "pixels=6 tail=2 unroll=8 vectors=4".
+std::string to_text(const Numbers& numbers);
+
+/// schedules/tuned/<target>.json, a row a kernel. What this program does not know stays as it is.
+class TunedTable {
+public:
+    static Result<TunedTable> read(const std::filesystem::path& path);
+
+    bool has(const std::string& kernel) const { return rows_.contains(kernel); }
+    /// The whole numbers of the kernel's row, but for those that are none of a generator.
+    Numbers numbers(const std::string& kernel) const;
+    /// The rest of it, as CMake hands it to the generator.
+    std::map<std::string, std::string> others(const std::string& kernel) const;
+    void set(const std::string& kernel, const Numbers& numbers);
+    /// The file's text: kernels in order, one a line, so that a diff shows the changed ones alone.
+    std::string text() const;
+
+private:
+    nlohmann::json rows_;
+};
+
+/// Writes `changes` over what `path` holds at this moment, or over `base` where there is no such
+/// file; aside, then renamed.
+Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
+                     const std::map<std::string, Numbers>& changes);
+
+}  // namespace sluice::autotune

@@ -1,0 +1,72 @@
+#include "autotune/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "benchmark/machine.h"
+
+namespace sluice::autotune {
+namespace {
+
+constexpr const char* see_help = "see autotune --help";
+constexpr int most_threads = 256;
+constexpr double least_budget = 1, most_budget = 86400;
+// ResNet-20 in under five minutes, its reading and the last kernel's confirmation included.
+constexpr double default_budget = 240;
+
+// The text of CLI11's failure may span lines; its first says what is wrong.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+Result<Options> parse_options(int argc, const char* const* argv) {
+    Options options;
+    options.threads = benchmark::count_cores();
+    options.budget = default_budget;
+    std::vector<std::string> models;
+    std::optional<std::string> data, output;
+    CLI::App app{"Searches for faster schedules of the kernels that networks use, on this machine, "
+                 "and writes their numbers.",
+                 "autotune"};
+    app.set_version_flag("--version", "autotune " SLUICE_VERSION);
+    app.add_option("--model", models,
+                   "ONNX files; a kernel that several use is tuned for all of them")
+        ->option_text("M.onnx...");
+    app.add_option("--data", data,
+                   "Pictures, whose gates give the densities; default: 1.0, 0.5 and 0.2")
+        ->option_text("DIR");
+    app.add_option("--target", options.target,
+                   "Instruction set to tune for, one that this CPU runs; default: $SLUICE_TARGET, "
+                   "else the best")
+        ->option_text("T");
+    app.add_option("--threads", options.threads,
+                   "Candidates to compile at a time; default: one a CPU. Timing uses one CPU")
+        ->option_text("N")
+        ->check(CLI::Range(1, most_threads));
+    app.add_option("--budget", options.budget, "Time for the whole search; default 240")
+        ->option_text("SECONDS")
+        ->check(CLI::Range(least_budget, most_budget));
+    app.add_option("--output", output, "Numbers to improve; default: schedules/tuned/<target>.json")
+        ->option_text("FILE");
+    app.add_flag("--report", options.report,
+                 "Print what the kept evidence says, and measure nothing");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        options.message = app.help();
+        return options;
+    } catch (const CLI::CallForVersion& version) {
+        options.message = version.what() + std::string("\n");
+        return options;
+    } catch (const CLI::ParseError& error) {
+        return Status::error(first_line(error.what()), see_help);
+    }
+    options.models.assign(models.begin(), models.end());
+    options.data = data;
+    options.output = output;
+    if (options.models.empty() && !options.report) {
+        return Status::error("no model is named", "give --model M.onnx, or --report");
+    }
+    return options;
+}
+
+}  // namespace sluice::autotune

@@ -1,0 +1,202 @@
+#include "autotune/space.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace sluice::autotune {
+namespace {
+
+// Two pipes of four cycles' latency: with fewer sums under way the pipes wait.
+constexpr int independent_fmas = 8;
+// A loop's body of this many FMAs still fits the caches of instructions and of decoded ones.
+constexpr int longest_body = 384;
+
+int get(const Numbers& numbers, const char* name) {
+    const auto found = numbers.find(name);
+    return found == numbers.end() ? 1 : found->second;
+}
+
+Numbers with(Numbers numbers, std::initializer_list<std::pair<const char*, int>> changes) {
+    for (const auto& [name, value] : changes) {
+        numbers[name] = value;
+    }
+    return numbers;
+}
+
+bool divides_row(const Space& space, int unroll) {
+    return unroll >= 1 && (space.row == 0 ? unroll == 1 : space.row % unroll == 0);
+}
+
+int most_pixels(const Space& space, int vectors) {
+    return (space.registers - 1 - vectors) / vectors;
+}
+
+bool fits_conv(const Space& space, const Numbers& n) {
+    const int pixels = get(n, "pixels"), tail = get(n, "tail"), vectors = get(n, "vectors");
+    const int unroll = get(n, "unroll");
+    return vectors >= 1 && pixels >= 2 && pixels <= most_pixels(space, vectors) && tail >= 1 &&
+           tail < pixels && pixels * vectors >= independent_fmas &&
+           space.channels % (vectors * space.lanes) == 0 && divides_row(space, unroll) &&
+           (unroll == 1 || pixels * vectors * unroll <= longest_body);
+}
+
+/// The next divisors of the row below and above.
+std::vector<int> near_divisors(const Space& space, int unroll) {
+    std::vector<int> near;
+    for (int below = unroll - 1; below >= 1; --below) {
+        if (divides_row(space, below)) {
+            near.push_back(below);
+            break;
+        }
+    }
+    for (int above = unroll + 1; above <= space.row; ++above) {
+        if (divides_row(space, above)) {
+            near.push_back(above);
+            break;
+        }
+    }
+    return near;
+}
+
+/// The longest unrolling near the wanted one that fits with the rest of `numbers`.
+Numbers settle_unroll(const Space& space, Numbers numbers) {
+    while (get(numbers, "unroll") > 1 && !fits(space, numbers)) {
+        --numbers["unroll"];
+    }
+    return numbers;
+}
+
+Numbers conv_tile(const Space& space, const Numbers& from, int vectors, int pixels) {
+    return settle_unroll(space, with(from, {{"vectors", vectors},
+                                            {"pixels", pixels},
+                                            {"tail", std::max(1, pixels / 3)}}));
+}
+
+std::vector<Numbers> conv_seeds(const Space& space, const Numbers& present) {
+    std::vector<Numbers> seeds;
+    for (int vectors = 1; vectors * 2 < space.registers; ++vectors) {
+        const int most = most_pixels(space, vectors);
+        // Less than the budget by a third already spends more of the time on loads.
+        for (const int less : {0, 1, 2, 4}) {
+            if (less == 0 || (most - less) * 3 >= most * 2) {
+                seeds.push_back(conv_tile(space, present, vectors, most - less));
+            }
+        }
+    }
+    return seeds;
+}
+
+std::vector<Numbers> conv_neighbours(const Space& space, const Numbers& from) {
+    const int pixels = get(from, "pixels"), tail = get(from, "tail");
+    const int vectors = get(from, "vectors"), unroll = get(from, "unroll");
+    std::vector<Numbers> near;
+    for (const int other : {pixels - 1, pixels + 1, pixels - 2, pixels + 2}) {
+        near.push_back(settle_unroll(
+            space, with(from, {{"pixels", other}, {"tail", std::min(tail, std::max(1, other - 1))}})));
+    }
+    for (const int other : near_divisors(space, unroll)) {
+        near.push_back(with(from, {{"unroll", other}}));
+    }
+    for (const int other : {tail - 1, tail + 1, 1, pixels / 2}) {
+        near.push_back(with(from, {{"tail", other}}));
+    }
+    for (const int other : {vectors / 2, vectors - 1, vectors + 1, vectors * 2}) {
+        if (other >= 1 && other != vectors) {
+            near.push_back(conv_tile(space, from, other, most_pixels(space, other)));
+        }
+    }
+    return near;
+}
+
+std::vector<Numbers> branch_seeds(const Space& space, const Numbers& present) {
+    std::vector<Numbers> seeds;
+    for (const int tile : {4, 8, 16}) {
+        for (const int unroll : {1, 2, 3, 6}) {
+            seeds.push_back(with(present, {{"tile", tile}, {"unroll", unroll}}));
+        }
+    }
+    for (const int tile : {space.registers - 4}) {
+        seeds.push_back(with(present, {{"tile", tile}}));
+    }
+    return seeds;
+}
+
+std::vector<Numbers> branch_neighbours(const Space& space, const Numbers& from) {
+    const int tile = get(from, "tile");
+    std::vector<Numbers> near;
+    for (const int other : {tile - 2, tile + 2, tile / 2, tile * 2}) {
+        near.push_back(with(from, {{"tile", other}}));
+    }
+    for (const int other : near_divisors(space, get(from, "unroll"))) {
+        near.push_back(with(from, {{"unroll", other}}));
+    }
+    return near;
+}
+
+/// Those that fit, each once.
+std::vector<Numbers> keep_fitting(const Space& space, const std::vector<Numbers>& all) {
+    std::vector<Numbers> kept;
+    for (const Numbers& numbers : all) {
+        if (fits(space, numbers) && std::find(kept.begin(), kept.end(), numbers) == kept.end()) {
+            kept.push_back(numbers);
+        }
+    }
+    return kept;
+}
+
+}  // namespace
+
+int count_registers(const std::string& halide_target) {
+    const bool has_32 = halide_target.find("avx512") != std::string::npos ||
+                        halide_target.starts_with("arm-64");
+    return has_32 ? 32 : 16;
+}
+
+bool is_tunable(const std::string& generator) {
+    return generator == "gated_conv" || generator == "branch" || generator == "linear";
+}
+
+bool fits(const Space& space, const Numbers& numbers) {
+    if (space.generator == "gated_conv") {
+        return fits_conv(space, numbers);
+    }
+    if (space.generator == "branch") {
+        const int tile = get(numbers, "tile"), unroll = get(numbers, "unroll");
+        return tile >= 2 && tile + 2 <= space.registers && divides_row(space, unroll) &&
+               (unroll == 1 || tile * unroll <= longest_body);
+    }
+    const int parts = get(numbers, "parts");
+    return parts >= 1 && parts + 2 <= space.registers && parts <= 16;
+}
+
+std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
+    std::vector<Numbers> seeds;
+    if (space.generator == "gated_conv") {
+        seeds = conv_seeds(space, present);
+    } else if (space.generator == "branch") {
+        seeds = branch_seeds(space, present);
+    } else {
+        for (const int parts : {2, 4, 8}) {
+            seeds.push_back(with(present, {{"parts", parts}}));
+        }
+    }
+    return keep_fitting(space, seeds);
+}
+
+std::vector<Numbers> make_neighbours(const Space& space, const Numbers& from) {
+    std::vector<Numbers> near;
+    if (space.generator == "gated_conv") {
+        near = conv_neighbours(space, from);
+    } else if (space.generator == "branch") {
+        near = branch_neighbours(space, from);
+    } else {
+        const int parts = get(from, "parts");
+        near = {with(from, {{"parts", parts - 1}}), with(from, {{"parts", parts + 1}}),
+                with(from, {{"parts", parts + 2}})};
+    }
+    near = keep_fitting(space, near);
+    near.erase(std::remove(near.begin(), near.end(), from), near.end());
+    return near;
+}
+
+}  // namespace sluice::autotune

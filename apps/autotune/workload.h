@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "autotune/catalogue.h"
+#include "autotune/layer_case.h"
+#include "kernels/registry.h"
+#include "sluice/status.h"
+
+namespace sluice::autotune {
+
+/// Equal steps of the networks: the same kernel on the same layer shape.
+struct Layer {
+    std::string kernel;  ///< <family>_<shape class>
+    std::string shape;   ///< as the plan describes it
+    Step step;           ///< the first of them
+    std::vector<Load> loads;  ///< by descending density; each counts the same
+    std::vector<int> uses;    ///< how many a network has
+};
+
+struct Workload {
+    std::vector<Layer> layers;
+    std::string densities;  ///< where those of the position lists come from
+};
+
+/// The distinct steps of the networks that `catalogue` can tune, in the order of their first run.
+/// With a folder of pictures, each gated layer's lists are three that occur on them, from sparse to
+/// full; without one, drawn at densities 1, 0.5 and 0.2.
+Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
+                               const Target& target, const Catalogue& catalogue,
+                               const std::optional<std::filesystem::path>& data);
+
+/// `<family>_<shape class>` of a kernel's name.
+std::string without_target(const std::string& kernel_name);
+
+/// The greatest width of a tile that divides the output channels of all of a kernel's layers.
+int common_channels(const std::vector<const Layer*>& layers);
+
+}  // namespace sluice::autotune

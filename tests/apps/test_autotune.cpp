@@ -1,0 +1,276 @@
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "autotune/evidence.h"
+#include "autotune/options.h"
+#include "autotune/progress.h"
+#include "autotune/report.h"
+#include "autotune/search.h"
+
+using namespace sluice;
+using namespace sluice::autotune;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that goes with the test.
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "sluice-autotune-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name;
+    }
+    ~Folder() { fs::remove_all(path); }
+};
+
+std::string read(const fs::path& path) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+}
+
+void write(const fs::path& path, const std::string& text) {
+    std::ofstream(path, std::ios::binary) << text;
+}
+
+/// All that a search can come to: seeds, and neighbours of neighbours.
+std::set<Numbers> reachable(const Space& space, const Numbers& present) {
+    std::set<Numbers> all;
+    std::vector<Numbers> waiting = make_seeds(space, present);
+    while (!waiting.empty()) {
+        const Numbers next = waiting.back();
+        waiting.pop_back();
+        if (all.insert(next).second) {
+            const std::vector<Numbers> near = make_neighbours(space, next);
+            waiting.insert(waiting.end(), near.begin(), near.end());
+        }
+    }
+    return all;
+}
+
+const Numbers tile = {{"pixels", 6}, {"tail", 2}, {"unroll", 8}, {"vectors", 1}};
+
+}  // namespace
+
+TEST_CASE("registers of a target are counted") {
+    CHECK(count_registers("x86-64-linux-sse41") == 16);
+    CHECK(count_registers("x86-64-linux-sse41-avx-f16c-fma-avx2") == 16);
+    CHECK(count_registers("x86-64-linux-sse41-avx-f16c-fma-avx2-avx512-avx512_skylake") == 32);
+    CHECK(count_registers("arm-64-linux") == 32);
+}
+
+TEST_CASE("every schedule of a convolution fits registers, rows and channels") {
+    // 3x3 windows of 16, 64 and 3 channels, and any window of any.
+    const Space spaces[] = {{"gated_conv", 32, 16, 48, 16},  {"gated_conv", 32, 16, 192, 64},
+                            {"gated_conv", 16, 8, 192, 64},  {"gated_conv", 16, 4, 9, 16},
+                            {"gated_conv", 32, 4, 147, 64},  {"gated_conv", 32, 16, 0, 16}};
+    for (const Space& space : spaces) {
+        INFO("registers " << space.registers << ", lanes " << space.lanes << ", row " << space.row);
+        Numbers present = tile;
+        present["unroll"] = space.row == 0 ? 1 : space.row % 8 == 0 ? 8 : 3;
+        const std::set<Numbers> all = reachable(space, present);
+        CHECK(all.size() >= 10);
+        for (const Numbers& n : all) {
+            INFO(to_text(n));
+            const int p = n.at("pixels"), v = n.at("vectors"), u = n.at("unroll");
+            CHECK(p * v + v + 1 <= space.registers);
+            CHECK(p * v >= 8);  // two pipes of four cycles
+            CHECK(n.at("tail") >= 1);
+            CHECK(n.at("tail") < p);
+            CHECK(space.channels % (v * space.lanes) == 0);
+            CHECK((space.row == 0 ? u == 1 : space.row % u == 0));
+        }
+    }
+}
+
+TEST_CASE("seeds hold the widest tiles of each register file") {
+    const auto has = [](const Space& space, int pixels, int vectors) {
+        const std::vector<Numbers> seeds = make_seeds(space, tile);
+        return std::any_of(seeds.begin(), seeds.end(), [&](const Numbers& n) {
+            return n.at("pixels") == pixels && n.at("vectors") == vectors;
+        });
+    };
+    // 6 * 4 + 4 + 1 = 29 of 32, 14 * 2 + 2 + 1 = 31, 6 * 2 + 2 + 1 = 15 of 16.
+    const Space avx512{"gated_conv", 32, 16, 192, 64};
+    CHECK(has(avx512, 6, 4));
+    CHECK(has(avx512, 14, 2));
+    CHECK_FALSE(has(avx512, 7, 4));
+    CHECK_FALSE(has(avx512, 9, 3));  // 48 channels do not divide 64
+    CHECK(has({"gated_conv", 16, 8, 192, 64}, 6, 2));
+}
+
+TEST_CASE("branches and linear layers stay within registers too") {
+    for (const int registers : {16, 32}) {
+        for (const Numbers& n : reachable({"branch", registers, 16, 12, 1},
+                                          {{"tile", 8}, {"unroll", 1}})) {
+            CHECK(n.at("tile") + 2 <= registers);
+            CHECK(12 % n.at("unroll") == 0);
+        }
+        for (const Numbers& n : reachable({"linear", registers, 16, 0, 1}, {{"parts", 4}})) {
+            CHECK(n.at("parts") + 2 <= registers);
+            CHECK(n.at("parts") >= 1);
+        }
+    }
+}
+
+TEST_CASE("a search descends to the best schedule and asks for none twice") {
+    const Space space{"gated_conv", 32, 16, 192, 64};
+    // A bowl whose bottom is no seed, with a hole that gives wrong answers.
+    const auto cost = [](const Numbers& n) {
+        const auto square = [](double x) { return x * x; };
+        return 1 + square(n.at("pixels") - 11) / 50 + square(n.at("vectors") - 2) +
+               square(n.at("unroll") - 12) / 200 + square(n.at("tail") - 5) / 50;
+    };
+    Search search(space, tile, cost(tile));
+    std::set<Numbers> asked;
+    for (std::vector<Numbers> batch = search.next(4); !batch.empty(); batch = search.next(4)) {
+        CHECK(batch.size() <= 4);
+        for (const Numbers& n : batch) {
+            CHECK(fits(space, n));
+            CHECK(asked.insert(n).second);
+            const bool is_wrong = n.at("unroll") == 6;
+            search.record(n, is_wrong ? Outcome{0, "wrong"} : Outcome{cost(n), ""});
+        }
+    }
+    CHECK(search.best() == Numbers{{"pixels", 11}, {"tail", 5}, {"unroll", 12}, {"vectors", 2}});
+    CHECK(asked.size() < 80);
+
+    // Another search that is told all of it has nothing to ask.
+    Search again(space, tile, cost(tile));
+    for (const auto& [numbers, outcome] : search.tried()) {
+        again.record(numbers, outcome);
+    }
+    CHECK(again.next(4).empty());
+    CHECK(again.best() == search.best());
+}
+
+TEST_CASE("numbers keep their form, what is unknown and their order") {
+    const Folder folder;
+    for (const char* target : {"avx512", "avx2", "sse41", "neon"}) {
+        const fs::path path = fs::path(SLUICE_TUNED) / (std::string(target) + ".json");
+        const auto table = TunedTable::read(path);
+        REQUIRE(table.ok());
+        CHECK(table->text() == read(path));
+    }
+    const fs::path path = folder.path / "t.json";
+    write(path, "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1, 2], "
+                "\"unroll\": 1},\n"
+                "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
+    const auto table = TunedTable::read(path);
+    REQUIRE(table.ok());
+    CHECK(table->numbers("a_any") == Numbers{{"unroll", 1}});
+    CHECK(table->others("a_any").at("future") == "x");
+    CHECK_FALSE(table->others("a_any").contains("break_even"));
+    REQUIRE(merge_numbers(path, "unused", {{"a_any", {{"unroll", 4}}}}).ok());
+    const std::string merged = read(path);
+    CHECK(merged == "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1,2], "
+                    "\"unroll\": 4},\n"
+                    "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
+    REQUIRE(merge_numbers(path, "unused", {{"a_any", {{"unroll", 4}}}}).ok());
+    CHECK(read(path) == merged);
+}
+
+TEST_CASE("numbers are written whole or not at all") {
+    const Folder folder;
+    const fs::path base = folder.path / "base.json", path = folder.path / "new" / "t.json";
+    write(base, "{\n    \"a_any\": {\"unroll\": 1}\n}\n");
+    REQUIRE(merge_numbers(path, base, {{"a_any", {{"unroll", 2}}}}).ok());
+    CHECK(read(path) == "{\n    \"a_any\": {\"unroll\": 2}\n}\n");
+    CHECK(read(base) == "{\n    \"a_any\": {\"unroll\": 1}\n}\n");
+
+    // Damaged meanwhile: a failure that names it, and the file as it was.
+    write(path, "{\"a_any\": ");
+    const Status damaged = merge_numbers(path, base, {{"a_any", {{"unroll", 3}}}});
+    CHECK_FALSE(damaged.ok());
+    CHECK_THAT(damaged.message(), Catch::Contains(path.string()));
+    CHECK(read(path) == "{\"a_any\": ");
+
+    // A folder stands where the file should go.
+    const fs::path blocked = folder.path / "blocked.json";
+    fs::create_directories(blocked / "inside");
+    CHECK_FALSE(merge_numbers(blocked, base, {{"a_any", {{"unroll", 3}}}}).ok());
+    std::size_t files = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(folder.path)) {
+        files += entry.is_regular_file();
+    }
+    CHECK(files == 2);  // base.json and t.json: nothing partial
+}
+
+TEST_CASE("evidence comes back as it was written, and other kernels' stays") {
+    const Folder folder;
+    const fs::path path = evidence_path(folder.path / "avx2.json");
+    CHECK(path == folder.path / "evidence" / "avx2.json");
+    CHECK(read_evidence(path).value().empty());
+    KernelEvidence e;
+    e.basis = {"some CPU", "abc", "of pictures", {"1x1 -> 1x1"}};
+    e.date = "2026-01-02";
+    e.is_finished = true;
+    e.before = tile;
+    e.best = {{"pixels", 5}, {"tail", 1}, {"unroll", 8}, {"vectors", 2}};
+    e.layers = {{"16x8x8 -> 16x8x8", 0.5, 73728, 0.002, 0.001}};
+    e.tried = {{e.before, {1, ""}}, {e.best, {0.5, ""}}, {{{"pixels", 9}}, {0, "crashed"}}};
+    REQUIRE(merge_evidence(path, "one", e).ok());
+    const std::string first = read(path);
+    REQUIRE(merge_evidence(path, "two", e).ok());
+    REQUIRE(merge_evidence(path, "two", e).ok());
+    const auto back = read_evidence(path);
+    REQUIRE(back.ok());
+    CHECK(back.value().size() == 2);
+    const KernelEvidence& one = back.value().at("one");
+    CHECK(one.basis == e.basis);
+    CHECK(one.best == e.best);
+    CHECK(one.is_finished);
+    CHECK_FALSE(one.is_confirmed);
+    CHECK(one.tried.at(e.best).ratio == 0.5);
+    CHECK(one.tried.at({{"pixels", 9}}).problem == "crashed");
+
+    write(path, "{\"one\": {}}");
+    CHECK_THAT(read_evidence(path).status().message(), Catch::Contains(path.string()));
+}
+
+TEST_CASE("the report gives GFLOPS of active MACs") {
+    KernelEvidence e;
+    e.basis = {"some CPU", "", "of pictures", {}};
+    e.date = "2026-01-02";
+    e.before = {{"parts", 4}};
+    e.best = {{"parts", 8}};
+    // Two operations a MAC: 2 * 5e6 / 1 ms = 10 GFLOPS, and twice that in half the time.
+    e.layers = {{"64 -> 10", 0.5, 5'000'000, 1.0, 0.5}};
+    const std::string text = draw_report({{"linear_any", e}});
+    CHECK_THAT(text, Catch::Contains("0.50     1.0000    10.0    0.5000    20.0  2.00x"));
+    CHECK_THAT(text, Catch::Contains("linear_any: parts=4 -> parts=8"));
+    CHECK_THAT(text, Catch::Contains("some CPU, 2026-01-02, densities of pictures"));
+}
+
+TEST_CASE("the progress bar says what is left") {
+    CHECK(draw_progress(0.5, 65.9, "linear_any") ==
+          "[" + std::string(16, '#') + std::string(16, '.') + "]  50%  1:05 left  linear_any");
+    CHECK_THAT(draw_progress(2, -1, "x"), Catch::Contains("] 100%  0:00 left"));
+}
+
+TEST_CASE("a command line is understood or refused in one line") {
+    const auto parse = [](std::vector<const char*> words) {
+        words.insert(words.begin(), "autotune");
+        return parse_options(static_cast<int>(words.size()), words.data());
+    };
+    const auto good = parse({"--model", "a.onnx", "b.onnx", "--budget", "9", "--threads", "3"});
+    REQUIRE(good.ok());
+    CHECK(good->models.size() == 2);
+    CHECK(good->budget == 9);
+    CHECK(good->threads == 3);
+    CHECK(parse({"--report"}).ok());
+    for (const std::vector<const char*>& words :
+         {std::vector<const char*>{}, {"--model"}, {"--model", "a", "--budget", "0"},
+          {"--model", "a", "--threads", "0"}, {"--model", "a", "--nonsense"}}) {
+        const auto bad = parse(words);
+        CHECK_FALSE(bad.ok());
+        CHECK(bad.status().message().find('\n') == std::string::npos);
+    }
+}
