@@ -1,4 +1,5 @@
 #include "passes/edit.h"
+#include "passes/links.h"
 #include "passes/passes.h"
 
 namespace sluice {
@@ -34,17 +35,18 @@ void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& a
 }
 
 void scale_weights(FusedConv& conv, const Affine& affine) {
-    Constant weights = *conv.weights;
-    auto& data = std::get<std::vector<float>>(weights.data);
+    const std::vector<float>& data = conv.weights->floats();
     const std::size_t per_map = data.size() / conv.bias.size();
-    for (std::size_t i = 0; i < data.size(); ++i) {
-        data[i] = float(double(data[i]) * at(affine.scale, i / per_map));
-    }
-    conv.weights = std::make_shared<Constant>(std::move(weights));
+    std::vector<float> scaled(data.size());
     for (std::size_t k = 0; k < conv.bias.size(); ++k) {
-        conv.bias[k] =
-            float(double(conv.bias[k]) * at(affine.scale, k) + at(affine.shift, k));
+        const double scale = at(affine.scale, k);
+        for (std::size_t i = k * per_map; i < (k + 1) * per_map; ++i) {
+            scaled[i] = float(double(data[i]) * scale);
+        }
+        conv.bias[k] = float(double(conv.bias[k]) * scale + at(affine.shift, k));
     }
+    conv.weights =
+        std::make_shared<const Constant>(Constant{conv.weights->shape, std::move(scaled)});
 }
 
 /// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.
@@ -85,29 +87,27 @@ bool absorb(Affine& first, const Affine& second) {
     return true;
 }
 
-bool fold_into_producer(Graph& graph, const Node& node) {
-    Node* before = graph.producer(node.inputs[0]);
-    if (before == nullptr || graph.consumer_count(node.inputs[0]) != 1) {
-        return false;
+bool absorb(Node& before, const Affine& affine) {
+    if (before.op == Op::fused_conv) {
+        return absorb(*before.fused_conv, before.inputs[2] != no_value, affine);
     }
-    if (before->op == Op::fused_conv) {
-        return absorb(*before->fused_conv, before->inputs[2] != no_value, *node.affine);
-    }
-    return before->op == Op::affine && absorb(*before->affine, *node.affine);
+    return before.op == Op::affine && absorb(*before.affine, affine);
 }
 
 }  // namespace
 
 Status fold_affine(Graph& graph) {
-    for (std::size_t i = 0; i < graph.nodes.size();) {
-        const Node& node = graph.nodes[i];
-        if (node.op == Op::affine && fold_into_producer(graph, node)) {
-            graph.producer(node.inputs[0])->outputs = node.outputs;
-            graph.nodes.erase(graph.nodes.begin() + std::ptrdiff_t(i));
-        } else {
-            ++i;
+    Links links(graph);
+    for (Node& node : graph.nodes) {
+        if (node.op != Op::affine || links.consumer_count(node.inputs[0]) != 1) {
+            continue;
+        }
+        Node* before = links.producer(node.inputs[0]);
+        if (before != nullptr && absorb(*before, *node.affine)) {
+            links.absorb(*before, node);
         }
     }
+    remove_dead_nodes(graph);
     return {};
 }
 

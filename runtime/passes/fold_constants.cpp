@@ -1,6 +1,7 @@
 #include "passes/fold_constants.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "graph/shapes.h"
 #include "passes/evaluate_constant.h"
@@ -52,7 +53,7 @@ Status fold_constants(Graph& graph) {
             return error_at(graph, node, "computes integers from the picture",
                             "export a network whose activations are float");
         } else {
-            kept.push_back(node);
+            kept.push_back(std::move(node));
         }
     }
     graph.nodes = std::move(kept);

@@ -1,4 +1,5 @@
 #include "passes/edit.h"
+#include "passes/links.h"
 #include "passes/passes.h"
 
 namespace sluice {
@@ -52,14 +53,15 @@ bool absorb(const Graph& graph, Node& node, const Shape& border) {
 }  // namespace
 
 Status fold_padding(Graph& graph) {
+    Links links(graph);
     for (Node& node : graph.nodes) {
-        const Node* before = node.inputs.empty() ? nullptr : graph.producer(node.inputs[0]);
+        const Node* before = node.inputs.empty() ? nullptr : links.producer(node.inputs[0]);
         if (before == nullptr || before->op != Op::pad) {
             continue;
         }
         const auto border = zero_border(graph, *before);
         if (border && absorb(graph, node, *border)) {
-            node.inputs[0] = before->inputs[0];
+            links.set_input(node, 0, before->inputs[0]);
         }
     }
     remove_dead_nodes(graph);

@@ -1,20 +1,22 @@
 #include "passes/edit.h"
+#include "passes/links.h"
 #include "passes/passes.h"
 
 namespace sluice {
 namespace {
 
-bool can_take_residual(Graph& graph, ValueId conv, ValueId residual) {
-    const Node* node = sole_fused_conv(graph, conv);
-    return node != nullptr && node->fused_conv->post.is_none() && node->inputs[2] == no_value &&
-           shape_of(graph, conv) == shape_of(graph, residual);
+bool can_take_residual(const Links& links, ValueId conv, ValueId residual) {
+    const Node* node = links.producer(conv);
+    return node != nullptr && node->op == Op::fused_conv && links.consumer_count(conv) == 1 &&
+           node->fused_conv->post.is_none() && node->inputs[2] == no_value &&
+           shape_of(links.graph(), conv) == shape_of(links.graph(), residual);
 }
 
 /// Whether the convolution that writes `a` is the better place of the sum than that of `b`: a
 /// gated one, else the later one.
-bool is_better(const Graph& graph, ValueId a, ValueId b) {
-    const Node* first = graph.producer(a);
-    const Node* second = graph.producer(b);
+bool is_better(const Links& links, ValueId a, ValueId b) {
+    const Node* first = links.producer(a);
+    const Node* second = links.producer(b);
     const bool first_gated = first->inputs[1] != no_value;
     const bool second_gated = second->inputs[1] != no_value;
     return first_gated != second_gated ? first_gated : first > second;
@@ -23,23 +25,22 @@ bool is_better(const Graph& graph, ValueId a, ValueId b) {
 }  // namespace
 
 Status fuse_residual(Graph& graph) {
-    for (std::size_t i = 0; i < graph.nodes.size();) {
-        const Node& node = graph.nodes[i];
+    Links links(graph);
+    for (Node& node : graph.nodes) {
         if (node.op != Op::add) {
-            ++i;
             continue;
         }
         const ValueId a = node.inputs[0], b = node.inputs[1];
-        const bool to_a = can_take_residual(graph, a, b), to_b = can_take_residual(graph, b, a);
+        const bool to_a = can_take_residual(links, a, b), to_b = can_take_residual(links, b, a);
         if (!to_a && !to_b) {
-            ++i;
             continue;
         }
-        const bool first = to_a && (!to_b || is_better(graph, a, b));
-        Node* conv = graph.producer(first ? a : b);
-        conv->inputs[2] = first ? b : a;
-        move_into(graph, index_of(graph, conv), i);  // the node now at i follows the sum
+        const bool first = to_a && (!to_b || is_better(links, a, b));
+        Node& conv = *links.producer(first ? a : b);
+        links.set_input(conv, 2, first ? b : a);
+        links.move_into(conv, node);
     }
+    remove_dead_nodes(graph);
     return {};
 }
 

@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 
 #include "builder.h"
@@ -125,6 +126,49 @@ TEST_CASE("normalisations in a row become one, alone and after a gate") {
     }
     b.output(b.relu(b.normalize(b.normalize(y))));
     CHECK(optimised(b).nodes.size() == expected_nodes);
+}
+
+TEST_CASE("gated layers in a row fuse, each with the sum of its block") {
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
+    ValueId x = b.input({2, 4, 5, 3});
+    for (int block = 0; block < 3; ++block) {
+        const ValueId gate = b.clip(b.normalize(b.conv(x, 1, 3)), 0, 1);
+        x = b.relu(b.add_up(b.normalize(b.mul(b.conv(x, 4, 3), gate)), x));
+    }
+    b.output(x);
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 6);
+    for (std::size_t block = 0; block < 3; ++block) {
+        const Node &branch = graph.nodes[2 * block], &conv = graph.nodes[2 * block + 1];
+        CHECK(branch.fused_conv->is_branch);
+        CHECK(conv.inputs[1] == branch.outputs[0]);
+        CHECK(conv.inputs[2] == conv.inputs[0]);
+    }
+}
+
+TEST_CASE("what one node reads twice has two readers") {
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
+    const ValueId y = b.conv(b.input({2, 3, 5, 4}), 6, 3);
+    const bool is_sum = GENERATE(true, false);
+    b.output(is_sum ? b.add_up(y, y) : b.mul(y, y));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 2);
+    CHECK(graph.nodes[1].op == (is_sum ? Op::add : Op::mul));
+}
+
+TEST_CASE("deep networks are optimised in a time that grows as they do") {
+    GraphBuilder b(1);
+    ValueId x = b.input({1, 1, 1, 1});
+    const int layers = 4000;
+    for (int layer = 0; layer < layers; ++layer) {
+        x = b.add_up(b.mul(b.conv(x, 1, 1), b.relu(b.conv(x, 1, 1))), x);
+    }
+    b.output(x);
+    const auto start = std::chrono::steady_clock::now();
+    REQUIRE(optimise(b.graph).ok());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    CHECK(b.graph.nodes.size() == 2 * layers);
+    CHECK(seconds.count() < 5);  // 0.2; by walks over the graph, 12
 }
 
 TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortcut's") {
