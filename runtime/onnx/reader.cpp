@@ -3,6 +3,8 @@
 #include <fstream>
 #include <unordered_map>
 
+#include <google/protobuf/io/zero_copy_stream_impl.h>
+
 #include "onnx.pb.h"
 #include "onnx/attributes.h"
 #include "onnx/operators.h"
@@ -16,13 +18,15 @@ namespace {
 constexpr std::int64_t first_opset = 13;
 constexpr std::int64_t last_opset = 23;
 constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protobuf's own limit
+constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
 constexpr std::int64_t max_elements = std::int64_t(1) << 31;
 
 /// Builds a Graph from a parsed model, part by part.
 class Reader {
 public:
-    Reader(const onnx::ModelProto& model, const std::filesystem::path& file)
+    /// Takes the weights out of `model` as it goes.
+    Reader(onnx::ModelProto& model, const std::filesystem::path& file)
         : model_(model), file_(file) {
         graph_.file = file.string();
     }
@@ -48,7 +52,7 @@ private:
     std::string node_name(int index) const;
     Status unknown_operator(const onnx::NodeProto& proto) const;
 
-    const onnx::ModelProto& model_;
+    onnx::ModelProto& model_;
     const std::filesystem::path& file_;
     Graph graph_;
     std::unordered_map<std::string, ValueId> ids_;
@@ -98,7 +102,7 @@ Status Reader::read_initializers() {
         return Status::error("has sparse initialisers, which Sluice does not read",
                              "export dense weights");
     }
-    for (const onnx::TensorProto& tensor : model_.graph().initializer()) {
+    for (onnx::TensorProto& tensor : *model_.mutable_graph()->mutable_initializer()) {
         Result<Constant> decoded = decode_tensor(tensor, file_);
         if (!decoded.ok()) {
             const Problem& problem = decoded.status().problem();
@@ -112,6 +116,7 @@ Status Reader::read_initializers() {
         value.shape_known = true;
         value.is_float = value.constant->is_float();
         SLUICE_RETURN_IF_ERROR(add_value(std::move(value)));
+        std::string().swap(*tensor.mutable_raw_data());  // clearing would keep its memory
     }
     return {};
 }
@@ -271,23 +276,32 @@ Status Reader::read_outputs() {
     return {};
 }
 
+Status check_size(std::uintmax_t size) {
+    if (size == 0) {
+        return Status::error("is empty", "copy the model again");
+    }
+    if (size > max_file_size) {
+        return Status::error("is larger than 2 GB", "export with external data");
+    }
+    return {};
+}
+
+Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream,
+                    const std::filesystem::path& file) {
+    onnx::ModelProto model;
+    if (!model.ParseFromZeroCopyStream(&stream)) {
+        return Status::error("is no ONNX file, or is cut off", "copy or export the model again")
+            .in_file(file.string());
+    }
+    return Reader(model, file).read();
+}
+
 }  // namespace
 
 Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file) {
-    const auto fail = [&](const char* what, const char* remedy) {
-        return Status::error(what, remedy).in_file(file.string());
-    };
-    if (bytes.empty()) {
-        return fail("is empty", "copy the model again");
-    }
-    if (bytes.size() > max_file_size) {
-        return fail("is larger than 2 GB", "export with external data");
-    }
-    onnx::ModelProto model;
-    if (!model.ParseFromArray(bytes.data(), int(bytes.size()))) {
-        return fail("is no ONNX file, or is cut off", "copy or export the model again");
-    }
-    return Reader(model, file).read();
+    SLUICE_RETURN_IF_ERROR(check_size(bytes.size()).in_file(file.string()));
+    google::protobuf::io::ArrayInputStream stream(bytes.data(), int(bytes.size()));
+    return parse(stream, file);
 }
 
 Result<Graph> read_onnx(const std::filesystem::path& file) {
@@ -299,15 +313,18 @@ Result<Graph> read_onnx(const std::filesystem::path& file) {
     if (error) {
         return fail("cannot be read: " + error.message(), "check the path");
     }
-    if (size > max_file_size) {
-        return fail("is larger than 2 GB", "export with external data");
-    }
-    std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(size))) {
+    SLUICE_RETURN_IF_ERROR(check_size(size).in_file(file.string()));
+    std::ifstream input(file, std::ios::binary);
+    if (!input) {
         return fail("cannot be read", "check its permissions");
     }
-    return parse_onnx(bytes, file);
+    // The file is never in memory as a whole: its weights go into the messages piece by piece.
+    google::protobuf::io::IstreamInputStream stream(&input, read_block);
+    Result<Graph> graph = parse(stream, file);
+    if (input.bad()) {
+        return fail("cannot be read", "check the disk");
+    }
+    return graph;
 }
 
 }  // namespace sluice

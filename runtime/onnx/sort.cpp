@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <queue>
+#include <utility>
 
 namespace sluice {
 
@@ -34,7 +35,7 @@ Status sort_nodes(Graph& graph) {
     while (!ready.empty()) {
         const std::size_t node = ready.top();
         ready.pop();
-        sorted.push_back(graph.nodes[node]);
+        sorted.push_back(std::move(graph.nodes[node]));
         for (std::size_t reader : readers[node]) {
             if (--missing[reader] == 0) {
                 ready.push(reader);
