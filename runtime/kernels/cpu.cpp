@@ -33,9 +33,15 @@ std::uint64_t saved_states(const Leaf& features) {
     return std::uint64_t(high) << 32 | low;
 }
 
+struct Cpu {
+    Leaf one = read_leaf(1, 0), seven = read_leaf(7, 0), more = read_leaf(7, 1);
+    std::uint64_t saved = saved_states(one);
+};
+
 bool has_flag(std::string_view flag) {
-    const Leaf one = read_leaf(1, 0), seven = read_leaf(7, 0), more = read_leaf(7, 1);
-    const std::uint64_t saved = saved_states(one);
+    // Read once: in a virtual machine each CPUID is an exit to the host.
+    static const Cpu cpu;
+    const auto& [one, seven, more, saved] = cpu;
     const bool ymm = (saved & 0x6) == 0x6;
     const bool zmm = ymm && (saved & 0xe0) == 0xe0;
     const auto bit = [](std::uint32_t word, int i) { return (word >> i & 1) != 0; };
