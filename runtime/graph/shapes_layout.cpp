@@ -135,6 +135,10 @@ Result<Shape> pad(const Graph& graph, const Node& node) {
     if (!pads.ok()) {
         return pads.status();
     }
+    if (has_input(node, 2) && element_count(input_shape(graph, node, 2)) != 1) {
+        return error_at(graph, node, "pads with " + to_string(input_shape(graph, node, 2)) +
+                                         " values", "pad with one value");
+    }
     Shape shape = input_shape(graph, node, 0);
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
         shape[axis] += pads.value()[axis] + pads.value()[axis + shape.size()];

@@ -11,6 +11,9 @@ std::string obstacle(const Graph& graph, const Node& node) {
     if (weights == nullptr || (has_bias && graph.constant(node.inputs[2]) == nullptr)) {
         return "its weights are computed, not constant";
     }
+    if (!weights->is_float() || (has_bias && !graph.constant(node.inputs[2])->is_float())) {
+        return "its weights are integers";
+    }
     if (weights->shape.size() != 4) {
         return "it is not two-dimensional";
     }

@@ -147,7 +147,8 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
     const Constant* bias = has_bias ? graph.constant(node.inputs[2]) : nullptr;
     if (weights == nullptr || !weights->is_float() || weights->shape.size() != 2 ||
-        graph.int_attribute(node, "transA", 0) != 0 || (has_bias && bias == nullptr)) {
+        graph.int_attribute(node, "transA", 0) != 0 ||
+        (has_bias && (bias == nullptr || !bias->is_float()))) {
         return std::nullopt;
     }
     const bool is_turned = graph.int_attribute(node, "transB", 0) != 0;
@@ -184,7 +185,7 @@ Status lower_gemm(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
     if (!linear || x.axes.size() != 1) {
         return builder.unsupported(node, "multiplies by more than a constant matrix",
-                                   "use [N, I] times constant weights");
+                                   "use [N, I] times constant float weights");
     }
     if (!all_finite(linear->weights) || !all_finite(linear->bias)) {
         return builder.unsupported(node, "has weights that are not finite numbers",

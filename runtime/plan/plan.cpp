@@ -36,13 +36,18 @@ Lower lowering_of(Op op) {
     }
 }
 
-/// Every activation must begin with the batch: the plan computes one picture at a time.
+/// Every activation must begin with the batch, because the plan computes one picture at a time, and
+/// hold something.
 Status check_batch(const Graph& graph, const Node& node) {
     const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
     if (shape.empty() || shape[0] != graph.batch) {
         return error_at(graph, node, "gives " + to_string(shape) + ", which mixes the pictures of a "
                                      "batch of " + std::to_string(graph.batch),
                         "keep the batch first, or export with a batch of 1");
+    }
+    if (element_count(shape) == 0) {
+        return error_at(graph, node, "gives " + to_string(shape) + ", which holds no element",
+                        "export with extents of 1 or more");
     }
     return {};
 }

@@ -79,6 +79,12 @@ def mismatched():
                       constant("weights", np.ones((3, 4, 1, 1))), check=False)
 
 
+def padded_with_nothing():
+    return classified(helper.make_node("Pad", ["input", "pads", "nothing"], ["features"], "/pad/Pad"),
+                      numpy_helper.from_array(np.array([0, 0, 1, 1, 0, 0, 1, 1]), "pads"),
+                      constant("nothing", []))
+
+
 def negative_variance():
     """Finite numbers, whose square root is NaN."""
     names = ["scale", "bias", "mean", "variance"]

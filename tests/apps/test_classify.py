@@ -289,10 +289,11 @@ class BadModels(Case):
     def test_unsupported_operator(self):
         self.bad_model(self.save("erf.onnx", models.unsupported()), "/act/Erf", "Erf")
 
-    def test_convolutions_that_cannot_be(self):
+    def test_nodes_that_cannot_be(self):
         self.bad_model(self.save("grouped.onnx", models.grouped()), "/conv/Conv", "grouped")
         self.bad_model(self.save("mismatched.onnx", models.mismatched()), "/conv/Conv",
                        "[3, 4, 1, 1]")
+        self.bad_model(self.save("padded.onnx", models.padded_with_nothing()), "/pad/Pad", "[0]")
 
     def test_changed_bytes_never_crash(self):
         whole = models.halves().SerializeToString()

@@ -196,6 +196,35 @@ TEST_CASE("weights that are not finite are refused by name") {
     }
 }
 
+TEST_CASE("integers where floats belong, and weights without an output, are refused by name") {
+    const auto set_integers = [](GraphBuilder& b, ValueId id) {
+        Value& value = b.graph.values[std::size_t(id)];
+        const auto count = std::size_t(element_count(value.shape));
+        value.is_float = false;
+        value.constant = std::make_shared<Constant>(
+            Constant{value.shape, std::vector<std::int64_t>(count, 1)});
+    };
+    for (const bool in_bias : {false, true}) {
+        GraphBuilder conv(6);
+        const ValueId x = conv.input({1, 3, 4, 4});
+        const ValueId weights = conv.constant({2, 3, 1, 1}), bias = conv.constant({2});
+        set_integers(conv, in_bias ? bias : weights);
+        conv.output(conv.node(Op::conv, {x, weights, bias}, {1, 2, 4, 4}));
+        CHECK(contains(failure(conv, "node0"), "not lowered: its weights are integers"));
+
+        GraphBuilder linear(6);
+        const ValueId v = linear.input({1, 3});
+        const ValueId matrix = linear.constant({3, 2}), row = linear.constant({2});
+        set_integers(linear, in_bias ? row : matrix);
+        linear.output(linear.node(Op::gemm, {v, matrix, row}, {1, 2}));
+        CHECK(contains(failure(linear, "node0"), "use [N, I] times constant float weights"));
+    }
+    GraphBuilder empty(6);
+    const ValueId x = empty.input({1, 3, 4, 4});
+    empty.output(empty.node(Op::conv, {x, empty.constant({0, 3, 1, 1})}, {1, 0, 4, 4}));
+    CHECK(contains(failure(empty, "node0"), "gives [1, 0, 4, 4], which holds no element"));
+}
+
 TEST_CASE("operators and forms without a kernel are refused by name") {
     GraphBuilder gather(5);
     const ValueId x = gather.input({1, 3, 4, 4});
