@@ -16,7 +16,7 @@ from sluice_training.checkpoint import read_checkpoint, restore_model
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
-from sluice_training.run import validate
+from sluice_training.loop import validate
 
 SPLITS = ("validation", "test")
 

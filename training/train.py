@@ -1,85 +1,153 @@
 #!/usr/bin/env python3
-"""Train a network, dense or gated, on a folder of pictures; see README.md."""
+"""Train a network, dense or gated, on a data set of pictures; see README.md."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
+from sluice_training import fused
+from sluice_training.allocate import read_densities
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import build_model, read_checkpoint, restore_model, warm_start
+from sluice_training.config import PRECISIONS, SCHEDULES, RunConfig, stored_config
 from sluice_training.data import channel_statistics, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
-from sluice_training.run import Run, RunConfig, train
+from sluice_training.loop import CHECKPOINT, locked, train
+from sluice_training.run import Run
+
+SPEEDS = ("plain", "fused", "compile")
+CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
+    parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument("--net", default="resnet20", help="resnet20|32|44|56|110 or preresnet*")
+    parser.add_argument("--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, 18|34")
     parser.add_argument("--gate", choices=("none", *FORMS), default="none", help="LCCL form")
     parser.add_argument("--gate-function", choices=FUNCTIONS, default="clip")
+    parser.add_argument(
+        "--gate-norm",
+        choices=("fixed", "learned"),
+        default="fixed",
+        help="fixed: the density is held by a threshold; learned: the paper's batch norm",
+    )
+    parser.add_argument("--after-norm", action="store_true", help="gate what the batch norm gives")
     parser.add_argument("--maps", type=int, default=1, help="gate maps of the form 'groups'")
     parser.add_argument("--grid", type=int, default=4, help="tile side of the form 'tile'")
+    parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--resume", action="store_true", help="go on from --output's checkpoint")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--speed",
+        choices=SPEEDS,
+        default="plain",
+        help="fused: own CPU operators, needs a C++ compiler; compile: torch.compile",
+    )
     for option in fields(RunConfig):
-        kind = {"int": int, "float": float, "str": str}[str(option.type)]
-        default = 20 if option.name == "epochs" else option.default
-        parser.add_argument("--" + option.name.replace("_", "-"), type=kind, default=default)
+        flag = "--" + option.name.replace("_", "-")
+        if option.type == "bool":
+            parser.add_argument(flag, action="store_true")
+        elif option.name != "densities":
+            kind = {"int": int, "float": float, "str": str}[str(option.type)]
+            default = 20 if option.name == "epochs" else option.default
+            choices = CHOICES.get(option.name)
+            parser.add_argument(flag, type=kind, default=default, choices=choices)
     return parser.parse_args()
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    torch.set_num_threads(arguments.threads)
-    newest = arguments.output / "checkpoint.pt"
-    state = read_checkpoint(newest) if arguments.resume and newest.exists() else None
-    if state is None and newest.exists():
+def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """The gates' description as checkpoints store it."""
+    if arguments.gate == "none":
+        return None
+    return asdict(
+        GateSpec(
+            arguments.gate,
+            arguments.gate_function,
+            slope=GateSpec.slope if arguments.gate_norm == "fixed" else None,
+            maps=arguments.maps,
+            grid=arguments.grid,
+            after_norm=arguments.after_norm,
+        )
+    )
+
+
+def device_of(arguments: argparse.Namespace) -> torch.device:
+    try:
+        device = torch.device(arguments.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        what = str(error).splitlines()[0]
+        raise TrainingError(f"--device {arguments.device}: cannot be used ({what})") from error
+    return device
+
+
+def read_state(arguments: argparse.Namespace, config: RunConfig) -> dict[str, Any] | None:
+    """The checkpoint to go on from. Raises TrainingError where it belongs to another run."""
+    newest = arguments.output / CHECKPOINT
+    if not newest.exists():
+        return None
+    if not arguments.resume:
         raise TrainingError(f"{newest}: exists; pass --resume or another --output")
-    config = RunConfig(**{f.name: getattr(arguments, f.name) for f in fields(RunConfig)})
-    if state is not None and state["config"] != asdict(config):
+    state = read_checkpoint(newest)
+    same_gate = (state["gate"] and asdict(GateSpec(**state["gate"]))) == gate_of(arguments)
+    same_net = state["net"] == arguments.net and same_gate
+    if not same_net or stored_config(state["config"]) != config:
         raise TrainingError(
             f"{newest}: belongs to other options; repeat them or take another --output"
         )
+    return state
 
-    torch.manual_seed(config.seed)
-    training, held_out = hold_out(read_split(arguments.data, "train"))
-    normalizer = Normalizer(*channel_statistics(training.images))
-    gate = None
-    if arguments.gate != "none":
-        gate = asdict(
-            GateSpec(
-                arguments.gate, arguments.gate_function, maps=arguments.maps, grid=arguments.grid
-            )
-        )
-    model = build_model(arguments.net, gate, len(training.classes))
+
+def prepare(arguments: argparse.Namespace, classes: int) -> tuple[nn.Module, nn.Module | None]:
+    """The network, warm-started where asked for, and its teacher."""
+    model = build_model(arguments.net, gate_of(arguments), classes)
     if arguments.warm_start:
         warm_start(model, read_checkpoint(arguments.warm_start), arguments.warm_start)
     teacher = None
     if arguments.teacher:
         teacher = restore_model(read_checkpoint(arguments.teacher), arguments.teacher)
-        teacher.to(memory_format=torch.channels_last)
+    return model, teacher
 
-    run = Run(model, config, training, normalizer, teacher)
-    if state is not None:
-        run.restore(state)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    fixed = {
+
+def main() -> None:
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    fused.enable(arguments.speed == "fused")
+    named = {field.name for field in fields(RunConfig)} - {"densities"}
+    config = RunConfig(**{name: getattr(arguments, name) for name in named})
+    device = device_of(arguments)
+    torch.manual_seed(config.seed)
+    training, held_out = hold_out(read_split(arguments.data, "train"))
+    normalizer = Normalizer(*channel_statistics(training.images))
+    model, teacher = prepare(arguments, len(training.classes))
+    if arguments.densities:
+        config = replace(config, densities=read_densities(arguments.densities, model))
+    run = Run(model, config, training, normalizer, teacher, device)
+    if arguments.speed == "compile":
+        run.model.compile()
+    described = {
         "net": arguments.net,
-        "gate": gate,
+        "gate": gate_of(arguments),
         "classes": list(training.classes),
         "mean": list(normalizer.mean),
         "std": list(normalizer.std),
     }
-    train(run, held_out, normalizer, arguments.output, fixed)
+    with locked(arguments.output):
+        state = read_state(arguments, config)
+        if state is not None:
+            run.restore(state)
+        train(run, held_out, normalizer, arguments.output, described)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,11 @@ class Normalizer:
         self._scale = 1 / (255 * torch.tensor(std))
         self._shift = -torch.tensor(mean) / torch.tensor(std)
 
+    def to(self, device: torch.device) -> Normalizer:
+        """The same on a device; its pixels must be there as well."""
+        self._scale, self._shift = self._scale.to(device), self._shift.to(device)
+        return self
+
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         return (pixels.float() * self._scale + self._shift).permute(0, 3, 1, 2)
 
@@ -28,7 +33,7 @@ class AugmentedBatches:
     """Shuffled training batches, pictures shifted by up to `pad` pixels and half of them mirrored.
 
     The border is filled with the mean colour. The order and every shift come from `generator`
-    alone, so its state resumes the stream exactly.
+    alone, a generator of the CPU, so its state resumes the stream exactly, on any device.
     """
 
     def __init__(
@@ -38,12 +43,14 @@ class AugmentedBatches:
         batch_size: int,
         generator: torch.Generator,
         pad: int = 4,
+        device: torch.device | None = None,
     ) -> None:
         count, height, width, _ = data.images.shape
         fill = (torch.tensor(normalizer.mean) * 255).round().to(torch.uint8)
         self._padded = fill.repeat(count, height + 2 * pad, width + 2 * pad, 1)
         self._padded[:, pad : pad + height, pad : pad + width] = data.images
-        self._labels = data.labels
+        self._padded = self._padded.to(device)
+        self._labels = data.labels.to(device)
         self._size = (height, width)
         self._pad = pad
         self._normalizer = normalizer
@@ -58,6 +65,7 @@ class AugmentedBatches:
         order = torch.randperm(self._labels.numel(), generator=self._generator)
         for step in range(len(self)):
             chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
+            chosen = chosen.to(self._labels.device)
             yield self._normalizer(self._crop(chosen)), self._labels[chosen]
 
     def _crop(self, chosen: torch.Tensor) -> torch.Tensor:
@@ -68,10 +76,17 @@ class AugmentedBatches:
         rows = torch.arange(height) + shifts[0]
         columns = torch.arange(width).expand(count, width)
         columns = torch.where(mirrored, width - 1 - columns, columns) + shifts[1]
+        rows, columns = rows.to(chosen.device), columns.to(chosen.device)
         return self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def plain_batches(data: LabelledImages, normalizer: Normalizer, size: int = 500) -> Iterator[Batch]:
+def plain_batches(
+    data: LabelledImages,
+    normalizer: Normalizer,
+    size: int = 500,
+    device: torch.device | None = None,
+) -> Iterator[Batch]:
     """Every picture once, in order, not augmented."""
     for start in range(0, len(data), size):
-        yield normalizer(data.images[start : start + size]), data.labels[start : start + size]
+        images = data.images[start : start + size].to(device)
+        yield normalizer(images), data.labels[start : start + size].to(device)

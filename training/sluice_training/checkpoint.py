@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import GateSpec
+from sluice_training.lccl import GateSpec, gated_layers
 from sluice_training.nets import add_gates, make_net
 
 REQUIRED = ("net", "gate", "model", "classes", "mean", "std")
@@ -21,6 +21,16 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     aside = path.with_name(path.name + ".partial")
     torch.save(state, aside)
     os.replace(aside, path)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file aside and rename it."""
+    aside = path.with_name(path.name + ".partial")
+    try:
+        aside.write_text(text)
+        os.replace(aside, path)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -54,11 +64,16 @@ def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
 
 
 def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
-    """Load a dense network's weights into a gated one; the gates keep theirs."""
+    """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs."""
+    moved: dict[str, str] = {}
+    for name, layer in gated_layers(model):
+        moved[name] = f"{name}.conv"
+        if layer.norm_name is not None:
+            moved[f"{name.rpartition('.')[0]}.{layer.norm_name}".lstrip(".")] = f"{name}.norm"
     gated = model.state_dict()
     for name, value in state["model"].items():
         parent, _, leaf = name.rpartition(".")
-        target = name if name in gated else f"{parent}.conv.{leaf}"
+        target = name if name in gated else f"{moved.get(parent, parent)}.{leaf}"
         if target not in gated or gated[target].shape != value.shape:
             raise TrainingError(f"{path}: its '{name}' has no place in the network to be trained")
         gated[target] = value

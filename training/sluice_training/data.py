@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from PIL import Image
 
+from sluice_training import cifar
 from sluice_training.errors import TrainingError
+from sluice_training.files import Files, open_files
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm"})
+MOSAIC_SUFFIXES = frozenset({".webp", ".png"})
+MOSAIC_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -30,48 +35,91 @@ class LabelledImages:
         return LabelledImages(self.images[chosen], self.labels[chosen], self.classes)
 
 
-def read_picture(path: Path) -> np.ndarray:
+def decode_picture(content: bytes, where: str) -> np.ndarray:
     """One picture as uint8 [H, W, 3]. Raises TrainingError when it cannot be decoded."""
     try:
-        with Image.open(path) as picture:
+        with Image.open(io.BytesIO(content)) as picture:
             return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise TrainingError(f"{path}: not a readable picture ({error}); remove it") from error
-
-
-def read_class_folders(root: Path) -> LabelledImages:
-    """Read `root/CLASS/*.jpg|png|ppm`; classes are numbered in alphabetical order.
-
-    Raises TrainingError for a missing folder, a folder without pictures and mixed sizes.
-    """
-    if not root.is_dir():
-        raise TrainingError(f"{root}: no such folder; pass --data a folder with train/ and test/")
-    classes = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
-    if not classes:
-        raise TrainingError(f"{root}: holds no class folders; expected {root}/CLASS/PICTURE")
-    pictures: list[np.ndarray] = []
-    labels: list[int] = []
-    for index, name in enumerate(classes):
-        files = sorted(
-            file for file in (root / name).iterdir() if file.suffix.lower() in PICTURE_SUFFIXES
-        )
-        if not files:
-            raise TrainingError(f"{root / name}: holds no pictures; add some or remove the folder")
-        for file in files:
-            picture = read_picture(file)
-            if pictures and picture.shape != pictures[0].shape:
-                raise TrainingError(
-                    f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the pictures before it "
-                    f"are {pictures[0].shape[1]}x{pictures[0].shape[0]}; resize it"
-                )
-            pictures.append(picture)
-            labels.append(index)
-    return LabelledImages(torch.from_numpy(np.stack(pictures)), torch.tensor(labels), classes)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise TrainingError(f"{where}: not a readable picture ({error}); remove it") from error
 
 
 def read_split(data: Path, split: str) -> LabelledImages:
-    """The `train` or `test` pictures of the data set at `data`."""
-    return read_class_folders(data / split)
+    """The `train` or `test` pictures of the data set at `data`, a folder or a tar archive.
+
+    What it holds decides how it is read: CIFAR's binary files or pickles, a mosaic a class
+    (SPLIT/CLASS.webp), or class folders (SPLIT/CLASS/PICTURE). Raises TrainingError otherwise.
+    """
+    if not data.exists():
+        raise TrainingError(f"{data / split}: no such folder; pass --data a data set")
+    files = open_files(data)
+    if cifar.matching(files, cifar.BINARY[split]):
+        return _labelled(*cifar.read_binary(files, split))
+    if cifar.matching(files, cifar.PICKLED[split]):
+        return _labelled(*cifar.read_pickled(files, split))
+    if split not in files.folders:
+        raise TrainingError(
+            f"{data / split}: no such folder; a data set holds {split}/CLASS/PICTURE, "
+            f"{split}/CLASS.webp, or CIFAR's own binary files or pickles"
+        )
+    if any(_suffix(name) in MOSAIC_SUFFIXES for name in files.under(split)):
+        return _read_mosaics(files, split)
+    return _read_class_folders(files, split)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _labelled(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> LabelledImages:
+    return LabelledImages(torch.from_numpy(images), torch.from_numpy(labels), classes)
+
+
+def _read_class_folders(files: Files, split: str) -> LabelledImages:
+    """SPLIT/CLASS/PICTURE; classes are numbered in alphabetical order, all sizes are the same."""
+    folders = [name for name in files.folders if name.rpartition("/")[0] == split]
+    if not folders:
+        where = files.where(split)
+        raise TrainingError(f"{where}: holds no class folders; expected {where}/CLASS/PICTURE")
+    pictures: list[np.ndarray] = []
+    labels: list[int] = []
+    for index, folder in enumerate(folders):
+        names = [name for name in files.under(folder) if _suffix(name) in PICTURE_SUFFIXES]
+        if not names:
+            where = files.where(folder)
+            raise TrainingError(f"{where}: holds no pictures; add some or remove the folder")
+        for name in names:
+            picture = decode_picture(files.read(name), files.where(name))
+            if pictures and picture.shape != pictures[0].shape:
+                raise TrainingError(
+                    f"{files.where(name)}: is {picture.shape[1]}x{picture.shape[0]}, the pictures "
+                    f"before it are {pictures[0].shape[1]}x{pictures[0].shape[0]}; resize it"
+                )
+            pictures.append(picture)
+            labels.append(index)
+    classes = tuple(PurePosixPath(folder).name for folder in folders)
+    return LabelledImages(torch.from_numpy(np.stack(pictures)), torch.tensor(labels), classes)
+
+
+def _read_mosaics(files: Files, split: str) -> LabelledImages:
+    """SPLIT/CLASS.webp, each a grid of 32x32 pictures in row-major order."""
+    names = [name for name in files.under(split) if _suffix(name) in MOSAIC_SUFFIXES]
+    names.sort(key=lambda name: PurePosixPath(name).stem)
+    images: list[np.ndarray] = []
+    labels: list[torch.Tensor] = []
+    for index, name in enumerate(names):
+        mosaic = decode_picture(files.read(name), files.where(name))
+        height, width, _ = mosaic.shape
+        if height % MOSAIC_SIDE or width % MOSAIC_SIDE:
+            raise TrainingError(
+                f"{files.where(name)}: is {width}x{height}, no grid of "
+                f"{MOSAIC_SIDE}x{MOSAIC_SIDE} pictures"
+            )
+        grid = mosaic.reshape(height // MOSAIC_SIDE, MOSAIC_SIDE, -1, MOSAIC_SIDE, 3)
+        images.append(grid.swapaxes(1, 2).reshape(-1, MOSAIC_SIDE, MOSAIC_SIDE, 3))
+        labels.append(torch.full((len(images[-1]),), index))
+    classes = tuple(PurePosixPath(name).stem for name in names)
+    return LabelledImages(torch.from_numpy(np.concatenate(images)), torch.cat(labels), classes)
 
 
 def hold_out(data: LabelledImages, every: int = 10) -> tuple[LabelledImages, LabelledImages]:

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from sluice_training.errors import TrainingError
+from sluice_training.fused import OneMapConv2d, norm_relu
 
 FORMS = ("1x1", "1x1-one", "kxk-one", "groups", "tile")
 FUNCTIONS = ("clip", "relu")
@@ -28,7 +29,8 @@ class GateSpec:
         `grid` x `grid` outputs, 1x1 with one map, nearest upsampling.
     function: `clip` is min(max(z, 0), 1), `relu` is max(z, 0).
     slope: the fixed scale of the gate's batch norm; None learns scale and bias as usual.
-    after_norm: whether the multiply follows the layer's batch norm instead of preceding it.
+    after_norm: whether the multiply follows the layer's batch norm instead of preceding it. A ReLU
+        between the two changes nothing: relu(y) * g = relu(y * g), since no gate is negative.
     """
 
     form: str = "kxk-one"
@@ -44,6 +46,8 @@ class GateSpec:
         if self.function not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
             raise TrainingError(f"gate function '{self.function}': use one of {known}")
+        if self.maps < 1 or self.grid < 1:
+            raise TrainingError("gate maps and the tile's grid must be at least 1")
 
     def maps_for(self, channels: int) -> int:
         """Gate maps of a layer with `channels` outputs."""
@@ -67,10 +71,22 @@ class Gate(nn.Module):
         self.spec = spec
         stride = conv.stride[0]
         if spec.form in ("kxk-one", "groups"):
-            self.branch = nn.Conv2d(
-                conv.in_channels, maps, conv.kernel_size, conv.stride, conv.padding, bias=False
+            kind = OneMapConv2d if maps == 1 else nn.Conv2d
+            self.branch = kind(
+                conv.in_channels,
+                maps,
+                conv.kernel_size,
+                conv.stride,
+                conv.padding,
+                conv.dilation,
+                bias=False,
             )
         else:
+            if not _centred(conv):
+                raise TrainingError(
+                    f"form '{spec.form}' needs a convolution padded by half its kernel with equal "
+                    "strides; use 'kxk-one' or 'groups'"
+                )
             step = 1 if spec.form == "tile" else stride
             self.branch = nn.Conv2d(conv.in_channels, maps, 1, step, bias=False)
         self.pool_stride = stride * spec.grid if spec.form == "tile" else 1
@@ -98,18 +114,27 @@ class Gate(nn.Module):
 class GatedConv2d(nn.Module):
     """A convolution whose output is multiplied by its gate: [N, C, H, W] -> [N, K, H', W'].
 
-    `norm` is given where the multiply follows the layer's batch norm. `observer`, where set, is
-    called with the detached gate maps of every batch.
+    `norm` is given where the multiply follows the layer's batch norm, `norm_name` is what it was
+    called beside the convolution. `observer`, where set, is called with the detached gate maps of
+    every batch.
     """
 
-    def __init__(self, conv: nn.Conv2d, spec: GateSpec, norm: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        spec: GateSpec,
+        norm: nn.Module | None = None,
+        norm_name: str | None = None,
+    ) -> None:
         super().__init__()
         self.conv = conv
         self.gate = Gate(conv, spec)
         self.norm = norm
+        self.norm_name = norm_name
         self.observer: Callable[[torch.Tensor], None] | None = None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two factors: what the gate multiplies [N, K, H', W'], gates [N, maps, H', W']."""
         gate = self.gate(x)
         if self.observer is not None:
             self.observer(gate.detach())
@@ -118,10 +143,36 @@ class GatedConv2d(nn.Module):
             y = self.norm(y)
         if gate.shape[2:] != y.shape[2:]:
             gate = gate[:, :, : y.shape[2], : y.shape[3]]
+        return y, gate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y, gate = self.parts(x)
         if gate.shape[1] in (1, y.shape[1]):
             return y * gate
         blocks = y.reshape(y.shape[0], gate.shape[1], -1, y.shape[2], y.shape[3])
         return (blocks * gate.unsqueeze(2)).reshape(y.shape)
+
+
+def _centred(conv: nn.Conv2d) -> bool:
+    """Whether output (i, j) lies over input (i, j) times one stride, so that 1x1 gates line up."""
+    if len(set(conv.stride)) > 1:
+        return False
+    if isinstance(conv.padding, str):
+        return conv.padding == "same" or conv.kernel_size == (1, 1)
+    reach = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size)]
+    return [2 * p for p in conv.padding] == reach
+
+
+def conv_norm_relu(
+    conv: nn.Module, norm: nn.Module, x: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """relu(norm(conv(x)) + residual), gated where `conv` is; fused where fused.enable allows."""
+    if isinstance(conv, GatedConv2d) and conv.gate.spec.maps_for(conv.conv.out_channels) in (
+        1,
+        conv.conv.out_channels,
+    ):
+        return norm_relu(norm, *conv.parts(x), residual)
+    return norm_relu(norm, conv(x), None, residual)
 
 
 def gated_layers(model: nn.Module) -> Iterator[tuple[str, GatedConv2d]]:

@@ -19,7 +19,7 @@ class LayerMacs:
     """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
 
     density is the mean share of open gate elements; dead is the share of outputs whose gate map
-    was closed on every picture seen.
+    was closed on every picture seen, dead_maps their number.
     """
 
     name: str
@@ -27,6 +27,7 @@ class LayerMacs:
     branch: int
     density: float = 1.0
     dead: float = 0.0
+    dead_maps: int = 0
 
 
 @dataclass
@@ -53,8 +54,16 @@ class MacsReport:
     @property
     def cut_by_live_gates(self) -> float:
         """The cut without what dead gate maps save: those would be pruned, not gated."""
-        dead = sum(layer.conv * layer.dead for layer in self.layers)
-        return self.cut - dead / self.dense
+        return self.cut - self.cut_by_dead_gates
+
+    @property
+    def cut_by_dead_gates(self) -> float:
+        """Share of the dense MACs that dead gate maps save."""
+        return sum(layer.conv * layer.dead for layer in self.layers) / self.dense
+
+    @property
+    def dead_maps(self) -> int:
+        return sum(layer.dead_maps for layer in self.layers)
 
 
 def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
@@ -76,7 +85,7 @@ def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
     training = model.training
     model.eval()
     with torch.no_grad():
-        model(torch.zeros(1, *size))
+        model(torch.zeros(1, *size, device=next(model.parameters()).device))
     model.train(training)
     for hook in hooks:
         hook.remove()
@@ -116,6 +125,7 @@ class MaskRecorder:
         for layer in report.layers:
             opened = self._open[layer.name]
             layer.density = float(opened.sum()) / (self._seen[layer.name] * opened.numel())
-            layer.dead = float((opened == 0).float().mean())
+            layer.dead_maps = int((opened == 0).sum())
+            layer.dead = layer.dead_maps / opened.numel()
         return report
 

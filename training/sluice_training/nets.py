@@ -1,4 +1,4 @@
-"""CIFAR residual networks (He et al., 2016, section 4.2) and gates for any network."""
+"""Residual networks (He et al., "Deep Residual Learning", 2016) and gates for any network."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.fused import norm_relu
+from sluice_training.lccl import GatedConv2d, GateSpec, conv_norm_relu
 
+LARGE_STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 CIFAR_DEPTHS = {f"resnet{depth}": depth for depth in (20, 32, 44, 56, 110)}
 
 
@@ -38,17 +40,19 @@ class PaddedShortcut(nn.Module):
 class BasicBlock(nn.Module):
     """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), [N, C, H, W] -> [N, K, H/s, W/s]."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, shortcut: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.conv1 = conv3x3(inputs, outputs, stride)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = conv3x3(outputs, outputs)
         self.bn2 = nn.BatchNorm2d(outputs)
-        self.shortcut = PaddedShortcut(inputs, outputs, stride)
+        self.shortcut = shortcut or PaddedShortcut(inputs, outputs, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.bn1(self.conv1(x)).relu()
-        return (self.bn2(self.conv2(h)) + self.shortcut(x)).relu()
+        h = conv_norm_relu(self.conv1, self.bn1, x)
+        return conv_norm_relu(self.conv2, self.bn2, h, self.shortcut(x))
 
 
 class PreactBlock(nn.Module):
@@ -63,8 +67,8 @@ class PreactBlock(nn.Module):
         self.shortcut = PaddedShortcut(inputs, outputs, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = self.conv1(self.bn1(x).relu())
-        return self.conv2(self.bn2(h).relu()) + self.shortcut(x)
+        h = conv_norm_relu(self.conv1, self.bn2, norm_relu(self.bn1, x))
+        return self.conv2(h) + self.shortcut(x)
 
 
 class CifarResNet(nn.Module):
@@ -89,13 +93,46 @@ class CifarResNet(nn.Module):
         self.apply(initialize)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.conv(x)
-        if not self.preact:
-            x = self.bn(x).relu()
+        x = self.conv(x) if self.preact else conv_norm_relu(self.conv, self.bn, x)
         x = self.blocks(x)
         if self.preact:
-            x = self.bn(x).relu()
+            x = norm_relu(self.bn, x)
         return self.linear(x.mean(dim=(2, 3)))
+
+
+class ResNet(nn.Module):
+    """ResNet-18 and 34 of He et al. (2015), table 1: [N, 3, H, W] -> scores [N, classes].
+
+    Pictures are usually 224x224. Shortcuts of a changed shape are projections (option B).
+    """
+
+    def __init__(self, blocks_a_stage: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn = nn.BatchNorm2d(64)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        blocks: list[nn.Module] = []
+        inputs = 64
+        for stage, (count, outputs) in enumerate(zip(blocks_a_stage, (64, 128, 256, 512))):
+            for index in range(count):
+                stride = 2 if stage > 0 and index == 0 else 1
+                shortcut = projection(inputs, outputs, stride) if inputs != outputs else None
+                blocks.append(BasicBlock(inputs, outputs, stride, shortcut))
+                inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.linear = nn.Linear(512, classes)
+        self.apply(initialize)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(conv_norm_relu(self.conv, self.bn, x))
+        return self.linear(self.blocks(x).mean(dim=(2, 3)))
+
+
+def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """Option B of He et al.: a strided 1x1 convolution and its batch norm."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+    )
 
 
 def initialize(module: nn.Module) -> None:
@@ -105,11 +142,14 @@ def initialize(module: nn.Module) -> None:
 
 
 def make_net(name: str, classes: int) -> nn.Module:
-    """A network by name: resnet20|32|44|56|110 or their pre-activation twins preresnet*."""
+    """A network by name: resnet20|32|44|56|110, their pre-activation twins preresnet* for 32x32
+    pictures, resnet18|34 for 224x224."""
+    if name in LARGE_STAGES:
+        return ResNet(LARGE_STAGES[name], classes)
     preact = name.startswith("preresnet")
     depth = CIFAR_DEPTHS.get(name.removeprefix("pre") if preact else name)
     if depth is None:
-        known = ", ".join([*CIFAR_DEPTHS, *(f"pre{n}" for n in CIFAR_DEPTHS)])
+        known = ", ".join([*CIFAR_DEPTHS, *(f"pre{n}" for n in CIFAR_DEPTHS), *LARGE_STAGES])
         raise TrainingError(f"network '{name}' is unknown; use one of {known}")
     return CifarResNet(depth, classes, preact)
 
@@ -123,13 +163,20 @@ def residual_convolutions(model: nn.Module) -> list[str]:
     ]
 
 
-def add_gates(model: nn.Module, spec: GateSpec, layers: Iterable[str] | None = None) -> nn.Module:
+def add_gates(
+    model: nn.Module, spec: GateSpec | str, layers: Iterable[str] | None = None
+) -> nn.Module:
     """Give an LCCL to the named convolutions of any model, in place; returns the model.
 
-    Without `layers`, the 3x3 convolutions of a CifarResNet's blocks. Raises TrainingError where a
-    name is not a convolution.
+    spec: the gates, or just the name of their form. layers: module names as `named_modules` gives
+    them; without them, the 3x3 convolutions of the blocks of this file's networks. Raises
+    TrainingError where a name is not a convolution, and where no name is given or found.
     """
-    for name in list(layers) if layers is not None else residual_convolutions(model):
+    spec = GateSpec(spec) if isinstance(spec, str) else spec
+    names = list(layers) if layers is not None else residual_convolutions(model)
+    if not names:
+        raise TrainingError("no convolutions to gate: name them in `layers`")
+    for name in names:
         parent_name, _, attribute = name.rpartition(".")
         try:
             parent = model.get_submodule(parent_name)
@@ -138,17 +185,21 @@ def add_gates(model: nn.Module, spec: GateSpec, layers: Iterable[str] | None = N
             raise TrainingError(f"layer '{name}': the network has no such module") from error
         if not isinstance(conv, nn.Conv2d):
             raise TrainingError(f"layer '{name}': is a {type(conv).__name__}, not a convolution")
-        norm = _take_norm_after(parent, attribute, name) if spec.after_norm else None
-        setattr(parent, attribute, GatedConv2d(conv, spec, norm))
+        following = _norm_after(parent, attribute, name) if spec.after_norm else None
+        try:
+            gated = GatedConv2d(conv, spec, following and parent._modules[following], following)
+        except TrainingError as error:
+            raise TrainingError(f"layer '{name}': {error}") from error
+        if following:
+            setattr(parent, following, nn.Identity())
+        setattr(parent, attribute, gated)
     return model
 
 
-def _take_norm_after(parent: nn.Module, attribute: str, name: str) -> nn.Module:
-    """Move the batch norm that is declared right after a convolution out of its parent."""
+def _norm_after(parent: nn.Module, attribute: str, name: str) -> str:
+    """The name of the batch norm that is declared right after a convolution."""
     names = list(parent._modules)
     following = names[names.index(attribute) + 1 :][:1]
     if not following or not isinstance(parent._modules[following[0]], nn.BatchNorm2d):
         raise TrainingError(f"layer '{name}': no batch norm follows it; gate before the norm")
-    norm = parent._modules[following[0]]
-    setattr(parent, following[0], nn.Identity())
-    return norm
+    return following[0]

@@ -1,12 +1,9 @@
-"""One training run: its configuration, the loop, and its log."""
+"""One training run: the model, its optimiser and its gates, step by step."""
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,47 +11,21 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from sluice_training.batches import AugmentedBatches, Batch, Normalizer, plain_batches
-from sluice_training.checkpoint import write_checkpoint
+from sluice_training.batches import AugmentedBatches, Batch, Normalizer
+from sluice_training.config import RunConfig, learning_rate
 from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
-from sluice_training.lccl import gated_layers
-from sluice_training.macs import MacsReport, MaskRecorder, count_macs
+from sluice_training.lccl import Gate, gated_layers
+from sluice_training.macs import MacsReport, count_macs
 
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What defines a run; stored in its checkpoint, so that a resumed run goes on alike.
-
-    warmup: share of the run over which the learning rate climbs to its peak, then a cosine to 0.
-    target: wanted density of the gates, unused in a dense run.
-    distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
-    """
-
-    epochs: int
-    batch_size: int = 128
-    peak_lr: float = 0.2
-    warmup: float = 0.15
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    target: float = 0.5
-    anneal: float = 0.6
-    distill: float = 0.0
-    temperature: float = 4.0
-    seed: int = 1
-    precision: str = "bf16"
-
-
-def learning_rate(config: RunConfig, progress: float) -> float:
-    """Linear warm-up to the peak, then half a cosine down to zero."""
-    if progress < config.warmup:
-        return config.peak_lr * progress / config.warmup
-    done = (progress - config.warmup) / (1 - config.warmup)
-    return config.peak_lr * 0.5 * (1 + math.cos(math.pi * done))
+CPU = torch.device("cpu")
 
 
 class Run:
-    """A model in training; `state()` and `restore()` carry it over an interruption exactly."""
+    """A model in training; `state()` and `restore()` carry it over an interruption exactly.
+
+    The model's layers and the teacher's move to `device`.
+    """
 
     def __init__(
         self,
@@ -63,27 +34,28 @@ class Run:
         data: LabelledImages,
         normalizer: Normalizer,
         teacher: nn.Module | None = None,
+        device: torch.device = CPU,
     ) -> None:
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = model.to(device, memory_format=torch.channels_last)
         self.config = config
+        self.device = device
         self.epoch = 0
+        if teacher is not None:
+            teacher = teacher.to(device, memory_format=torch.channels_last).eval()
         self._teacher = teacher
         self._generator = torch.Generator().manual_seed(config.seed)
-        self._batches = AugmentedBatches(data, normalizer, config.batch_size, self._generator)
-        trained = [p for p in model.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.SGD(
-            trained,
-            lr=config.peak_lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            nesterov=True,
+        self._batches = AugmentedBatches(
+            data, normalizer.to(device), config.batch_size, self._generator, device=device
         )
+        self._optimizer = make_optimizer(model, config)
         self._controller: DensityController | None = None
         fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
         if fixed and all(fixed):
             size = (3, *data.images.shape[1:3])
             weights = {layer.name: layer.conv for layer in count_macs(model, size).layers}
-            self._controller = DensityController(model, weights, config.target, config.anneal)
+            self._controller = DensityController(
+                model, weights, config.target, config.anneal, densities=config.densities
+            )
 
     def state(self) -> dict[str, Any]:
         """Everything that changes while the run goes on."""
@@ -93,7 +65,7 @@ class Run:
             "model": self.model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
-            "correction": self._controller.correction if self._controller else 0.0,
+            "correction": self._controller.state() if self._controller else 0.0,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -103,15 +75,15 @@ class Run:
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
         if self._controller:
-            self._controller.correction = state["correction"]
+            self._controller.restore(state["correction"])
 
     def train_epoch(self, show: bool = False) -> dict[str, float]:
         """One pass over the training pictures; returns loss, accuracy, seconds and density."""
         self.model.train()
-        started = time.monotonic()
+        started, computed = time.monotonic(), time.process_time()
         steps = len(self._batches)
-        loss_sum = torch.zeros(())
-        correct = torch.zeros((), dtype=torch.long)
+        loss_sum = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.long, device=self.device)
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
         bar = tqdm(self._batches, title, leave=False, disable=None if show else True)
         for step, batch in enumerate(bar):
@@ -123,6 +95,7 @@ class Run:
         record = {
             "epoch": self.epoch,
             "seconds": round(time.monotonic() - started, 1),
+            "cpu_seconds": round(time.process_time() - computed, 1),
             "train_loss": round(float(loss_sum) / steps, 4),
             "train_accuracy": round(float(correct) / (steps * self.config.batch_size), 4),
         }
@@ -131,12 +104,22 @@ class Run:
             record["correction"] = round(self._controller.correction, 4)
         return record
 
+    def after_validation(self, macs: MacsReport) -> None:
+        """Let the gates' controller know the epoch's densities in evaluation mode."""
+        if self._controller:
+            # While the density still falls, an epoch's mean and its end are not the same thing.
+            settled = (self.epoch - 1) / self.config.epochs >= self.config.anneal
+            wanted = self.config.test_density and settled
+            densities = [layer.density for layer in macs.layers] if wanted else []
+            self._controller.after_epoch(densities)
+
     def _step(self, batch: Batch, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
         if self._controller:
             self._controller.before_step(progress)
+        rate = learning_rate(self.config, progress)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, progress)
-        with autocast(self.config.precision):
+            group["lr"] = rate * group.get("factor", 1.0)
+        with autocast(self.config.precision, self.device):
             scores = self.model(batch[0])
         loss = self._loss(scores.float(), batch)
         self._optimizer.zero_grad()
@@ -151,58 +134,42 @@ class Run:
         loss = functional.cross_entropy(scores, labels)
         if self._teacher is None or self.config.distill == 0:
             return loss
-        temperature = self.config.temperature
-        with torch.no_grad(), autocast(self.config.precision):
+        with torch.no_grad(), autocast(self.config.precision, self.device):
             wanted = self._teacher(pictures).float()
+        temperature, weight = self.config.temperature, self.config.distill
         soft = functional.kl_div(
             functional.log_softmax(scores / temperature, dim=1),
             functional.log_softmax(wanted / temperature, dim=1),
             reduction="batchmean",
             log_target=True,
         )
-        weight = self.config.distill
         return (1 - weight) * loss + weight * temperature**2 * soft
 
 
-def autocast(precision: str) -> torch.autocast:
+def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; the gates are a group of their own where their rate differs."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = [{"params": trained}]
+    if config.gate_lr != 1.0:
+        gates = {
+            id(parameter)
+            for module in model.modules()
+            if isinstance(module, Gate)
+            for parameter in module.parameters()
+        }
+        groups = [
+            {"params": [p for p in trained if id(p) not in gates]},
+            {"params": [p for p in trained if id(p) in gates], "factor": config.gate_lr},
+        ]
+    return torch.optim.SGD(
+        groups,
+        lr=config.peak_lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=True,
+    )
+
+
+def autocast(precision: str, device: torch.device = CPU) -> torch.autocast:
     """bf16 autocast, or nothing at all for fp32."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-
-
-@torch.no_grad()
-def validate(
-    model: nn.Module, data: LabelledImages, normalizer: Normalizer, precision: str = "fp32"
-) -> tuple[float, float, MacsReport]:
-    """Accuracy, mean loss and MACs of the model in evaluation mode on all of `data`."""
-    model.eval()
-    correct = 0
-    loss = 0.0
-    report = count_macs(model, (3, *data.images.shape[1:3]))
-    recorder = MaskRecorder(model)
-    with recorder, autocast(precision):
-        for pictures, labels in plain_batches(data, normalizer):
-            scores = model(pictures).float()
-            correct += int((scores.argmax(1) == labels).sum())
-            loss += float(functional.cross_entropy(scores, labels, reduction="sum"))
-    return correct / len(data), loss / len(data), recorder.fill(report)
-
-
-def train(
-    run: Run, held_out: LabelledImages, normalizer: Normalizer, folder: Path, fixed: dict[str, Any]
-) -> None:
-    """Train to the end; each epoch replaces `checkpoint.pt` and adds a line to `log.jsonl`.
-
-    `fixed` is stored beside the run's state: the network, its gates, classes and normalisation.
-    """
-    log = folder / "log.jsonl"
-    while run.epoch < run.config.epochs:
-        record: dict[str, Any] = run.train_epoch(show=True)
-        accuracy, loss, macs = validate(run.model, held_out, normalizer, run.config.precision)
-        record |= {"val_accuracy": round(accuracy, 4), "val_loss": round(loss, 4)}
-        if macs.layers:
-            record["cut"] = round(macs.cut, 4)
-            record["densities"] = [round(layer.density, 3) for layer in macs.layers]
-        write_checkpoint(folder / "checkpoint.pt", fixed | run.state())
-        with log.open("a") as lines:
-            lines.write(json.dumps(record) + "\n")
-        print(json.dumps(record), flush=True)
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

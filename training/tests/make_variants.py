@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sluice_training.errors import run_command
 from sluice_training.lccl import GateSpec
-from sluice_training.nets import BasicBlock, PreactBlock, add_gates, conv3x3
+from sluice_training.nets import BasicBlock, PreactBlock, add_gates, conv3x3, projection
 from sluice_training.onnx_file import EXPORTERS, PictureInfo, check_scores, to_onnx, write_onnx
 
 SIDE = 32
@@ -73,12 +73,6 @@ class Bottleneck(nn.Module):
         h = self.bn1(self.conv1(x)).relu()
         h = self.bn2(self.conv2(h)).relu()
         return (self.bn3(self.conv3(h)) + self.shortcut(x)).relu()
-
-
-def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-    )
 
 
 def plain_stem() -> nn.Module:

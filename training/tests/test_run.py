@@ -13,12 +13,13 @@ from torch import nn
 
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import build_model, read_checkpoint, warm_start, write_checkpoint
+from sluice_training.config import RunConfig, learning_rate
 from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.nets import make_net
-from sluice_training.run import Run, RunConfig, learning_rate
+from sluice_training.run import Run
 
 TRAINING = Path(__file__).resolve().parent.parent
 NORMALIZER = Normalizer((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -89,7 +90,7 @@ def test_controller_reaches_its_target_on_a_skewed_branch() -> None:
     assert densities[0] > 0.95
     assert sum(densities[-50:]) / 50 == pytest.approx(0.5, abs=0.02)
     # The median of an exponential lies 1 - ln 2 standard deviations below its mean.
-    threshold = controller.scheduled_threshold(1.0) + controller.correction
+    threshold = controller.scheduled_threshold(1.0, 0.5) + controller.correction
     assert threshold == pytest.approx(1 - math.log(2), abs=0.05)
 
 

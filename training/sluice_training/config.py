@@ -1,0 +1,74 @@
+"""What defines a training run, and its learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sluice_training.errors import TrainingError
+
+SCHEDULES = ("cosine", "step")
+PRECISIONS = ("bf16", "fp32")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What defines a run; stored in its checkpoint, so that a resumed run goes on alike.
+
+    peak_lr, schedule, warmup: the learning rate climbs to its peak over the share `warmup` of the
+        run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at 1/2 and at 3/4
+        of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
+    gate_lr: learning rate of the branches, as a multiple of the network's.
+    target: wanted mean density of the gates, unused in a dense run.
+    densities: wanted density of each gated layer, in the network's order; empty where all layers
+        share one threshold.
+    anneal: share of the run over which the density falls to what is wanted.
+    test_density: steer by the density in evaluation mode, which lies above that of the batches.
+    distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    peak_lr: float = 0.2
+    warmup: float = 0.15
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    target: float = 0.5
+    anneal: float = 0.6
+    distill: float = 0.0
+    temperature: float = 4.0
+    seed: int = 1
+    precision: str = "bf16"
+    schedule: str = "cosine"
+    gate_lr: float = 1.0
+    test_density: bool = False
+    densities: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise TrainingError(f"schedule '{self.schedule}': use one of {', '.join(SCHEDULES)}")
+        if self.precision not in PRECISIONS:
+            raise TrainingError(f"precision '{self.precision}': use one of {', '.join(PRECISIONS)}")
+        for density in (self.target, *self.densities):
+            if not 0 < density < 1:
+                raise TrainingError(f"density {density}: must lie between 0 and 1")
+
+
+def stored_config(stored: dict[str, Any]) -> RunConfig:
+    """A checkpoint's configuration; fields that it was written without take their defaults."""
+    known = {field.name for field in fields(RunConfig)}
+    unknown = sorted(set(stored) - known)
+    if unknown:
+        raise TrainingError(f"option '{unknown[0]}' of the checkpoint is unknown; update sluice")
+    return RunConfig(**stored | {"densities": tuple(stored.get("densities", ()))})
+
+
+def learning_rate(config: RunConfig, progress: float) -> float:
+    """The network's learning rate when the share `progress` of the run is done."""
+    if progress < config.warmup:
+        return config.peak_lr * progress / config.warmup
+    if config.schedule == "step":
+        return config.peak_lr * (1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01)
+    done = (progress - config.warmup) / (1 - config.warmup)
+    return config.peak_lr * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,0 +1,215 @@
+// The memory-bound operators of a training step, each in as few passes over memory as its sums
+// allow. Compiled on first use by fused.py, which says what each one computes.
+//
+// Activations are [P, C], P = N * H * W positions in channels-last order, in float or bfloat16.
+// Sums are taken over blocks in float and over blocks of blocks in double, in a fixed order.
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace {
+
+constexpr long kBlock = 256;
+
+struct Bfloat16 {
+    uint16_t bits;
+};
+
+inline float load(float value) { return value; }
+inline float load(Bfloat16 value) {
+    const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+    float result;
+    std::memcpy(&result, &bits, sizeof result);
+    return result;
+}
+
+inline void store(float value, float& target) { target = value; }
+inline void store(float value, Bfloat16& target) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    target.bits = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+enum Gating { kNone, kPosition, kElement };
+
+// The gate of channel c at the position whose gates begin at `gate`.
+template <Gating G, typename T>
+inline float gate_at(const T* gate, long c) {
+    if constexpr (G == kNone) return 1.0f;
+    return load(gate[G == kElement ? c : 0]);
+}
+
+template <Gating G>
+inline long gate_step(long channels) {
+    return G == kNone ? 0 : G == kPosition ? 1 : channels;
+}
+
+// A sum in one loop of its own, because a reduction beside other stores is not vectorised.
+template <long FixedC>
+inline float sum_lanes(const float* values, long channels) {
+    const long C = FixedC ? FixedC : channels;
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (long c = 0; c < C; ++c) sum += values[c];
+    return sum;
+}
+
+// Adds up two values a channel over all positions: add(position, channel, first, second).
+template <long FixedC, typename Add>
+void sum_channels(long positions, long channels, double* first, double* second, Add add) {
+    const long C = FixedC ? FixedC : channels;
+    std::vector<float> block(2 * C);
+    float *a = block.data(), *b = a + C;
+    for (long start = 0; start < positions; start += kBlock) {
+        std::fill(block.begin(), block.end(), 0.0f);
+        const long end = std::min(positions, start + kBlock);
+        for (long p = start; p < end; ++p) {
+#pragma omp simd
+            for (long c = 0; c < C; ++c) add(p, c, a[c], b[c]);
+        }
+        for (long c = 0; c < C; ++c) first[c] += a[c], second[c] += b[c];
+    }
+}
+
+template <long FixedC, Gating G, typename T>
+void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,
+             const float* weight, const float* bias, float epsilon, long P, long channels) {
+    const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
+    std::vector<double> sum(2 * C);
+    sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
+        const float v = load(y[p * C + c]) * gate_at<G>(gate + p * step, c);
+        a += v;
+        b += v * v;
+    });
+    std::vector<float> affine(2 * C);
+    float *scale = affine.data(), *shift = scale + C;
+    for (long c = 0; c < C; ++c) {
+        const double m = sum[c] / P, v = std::max(sum[C + c] / P - m * m, 0.0);
+        mean[c] = static_cast<float>(m);
+        variance[c] = static_cast<float>(v);
+        scale[c] = static_cast<float>(weight[c] / __builtin_sqrt(v + epsilon));
+        shift[c] = static_cast<float>(bias[c] - m * scale[c]);
+    }
+    for (long p = 0; p < P; ++p) {
+        const T* g = gate + p * step;
+#pragma omp simd
+        for (long c = 0; c < C; ++c) {
+            float v = load(y[p * C + c]) * gate_at<G>(g, c) * scale[c] + shift[c];
+            if (residual) v += load(residual[p * C + c]);
+            store(v > 0 ? v : 0.0f, out[p * C + c]);
+        }
+    }
+}
+
+template <long FixedC, Gating G, typename T>
+void backward(const T* dout, const T* out, const T* y, const T* gate, T* __restrict dy,
+              T* __restrict dgate, T* __restrict dresidual, float* dweight, float* dbias, const float* mean, const float* variance,
+              const float* weight, float epsilon, long P, long channels) {
+    const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
+    std::vector<double> sum(2 * C);
+    sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
+        const float d = load(out[p * C + c]) > 0 ? load(dout[p * C + c]) : 0.0f;
+        a += d;
+        b += d * load(y[p * C + c]) * gate_at<G>(gate + p * step, c);
+    });
+    std::vector<float> factors(3 * C);
+    float *of_d = factors.data(), *of_v = of_d + C, *constant = of_v + C;
+    for (long c = 0; c < C; ++c) {
+        const double inverse = 1 / __builtin_sqrt(double(variance[c]) + epsilon);
+        const double dw = (sum[C + c] - mean[c] * sum[c]) * inverse, scale = weight[c] * inverse;
+        dweight[c] = static_cast<float>(dw);
+        dbias[c] = static_cast<float>(sum[c]);
+        of_d[c] = static_cast<float>(scale);
+        of_v[c] = static_cast<float>(-scale * inverse * dw / P);
+        constant[c] = static_cast<float>(-scale * sum[c] / P - of_v[c] * double(mean[c]));
+    }
+    // On the stack where the width is known, so that the products stay in registers.
+    float fixed_row[FixedC ? FixedC : 1];
+    std::vector<float> row(FixedC ? 0 : C);
+    float* const products = FixedC ? fixed_row : row.data();
+    for (long p = 0; p < P; ++p) {
+        const T* g = gate + p * step;
+#pragma omp simd
+        for (long c = 0; c < C; ++c) {
+            const long i = p * C + c;
+            const float d = load(out[i]) > 0 ? load(dout[i]) : 0.0f;
+            const float value = load(y[i]), open = gate_at<G>(g, c);
+            const float dv = of_d[c] * d + of_v[c] * value * open + constant[c];
+            store(dv * open, dy[i]);
+            if (dresidual) store(d, dresidual[i]);
+            if constexpr (G == kElement) store(dv * value, dgate[i]);
+            if constexpr (G == kPosition) products[c] = dv * value;
+        }
+        if constexpr (G == kPosition) store(sum_lanes<FixedC>(products, C), dgate[p]);
+    }
+}
+
+// Calls function.operator()<FixedC, Gating>(), so that usual widths are one vector loop.
+template <typename F>
+void dispatch(long channels, int gating, F function) {
+    const auto with_gating = [&]<long C>() {
+        if (gating == kNone) function.template operator()<C, kNone>();
+        if (gating == kPosition) function.template operator()<C, kPosition>();
+        if (gating == kElement) function.template operator()<C, kElement>();
+    };
+    if (channels == 16) return with_gating.template operator()<16>();
+    if (channels == 32) return with_gating.template operator()<32>();
+    if (channels == 64) return with_gating.template operator()<64>();
+    with_gating.template operator()<0>();
+}
+
+struct Window {
+    long pictures, height, width, rows, columns, kernel, stride, pad;
+};
+
+// Calls visit(output position, tap element) for each tap that lies inside its picture.
+template <typename Visit>
+void visit_taps(const Window& w, Visit visit) {
+    const long taps = w.kernel * w.kernel;
+    for (long n = 0; n < w.pictures; ++n)
+        for (long i = 0; i < w.rows; ++i)
+            for (long u = 0; u < w.kernel; ++u) {
+                const long row = i * w.stride + u - w.pad;
+                if (row < 0 || row >= w.height) continue;
+                for (long v = 0; v < w.kernel; ++v) {
+                    const long first = v - w.pad;
+                    const long begin = first < 0 ? (-first + w.stride - 1) / w.stride : 0;
+                    const long end =
+                        std::min(w.columns, (w.width - 1 - first) / w.stride + 1);
+                    const long from = (n * w.height + row) * w.width + first;
+                    for (long j = begin; j < end; ++j)
+                        visit((n * w.rows + i) * w.columns + j,
+                              (from + j * w.stride) * taps + u * w.kernel + v);
+                }
+            }
+}
+
+}  // namespace
+
+#define SLUICE_OPERATORS(SUFFIX, T)                                                              \
+    extern "C" void norm_relu_forward_##SUFFIX(                                                  \
+        const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,      \
+        const float* weight, const float* bias, float epsilon, long P, long C, int gating) {     \
+        dispatch(C, gating, [&]<long F, Gating G>() {                                            \
+            forward<F, G>(y, gate, residual, out, mean, variance, weight, bias, epsilon, P, C);  \
+        });                                                                                      \
+    }                                                                                            \
+    extern "C" void norm_relu_backward_##SUFFIX(                                                 \
+        const T* dout, const T* out, const T* y, const T* gate, T* dy, T* dgate, T* dresidual,   \
+        float* dweight, float* dbias, const float* mean, const float* variance,                  \
+        const float* weight, float epsilon, long P, long C, int gating) {                        \
+        dispatch(C, gating, [&]<long F, Gating G>() {                                            \
+            backward<F, G>(dout, out, y, gate, dy, dgate, dresidual, dweight, dbias, mean,       \
+                           variance, weight, epsilon, P, C);                                     \
+        });                                                                                      \
+    }                                                                                            \
+    extern "C" void sum_taps_##SUFFIX(const T* taps, float* z, const Window* window) {           \
+        visit_taps(*window, [=](long to, long from) { z[to] += load(taps[from]); });             \
+    }                                                                                            \
+    extern "C" void spread_taps_##SUFFIX(const float* dz, T* dtaps, const Window* window) {      \
+        visit_taps(*window, [=](long to, long from) { store(dz[to], dtaps[from]); });            \
+    }
+
+SLUICE_OPERATORS(float, float)
+SLUICE_OPERATORS(bfloat16, Bfloat16)

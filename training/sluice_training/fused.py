@@ -1,0 +1,208 @@
+"""Fused operators for training on the CPU: batch norm, gate, residual and ReLU in two passes.
+
+Plain PyTorch reads and writes every activation about ten times a step for them, and convolves
+with a single output map at the price of sixteen. `enable` compiles `fused.cpp` with the machine's
+C++ compiler; without it, and in evaluation mode, on an accelerator and for shapes that the fused
+operators do not know, the same functions run as plain PyTorch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sluice_training.errors import TrainingError
+
+SOURCE = Path(__file__).with_name("fused.cpp")
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+FLAGS = (
+    "-std=c++20 -O3 -march=native -mprefer-vector-width=512 -fopenmp-simd -fno-math-errno "
+    "-shared -fPIC"
+).split()
+SUFFIXES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
+NONE, POSITION, ELEMENT = range(3)
+
+_library: ctypes.CDLL | None = None
+
+
+def enable(on: bool = True) -> None:
+    """Switch the fused operators on or off for this process.
+
+    Raises TrainingError where there is no C++ compiler or it refuses the source.
+    """
+    global _library
+    if on and _library is None:
+        _library = ctypes.CDLL(str(_compiled()))
+    elif not on:
+        _library = None
+
+
+def _compiled() -> Path:
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise TrainingError("--speed fused needs g++ or clang++; install one or use --speed plain")
+    # -march=native: a library of another machine that shares the folder must not be taken.
+    cpu = Path("/proc/cpuinfo")
+    flags = [line for line in cpu.read_text().splitlines() if line.startswith("flags")][:1] if (
+        cpu.exists()
+    ) else [platform.processor()]
+    key = hashlib.sha256(repr((SOURCE.read_bytes(), FLAGS, compiler, flags)).encode())
+    path = CACHE / f"fused-{key.hexdigest()[:16]}.so"
+    if not path.exists():
+        CACHE.mkdir(exist_ok=True)
+        aside = path.with_suffix(f".{os.getpid()}")
+        command = [compiler, *FLAGS, "-o", str(aside), str(SOURCE)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            what = next(iter(done.stderr.splitlines()), "no message")
+            raise TrainingError(f"{SOURCE.name}: {compiler} fails ({what}); use --speed plain")
+        os.replace(aside, path)
+    return path
+
+
+def _call(name: str, dtype: torch.dtype, *arguments: Any) -> None:
+    assert _library is not None
+    function = getattr(_library, f"{name}_{SUFFIXES[dtype]}")
+    function.restype = None
+    converted = [
+        ctypes.c_void_p(a.data_ptr() if isinstance(a, torch.Tensor) else None)
+        if a is None or isinstance(a, torch.Tensor)
+        else ctypes.c_float(a)
+        if isinstance(a, float)
+        else ctypes.c_long(a)
+        if isinstance(a, int)
+        else a
+        for a in arguments
+    ]
+    function(*converted)
+
+
+def _channels_last(x: torch.Tensor) -> torch.Tensor:
+    """[N, C, H, W] -> its values as a contiguous [N, H, W, C], a view where it can be one."""
+    return x.permute(0, 2, 3, 1).contiguous()
+
+
+class _NormRelu(torch.autograd.Function):
+    """relu(batch_norm(y * gate) + residual) on [N, H, W, C]; returns mean and variance as well."""
+
+    @staticmethod
+    def forward(ctx, y, gate, residual, weight, bias, epsilon):  # noqa: ANN001, ANN205
+        channels = y.shape[-1]
+        positions = y.numel() // channels
+        gating = NONE if gate is None else POSITION if gate.shape[-1] != channels else ELEMENT
+        out = torch.empty_like(y)
+        mean, variance = y.new_empty((2, channels), dtype=torch.float32)
+        _call(
+            "norm_relu_forward", y.dtype, y, gate, residual, out, mean, variance, weight, bias,
+            epsilon, positions, channels, gating,
+        )  # fmt: skip
+        ctx.save_for_backward(y, gate, out, weight, mean, variance)
+        ctx.has_residual = residual is not None
+        ctx.sizes = (epsilon, positions, channels, gating)
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    def backward(ctx, dout, _mean, _variance):  # noqa: ANN001, ANN205
+        y, gate, out, weight, mean, variance = ctx.saved_tensors
+        dy = torch.empty_like(y)
+        dgate = None if gate is None else torch.empty_like(gate)
+        dresidual = torch.empty_like(y) if ctx.has_residual else None
+        dweight, dbias = torch.empty_like(weight), torch.empty_like(weight)
+        _call(
+            "norm_relu_backward", y.dtype, dout.contiguous(), out, y, gate, dy, dgate, dresidual,
+            dweight, dbias, mean, variance, weight, *ctx.sizes,
+        )  # fmt: skip
+        return dy, dgate, dresidual, dweight, dbias, None
+
+
+def norm_relu(
+    norm: nn.Module,
+    y: torch.Tensor,
+    gate: torch.Tensor | None = None,
+    residual: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """relu(norm(y * gate) + residual), [N, C, H, W]; the gate is [N, 1 or C, H, W]."""
+    if not _can_fuse(norm, y, gate):
+        y = norm(y if gate is None else y * gate)
+        return (y if residual is None else y + residual).relu()
+    parts = [None if t is None else _channels_last(t).to(y.dtype) for t in (y, gate, residual)]
+    out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps)
+    with torch.no_grad():
+        count = y.numel() // y.shape[1]
+        norm.num_batches_tracked += 1
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum)
+    return out.permute(0, 3, 1, 2)
+
+
+def _can_fuse(norm: nn.Module, y: torch.Tensor, gate: torch.Tensor | None) -> bool:
+    return (
+        _library is not None
+        and y.device.type == "cpu"
+        and y.dtype in SUFFIXES
+        and isinstance(norm, nn.BatchNorm2d)
+        and norm.training
+        and norm.affine
+        and norm.track_running_stats
+        and norm.momentum is not None
+        and y.numel() > y.shape[1]
+        and (gate is None or gate.shape[1] in (1, y.shape[1]))
+    )
+
+
+class _Window(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_long)
+        for name in ("pictures", "height", "width", "rows", "columns", "kernel", "stride", "pad")
+    ]
+
+
+class _SumTaps(torch.autograd.Function):
+    """taps [N, H, W, k * k] -> z float32 [N, 1, H', W'], each tap read where its pixel lies."""
+
+    @staticmethod
+    def forward(ctx, taps, kernel, stride, pad):  # noqa: ANN001, ANN205
+        pictures, height, width, _ = taps.shape
+        rows = (height + 2 * pad - kernel) // stride + 1
+        columns = (width + 2 * pad - kernel) // stride + 1
+        window = _Window(pictures, height, width, rows, columns, kernel, stride, pad)
+        z = torch.zeros(pictures, 1, rows, columns)
+        _call("sum_taps", taps.dtype, taps, z, ctypes.byref(window))
+        ctx.window, ctx.shape, ctx.dtype = window, taps.shape, taps.dtype
+        return z
+
+    @staticmethod
+    def backward(ctx, dz):  # noqa: ANN001, ANN205
+        dtaps = torch.zeros(ctx.shape, dtype=ctx.dtype)
+        _call("spread_taps", ctx.dtype, dz.contiguous(), dtaps, ctypes.byref(ctx.window))
+        return dtaps, None, None, None
+
+
+class OneMapConv2d(nn.Conv2d):
+    """A convolution with one output map, computed as k * k maps of 1x1 and their shifted sum.
+
+    The CPU's convolution costs as much for one output map as for a vector of them, so the nine
+    products a pixel are cheaper as nine maps.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        square = self.kernel_size[0] == self.kernel_size[1] and len(set(self.stride)) == 1
+        padded = not isinstance(self.padding, str) and len(set(self.padding)) == 1
+        usual = square and padded and self.dilation == (1, 1) and self.kernel_size != (1, 1)
+        if not (_library is not None and usual and self.training and x.device.type == "cpu"):
+            return super().forward(x)
+        kernel, pad = self.kernel_size[0], self.padding[0]
+        weight = self.weight.permute(2, 3, 0, 1).reshape(kernel * kernel, -1, 1, 1)
+        taps = functional.conv2d(x, weight)
+        return _SumTaps.apply(_channels_last(taps), kernel, self.stride[0], pad)
