@@ -15,7 +15,7 @@ struct Weighed {
     double weight;
 };
 
-/// One load's times, medians.
+/// One load's times, first quartiles: other programs only ever add.
 struct LoadTimes {
     double present_ms = 0;
     double candidate_ms = 0;

@@ -8,6 +8,8 @@ namespace {
 
 // A schedule that is faster by less is no reason to move: its neighbours would follow the noise.
 constexpr double least_gain = 0.004;
+// Around how many of the fastest it looks, because the best one may owe its place to the noise.
+constexpr std::size_t most_centres = 3;
 
 }  // namespace
 
@@ -23,13 +25,32 @@ void Search::record(const Numbers& numbers, const Outcome& outcome) {
     }
 }
 
-std::vector<Numbers> Search::next(std::size_t most) const {
-    std::vector<Numbers> wanted = seeds_;
-    const auto is_tried = [this](const Numbers& numbers) { return tried_.contains(numbers); };
-    if (std::all_of(seeds_.begin(), seeds_.end(), is_tried)) {
-        wanted = make_neighbours(space_, best_);
+std::vector<Numbers> Search::ranked() const {
+    std::vector<std::pair<double, Numbers>> order;
+    for (const auto& [numbers, outcome] : tried_) {
+        if (outcome.problem.empty()) {
+            order.emplace_back(outcome.ratio, numbers);
+        }
     }
+    std::sort(order.begin(), order.end());
+    std::vector<Numbers> ranked = {best_};
+    for (auto& [ratio, numbers] : order) {
+        if (numbers != best_) {
+            ranked.push_back(std::move(numbers));
+        }
+    }
+    return ranked;
+}
+
+std::vector<Numbers> Search::next(std::size_t most) const {
+    const auto is_tried = [this](const Numbers& numbers) { return tried_.contains(numbers); };
+    std::vector<Numbers> wanted = seeds_;
     std::erase_if(wanted, is_tried);
+    const std::vector<Numbers> centres = ranked();
+    for (std::size_t i = 0; i < std::min(most_centres, centres.size()) && wanted.empty(); ++i) {
+        wanted = make_neighbours(space_, centres[i]);
+        std::erase_if(wanted, is_tried);
+    }
     wanted.resize(std::min(wanted.size(), most));
     return wanted;
 }

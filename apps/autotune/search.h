@@ -15,8 +15,8 @@ struct Outcome {
     std::string problem;  ///< why it was dropped
 };
 
-/// Which schedules to try next: the seeds, then the neighbours of the best one, until none of them
-/// is left. Decides from the outcomes alone, so that what an earlier run tried counts.
+/// Which schedules to try next: the seeds, then the neighbours of the best one and of two more,
+/// until none of them is left. Decides from the outcomes alone, so that what an earlier run tried counts.
 class Search {
 public:
     /// `present`: the numbers to beat, whose ratio is known to be `ratio`.
@@ -29,6 +29,9 @@ public:
     const std::map<Numbers, Outcome>& tried() const { return tried_; }
 
 private:
+    /// Those that are right, the best first.
+    std::vector<Numbers> ranked() const;
+
     Space space_;
     Numbers best_;
     std::vector<Numbers> seeds_;
