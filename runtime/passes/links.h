@@ -7,8 +7,8 @@
 namespace sluice {
 
 /// Who writes and who reads each value, kept in step with the rewrites of a pass, so that asking
-/// takes no walk over the graph. Nodes keep their places meanwhile: one that goes leaves an Identity
-/// without inputs and outputs behind, which remove_dead_nodes drops when the pass is done.
+/// takes no walk over the graph. Nodes keep their places meanwhile: one that goes leaves an
+/// Identity without inputs and outputs behind, which remove_dead_nodes drops when the pass is done.
 class Links {
 public:
     explicit Links(Graph& graph);
@@ -18,7 +18,8 @@ public:
     Node* producer(ValueId id) const;
     /// Graph outputs count as consumers.
     int consumer_count(ValueId id) const;
-    /// The only node that reads the value; null where several do, or none, or where it is an output.
+    /// The only node that reads the value; null where several do, or none, or where it is an
+    /// output.
     Node* sole_reader(ValueId id) const;
 
     /// What nobody reads any more goes, here and below.
