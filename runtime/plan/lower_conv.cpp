@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "plan/conv_common.h"
 #include "plan/lower.h"
@@ -16,13 +17,18 @@ Buffer pack_weights(Builder& builder, const FusedConv& conv, std::int64_t pitch,
     const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
     const std::int64_t row = columns * pitch;
     std::vector<float> packed(std::size_t(outputs * rows * row));
-    const float* from = conv.weights->floats().data();
-    for (std::int64_t k = 0; k < shape[0]; ++k) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-            for (std::int64_t y = 0; y < rows; ++y) {
-                for (std::int64_t x = 0; x < columns; ++x) {
-                    const std::int64_t at = (k / block * rows + y) * row + x * pitch + c;
-                    packed[std::size_t(at * block + k % block)] = *from++;
+    // A cache line of outputs at a time, so that lines are written once and few are read at once.
+    const std::int64_t taps = rows * columns, line = std::gcd(block, std::int64_t{16});
+    for (std::int64_t first = 0; first < shape[0]; first += line) {
+        const std::int64_t count = std::min(line, shape[0] - first);
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+            const std::int64_t at = (first / block * rows + tap / columns) * row +
+                                    tap % columns * pitch;
+            float* to = packed.data() + at * block + first % block;
+            const float* from = conv.weights->floats().data() + first * channels * taps + tap;
+            for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
+                for (std::int64_t k = 0; k < count; ++k) {
+                    to[k] = from[k * channels * taps];
                 }
             }
         }
