@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from sluice_training.errors import TrainingError
 
@@ -169,11 +168,11 @@ class _Window(ctypes.Structure):
 
 
 class _SumTaps(torch.autograd.Function):
-    """taps [N, H, W, k * k] -> z float32 [N, 1, H', W'], each tap read where its pixel lies."""
+    """taps [k * k, N, H, W] -> z float32 [N, 1, H', W'], each tap read where its pixel lies."""
 
     @staticmethod
     def forward(ctx, taps, kernel, stride, pad):  # noqa: ANN001, ANN205
-        pictures, height, width, _ = taps.shape
+        _, pictures, height, width = taps.shape
         rows = (height + 2 * pad - kernel) // stride + 1
         columns = (width + 2 * pad - kernel) // stride + 1
         window = _Window(pictures, height, width, rows, columns, kernel, stride, pad)
@@ -190,10 +189,10 @@ class _SumTaps(torch.autograd.Function):
 
 
 class OneMapConv2d(nn.Conv2d):
-    """A convolution with one output map, computed as k * k maps of 1x1 and their shifted sum.
+    """A convolution with one output map, computed as one matrix product and a shifted sum.
 
     The CPU's convolution costs as much for one output map as for a vector of them, so the nine
-    products a pixel are cheaper as nine maps.
+    products of a pixel are cheaper as nine planes.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -203,6 +202,8 @@ class OneMapConv2d(nn.Conv2d):
         if not (_library is not None and usual and self.training and x.device.type == "cpu"):
             return super().forward(x)
         kernel, pad = self.kernel_size[0], self.padding[0]
-        weight = self.weight.permute(2, 3, 0, 1).reshape(kernel * kernel, -1, 1, 1)
-        taps = functional.conv2d(x, weight)
-        return _SumTaps.apply(_channels_last(taps), kernel, self.stride[0], pad)
+        pictures, channels, height, width = x.shape
+        pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        taps = self.weight[0].reshape(channels, -1).T @ pixels.T
+        taps = taps.reshape(-1, pictures, height, width)
+        return _SumTaps.apply(taps, kernel, self.stride[0], pad)

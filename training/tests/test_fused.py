@@ -1,0 +1,125 @@
+"""The fused operators against plain PyTorch and, for one map, against the convolution."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from make_variants import VARIANTS
+from sluice_training import fused
+from sluice_training.errors import TrainingError
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("g++") is None and shutil.which("clang++") is None, reason="no C++ compiler"
+)
+
+
+@pytest.fixture(autouse=True)
+def fused_operators() -> Iterator[None]:
+    fused.enable()
+    yield
+    fused.enable(False)
+
+
+def leaf(*shape: int, dtype: torch.dtype) -> torch.Tensor:
+    x = torch.randn(shape).to(dtype).contiguous(memory_format=torch.channels_last)
+    return x.requires_grad_()
+
+
+def plain(norm: nn.BatchNorm2d, y, gate, residual):
+    """The definition in fp32, whatever the inputs' type."""
+    y = y.float() if gate is None else y.float() * gate.float()
+    y = functional.batch_norm(
+        y, norm.running_mean, norm.running_var, norm.weight, norm.bias, True, norm.momentum, 1e-5
+    )
+    return (y if residual is None else y + residual.float()).relu()
+
+
+@pytest.mark.parametrize("maps", ["none", "position", "element"])
+@pytest.mark.parametrize("with_residual", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("channels", [16, 64, 5])
+def test_norm_relu_and_its_gradients(
+    channels: int, dtype: torch.dtype, with_residual: bool, maps: str
+) -> None:
+    torch.manual_seed(8)
+    shape = (3, channels, 7, 9)
+    y = leaf(*shape, dtype=dtype)
+    gate = None
+    if maps != "none":
+        gate = leaf(3, 1 if maps == "position" else channels, 7, 9, dtype=dtype)
+        gate.data.clamp_(0, 1)
+    residual = leaf(*shape, dtype=dtype) if with_residual else None
+    norms = [nn.BatchNorm2d(channels) for _ in range(2)]
+    for norm in norms:
+        torch.manual_seed(9)
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias)
+    inputs = [t for t in (y, gate, residual) if t is not None]
+    found = fused.norm_relu(norms[0], y, gate, residual)
+    assert "_NormRelu" in str(found.grad_fn.next_functions)
+    wanted = plain(norms[1], y, gate, residual)
+    weights = torch.randn(shape)
+    found_grads = torch.autograd.grad(
+        (found * weights).sum(), [*inputs, norms[0].weight, norms[0].bias]
+    )
+    wanted_grads = torch.autograd.grad(
+        (wanted * weights).sum(), [*inputs, norms[1].weight, norms[1].bias]
+    )
+    atol = 2e-5 if dtype == torch.float32 else 0.06
+    assert torch.allclose(found.float(), wanted, atol=atol)
+    for a, b in zip(found_grads, wanted_grads):
+        assert torch.allclose(a.float(), b.float(), atol=atol * max(1.0, b.abs().max().item()))
+    assert torch.allclose(norms[0].running_mean, norms[1].running_mean, atol=1e-6)
+    assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (3, 1, 0), (5, 2, 2), (5, 3, 1)]
+)
+def test_one_map_equals_the_convolution(kernel: int, stride: int, pad: int) -> None:
+    torch.manual_seed(8)
+    conv = fused.OneMapConv2d(6, 1, kernel, stride, pad, bias=False)
+    x = leaf(2, 6, 9, 8, dtype=torch.float32)
+    found = conv(x)
+    assert "SumTaps" in str(found.grad_fn)
+    wanted = functional.conv2d(x, conv.weight, None, stride, pad)
+    weights = torch.randn_like(wanted)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    parts = [torch.autograd.grad((z * weights).sum(), [x, conv.weight]) for z in (found, wanted)]
+    for a, b in zip(*parts):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["gate_kxk_one", "gate_1x1", "gate_1x1_one", "gate_groups", "gate_tile", "preact"]
+)
+def test_small_networks_train_alike_with_and_without(name: str) -> None:
+    """Two blocks only: a position on a gate's kink, and a deep network is chaotic in fp32."""
+    losses, gradients = [], []
+    for on in (False, True):
+        fused.enable(on)
+        torch.manual_seed(8)
+        model = VARIANTS[name]().train()
+        loss = model(torch.randn(4, 3, 32, 32)).square().mean()
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.requires_grad})
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for parameter, wanted in gradients[0].items():
+        difference = (gradients[1][parameter] - wanted).norm() / (wanted.norm() + 1e-6)
+        assert difference < 1e-3, parameter
+
+
+def test_a_compiler_that_fails_is_named(monkeypatch, tmp_path) -> None:
+    fused.enable(False)
+    monkeypatch.setattr(fused, "CACHE", tmp_path)
+    monkeypatch.setenv("CXX", "false")
+    with pytest.raises(TrainingError, match="fused.cpp: false fails"):
+        fused.enable()
+    assert list(tmp_path.iterdir()) == []
