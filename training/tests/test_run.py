@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from sluice_training import fused
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import build_model, read_checkpoint, warm_start, write_checkpoint
-from sluice_training.config import RunConfig, learning_rate
+from sluice_training.config import RunConfig, learning_rate, stored_config
 from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.loop import locked, read_log, train, validate
 from sluice_training.nets import make_net
 from sluice_training.run import Run
 
@@ -32,32 +36,103 @@ def some_data() -> LabelledImages:
     return LabelledImages(images, torch.arange(32) % 10, tuple("abcdefghij"))
 
 
-def new_run() -> Run:
-    torch.manual_seed(1)
-    config = RunConfig(epochs=3, batch_size=8, precision="fp32")
-    return Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER)
+OPTIONS = {
+    "common": {},
+    "layers": {
+        "densities": tuple(0.3 + 0.02 * i for i in range(18)),
+        "gate_lr": 0.1,
+        "test_density": True,
+        "anneal": 0.2,
+        "schedule": "step",
+    },
+    "distilled": {"distill": 0.5},
+}
 
 
-def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
+def new_run(seed: int, options: dict[str, Any]) -> Run:
+    torch.manual_seed(5)
+    teacher = make_net("resnet20", 10) if "distill" in options else None
+    torch.manual_seed(seed)
+    config = RunConfig(epochs=3, batch_size=8, precision="fp32", **options)
+    return Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER, teacher)
+
+
+def train_epochs(run: Run, count: int) -> None:
+    for _ in range(count):
+        run.train_epoch()
+        run.after_validation(validate(run.model, some_data(), NORMALIZER)[2])
+
+
+@pytest.mark.parametrize("speed", ["plain", "fused"])
+@pytest.mark.parametrize("options", OPTIONS)
+def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    tmp_path: Path, options: str, speed: str
+) -> None:
     torch.set_num_threads(1)
-    whole = new_run()
-    whole.train_epoch()
-    described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
-    write_checkpoint(tmp_path / "c.pt", described | whole.state())
-    after_one = {k: v.clone() for k, v in whole.model.state_dict().items()}
-    whole.train_epoch()
-    whole.train_epoch()
+    fused.enable(speed == "fused")
+    try:
+        whole = new_run(1, OPTIONS[options])
+        train_epochs(whole, 1)
+        described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
+        write_checkpoint(tmp_path / "c.pt", described | whole.state())
+        after_one = {k: v.clone() for k, v in whole.model.state_dict().items()}
+        train_epochs(whole, 2)
 
-    torch.manual_seed(99)
-    config = RunConfig(epochs=3, batch_size=8, precision="fp32")
-    resumed = Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER)
-    resumed.restore(read_checkpoint(tmp_path / "c.pt"))
-    resumed.train_epoch()
-    resumed.train_epoch()
+        resumed = new_run(99, OPTIONS[options])
+        resumed.restore(read_checkpoint(tmp_path / "c.pt"))
+        train_epochs(resumed, 2)
+    finally:
+        fused.enable(False)
 
     final, again = whole.model.state_dict(), resumed.model.state_dict()
     assert all(torch.equal(final[name], again[name]) for name in final)
     assert not torch.equal(final["linear.weight"], after_one["linear.weight"])
+
+
+def test_gates_learn_at_their_own_rate() -> None:
+    run = new_run(1, {"gate_lr": 0.0})
+    before = {k: v.clone() for k, v in run.model.named_parameters()}
+    run.train_epoch()
+    for name, value in run.model.named_parameters():
+        if "gate.branch" in name:
+            assert torch.equal(value, before[name]), name
+        elif "conv.weight" in name:
+            assert not torch.equal(value, before[name]), name
+
+
+def test_configurations_stored_before_a_field_existed_still_load() -> None:
+    stored = {"epochs": 3, "seed": 7}
+    assert stored_config(stored) == RunConfig(epochs=3, seed=7)
+    assert stored_config(asdict(RunConfig(epochs=3, densities=(0.5,)))).densities == (0.5,)
+    with pytest.raises(TrainingError, match="option 'colour'"):
+        stored_config(stored | {"colour": 1})
+
+
+def test_older_checkpoints_with_one_correction_go_on() -> None:
+    run = new_run(1, {})
+    state = run.state() | {"correction": 0.25}
+    run.restore(state)
+    assert run.state()["correction"] == {"corrections": [0.25], "gaps": [0.0]}
+
+
+def test_a_folder_is_trained_by_one_process(tmp_path: Path) -> None:
+    with locked(tmp_path / "run"):
+        with pytest.raises(TrainingError, match="another process"):
+            with locked(tmp_path / "run"):
+                pass
+    with locked(tmp_path / "run"):
+        pass
+
+
+def test_train_writes_a_line_an_epoch_and_drops_those_that_run_again(tmp_path: Path) -> None:
+    run = new_run(1, {})
+    old = '{"epoch": 1, "seconds": 1}\n'
+    (tmp_path / "log.jsonl").write_text(old.replace("1,", "9,"))
+    train(run, some_data(), NORMALIZER, tmp_path, {"net": "resnet20", "gate": GATE})
+    records = read_log(tmp_path)
+    assert [record["epoch"] for record in records] == [1, 2, 3]
+    assert len(records[-1]["densities"]) == 18 and records[-1]["dead_maps"] >= 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "log.jsonl"]
 
 
 def test_warm_start_keeps_the_dense_weights(tmp_path: Path) -> None:
@@ -72,6 +147,9 @@ def test_learning_rate_at_known_points() -> None:
     config = RunConfig(epochs=1, peak_lr=0.4, warmup=0.2)
     found = [learning_rate(config, p) for p in (0.0, 0.1, 0.2, 0.6, 1.0)]
     assert found == pytest.approx([0.0, 0.2, 0.4, 0.2, 0.0])
+    config = RunConfig(epochs=1, peak_lr=0.1, warmup=0.0, schedule="step")
+    found = [learning_rate(config, p) for p in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)]
+    assert found == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
 
 
 def test_controller_reaches_its_target_on_a_skewed_branch() -> None:
