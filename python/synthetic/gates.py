@@ -4,9 +4,9 @@ Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with L
 Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained networks have.
 
 Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
-binomial filter. So masks follow the picture's content and are coherent: at density 0.5 the neighbour
-of an open position is open in 55 to 85 of 100 cases, by layer; white noise has 50. They are less so than
-those of trained networks.
+binomial filter. So masks follow the picture's content and are coherent: at density 0.5, by layer,
+the neighbour of an open position is open in 55 to 85 of 100 cases, where white noise has 50. They
+are less so than those of trained networks.
 """
 
 from __future__ import annotations
