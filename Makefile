@@ -4,8 +4,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon configure build build-neon demo synthetic test tune check-pictures data-given asan tsan lint \
-        format clean train-setup test-training peers bench bench-quick
+.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-pictures data-given asan tsan lint \
+        tune format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)

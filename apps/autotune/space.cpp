@@ -8,6 +8,7 @@ namespace {
 
 // Two pipes of four cycles' latency: with fewer sums under way the pipes wait.
 constexpr int independent_fmas = 8;
+constexpr int address_registers = 12;  ///< that loops and strides leave
 // A loop's body of this many FMAs still fits the caches of instructions and of decoded ones.
 constexpr int longest_body = 384;
 
@@ -81,6 +82,10 @@ std::vector<Numbers> conv_seeds(const Space& space, const Numbers& present) {
             if (less == 0 || (most - less) * 3 >= most * 2) {
                 seeds.push_back(conv_tile(space, present, vectors, most - less));
             }
+        }
+        // Each pixel has an address too, and x86 has 16 registers for them.
+        if (most > address_registers) {
+            seeds.push_back(conv_tile(space, present, vectors, address_registers));
         }
     }
     return seeds;
