@@ -93,7 +93,7 @@ def test_threshold_is_a_quantile() -> None:
     assert (tied > -threshold_at(tied, 0.3)).sum() == 1
 
 
-@pytest.mark.parametrize("form", ["kxk-one", "1x1", "1x1-one"])
+@pytest.mark.parametrize("form", ["kxk-one", "1x1", "groups"])
 def test_layers_hold_their_densities_in_evaluation_mode(form: str) -> None:
     model, data = gated_net(form), some_data()
     validate(model.train(), data, NORMALIZER)
