@@ -26,6 +26,8 @@ public:
 
     std::byte* data() const { return data_.get(); }
     std::size_t size() const { return bytes_; }
+    /// Gives up what lies behind the first `bytes`; pages never written there took no memory.
+    void shrink(std::size_t bytes) { bytes_ = bytes; }
 
 private:
     struct Free {

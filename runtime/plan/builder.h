@@ -89,6 +89,7 @@ private:
     Buffer add_bytes(const void* data, std::size_t bytes, halide_type_t type,
                      std::vector<Axis> axes);
     void measure_halos();
+    void reserve_constants();
     bool only_gates(ValueId id) const;
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
@@ -100,7 +101,8 @@ private:
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;
     std::map<std::array<std::int64_t, 6>, int> zeros_;
-    std::vector<std::byte> constants_;
+    AlignedMemory constants_;  ///< its first constants_size_ bytes are written
+    std::size_t constants_size_ = 0;
     std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
 };
