@@ -12,7 +12,7 @@ import onnx
 
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.card import write_card
-from sluice_training.checkpoint import read_checkpoint, restore_model
+from sluice_training.checkpoint import read_checkpoint, replace_text, restore_model
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
@@ -24,9 +24,10 @@ SPLITS = ("validation", "test")
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--onnx", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
+    parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["test"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="also write the accuracies to this file")
     parser.add_argument("--checkpoint", type=Path, help="its checkpoint, for --card")
     parser.add_argument("--card", type=Path, help="Markdown card to write; needs --checkpoint")
     parser.add_argument("--log", type=Path, help="the run's log.jsonl, for --card")
@@ -65,7 +66,10 @@ def main() -> None:
         split: measure(arguments.onnx, info, data, arguments.threads)
         for split, data in splits.items()
     }
-    print(json.dumps({"onnx": str(arguments.onnx), **accuracies}))
+    result = json.dumps({"onnx": str(arguments.onnx), **accuracies})
+    print(result)
+    if arguments.json:
+        replace_text(arguments.json, result + "\n")
     if arguments.card:
         state = read_checkpoint(arguments.checkpoint)
         model = restore_model(state, arguments.checkpoint)

@@ -68,6 +68,18 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def held(folder: Path) -> bool:
+    """Whether a process trains in a folder."""
+    if not (folder / LOCK).exists():
+        return False
+    with (folder / LOCK).open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
 def train(
     run: Run, held_out: LabelledImages, normalizer: Normalizer, folder: Path, fixed: dict[str, Any]
 ) -> None:

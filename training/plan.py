@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The runs that the networks of models/ need: which are done, and which is next.
+
+    plan.py --runs RUNS                                     list them, with hours to go
+    plan.py --runs RUNS --data10 D --data100 D --next       train the next one, or go on with it
+    plan.py --runs RUNS --data10 D --data100 D --all        one after the other until none is left
+
+Start it once a core: a run's folder is held by one process. Interrupted runs go on where they
+stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sluice_training.errors import TrainingError, run_command
+from sluice_training.loop import held, read_log
+from sluice_training.schedule import PLAN, PlannedRun, hours_left, ready
+
+HERE = Path(__file__).resolve().parent
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
+    parser.add_argument("--data10", type=Path, help="CIFAR-10")
+    parser.add_argument("--data100", type=Path, help="CIFAR-100")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="consider these runs alone")
+    parser.add_argument("--next", action="store_true", help="train the next run")
+    parser.add_argument("--all", action="store_true", help="train until none is left")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--speed", default="fused", help="as for train.py")
+    return parser.parse_args()
+
+
+def epochs_done(folder: Path) -> int:
+    records = read_log(folder)
+    return records[-1]["epoch"] if records else 0
+
+
+def busy(folder: Path) -> bool:
+    """Whether a process trains there: by its lock, or by a fresh log where it takes none."""
+    if held(folder):
+        return True
+    records = read_log(folder)
+    if not records or (folder / ".lock").exists():
+        return False
+    age = time.time() - (folder / "log.jsonl").stat().st_mtime
+    return age < 3 * records[-1]["seconds"]
+
+
+def command(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
+    data = {"cifar10": arguments.data10, "cifar100": arguments.data100}[planned.data]
+    if data is None:
+        raise TrainingError(f"{planned.name}: needs --data{planned.data.removeprefix('cifar')}")
+    line = [sys.executable, str(HERE / "train.py"), "--data", str(data), "--resume"]
+    line += ["--output", str(arguments.runs / planned.name), *planned.options]
+    for option, name in (("--warm-start", planned.warm_start), ("--teacher", planned.teacher)):
+        if name:
+            line += [option, str(arguments.runs / name / "checkpoint.pt")]
+    return [*line, "--device", arguments.device, "--speed", arguments.speed]
+
+
+def chosen(arguments: argparse.Namespace) -> list[PlannedRun]:
+    known = {planned.name: planned for planned in PLAN}
+    for name in arguments.only or ():
+        if name not in known:
+            raise TrainingError(f"run '{name}' is not in the plan; plan.py --runs R lists them")
+    return [known[name] for name in arguments.only] if arguments.only else list(PLAN)
+
+
+def next_run(arguments: argparse.Namespace) -> PlannedRun | None:
+    done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
+    for planned in chosen(arguments):
+        if ready(planned, done) and not busy(arguments.runs / planned.name):
+            return planned
+    return None
+
+
+def train_next(arguments: argparse.Namespace) -> bool:
+    """Train one run to its end; False where none can be started."""
+    planned = next_run(arguments)
+    if planned is None:
+        return False
+    line = command(planned, arguments)
+    print(f"{planned.name}: {' '.join(line)}", flush=True)
+    code = subprocess.run(line).returncode
+    # 2 may mean that another process took the folder in between: its lock says so.
+    if code and not (code == 2 and busy(arguments.runs / planned.name)):
+        raise TrainingError(f"{planned.name}: train.py ended with {code}; see above")
+    return True
+
+
+def show(arguments: argparse.Namespace) -> None:
+    done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
+    logs = {planned.name: read_log(arguments.runs / planned.name) for planned in PLAN}
+    total = 0.0
+    for planned in chosen(arguments):
+        hours = hours_left(planned, logs)
+        total += hours
+        folder = arguments.runs / planned.name
+        state = "done" if done[planned.name] >= planned.epochs else "running" if busy(folder) else (
+            "ready" if ready(planned, done) else f"waits for {' and '.join(planned.needs)}"
+        )
+        validated = logs[planned.name][-1]["val_accuracy"] if logs[planned.name] else None
+        accuracy = f"{validated:.2%}" if validated is not None else "-"
+        epochs = f"{done[planned.name]}/{planned.epochs}"
+        print(f"{planned.name:<40} {epochs:>8} {accuracy:>7} {hours:6.1f} h  {state}")
+    print(f"{total:.0f} core hours to go")
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.all:
+        while train_next(arguments):
+            pass
+    elif not arguments.next:
+        show(arguments)
+    elif not train_next(arguments):
+        print("no run can be started: all are done, held or waiting")
+
+
+if __name__ == "__main__":
+    run_command(main)

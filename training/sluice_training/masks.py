@@ -1,0 +1,72 @@
+"""Pictures of what a network's gates let through."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sluice_training.batches import Normalizer
+from sluice_training.checkpoint import read_checkpoint, restore_model
+from sluice_training.data import LabelledImages
+from sluice_training.errors import TrainingError
+from sluice_training.lccl import gated_layers
+
+SCALE = 2
+GAP = 2
+
+
+@torch.no_grad()
+def mask_maps(
+    model: torch.nn.Module, data: LabelledImages, normalizer: Normalizer
+) -> dict[str, torch.Tensor]:
+    """Share of open gate maps of each gated layer at each position, float32 [N, H', W']."""
+    found: dict[str, torch.Tensor] = {}
+    layers = dict(gated_layers(model))
+    for name, layer in layers.items():
+        layer.observer = lambda gate, name=name: found.update({name: gate.gt(0).float().mean(1)})
+    try:
+        model.eval()(normalizer(data.images))
+    finally:
+        for layer in layers.values():
+            layer.observer = None
+    return found
+
+
+def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) -> None:
+    """A sheet of `count` pictures, evenly chosen: the pictures on top, below them a row a layer.
+
+    White is computed, black is skipped, gray is the share of a position's maps that are open.
+    """
+    state = read_checkpoint(checkpoint)
+    model = restore_model(state, checkpoint)
+    if not any(True for _ in gated_layers(model)):
+        raise TrainingError(f"{checkpoint}: {state['net']} has no gates to draw")
+    chosen = torch.linspace(0, len(data) - 1, count).round().long()
+    some = LabelledImages(data.images[chosen], data.labels[chosen], data.classes)
+    maps = mask_maps(model, some, Normalizer(tuple(state["mean"]), tuple(state["std"])))
+    side = SCALE * some.images.shape[1]
+    rows = [[_enlarged(picture.numpy(), side) for picture in some.images]]
+    for values in maps.values():
+        gray = (255 * values).round().to(torch.uint8).numpy()
+        rows.append([_enlarged(np.repeat(m[..., None], 3, axis=2), side) for m in gray])
+    height, width = (side + GAP) * len(rows) - GAP, (side + GAP) * count - GAP
+    sheet = np.full((height, width, 3), 96, np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            y, x = i * (side + GAP), j * (side + GAP)
+            sheet[y : y + side, x : x + side] = picture
+    aside = path.with_name(path.name + ".partial")
+    try:
+        Image.fromarray(sheet).save(aside, "png")
+        os.replace(aside, path)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture [S, S, 3] at `side` pixels, without smoothing."""
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
