@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from sluice_training.checkpoint import warm_start
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import GatedConv2d, GateSpec
+from sluice_training.lccl import GatedConv2d, GateSpec, gated_layers
 from sluice_training.nets import add_gates, make_net
 
 
@@ -135,3 +137,58 @@ def test_after_norm_needs_a_batch_norm() -> None:
     bare = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     with pytest.raises(TrainingError, match="no batch norm follows"):
         add_gates(bare, spec, ["0"])
+
+
+class Foreign(nn.Module):
+    """A network of somebody else: a sequence, a dilated and a grouped convolution, own names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2),
+            nn.Conv2d(8, 8, (1, 5), padding="same"),
+            nn.Conv2d(8, 8, 3),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.features(x)
+
+
+@pytest.mark.parametrize("form", ["kxk-one", "1x1", "1x1-one", "groups", "tile"])
+def test_any_module_takes_gates(form: str) -> None:
+    torch.manual_seed(4)
+    model = Foreign()
+    x = torch.randn(2, 3, 16, 16)
+    shape = model(x).shape
+    layers = ["features.0", "features.3", "features.4"]
+    add_gates(model, form, layers)
+    assert [name for name, _ in gated_layers(model)] == layers
+    y = model(x)
+    assert y.shape == shape
+    y.sum().backward()
+    assert all(layer.gate.branch.weight.grad is not None for _, layer in gated_layers(model))
+
+
+def test_gates_that_would_not_line_up_are_refused() -> None:
+    with pytest.raises(TrainingError, match="features.5.*padded by half its kernel"):
+        add_gates(Foreign(), "1x1-one", ["features.5"])
+    with pytest.raises(TrainingError, match="name them in"):
+        add_gates(Foreign(), "kxk-one")
+    add_gates(Foreign(), "kxk-one", ["features.5"])
+
+
+def test_a_gate_after_the_norm_takes_its_warm_start() -> None:
+    torch.manual_seed(4)
+    dense = make_net("resnet20", 10)
+    nn.init.uniform_(dense.blocks[0].bn1.weight)
+    gated = add_gates(make_net("resnet20", 10), GateSpec(after_norm=True))
+    warm_start(gated, {"model": dense.state_dict()}, Path("c.pt"))
+    assert torch.equal(gated.blocks[0].conv1.norm.weight, dense.blocks[0].bn1.weight)
+    for _, layer in gated_layers(gated):
+        layer.gate.set_threshold(100.0)
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(gated.eval()(x), dense.eval()(x), atol=1e-5)

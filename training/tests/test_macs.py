@@ -23,6 +23,25 @@ def test_dense_resnet20() -> None:
     assert count_macs(make_net("resnet20", 10), (3, 32, 32)).dense == RESNET20 == 40_551_040
 
 
+def test_the_preactivation_twin_has_the_same_macs() -> None:
+    assert count_macs(make_net("preresnet20", 10), (3, 32, 32)).dense == RESNET20
+
+
+def test_resnet18_and_34_at_224() -> None:
+    """He et al. (2015), table 1: a 3x3 convolution inside a stage has 115,605,504 MACs, the first
+    of stages 2 to 4 half of that, their 1x1 shortcuts 6,422,528; stem and linear besides."""
+    inside, stem, linear = 115_605_504, 112 * 112 * 64 * 147, 512 * 1000
+    edges = 3 * (inside // 2 + 6_422_528) + stem + linear
+    for name, inner in (("resnet18", 4 + 3 * 3), ("resnet34", 6 + 7 + 11 + 5)):
+        report = count_macs(make_net(name, 1000), (3, 224, 224))
+        assert report.dense == inner * inside + edges
+    model = add_gates(make_net("resnet18", 1000), "kxk-one")
+    report = count_macs(model, (3, 224, 224))
+    assert len(report.layers) == 16
+    taps = 56**2 * 64 * 4 + sum(s * s * c * 7 // 2 for s, c in ((28, 128), (14, 256), (7, 512)))
+    assert report.branches == 9 * taps
+
+
 @pytest.mark.parametrize(
     ("spec", "branches"),
     [
@@ -30,6 +49,8 @@ def test_dense_resnet20() -> None:
         (GateSpec("1x1-one"), ONE_BRANCHES),
         (GateSpec("1x1"), K_BRANCHES),
         (GateSpec("groups", maps=4), 4 * KXK_BRANCHES),
+        # Tiles of 4x4 outputs: 8x8, 4x4 and 2x2 of them in the three stages.
+        (GateSpec("tile", grid=4), ONE_BRANCHES // 16),
     ],
     ids=lambda value: getattr(value, "form", ""),
 )
@@ -64,3 +85,4 @@ def test_masks_are_counted_and_dead_maps_told_apart() -> None:
     assert report.executed == conv / 8 + branch
     assert report.cut == pytest.approx(1 - (8 + 32) / 64)
     assert report.cut_by_live_gates == pytest.approx(report.cut - 0.5)
+    assert (report.cut_by_dead_gates, report.dead_maps) == (0.5, 1)

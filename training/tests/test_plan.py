@@ -1,0 +1,119 @@
+"""The plan of runs: what may start, what is held, how long it takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import plan
+from sluice_training.loop import locked
+from sluice_training.nets import make_net
+from sluice_training.schedule import PLAN, hours_left, ready, seconds_an_epoch
+
+BY_NAME = {run.name: run for run in PLAN}
+FIRST = BY_NAME["resnet20_dense_100"]
+GATED = BY_NAME["resnet20_kxk_one_d44"]
+
+
+def write_log(folder: Path, epochs: int, seconds: float = 36.0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        json.dumps({"epoch": i + 1, "seconds": seconds, "val_accuracy": 0.5}) for i in range(epochs)
+    ]
+    (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / ".lock").touch()
+
+
+def test_names_are_unique_and_what_runs_need_comes_first() -> None:
+    assert len(BY_NAME) == len(PLAN)
+    seen: set[str] = set()
+    for run in PLAN:
+        assert set(run.needs) <= seen, run.name
+        assert make_net(run.net, 10) is not None
+        seen.add(run.name)
+
+
+@pytest.mark.parametrize("planned", PLAN, ids=lambda run: run.name)
+def test_every_line_is_one_that_train_accepts(planned, monkeypatch) -> None:
+    import train
+
+    line = ["train.py", "--data", "D", "--output", "O", *planned.options]
+    monkeypatch.setattr(sys, "argv", line)
+    arguments = train.parse_arguments()
+    assert (arguments.net, arguments.epochs) == (planned.net, planned.epochs)
+    gate = train.gate_of(arguments)
+    assert (gate["form"] if gate else "dense") == planned.gate
+
+
+def test_a_gated_run_waits_for_the_dense_one() -> None:
+    done = dict.fromkeys(BY_NAME, 0)
+    assert ready(FIRST, done) and not ready(GATED, done)
+    done[FIRST.name] = FIRST.epochs - 1
+    assert ready(FIRST, done) and not ready(GATED, done)
+    done[FIRST.name] = FIRST.epochs
+    assert not ready(FIRST, done) and ready(GATED, done)
+
+
+def test_hours_follow_the_recorded_epochs() -> None:
+    log = [{"epoch": i + 1, "seconds": 72.0} for i in range(40)]
+    assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(60 * 72 / 3600)
+    alike = BY_NAME["resnet20_dense_100_seed2"]
+    assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
+    log[-1]["cpu_seconds"] = 50.0
+    assert seconds_an_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
+    deep = seconds_an_epoch(BY_NAME["resnet56_dense_100"], {})
+    assert deep == pytest.approx(3 * seconds_an_epoch(FIRST, {}))
+
+
+def next_name(monkeypatch, runs: Path, *options: str) -> str | None:
+    monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(runs), *options])
+    found = plan.next_run(plan.parse_arguments())
+    return found and found.name
+
+
+def test_the_next_run_is_neither_done_nor_held(tmp_path: Path, monkeypatch) -> None:
+    assert next_name(monkeypatch, tmp_path) == FIRST.name
+    with locked(tmp_path / FIRST.name):
+        held = next_name(monkeypatch, tmp_path)
+        assert held is not None and held != FIRST.name
+        assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
+    write_log(tmp_path / FIRST.name, 40)
+    assert next_name(monkeypatch, tmp_path) == FIRST.name
+    write_log(tmp_path / FIRST.name, 100)
+    assert next_name(monkeypatch, tmp_path) == GATED.name
+    assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
+
+
+def test_a_run_without_a_lock_is_left_alone_while_its_log_is_fresh(
+    tmp_path: Path, monkeypatch
+) -> None:
+    write_log(tmp_path / FIRST.name, 3, seconds=1000.0)
+    (tmp_path / FIRST.name / ".lock").unlink()
+    assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
+
+
+def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
+    arguments = plan.parse_arguments()
+    line = plan.command(BY_NAME["resnet20_kxk_one_d44_distilled"], arguments)
+    source = str(tmp_path / FIRST.name / "checkpoint.pt")
+    assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
+    assert line[line.index("--data") + 1] == "D10" and "--resume" in line
+    with pytest.raises(plan.TrainingError, match="needs --data100"):
+        plan.command(BY_NAME["resnet32_cifar100_dense_100"], arguments)
+
+
+def test_the_list_and_its_errors(tmp_path: Path) -> None:
+    script = str(Path(plan.__file__))
+    write_log(tmp_path / FIRST.name, 100)
+    line = [sys.executable, script, "--runs", str(tmp_path)]
+    listed = subprocess.run(line, capture_output=True, text=True)
+    assert listed.returncode == 0
+    assert f"{FIRST.name:<40}  100/100  50.00%    0.0 h  done" in listed.stdout
+    wrong = subprocess.run([*line, "--only", "x"], capture_output=True, text=True)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert "run 'x' is not in the plan" in wrong.stderr
