@@ -159,6 +159,9 @@ def test_loss_that_falls_is_noise() -> None:
     curves = {"a": [1.0, 0.2, 0.9], "b": [1.0, 1.0, 1.0]}
     found = allocate(curves, {"a": 1, "b": 1}, 0.5, (1.0, 0.5, 0.0))
     assert found == {"a": 0.5, "b": 0.5}
+    # From 1 to 0.9 over both steps of `a` is no rise either, so it is no dearer than `b`.
+    found = allocate(curves, {"a": 1, "b": 1}, 0.25, (1.0, 0.5, 0.0))
+    assert found == {"a": 0.0, "b": 0.5}
 
 
 @pytest.mark.parametrize("target", [GRID[0], 0.51, GRID[-1]])

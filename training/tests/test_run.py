@@ -42,7 +42,7 @@ OPTIONS = {
         "densities": tuple(0.3 + 0.02 * i for i in range(18)),
         "gate_lr": 0.1,
         "test_density": True,
-        "anneal": 0.2,
+        "anneal": 0.0,
         "schedule": "step",
     },
     "distilled": {"distill": 0.5},
@@ -87,6 +87,17 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     final, again = whole.model.state_dict(), resumed.model.state_dict()
     assert all(torch.equal(final[name], again[name]) for name in final)
     assert not torch.equal(final["linear.weight"], after_one["linear.weight"])
+
+
+def test_distillation_by_hand() -> None:
+    """Ten classes, all scores 0 but the teacher's first, 4: at temperature 2 its probabilities are
+    e^2 / (e^2 + 9) and 1 / (e^2 + 9); the network's are all 1/10."""
+    run = new_run(1, {"distill": 0.25, "temperature": 2.0})
+    run._teacher = lambda pictures: torch.tensor([[4.0] + [0.0] * 9])
+    found = run._loss(torch.zeros(1, 10), (torch.zeros(1, 3, 32, 32), torch.tensor([3])))
+    first, other = math.exp(2) / (math.exp(2) + 9), 1 / (math.exp(2) + 9)
+    divergence = first * math.log(10 * first) + 9 * other * math.log(10 * other)
+    assert float(found) == pytest.approx(0.75 * math.log(10) + 0.25 * 4 * divergence, rel=1e-5)
 
 
 def test_gates_learn_at_their_own_rate() -> None:
