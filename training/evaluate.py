@@ -76,9 +76,7 @@ def main() -> None:
         data = splits.get("validation") or read_named_split(arguments.data, "validation")
         _, _, macs = validate(model, data, Normalizer(info.mean, info.std))
         facts = dict(arguments.fact)
-        write_card(
-            arguments.card, arguments.onnx.stem, facts, accuracies, macs, arguments.log
-        )
+        write_card(arguments.card, arguments.onnx.stem, facts, accuracies, macs, arguments.log)
 
 
 if __name__ == "__main__":

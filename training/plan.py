@@ -97,6 +97,14 @@ def train_next(arguments: argparse.Namespace) -> bool:
     return True
 
 
+def describe(planned: PlannedRun, done: dict[str, int], folder: Path) -> str:
+    if done[planned.name] >= planned.epochs:
+        return "done"
+    if busy(folder):
+        return "running"
+    return "ready" if ready(planned, done) else f"waits for {' and '.join(planned.needs)}"
+
+
 def show(arguments: argparse.Namespace) -> None:
     done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
     logs = {planned.name: read_log(arguments.runs / planned.name) for planned in PLAN}
@@ -105,9 +113,7 @@ def show(arguments: argparse.Namespace) -> None:
         hours = hours_left(planned, logs)
         total += hours
         folder = arguments.runs / planned.name
-        state = "done" if done[planned.name] >= planned.epochs else "running" if busy(folder) else (
-            "ready" if ready(planned, done) else f"waits for {' and '.join(planned.needs)}"
-        )
+        state = describe(planned, done, folder)
         validated = logs[planned.name][-1]["val_accuracy"] if logs[planned.name] else None
         accuracy = f"{validated:.2%}" if validated is not None else "-"
         epochs = f"{done[planned.name]}/{planned.epochs}"

@@ -30,7 +30,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument("--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, 18|34")
+    parser.add_argument(
+        "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
+    )
     parser.add_argument("--gate", choices=("none", *FORMS), default="none", help="LCCL form")
     parser.add_argument("--gate-function", choices=FUNCTIONS, default="clip")
     parser.add_argument(

@@ -63,7 +63,7 @@ class DensityController:
     def _make_observer(self, name: str) -> Callable[[torch.Tensor], None]:
         def observe(gate: torch.Tensor) -> None:
             if self._layers[name].training:
-                self._observed[name] = gate.count_nonzero() / gate.numel()
+                self._observed[name] = gate.sign().mean(dtype=torch.float32)
 
         return observe
 

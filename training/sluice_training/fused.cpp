@@ -79,9 +79,13 @@ void sum_channels(long positions, long channels, double* first, double* second, 
     }
 }
 
+// Whether the clamped output lets its gradient through.
+inline bool passes(float out, float limit) { return (out > 0) & (out < limit); }
+
 template <long FixedC, Gating G, typename T>
 void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,
-             const float* weight, const float* bias, float epsilon, long P, long channels) {
+             const float* weight, const float* bias, float epsilon, float limit, long P,
+             long channels) {
     const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
     std::vector<double> sum(2 * C);
     sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
@@ -104,19 +108,20 @@ void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, 
         for (long c = 0; c < C; ++c) {
             float v = load(y[p * C + c]) * gate_at<G>(g, c) * scale[c] + shift[c];
             if (residual) v += load(residual[p * C + c]);
-            store(v > 0 ? v : 0.0f, out[p * C + c]);
+            store(std::min(v > 0 ? v : 0.0f, limit), out[p * C + c]);
         }
     }
 }
 
 template <long FixedC, Gating G, typename T>
 void backward(const T* dout, const T* out, const T* y, const T* gate, T* __restrict dy,
-              T* __restrict dgate, T* __restrict dresidual, float* dweight, float* dbias, const float* mean, const float* variance,
-              const float* weight, float epsilon, long P, long channels) {
+              T* __restrict dgate, T* __restrict dresidual, float* dweight, float* dbias,
+              const float* mean, const float* variance, const float* weight, float epsilon,
+              float limit, long P, long channels) {
     const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
     std::vector<double> sum(2 * C);
     sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
-        const float d = load(out[p * C + c]) > 0 ? load(dout[p * C + c]) : 0.0f;
+        const float d = passes(load(out[p * C + c]), limit) ? load(dout[p * C + c]) : 0.0f;
         a += d;
         b += d * load(y[p * C + c]) * gate_at<G>(gate + p * step, c);
     });
@@ -140,7 +145,7 @@ void backward(const T* dout, const T* out, const T* y, const T* gate, T* __restr
 #pragma omp simd
         for (long c = 0; c < C; ++c) {
             const long i = p * C + c;
-            const float d = load(out[i]) > 0 ? load(dout[i]) : 0.0f;
+            const float d = passes(load(out[i]), limit) ? load(dout[i]) : 0.0f;
             const float value = load(y[i]), open = gate_at<G>(g, c);
             const float dv = of_d[c] * d + of_v[c] * value * open + constant[c];
             store(dv * open, dy[i]);
@@ -203,28 +208,30 @@ void visit_taps(const Window& w, Visit visit) {
 
 }  // namespace
 
-#define SLUICE_OPERATORS(SUFFIX, T)                                                              \
-    extern "C" void norm_relu_forward_##SUFFIX(                                                  \
-        const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,      \
-        const float* weight, const float* bias, float epsilon, long P, long C, int gating) {     \
-        dispatch(C, gating, [&]<long F, Gating G>() {                                            \
-            forward<F, G>(y, gate, residual, out, mean, variance, weight, bias, epsilon, P, C);  \
-        });                                                                                      \
-    }                                                                                            \
-    extern "C" void norm_relu_backward_##SUFFIX(                                                 \
-        const T* dout, const T* out, const T* y, const T* gate, T* dy, T* dgate, T* dresidual,   \
-        float* dweight, float* dbias, const float* mean, const float* variance,                  \
-        const float* weight, float epsilon, long P, long C, int gating) {                        \
-        dispatch(C, gating, [&]<long F, Gating G>() {                                            \
-            backward<F, G>(dout, out, y, gate, dy, dgate, dresidual, dweight, dbias, mean,       \
-                           variance, weight, epsilon, P, C);                                     \
-        });                                                                                      \
-    }                                                                                            \
-    extern "C" void sum_taps_##SUFFIX(const T* taps, float* z, const Window* window) {           \
-        visit_taps(*window, [=](long to, long from) { z[to] += load(taps[from]); });             \
-    }                                                                                            \
-    extern "C" void spread_taps_##SUFFIX(const float* dz, T* dtaps, const Window* window) {      \
-        visit_taps(*window, [=](long to, long from) { store(dz[to], dtaps[from]); });            \
+#define SLUICE_OPERATORS(SUFFIX, T)                                                                \
+    extern "C" void norm_relu_forward_##SUFFIX(                                                    \
+        const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,        \
+        const float* weight, const float* bias, float epsilon, float limit, long P, long C,        \
+        int gating) {                                                                              \
+        dispatch(C, gating, [&]<long F, Gating G>() {                                              \
+            forward<F, G>(y, gate, residual, out, mean, variance, weight, bias, epsilon, limit, P, \
+                          C);                                                                      \
+        });                                                                                        \
+    }                                                                                              \
+    extern "C" void norm_relu_backward_##SUFFIX(                                                   \
+        const T* dout, const T* out, const T* y, const T* gate, T* dy, T* dgate, T* dresidual,     \
+        float* dweight, float* dbias, const float* mean, const float* variance,                    \
+        const float* weight, float epsilon, float limit, long P, long C, int gating) {             \
+        dispatch(C, gating, [&]<long F, Gating G>() {                                              \
+            backward<F, G>(dout, out, y, gate, dy, dgate, dresidual, dweight, dbias, mean,         \
+                           variance, weight, epsilon, limit, P, C);                                \
+        });                                                                                        \
+    }                                                                                              \
+    extern "C" void sum_taps_##SUFFIX(const T* taps, float* z, const Window* window) {             \
+        visit_taps(*window, [=](long to, long from) { z[to] += load(taps[from]); });               \
+    }                                                                                              \
+    extern "C" void spread_taps_##SUFFIX(const float* dz, T* dtaps, const Window* window) {        \
+        visit_taps(*window, [=](long to, long from) { store(dz[to], dtaps[from]); });              \
     }
 
 SLUICE_OPERATORS(float, float)

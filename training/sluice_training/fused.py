@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -46,15 +47,18 @@ def enable(on: bool = True) -> None:
         _library = None
 
 
+def is_enabled() -> bool:
+    return _library is not None
+
+
 def _compiled() -> Path:
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
         raise TrainingError("--speed fused needs g++ or clang++; install one or use --speed plain")
     # -march=native: a library of another machine that shares the folder must not be taken.
-    cpu = Path("/proc/cpuinfo")
-    flags = [line for line in cpu.read_text().splitlines() if line.startswith("flags")][:1] if (
-        cpu.exists()
-    ) else [platform.processor()]
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    flags = next((line for line in lines if line.startswith("flags")), platform.processor())
     key = hashlib.sha256(repr((SOURCE.read_bytes(), FLAGS, compiler, flags)).encode())
     path = CACHE / f"fused-{key.hexdigest()[:16]}.so"
     if not path.exists():
@@ -92,10 +96,10 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
 
 
 class _NormRelu(torch.autograd.Function):
-    """relu(batch_norm(y * gate) + residual) on [N, H, W, C]; returns mean and variance as well."""
+    """clamp(batch_norm(y * gate) + residual, 0, limit) on [N, H, W, C], and mean and variance."""
 
     @staticmethod
-    def forward(ctx, y, gate, residual, weight, bias, epsilon):  # noqa: ANN001, ANN205
+    def forward(ctx, y, gate, residual, weight, bias, epsilon, limit):  # noqa: ANN001, ANN205
         channels = y.shape[-1]
         positions = y.numel() // channels
         gating = NONE if gate is None else POSITION if gate.shape[-1] != channels else ELEMENT
@@ -103,11 +107,11 @@ class _NormRelu(torch.autograd.Function):
         mean, variance = y.new_empty((2, channels), dtype=torch.float32)
         _call(
             "norm_relu_forward", y.dtype, y, gate, residual, out, mean, variance, weight, bias,
-            epsilon, positions, channels, gating,
+            epsilon, limit, positions, channels, gating,
         )  # fmt: skip
         ctx.save_for_backward(y, gate, out, weight, mean, variance)
         ctx.has_residual = residual is not None
-        ctx.sizes = (epsilon, positions, channels, gating)
+        ctx.sizes = (epsilon, limit, positions, channels, gating)
         ctx.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
@@ -122,7 +126,7 @@ class _NormRelu(torch.autograd.Function):
             "norm_relu_backward", y.dtype, dout.contiguous(), out, y, gate, dy, dgate, dresidual,
             dweight, dbias, mean, variance, weight, *ctx.sizes,
         )  # fmt: skip
-        return dy, dgate, dresidual, dweight, dbias, None
+        return dy, dgate, dresidual, dweight, dbias, None, None
 
 
 def norm_relu(
@@ -130,13 +134,15 @@ def norm_relu(
     y: torch.Tensor,
     gate: torch.Tensor | None = None,
     residual: torch.Tensor | None = None,
+    limit: float = math.inf,
 ) -> torch.Tensor:
-    """relu(norm(y * gate) + residual), [N, C, H, W]; the gate is [N, 1 or C, H, W]."""
+    """clamp(norm(y * gate) + residual, 0, limit), [N, C, H, W]; the gate is [N, 1 or C, H, W]."""
     if not _can_fuse(norm, y, gate):
         y = norm(y if gate is None else y * gate)
-        return (y if residual is None else y + residual).relu()
+        y = y if residual is None else y + residual
+        return y.relu() if limit == math.inf else y.clamp(0.0, limit)
     parts = [None if t is None else _channels_last(t).to(y.dtype) for t in (y, gate, residual)]
-    out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps)
+    out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps, limit)
     with torch.no_grad():
         count = y.numel() // y.shape[1]
         norm.num_batches_tracked += 1
@@ -155,7 +161,8 @@ def _can_fuse(norm: nn.Module, y: torch.Tensor, gate: torch.Tensor | None) -> bo
         and norm.affine
         and norm.track_running_stats
         and norm.momentum is not None
-        and y.numel() > y.shape[1]
+        # One map: its loop over channels would be no vector.
+        and 1 < y.shape[1] < y.numel()
         and (gate is None or gate.shape[1] in (1, y.shape[1]))
     )
 

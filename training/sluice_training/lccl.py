@@ -6,6 +6,7 @@ Complexity" (CVPR 2017), section 3; the tile form and the clipped gate follow th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from sluice_training.errors import TrainingError
-from sluice_training.fused import OneMapConv2d, norm_relu
+from sluice_training.fused import OneMapConv2d, is_enabled, norm_relu
 
 FORMS = ("1x1", "1x1-one", "kxk-one", "groups", "tile")
 FUNCTIONS = ("clip", "relu")
@@ -104,8 +105,8 @@ class Gate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.pool_stride > 1:
             x = functional.max_pool2d(x, self.pool_stride, ceil_mode=True)
-        z = self.norm(self.branch(x))
-        gate = z.clamp(0, 1) if self.spec.function == "clip" else z.relu()
+        limit = 1.0 if self.spec.function == "clip" else math.inf
+        gate = norm_relu(self.norm, self.branch(x), limit=limit)
         if self.spec.form == "tile":
             gate = functional.interpolate(gate, scale_factor=self.spec.grid, mode="nearest")
         return gate
@@ -167,11 +168,11 @@ def conv_norm_relu(
     conv: nn.Module, norm: nn.Module, x: torch.Tensor, residual: torch.Tensor | None = None
 ) -> torch.Tensor:
     """relu(norm(conv(x)) + residual), gated where `conv` is; fused where fused.enable allows."""
-    if isinstance(conv, GatedConv2d) and conv.gate.spec.maps_for(conv.conv.out_channels) in (
-        1,
-        conv.conv.out_channels,
-    ):
-        return norm_relu(norm, *conv.parts(x), residual)
+    # The factors are taken apart only where that saves time: a call keeps hooks and node names.
+    if isinstance(conv, GatedConv2d) and conv.training and is_enabled():
+        channels = conv.conv.out_channels
+        if conv.gate.spec.maps_for(channels) in (1, channels):
+            return norm_relu(norm, *conv.parts(x), residual)
     return norm_relu(norm, conv(x), None, residual)
 
 

@@ -128,4 +128,3 @@ class MaskRecorder:
             layer.dead_maps = int((opened == 0).sum())
             layer.dead = layer.dead_maps / opened.numel()
         return report
-

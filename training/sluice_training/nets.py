@@ -130,9 +130,7 @@ class ResNet(nn.Module):
 
 def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
     """Option B of He et al.: a strided 1x1 convolution and its batch norm."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 def initialize(module: nn.Module) -> None:

@@ -79,6 +79,18 @@ def test_norm_relu_and_its_gradients(
     assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
 
 
+def test_a_limit_clamps_and_stops_the_gradient() -> None:
+    torch.manual_seed(8)
+    y = leaf(3, 16, 7, 9, dtype=torch.float32)
+    norms = [nn.BatchNorm2d(16) for _ in range(2)]
+    found = fused.norm_relu(norms[0], y, limit=1.0)
+    wanted = norms[1](y).clamp(0, 1)
+    weights = torch.randn_like(wanted)
+    assert torch.allclose(found, wanted, atol=2e-5) and 0 < (found == 1).float().mean() < 1
+    grads = [torch.autograd.grad((z * weights).sum(), y)[0] for z in (found, wanted)]
+    assert torch.allclose(*grads, atol=2e-5)
+
+
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (3, 1, 0), (5, 2, 2), (5, 3, 1)]
 )
