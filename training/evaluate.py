@@ -15,8 +15,8 @@ from sluice_training.card import write_card
 from sluice_training.checkpoint import read_checkpoint, replace_text, restore_model
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
-from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
 from sluice_training.loop import validate
+from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
 
 SPLITS = ("validation", "test")
 

@@ -99,7 +99,7 @@ class _NormRelu(torch.autograd.Function):
     """clamp(batch_norm(y * gate) + residual, 0, limit) on [N, H, W, C], and mean and variance."""
 
     @staticmethod
-    def forward(ctx, y, gate, residual, weight, bias, epsilon, limit):  # noqa: ANN001, ANN205
+    def forward(ctx, y, gate, residual, weight, bias, epsilon, limit):
         channels = y.shape[-1]
         positions = y.numel() // channels
         gating = NONE if gate is None else POSITION if gate.shape[-1] != channels else ELEMENT
@@ -116,7 +116,7 @@ class _NormRelu(torch.autograd.Function):
         return out, mean, variance
 
     @staticmethod
-    def backward(ctx, dout, _mean, _variance):  # noqa: ANN001, ANN205
+    def backward(ctx, dout, _mean, _variance):
         y, gate, out, weight, mean, variance = ctx.saved_tensors
         dy = torch.empty_like(y)
         dgate = None if gate is None else torch.empty_like(gate)
@@ -178,7 +178,7 @@ class _SumTaps(torch.autograd.Function):
     """taps [k * k, N, H, W] -> z float32 [N, 1, H', W'], each tap read where its pixel lies."""
 
     @staticmethod
-    def forward(ctx, taps, kernel, stride, pad):  # noqa: ANN001, ANN205
+    def forward(ctx, taps, kernel, stride, pad):
         _, pictures, height, width = taps.shape
         rows = (height + 2 * pad - kernel) // stride + 1
         columns = (width + 2 * pad - kernel) // stride + 1
@@ -189,7 +189,7 @@ class _SumTaps(torch.autograd.Function):
         return z
 
     @staticmethod
-    def backward(ctx, dz):  # noqa: ANN001, ANN205
+    def backward(ctx, dz):
         dtaps = torch.zeros(ctx.shape, dtype=ctx.dtype)
         _call("spread_taps", ctx.dtype, dz.contiguous(), dtaps, ctypes.byref(ctx.window))
         return dtaps, None, None, None

@@ -117,8 +117,8 @@ def markdown(runs: list[RunSummary], image: str | None = None) -> str:
     if image:
         lines += [f"![Accuracy against MACs cut]({image})", ""]
     lines += [
-        "Accuracies are those of the held-out tenth of the training pictures at the last epoch, and "
-        "drops are from the best finished dense run of the same network and data; a negative drop "
+        "Accuracies are those of the held-out tenth of the training pictures at the last epoch, "
+        "and drops are from the best finished dense run of the same network and data; a negative drop "
         "is a gain. The cut is net of the branches; beside it the cut without dead gate maps.",
         "",
         "| run | net | classes | gate | seed | epochs | validation | drop | test | MACs cut "

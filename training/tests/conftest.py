@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 
-
 collect_ignore_glob: list[str] = []
 
 if importlib.util.find_spec("torch") is None:

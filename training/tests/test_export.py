@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-
 from make_variants import VARIANTS, randomize
+
 from sluice_training.checkpoint import build_model
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec

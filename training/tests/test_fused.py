@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from make_variants import VARIANTS
 from torch import nn
 from torch.nn import functional
 
-from make_variants import VARIANTS
 from sluice_training import fused
 from sluice_training.errors import TrainingError
 
