@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <utility>
@@ -65,6 +66,8 @@ Result<Process> Process::start(const std::vector<std::string>& command) {
     arguments.push_back(nullptr);
     // A child that is gone must give an error at the write, not end this process.
     ::signal(SIGPIPE, SIG_IGN);
+    // Text not yet written is the parent's alone; the thread sanitizer's _exit would write it.
+    std::fflush(nullptr);
     const int pid = ::fork();
     if (pid == 0) {
         become(arguments.data(), to_child[0], from_child[1]);
