@@ -92,7 +92,7 @@ ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, std::span<const i
     const int pitch =
         kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
-    add_positions(open, kernel.pixels);
+    add_positions(open);
     add_weights(from, pitch);
     add_rest(from);
     integers_ = {shape_.stride, shape_.stride, pitch};
@@ -136,12 +136,11 @@ void ConvCall::add_input(const ConvCase& from, int pitch) {
     }
 }
 
-void ConvCall::add_positions(std::span<const int> open, int unit) {
-    const int length = static_cast<int>(round_up(static_cast<std::int64_t>(open.size()), unit));
-    auto* to = add<std::uint32_t>(static_cast<std::size_t>(length), {{0, length, 1}});
-    for (std::size_t i = 0; i < static_cast<std::size_t>(length); ++i) {
-        const int position = open[std::min(i, open.size() - 1)];
-        to[i] = static_cast<std::uint32_t>(position / shape_.width) << 16 |
+void ConvCall::add_positions(std::span<const int> open) {
+    const int length = static_cast<int>(open.size());
+    auto* to = add<std::uint32_t>(open.size(), {{0, length, 1}});
+    for (const int position : open) {
+        *to++ = static_cast<std::uint32_t>(position / shape_.width) << 16 |
                 static_cast<std::uint32_t>(position % shape_.width);
     }
 }

@@ -72,7 +72,7 @@ private:
     template <typename T>
     T* add(std::size_t count, std::vector<halide_dimension_t> axes);
     void add_input(const ConvCase& from, int pitch);
-    void add_positions(std::span<const int> open, int unit);
+    void add_positions(std::span<const int> open);
     void add_weights(const ConvCase& from, int pitch);
     void add_rest(const ConvCase& from);
 
