@@ -15,6 +15,15 @@ Buffer pixels(const Layout& layout, std::int64_t channels) {
     return buffer;
 }
 
+std::vector<Axis> dense_axes(const Shape& shape) {
+    std::vector<Axis> axes(shape.size());
+    std::int64_t stride = 1;
+    for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+        axes[axis] = {shape[axis], stride};
+    }
+    return axes;
+}
+
 Builder::Builder(const Graph& graph_, const Target& target_)
     : graph(graph_), target(target_), lanes(target_.lanes), layouts_(graph_.values.size()) {
     measure_halos();
@@ -54,15 +63,40 @@ void Builder::measure_halos() {
     }
 }
 
-bool Builder::only_gates(ValueId id) const {
+/// Whether `is_such(node, input)` holds for every input of a node that reads the value.
+template <typename IsSuch>
+bool Builder::every_reader(ValueId id, IsSuch is_such) const {
     for (const Node& node : graph.nodes) {
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-            if (node.inputs[i] == id && !(node.op == Op::fused_conv && i == 1)) {
+            if (node.inputs[i] == id && !is_such(node, i)) {
                 return false;
             }
         }
     }
-    return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
+    return true;
+}
+
+bool Builder::is_output(ValueId id) const {
+    return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+}
+
+bool Builder::only_gates(ValueId id) const {
+    return !is_output(id) && every_reader(id, [](const Node& node, std::size_t input) {
+        return node.op == Op::fused_conv && input == 1;
+    });
+}
+
+bool Builder::only_convolutions(ValueId id) const {
+    return !is_output(id) && every_reader(id, [](const Node& node, std::size_t input) {
+        return node.op == Op::fused_conv && input == 0;
+    });
+}
+
+bool Builder::only_copied(ValueId id) const {
+    return every_reader(id, [](const Node& node, std::size_t) {
+        return node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
+               node.op == Op::transpose || node.op == Op::expand;
+    });
 }
 
 Layout Builder::picture_layout(ValueId id, std::int64_t pitch) {
@@ -89,33 +123,11 @@ const Layout& Builder::allocate(const Node& node, bool writes_all_lanes) {
         layout = picture_layout(id, is_map ? 1 : channel_pitch(shape[0]));
     } else {
         layout.index = int(blocks_.size());
-        layout.axes.resize(shape.size());
-        std::int64_t stride = 1;
-        for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
-            layout.axes[axis] = {shape[axis], stride};
-        }
-        blocks_.push_back({round_up(stride, std::int64_t(memory_alignment / 4))});
+        layout.axes = dense_axes(shape);
+        blocks_.push_back(
+            {round_up(element_count(shape), std::int64_t(memory_alignment / 4))});
     }
     return settle(node, std::move(layout), writes_all_lanes);
-}
-
-bool Builder::only_convolutions(ValueId id) const {
-    for (const Node& node : graph.nodes) {
-        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-            if (node.inputs[i] == id && !(node.op == Op::fused_conv && i == 0)) {
-                return false;
-            }
-        }
-    }
-    return std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end();
-}
-
-bool Builder::only_copied(ValueId id) const {
-    return std::none_of(graph.nodes.begin(), graph.nodes.end(), [id](const Node& node) {
-        const bool copies = node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
-                            node.op == Op::transpose || node.op == Op::expand;
-        return !copies && std::find(node.inputs.begin(), node.inputs.end(), id) != node.inputs.end();
-    });
 }
 
 const Layout& Builder::allocate_input(const Node& node) {
@@ -247,6 +259,29 @@ Result<const Kernel*> Builder::kernel(const Node& node, Family family) const {
     return found;
 }
 
+namespace {
+
+/// All buffers that a step reads or writes.
+template <typename Visit>
+void for_each_buffer(Step& step, Visit visit) {
+    for (Argument& argument : step.arguments) {
+        if (Buffer* buffer = std::get_if<Buffer>(&argument)) {
+            visit(*buffer);
+        }
+    }
+    if (step.list.argument >= 0 && step.list.static_count < 0) {
+        visit(step.list.count);
+    }
+    if (step.list.outputs) {
+        visit(*step.list.outputs);
+    }
+    if (step.condition) {
+        visit(step.condition->count);
+    }
+}
+
+}  // namespace
+
 void Builder::use(const Buffer& buffer) {
     if (buffer.memory != Memory::arena) {
         return;
@@ -259,20 +294,7 @@ void Builder::use(const Buffer& buffer) {
 }
 
 void Builder::emit(Step step) {
-    for (const Argument& argument : step.arguments) {
-        if (const Buffer* buffer = std::get_if<Buffer>(&argument)) {
-            use(*buffer);
-        }
-    }
-    if (step.list.argument >= 0 && step.list.static_count < 0) {
-        use(step.list.count);
-    }
-    if (step.list.outputs) {
-        use(*step.list.outputs);
-    }
-    if (step.condition) {
-        use(step.condition->count);
-    }
+    for_each_buffer(step, [this](const Buffer& buffer) { use(buffer); });
     plan.steps.push_back(std::move(step));
 }
 
@@ -294,18 +316,7 @@ Status Builder::finish() {
         }
     };
     for (Step& step : plan.steps) {
-        for (Argument& argument : step.arguments) {
-            if (Buffer* buffer = std::get_if<Buffer>(&argument)) {
-                place(*buffer);
-            }
-        }
-        place(step.list.count);
-        if (step.list.outputs) {
-            place(*step.list.outputs);
-        }
-        if (step.condition) {
-            place(step.condition->count);
-        }
+        for_each_buffer(step, place);
     }
     for (GateSource& source : plan.gate_sources) {
         place(source.values);

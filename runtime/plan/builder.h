@@ -90,6 +90,9 @@ private:
                      std::vector<Axis> axes);
     void measure_halos();
     void reserve_constants();
+    template <typename IsSuch>
+    bool every_reader(ValueId id, IsSuch is_such) const;
+    bool is_output(ValueId id) const;
     bool only_gates(ValueId id) const;
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
@@ -107,6 +110,8 @@ private:
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
 };
 
+/// Row-major without gaps.
+std::vector<Axis> dense_axes(const Shape& shape);
 /// A value's elements as a buffer with axes in ONNX order.
 Buffer view(const Layout& layout);
 /// A picture as generators see it: (c, x, y) with `channels` of each pixel.

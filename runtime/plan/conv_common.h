@@ -36,7 +36,13 @@ struct Conv {
 /// Channels first .. first + count of a buffer (channel, ...).
 Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count);
 
+/// Weights [K, C, kh, kw] -> (kx * pitch + c, ky, k), zeros where the pitch has no channel.
+Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch);
+
 // lower_conv.cpp
+/// The arguments of gated_conv and dot_conv, for output channels first .. first + count.
+std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Buffer& weights,
+                                     std::int64_t first, std::int64_t count);
 /// The convolution at all positions.
 Step dense_step(Builder& builder, const Conv& c);
 /// What outputs hold where their gate is closed, at the positions of a list.

@@ -66,32 +66,29 @@ bool is_branch_form(const Builder& builder, const Node& node) {
            builder.layout(node.inputs[0]).pitch() % builder.lanes == 0;
 }
 
-namespace {
-
-/// [C, kh, kw] -> (kx * pitch + c, ky), zeros where the pitch has no channel.
-std::vector<float> pack_branch(const FusedConv& conv, std::int64_t pitch) {
+Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch) {
     const Shape& shape = conv.weights->shape;
-    const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
-    std::vector<float> packed(std::size_t(rows * columns * pitch));
-    for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t y = 0; y < rows; ++y) {
-            for (std::int64_t x = 0; x < columns; ++x) {
-                packed[std::size_t((y * columns + x) * pitch + c)] =
-                    conv.weights->floats()[std::size_t((c * rows + y) * columns + x)];
+    const std::int64_t rows = shape[2], row = shape[3] * pitch;
+    std::vector<float> packed(std::size_t(shape[0] * rows * row));
+    const float* from = conv.weights->floats().data();
+    for (std::int64_t k = 0; k < shape[0]; ++k) {
+        for (std::int64_t c = 0; c < shape[1]; ++c) {
+            for (std::int64_t y = 0; y < rows; ++y) {
+                for (std::int64_t x = 0; x < shape[3]; ++x) {
+                    packed[std::size_t((k * rows + y) * row + x * pitch + c)] = *from++;
+                }
             }
         }
     }
-    return packed;
+    return builder.add_floats(packed, {{row, 1}, {rows, row}, {shape[0], rows * row}});
 }
-
-}  // namespace
 
 Status lower_branch(Builder& builder, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
     const Layout& x = builder.layout(node.inputs[0]);
     const Layout& y = builder.allocate(node, false);
-    const std::int64_t rows = conv.weights->shape[2];
-    const std::int64_t row = conv.weights->shape[3] * x.pitch();
+    Buffer weights = pack_rows(builder, conv, x.pitch());
+    weights.axes.pop_back();  // one channel
     const auto through = [&conv](float v) {
         return std::min(std::max(v, conv.post.low), conv.post.high);
     };
@@ -102,13 +99,13 @@ Status lower_branch(Builder& builder, const Node& node) {
     }
     step.node = node.name;
     step.shape = conv_shape(x, y, conv);
-    step.packed_bytes = rows * row * 4;
+    step.packed_bytes = weights.axes[1].extent * weights.axes[1].stride * 4;
     step.macs = macs_per_output(conv) * y.height() * y.width();
     step.work = 2 * step.macs;
     Buffer output = pixels(y, 1);
     output.axes = {output.axes[1], output.axes[2]};
     step.arguments = {patches(x, conv),
-                      builder.add_floats(pack_branch(conv, x.pitch()), {{row, 1}, {rows, row}}),
+                      weights,
                       std::int32_t(conv.stride[1]),
                       std::int32_t(conv.stride[0]),
                       std::int32_t(x.pitch()),

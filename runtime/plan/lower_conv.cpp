@@ -50,7 +50,6 @@ Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outpu
 
 /// The call over a list, for output channels first .. first + count.
 Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
-    const FusedConv& conv = c.conv;
     const std::int64_t block = c.kernel->block();
     Buffer weights = c.weights;
     weights.offset += first / block * weights.axes[3].stride;
@@ -60,22 +59,9 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     step.node = c.node.name;
     step.shape = c.shape;
     step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
-    step.arguments = {c.input,
-                      list,
-                      weights,
-                      from_channel(c.epilogue, first, count),
-                      c.gate,
-                      from_channel(c.residual, first, count),
-                      std::int32_t(conv.stride[1]),
-                      std::int32_t(conv.stride[0]),
-                      std::int32_t(c.input_pitch),
-                      conv.act.low,
-                      conv.act.high,
-                      conv.post.low,
-                      conv.post.high,
-                      from_channel(c.output, first, count)};
+    step.arguments = conv_arguments(c, list, weights, first, count);
     const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
-    step.work = 2 * count * macs_per_output(conv) * positions;
+    step.work = 2 * count * macs_per_output(c.conv) * positions;
     step.list.argument = 1;
     step.list.tile = c.kernel->pixels;
     if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
@@ -93,6 +79,25 @@ Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
     buffer.offset += first * buffer.axes[0].stride;
     buffer.axes[0].extent = count;
     return buffer;
+}
+
+std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Buffer& weights,
+                                     std::int64_t first, std::int64_t count) {
+    const FusedConv& conv = c.conv;
+    return {c.input,
+            list,
+            weights,
+            from_channel(c.epilogue, first, count),
+            c.gate,
+            from_channel(c.residual, first, count),
+            std::int32_t(conv.stride[1]),
+            std::int32_t(conv.stride[0]),
+            std::int32_t(c.input_pitch),
+            conv.act.low,
+            conv.act.high,
+            conv.post.low,
+            conv.post.high,
+            from_channel(c.output, first, count)};
 }
 
 Step dense_step(Builder& builder, const Conv& c) {

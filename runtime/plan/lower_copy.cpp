@@ -26,15 +26,6 @@ bool is_dense(const std::vector<Axis>& axes) {
     return true;
 }
 
-std::vector<Axis> dense_axes(const Shape& shape) {
-    std::vector<Axis> axes(shape.size());
-    std::int64_t stride = 1;
-    for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
-        axes[axis] = {shape[axis], stride};
-    }
-    return axes;
-}
-
 std::string extents(const Buffer& view) {
     Shape shape;
     for (const Axis& axis : view.axes) {

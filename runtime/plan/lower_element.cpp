@@ -4,24 +4,6 @@
 namespace sluice {
 namespace {
 
-/// [K, C, kh, kw] -> (kx * pitch + c, ky, k), zeros where the pitch has no channel.
-Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch) {
-    const Shape& shape = conv.weights->shape;
-    const std::int64_t rows = shape[2], row = shape[3] * pitch;
-    std::vector<float> packed(std::size_t(shape[0] * rows * row));
-    const float* from = conv.weights->floats().data();
-    for (std::int64_t k = 0; k < shape[0]; ++k) {
-        for (std::int64_t c = 0; c < shape[1]; ++c) {
-            for (std::int64_t y = 0; y < rows; ++y) {
-                for (std::int64_t x = 0; x < shape[3]; ++x) {
-                    packed[std::size_t((k * rows + y) * row + x * pitch + c)] = *from++;
-                }
-            }
-        }
-    }
-    return builder.add_floats(packed, {{row, 1}, {rows, row}, {shape[0], rows * row}});
-}
-
 /// The lists that a scan of the gates writes.
 struct ElementLists {
     Buffer tiles;               ///< (tile, element, row), as dot_conv reads it
@@ -58,31 +40,17 @@ Result<ElementLists> emit_scan(Builder& builder, const Conv& c, std::int64_t til
 }
 
 Step dot_step(Builder& builder, const Conv& c, const Kernel* kernel, const ElementLists& lists) {
-    const FusedConv& conv = c.conv;
     Step step;
     step.kernel = kernel;
     step.node = c.node.name;
     step.shape = c.shape;
-    const Buffer weights = pack_rows(builder, conv, c.input_pitch);
+    const Buffer weights = pack_rows(builder, c.conv, c.input_pitch);
     step.packed_bytes = weights.axes[2].extent * weights.axes[2].stride * 4;
-    step.arguments = {c.input,
-                      lists.tiles,
-                      weights,
-                      c.epilogue,
-                      c.gate,
-                      c.residual,
-                      std::int32_t(conv.stride[1]),
-                      std::int32_t(conv.stride[0]),
-                      std::int32_t(c.input_pitch),
-                      conv.act.low,
-                      conv.act.high,
-                      conv.post.low,
-                      conv.post.high,
-                      c.output};
+    step.arguments = conv_arguments(c, lists.tiles, weights, 0, c.outputs);
     step.list.argument = 1;
     step.list.count = lists.tile_count;
     step.list.outputs = lists.open;
-    step.macs_per_entry = macs_per_output(conv);
+    step.macs_per_entry = macs_per_output(c.conv);
     return step;
 }
 

@@ -5,15 +5,6 @@
 namespace sluice {
 namespace {
 
-std::vector<Axis> dense_axes(const Shape& shape) {
-    std::vector<Axis> axes(shape.size());
-    std::int64_t stride = 1;
-    for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
-        axes[axis] = {shape[axis], stride};
-    }
-    return axes;
-}
-
 Node named(const Graph& graph, ValueId id, const char* prefix) {
     Node node{};
     node.op = Op::identity;
