@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "benchmark/machine.h"
+#include "classify/command_line.h"
 
 namespace sluice::autotune {
 namespace {
@@ -12,9 +13,6 @@ constexpr int most_threads = 256;
 constexpr double least_budget = 1, most_budget = 86400;
 // ResNet-20 in under five minutes, its reading and the last kernel's confirmation included.
 constexpr double default_budget = 240;
-
-// The text of CLI11's failure may span lines; its first says what is wrong.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
 
@@ -49,16 +47,13 @@ Result<Options> parse_options(int argc, const char* const* argv) {
         ->option_text("FILE");
     app.add_flag("--report", options.report,
                  "Print what the kept evidence says, and measure nothing");
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::CallForHelp&) {
-        options.message = app.help();
+    const auto message = classify::parse_command_line(app, argc, argv, see_help);
+    if (!message.ok()) {
+        return message.status();
+    }
+    if (message.value()) {
+        options.message = message.value();
         return options;
-    } catch (const CLI::CallForVersion& version) {
-        options.message = version.what() + std::string("\n");
-        return options;
-    } catch (const CLI::ParseError& error) {
-        return Status::error(first_line(error.what()), see_help);
     }
     options.models.assign(models.begin(), models.end());
     options.data = data;

@@ -48,8 +48,6 @@ struct Layer {
 };
 
 bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_"); }
-// Setting the border of the output to zero is the same work for a dense layer.
-bool is_clear(const StepInfo& step) { return step.kernel == "clear"; }
 
 Status add_dense_kernel(const Target& target, Layer& layer) {
     layer.values = std::make_unique<ConvCase>(layer.shape, 1);
@@ -88,7 +86,7 @@ Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<Ste
         layer.gate = gate;
         std::string shape;
         for (std::size_t i = 0; i < steps.size(); ++i) {
-            if (steps[i].node != model.gates()[gate].layer || is_clear(steps[i])) {
+            if (steps[i].node != model.gates()[gate].layer) {
                 continue;
             }
             if (layer.steps.empty()) {

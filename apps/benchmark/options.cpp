@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "classify/command_line.h"
 namespace sluice::benchmark {
 namespace {
 
@@ -14,9 +15,6 @@ constexpr int most_threads = 256;
 constexpr int most_batch = 1024;
 constexpr int most_side = 4096;
 constexpr double most_seconds = 3600;
-
-// The text of CLI11's failure may span lines; its first says what is wrong.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 /// The option's values as they are typed, before they are understood.
 struct Texts {
@@ -169,16 +167,13 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     // The other side of engine.h, started by this program itself.
     CLI::App& worker = *app.add_subcommand("worker", "")->group("");
     app.require_subcommand(0, 1);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::CallForHelp&) {
-        options.message = app.help();
+    const auto message = classify::parse_command_line(app, argc, argv, see_help);
+    if (!message.ok()) {
+        return message.status();
+    }
+    if (message.value()) {
+        options.message = message.value();
         return options;
-    } catch (const CLI::CallForVersion& version) {
-        options.message = version.what() + std::string("\n");
-        return options;
-    } catch (const CLI::ParseError& error) {
-        return Status::error(first_line(error.what()), see_help);
     }
     options.command = worker.parsed()    ? Command::worker
                       : kernels.parsed() ? Command::kernels

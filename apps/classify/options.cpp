@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "classify/command_line.h"
 #include "picture/picture.h"
 
 namespace sluice::classify {
@@ -50,9 +51,6 @@ Status read_normalisation(const std::optional<std::string>& mean,
     return {};
 }
 
-// The text of CLI11's failure may span lines; its first says what is wrong.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 }  // namespace
 
 Result<Options> parse_options(int argc, const char* const* argv) {
@@ -89,16 +87,13 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--resize", options.resize, "Shorter side of a picture before its centre is cut out")
         ->option_text("N")
         ->check(CLI::Range(1, static_cast<int>(picture::max_side)));
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::CallForHelp&) {
-        options.message = app.help();
+    const auto message = parse_command_line(app, argc, argv, see_help);
+    if (!message.ok()) {
+        return message.status();
+    }
+    if (message.value()) {
+        options.message = message.value();
         return options;
-    } catch (const CLI::CallForVersion& version) {
-        options.message = version.what() + std::string("\n");
-        return options;
-    } catch (const CLI::ParseError& error) {
-        return Status::error(first_line(error.what()), see_help);
     }
     SLUICE_RETURN_IF_ERROR(read_normalisation(mean, deviation, options));
     options.labels = labels;

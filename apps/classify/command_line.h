@@ -1,0 +1,18 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "sluice/status.h"
+
+namespace sluice::classify {
+
+/// Parses a command line into what `app`'s options are bound to. The text to print and end with where
+/// help or the version was asked for; a failure on one line, with `remedy`, where it is wrong.
+Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
+                                                      const char* const* argv,
+                                                      const std::string& remedy);
+
+}  // namespace sluice::classify
