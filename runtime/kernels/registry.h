@@ -15,7 +15,8 @@ namespace sluice {
 /// generator that the family's rows of generators/kernels.json name.
 enum class Family {
     dense_conv, gated_conv, element_conv,  // gated_conv.cpp
-    dot_conv, branch, positions, elements, fill,
+    dense_winograd, gated_winograd, element_winograd,  // winograd_conv.cpp
+    dot_conv, branch, positions, tiles, elements, fill,
     max_pool, average_pool, global_average_pool, linear, softmax,
     add, sub, mul, div,  // binary.cpp
     affine, copy, resize,
@@ -36,7 +37,10 @@ struct Kernel {
     int pixels;       ///< entries of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
-    double break_even;  ///< density beyond which the dense kernel takes less time; 1: none is known
+    /// dot_conv: density beyond which the dense kernel takes less time. winograd_conv: share of a
+    /// tile's outputs that are open beyond which it takes less time than the direct kernel. 1: none
+    /// is known.
+    double break_even;
     KernelFunction function;
 
     int block() const { return vectors * lanes; }

@@ -24,8 +24,12 @@ std::vector<Axis> dense_axes(const Shape& shape) {
     return axes;
 }
 
-Builder::Builder(const Graph& graph_, const Target& target_)
-    : graph(graph_), target(target_), lanes(target_.lanes), layouts_(graph_.values.size()) {
+Builder::Builder(const Graph& graph_, const Target& target_, const PlanOptions& options_)
+    : graph(graph_),
+      target(target_),
+      options(options_),
+      lanes(target_.lanes),
+      layouts_(graph_.values.size()) {
     measure_halos();
     reserve_constants();
 }
@@ -175,8 +179,8 @@ Buffer Builder::scratch_picture(std::int64_t channels, std::int64_t width, std::
     return pixels(layout, pitch);
 }
 
-Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
-                          std::vector<Axis> axes) {
+/// Null where there is no memory, which finish() reports.
+std::byte* Builder::make_room(std::size_t bytes) {
     const std::size_t at =
         std::size_t(round_up(std::int64_t(constants_size_), std::int64_t(memory_alignment)));
     if (constants_.data() != nullptr && at + bytes > constants_.size()) {
@@ -187,10 +191,27 @@ Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t typ
         constants_ = std::move(larger);
     }
     constants_size_ = at + bytes;
-    if (constants_.data() != nullptr) {  // finish() reports that there is no memory
-        std::memcpy(constants_.data() + at, data, bytes);
+    return constants_.data() == nullptr ? nullptr : constants_.data() + at;
+}
+
+Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
+                          std::vector<Axis> axes) {
+    std::byte* const to = make_room(bytes);
+    if (to != nullptr) {
+        std::memcpy(to, data, bytes);
     }
-    return {Memory::constants, 0, std::int64_t(at / 4), type, std::move(axes)};
+    const auto at = std::int64_t((constants_size_ - bytes) / 4);
+    return {Memory::constants, 0, at, type, std::move(axes)};
+}
+
+Buffer Builder::add_packed(std::int64_t count, std::vector<Axis> axes,
+                           const std::function<void(float* to)>& pack) {
+    std::byte* const to = make_room(std::size_t(count) * sizeof(float));
+    if (to != nullptr) {
+        pack(reinterpret_cast<float*>(to));
+    }
+    return {Memory::constants, 0, std::int64_t(constants_size_ / 4) - count,
+            halide_type_of<float>(), std::move(axes)};
 }
 
 Buffer Builder::add_floats(std::span<const float> values, std::vector<Axis> axes) {
@@ -240,14 +261,41 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     Buffer values = pixels(map, 1);
     values.offset += channel;
     values.axes = {values.axes[1], values.axes[2]};
+    lists.masks = scratch(2 * groups, i32, {{2, 1}, {groups, 2}});
     Step step;
     step.kernel = find_kernel(Family::positions, target);
     step.node = node.name;
     step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
-    step.arguments = {values, lists.active, lists.skipped, lists.active_count,
-                      scratch(2 * groups, i32, {{2, 1}, {groups, 2}})};
+    step.arguments = {values, lists.active, lists.skipped, lists.active_count, lists.masks};
     emit(std::move(step));
     return gate_lists_[key] = lists;
+}
+
+TileLists Builder::gate_tiles(const Node& node, ValueId gate, std::int64_t channel,
+                              const GateLists& lists, double break_even) {
+    const auto key = std::tuple(gate, channel, break_even);
+    if (const auto found = gate_tiles_.find(key); found != gate_tiles_.end()) {
+        return found->second;
+    }
+    const Layout& map = layout(gate);
+    const std::int64_t capacity = count_tiles(map.height()) * count_tiles(map.width()) + 1;
+    const auto i32 = halide_type_of<std::int32_t>();
+    TileLists tiles;
+    tiles.open = scratch(capacity, halide_type_of<std::uint32_t>(), {{capacity, 1}});
+    tiles.open_count = scratch(2, i32, {{2, 1}});
+    tiles.pays = tiles.open_count;
+    tiles.pays.offset += 1;
+    Buffer positions = lists.active_count;
+    positions.axes = {{1, 1}};
+    Step step;
+    step.kernel = find_kernel(Family::tiles, target);
+    step.node = node.name;
+    step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
+    step.arguments = {lists.masks, positions, std::int32_t(map.width()),
+                      std::int32_t(map.height()), float(break_even), tiles.open, tiles.open_count,
+                      scratch(capacity, i32, {{capacity, 1}})};
+    emit(std::move(step));
+    return gate_tiles_[key] = tiles;
 }
 
 Result<const Kernel*> Builder::kernel(const Node& node, Family family) const {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,15 +36,30 @@ struct Layout {
 struct GateLists {
     Buffer active, skipped;
     Buffer active_count, skipped_count;
+    Buffer masks;  ///< (2, group of positions): a scratch of the scan
 };
+
+/// Winograd's tiles of one gate map.
+struct TileLists {
+    Buffer open;        ///< tiles where any gate is open
+    Buffer open_count;
+    Buffer pays;        ///< 1 where computing these tiles takes less time than the positions, else 0
+};
+
+/// Tiles of Winograd's F(4x4, 3x3) along an extent; the last one ends with it.
+constexpr std::int64_t winograd_side = 4;
+constexpr std::int64_t count_tiles(std::int64_t extent) {
+    return (extent + winograd_side - 1) / winograd_side;
+}
 
 /// What the lowering functions of lower.h share while a plan is made.
 class Builder {
 public:
-    Builder(const Graph& graph, const Target& target);
+    Builder(const Graph& graph, const Target& target, const PlanOptions& options);
 
     const Graph& graph;
     const Target& target;
+    const PlanOptions options;
     const std::int64_t lanes;
     Plan plan;
 
@@ -69,6 +86,10 @@ public:
 
     /// Constants of the plan, aligned.
     Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
+    /// The same, uninitialised; `pack` writes all of it. Not called where there is no memory, which
+    /// finish() reports.
+    Buffer add_packed(std::int64_t count, std::vector<Axis> axes,
+                      const std::function<void(float* to)>& pack);
     Buffer add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes);
     Buffer add_positions(std::span<const std::uint32_t> values);
     /// All positions of a map.
@@ -76,6 +97,10 @@ public:
 
     /// Scans channel `channel` of a gate, once for all convolutions that obey it.
     const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel);
+
+    /// Picks the tiles of one gate map whose lists are scanned; `break_even` in open positions a tile.
+    TileLists gate_tiles(const Node& node, ValueId gate, std::int64_t channel,
+                         const GateLists& lists, double break_even);
 
     /// The shape-generic kernel of a family; fails where the target has none.
     Result<const Kernel*> kernel(const Node& node, Family family) const;
@@ -88,6 +113,7 @@ public:
 private:
     Buffer add_bytes(const void* data, std::size_t bytes, halide_type_t type,
                      std::vector<Axis> axes);
+    std::byte* make_room(std::size_t bytes);
     void measure_halos();
     void reserve_constants();
     template <typename IsSuch>
@@ -108,6 +134,7 @@ private:
     std::size_t constants_size_ = 0;
     std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
+    std::map<std::tuple<ValueId, std::int64_t, double>, TileLists> gate_tiles_;
 };
 
 /// Row-major without gaps.

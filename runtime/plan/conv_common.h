@@ -27,7 +27,11 @@ struct Conv {
     const Node& node;
     const FusedConv& conv;
     const Kernel* kernel;
-    Buffer input, weights, epilogue, gate, residual, output;
+    const Kernel* winograd;  ///< null where the kernel alone computes it
+    Buffer input;
+    /// As the kernel and as Winograd's reads them; where nothing calls it, a buffer without axes.
+    Buffer weights, transformed;
+    Buffer epilogue, gate, residual, output;
     std::int64_t outputs;  ///< channels of the pitch
     std::string shape;
     std::int64_t input_pitch;
@@ -48,6 +52,23 @@ Step dense_step(Builder& builder, const Conv& c);
 /// What outputs hold where their gate is closed, at the positions of a list.
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
                        std::int64_t count, const Buffer& list);
+/// Beyond this, threads share out the weights rather than the positions: each then streams a part.
+constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
+// lower_winograd.cpp
+/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's
+/// F(4x4, 3x3); null where none does, or none pays with all of the outputs open.
+const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
+                            std::int64_t pitch, std::int64_t outputs, const Layout& output);
+/// Open positions a tile beyond which the kernel takes less time than the direct one.
+double open_to_pay(const Kernel& winograd);
+/// The transformed weights.
+Buffer pack_winograd(Builder& builder, const FusedConv& conv, std::int64_t pitch,
+                     std::int64_t block, std::int64_t outputs);
+/// The convolution at all positions, by Winograd.
+Step dense_winograd_step(Builder& builder, const Conv& c);
+/// At the tiles of a gate map that hold open positions, in runs where that pays.
+Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
+                         const TileLists& tiles);
 // lower_element.cpp
 /// A gate an element: each open element by itself where they are few, which each run decides, else
 /// the dense convolution times the gate. Returns whether anything can be skipped.

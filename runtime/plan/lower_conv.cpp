@@ -7,9 +7,6 @@
 namespace sluice {
 namespace {
 
-/// Beyond this, threads share out the weights rather than the positions: each then streams a part.
-constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
-
 /// [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
 Buffer pack_weights(Builder& builder, const FusedConv& conv, std::int64_t pitch,
                     std::int64_t block, std::int64_t outputs) {
@@ -101,6 +98,9 @@ std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Bu
 }
 
 Step dense_step(Builder& builder, const Conv& c) {
+    if (c.winograd != nullptr) {
+        return dense_winograd_step(builder, c);
+    }
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
     Step step = conv_step(c, 0, c.outputs, builder.all_positions(height, width));
     step.list.static_count = height * width;
@@ -128,24 +128,40 @@ Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first
 
 namespace {
 
-/// The convolution at the open positions of one gate map and the constant at the others.
-Status emit_gated(Builder& builder, Conv c, std::int64_t group, std::int64_t first,
-                  std::int64_t count, std::int64_t channels, const std::string& remark) {
-    const ValueId gate = c.node.inputs[1];
-    const GateLists lists = builder.gate_lists(c.node, gate, group);
-    c.gate = from_channel(pixels(builder.layout(gate), 1), group, 1);
-    Step step = conv_step(c, first, count, lists.active);
-    step.list.count = lists.active_count;
-    step.macs_per_entry = channels * macs_per_output(c.conv);
-    step.remark = remark;
-    builder.emit(std::move(step));
+/// Output channels first .. first + count, which obey map `group` of the gate.
+struct GroupOfOutputs {
+    std::int64_t group, first, count;
+    std::int64_t channels;  ///< without those that pad a vector
+};
 
-    auto fill = fill_step(builder, c, first, count, lists.skipped);
+/// The convolution at the open positions of one gate map and the constant at the others. With a
+/// Winograd kernel, each run chooses between its tiles and the positions.
+Status emit_gated(Builder& builder, Conv c, const GroupOfOutputs& g) {
+    const ValueId gate = c.node.inputs[1];
+    const GateLists lists = builder.gate_lists(c.node, gate, g.group);
+    c.gate = from_channel(pixels(builder.layout(gate), 1), g.group, 1);
+    Step direct = conv_step(c, g.first, g.count, lists.active);
+    direct.list.count = lists.active_count;
+    direct.macs_per_entry = g.channels * macs_per_output(c.conv);
+    direct.remark = c.node.remark;
+
+    // First, because Winograd's tiles write the closed positions among their own as well.
+    auto fill = fill_step(builder, c, g.first, g.count, lists.skipped);
     if (!fill.ok()) {
         return fill.status();
     }
     fill->list.count = lists.skipped_count;
     builder.emit(std::move(fill).value());
+    if (c.winograd != nullptr) {
+        const TileLists tiles =
+            builder.gate_tiles(c.node, gate, g.group, lists, open_to_pay(*c.winograd));
+        direct.condition = Condition{tiles.pays, 0, false};
+        Step step = gated_winograd_step(c, g.first, g.count, tiles);
+        step.list.outputs = lists.active_count;
+        step.macs_per_entry = direct.macs_per_entry;
+        builder.emit(std::move(step));
+    }
+    builder.emit(std::move(direct));
     builder.plan.gate_sources.back().counts.push_back(lists.active_count);
     return {};
 }
@@ -179,17 +195,43 @@ Family family_of(GateForm form) {
     return Family::dense_conv;
 }
 
-/// Finds the kernel, for group gates one whose tile of channels divides a group; null then where
-/// the gate has to be multiplied densely.
-const Kernel* choose_kernel(const Builder& builder, const Node& node, std::int64_t pitch,
-                            std::int64_t outputs) {
-    const FusedConv& conv = *node.fused_conv;
-    std::int64_t tiled = outputs;
-    if (conv.gate == GateForm::group) {
-        tiled = conv.weights->shape[0] / builder.layout(node.inputs[1]).channels();
+Family winograd_family_of(GateForm form) {
+    switch (form) {
+        case GateForm::none: return Family::dense_winograd;
+        case GateForm::position:
+        case GateForm::group: return Family::gated_winograd;
+        case GateForm::element: return Family::element_winograd;
     }
-    return find_conv(family_of(conv.gate), builder.target, square_kernel(conv), int(pitch),
-                     int(tiled));
+    return Family::dense_winograd;
+}
+
+/// What computes a convolution, and whether its group gates have to be multiplied densely.
+struct Choice {
+    const Kernel* kernel = nullptr;  ///< null where there is none
+    const Kernel* winograd = nullptr;
+    bool expands = false;
+};
+
+/// Finds the kernels, for group gates those whose tile of channels divides a group; where none
+/// does, those of gates an element.
+Choice choose_kernels(const Builder& builder, const Node& node, std::int64_t pitch,
+                      const Layout& y) {
+    const FusedConv& conv = *node.fused_conv;
+    const auto find = [&](GateForm form, std::int64_t outputs) {
+        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv), int(pitch),
+                                int(outputs)),
+                      find_winograd(builder, winograd_family_of(form), conv, pitch, outputs, y)};
+    };
+    if (conv.gate != GateForm::group) {
+        return find(conv.gate, y.pitch());
+    }
+    Choice choice =
+        find(conv.gate, y.channels() / builder.layout(node.inputs[1]).channels());
+    if (choice.kernel == nullptr) {
+        choice = find(GateForm::element, y.pitch());
+        choice.expands = true;
+    }
+    return choice;
 }
 
 void add_gate(Builder& builder, const Node& node, std::int64_t macs) {
@@ -233,20 +275,22 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
     const Layout& y = builder.allocate(node, true);
     const std::int64_t outputs = y.pitch(), channels = y.channels();
-    const Kernel* kernel = choose_kernel(builder, node, x.pitch(), outputs);
-    const bool expands = conv.gate == GateForm::group && kernel == nullptr;
-    if (expands) {
-        kernel = find_conv(Family::element_conv, builder.target, square_kernel(conv),
-                           int(x.pitch()), int(outputs));
-    }
-    if (kernel == nullptr) {
+    const Choice choice = choose_kernels(builder, node, x.pitch(), y);
+    if (choice.kernel == nullptr) {
         return builder.unsupported(node, "has no kernel for " + std::string(builder.target.id),
                                    "choose another target");
     }
-    Conv c{node, conv, kernel, patches(x, conv),
-           pack_weights(builder, conv, x.pitch(), kernel->block(), outputs),
+    Conv c{node, conv, choice.kernel, choice.winograd, patches(x, conv), {}, {},
            pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), outputs,
            conv_shape(x, y, conv), x.pitch()};
+    const bool chooses = conv.gate == GateForm::position || conv.gate == GateForm::group;
+    if (c.winograd == nullptr || (chooses && !choice.expands)) {
+        c.weights = pack_weights(builder, conv, x.pitch(), c.kernel->block(), outputs);
+    }
+    if (c.winograd != nullptr) {
+        c.transformed =
+            pack_winograd(builder, conv, x.pitch(), c.winograd->block(), outputs);
+    }
     c.residual = node.inputs[2] == no_value ? no_residual(builder, outputs, y)
                                             : pixels(builder.layout(node.inputs[2]), outputs);
     c.gate = no_residual(builder, outputs, y);
@@ -259,14 +303,14 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
         return {};
     }
     add_gate(builder, node, macs);
-    if (expands || conv.gate == GateForm::element) {
-        return lower_element_gate(builder, c, expands);
+    if (choice.expands || conv.gate == GateForm::element) {
+        return lower_element_gate(builder, c, choice.expands);
     }
     const std::int64_t groups = conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1;
     const std::int64_t each = groups == 1 ? outputs : channels / groups;
     for (std::int64_t g = 0; g < groups; ++g) {
-        SLUICE_RETURN_IF_ERROR(emit_gated(builder, c, g, g * each, each,
-                                          groups == 1 ? channels : each, node.remark));
+        SLUICE_RETURN_IF_ERROR(
+            emit_gated(builder, c, {g, g * each, each, groups == 1 ? channels : each}));
     }
     builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
     return {};

@@ -73,7 +73,9 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
     }
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
     const auto elements = double(c.conv.weights->shape[0] * height * width);
-    const Condition few{lists->open, std::int64_t(elements * dots->break_even), false};
+    // Against Winograd's product, dot products pay as many times less as against the direct one.
+    const double most = dots->break_even * (c.winograd ? c.winograd->break_even : 1);
+    const Condition few{lists->open, std::int64_t(elements * most), false};
 
     auto fill = fill_step(builder, c, 0, c.outputs, builder.all_positions(height, width));
     if (!fill.ok()) {
@@ -86,7 +88,7 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
     Step dot = dot_step(builder, c, dots, lists.value());
     dot.work = dense.work;
     dot.condition = few;
-    dot.remark = "where at most " + percent(dots->break_even) + " of the gates are open";
+    dot.remark = "where at most " + percent(most) + " of the gates are open";
     builder.emit(std::move(dot));
 
     dense.condition = few;

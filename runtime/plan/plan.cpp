@@ -100,8 +100,9 @@ Status lower_nodes(Builder& builder) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target) {
-    Builder builder(graph, target);
+Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target,
+                                              const PlanOptions& options) {
+    Builder builder(graph, target, options);
     builder.plan.file = graph.file;
     builder.plan.target_id = target.id;
     builder.plan.metadata = graph.metadata;

@@ -38,9 +38,14 @@ struct Plan {
     std::int64_t branch_macs = 0;
 };
 
+struct PlanOptions {
+    bool winograd = true;  ///< ModelOptions::winograd
+};
+
 /// Plans an optimised graph. Fails on an operator or a form of it that no kernel computes, and on
 /// weights that are not finite, naming the node.
-Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target);
+Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target,
+                                              const PlanOptions& options = {});
 
 /// A line a step: node, kernel, shape, MACs, packed bytes, remarks.
 std::string explain(const Plan& plan);

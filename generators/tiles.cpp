@@ -1,0 +1,91 @@
+#include <Halide.h>
+
+#include "generators/mask_tables.h"
+#include "generators/winograd.h"
+#include "schedules/tiles.h"
+
+namespace {
+
+using namespace Halide;
+using namespace sluice::generators;
+
+/// The tiles of 4x4 outputs where any gate is open, from the masks that `positions` has made, in
+/// row-major order; and whether winograd_conv over them takes less time than gated_conv over the
+/// open positions. Where 4 does not divide the width, the last tile of a row ends with the row, and
+/// overlaps the one before it; likewise along the height.
+class Tiles : public Generator<Tiles> {
+public:
+    /// (2, group), as `positions` writes them.
+    Input<Buffer<int32_t, 2>> groups{"groups"};
+    /// [1]: how many positions are open.
+    Input<Buffer<int32_t, 1>> open{"open"};
+    /// Of the gate map, at least 4 each.
+    Input<int> width{"width"};
+    Input<int> height{"height"};
+    /// Open positions a tile beyond which winograd_conv pays.
+    Input<float> break_even{"break_even"};
+    /// y << 16 | x of each tile's first output; capacity at least all tiles + 1. Values beyond the
+    /// open ones are undefined.
+    Output<Buffer<uint32_t, 1>> list{"list"};
+    /// [2]: the number of tiles, and 1 where winograd_conv pays, else 0.
+    Output<Buffer<int32_t, 1>> counts{"counts"};
+    /// Scratch: the number of open tiles before each; capacity at least all tiles + 1.
+    Output<Buffer<int32_t, 1>> before{"before"};
+
+    void generate() {
+        Expr across = (width + side - 1) / side, down = (height + side - 1) / side;
+        scan = RDom(0, across, 0, down, "scan");
+        write = RDom(0, across, 0, down, "write");
+        lines(x, y) = mask(x, y) | mask(x, y + 1) | mask(x, y + 2) | mask(x, y + 3);
+
+        Expr index = scan.y * across + scan.x;
+        before(i) = undef<int32_t>();
+        before(0) = 0;
+        before(index + 1) = before(index) + cast<int32_t>(is_open(scan.x, scan.y));
+
+        // A closed tile's entry is overwritten by the next one's.
+        Expr place = unsafe_promise_clamped(before(write.y * across + write.x), 0,
+                                            write.y * across + write.x);
+        list(i) = undef<uint32_t>();
+        list(place) = cast<uint32_t>(start(write.y, height) << 16 | start(write.x, width));
+
+        Expr total = before(across * down);
+        counts(i) = undef<int32_t>();
+        counts(0) = total;
+        counts(1) = cast<int32_t>(cast<float>(open(0)) > break_even * cast<float>(total));
+    }
+
+    void schedule() {
+        groups.dim(0).set_bounds(0, 2).dim(1).set_min(0).set_stride(2);
+        open.dim(0).set_bounds(0, 1);
+        list.dim(0).set_min(0);
+        counts.dim(0).set_bounds(0, 2);
+        before.dim(0).set_min(0);
+        sluice::schedules::schedule_tiles({list, counts, before, scan, write});
+    }
+
+private:
+    static constexpr int side = winograd_outputs;
+
+    static Expr start(Expr tile, Expr extent) { return min(tile * side, extent - side); }
+
+    /// The open gates of a group of a row, a bit each.
+    Expr mask(Expr group, Expr row) {
+        Expr per_row = (width + mask_bits - 1) / mask_bits;
+        return groups(1, row * per_row + clamp(group, 0, per_row - 1));
+    }
+    /// Whether any gate of a tile is open; a tile may reach into the next group.
+    Expr is_open(Expr column, Expr row) {
+        Expr first = start(column, width), line = start(row, height), group = first / mask_bits;
+        Expr bits = lines(group, line) | lines(group + 1, line) << mask_bits;
+        return (bits >> (first % mask_bits) & ((1 << side) - 1)) != 0;
+    }
+
+    Var i{"i"}, x{"x"}, y{"y"};
+    Func lines{"lines"};
+    RDom scan, write;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(Tiles, tiles)

@@ -1,0 +1,156 @@
+#include <functional>
+
+#include <Halide.h>
+
+#include "generators/winograd.h"
+#include "schedules/winograd_conv.h"
+
+namespace {
+
+using namespace Halide;
+using namespace sluice::generators;
+
+enum class Gate { none, position, element };
+
+/// gated_conv for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) over a list of tiles of 4x4
+/// outputs: a quarter of the multiplications, for each tile where any gate is open. Tiles may
+/// overlap.
+///
+///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
+///                            + residual(k, x, y))        for each (x, y) of each tile
+///
+/// float32, NHWC. `input` begins at the halo, so that the outputs of the tile at (x, y) read 6x6
+/// pixels from (x, y).
+class WinogradConv : public Generator<WinogradConv> {
+public:
+    GeneratorParam<Gate> gating{"gating", Gate::position,
+                                {{"none", Gate::none},
+                                 {"position", Gate::position},
+                                 {"element", Gate::element}}};
+    // Shape class.
+    GeneratorParam<int> kernel{"kernel", 3};
+    GeneratorParam<int> pitch{"channels", 16};
+    // Schedule.
+    GeneratorParam<int> pixels{"pixels", 16};
+    GeneratorParam<int> tail{"tail", 4};
+    GeneratorParam<int> rows{"rows", 4};
+    GeneratorParam<int> vectors{"vectors", 1};
+    GeneratorParam<int> unroll{"unroll", 1};
+
+    /// (x * pitch + c, y), halo included.
+    Input<Buffer<float, 2>> input{"input"};
+    /// y << 16 | x of each tile's first output, at least one tile.
+    Input<Buffer<uint32_t, 1>> tiles{"tiles"};
+    /// (k % block, c, point, k / block), transformed; point = 6 * (of y) + (of x), block =
+    /// vectors * lanes.
+    Input<Buffer<float, 4>> weights{"weights"};
+    /// (k, row): row 0 bias, 1 scale, 2 shift.
+    Input<Buffer<float, 2>> epilogue{"epilogue"};
+    /// (k, x, y); position gates are read at k = 0, unread where gating is none.
+    Input<Buffer<float, 3>> gate{"gate"};
+    /// (k, x, y); strides of zero over a row of zeros where there is none.
+    Input<Buffer<float, 3>> residual{"residual"};
+    Input<float> act_low{"act_low"};
+    Input<float> act_high{"act_high"};
+    Input<float> post_low{"post_low"};
+    Input<float> post_high{"post_high"};
+    /// (k, x, y), k a multiple of block.
+    Output<Buffer<float, 3>> output{"output"};
+
+    void generate() {
+        channels = RDom(0, int(pitch), "channels");
+        Expr length = tiles.dim(0).extent();
+        Expr chunks = length / int(pixels), rest = length % int(pixels);
+        output(k, col, lin) = undef<float>();
+        add_chunks(full, pixels, chunks,
+                   [&](Expr chunk, Expr tile) { return chunk * int(pixels) + tile; });
+        // The last chunk computes the last tile again where it overhangs the list.
+        add_chunks(last, tail, (rest + tail - 1) / int(tail), [&](Expr chunk, Expr tile) {
+            return min(chunks * int(pixels) + chunk * int(tail) + tile, length - 1);
+        });
+    }
+
+    void schedule() {
+        const int block = vectors * natural_vector_size<float>();
+        for (auto* buffer : {&gate, &residual}) {
+            buffer->dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        }
+        input.dim(0).set_min(0).dim(1).set_min(0);
+        tiles.dim(0).set_min(0);
+        weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, pitch).set_stride(block);
+        weights.dim(2).set_bounds(0, points * points).set_stride(block * int(pitch));
+        weights.dim(3).set_min(0);
+        epilogue.dim(0).set_min(0).dim(1).set_min(0);
+        output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
+        output.dim(1).set_min(0).dim(2).set_min(0);
+        sluice::schedules::schedule_winograd_conv(
+            {output, {full, last}, c, k, u, v, t, channels},
+            {natural_vector_size<float>(), vectors, rows, unroll});
+    }
+
+private:
+    using Chunks = sluice::schedules::WinogradChunks;
+    static constexpr int points = winograd_points;
+
+    Expr column(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(tiles(entry) & 0xffff), 0,
+                                      output.dim(1).extent() - winograd_outputs);
+    }
+    Expr line(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(tiles(entry) >> 16), 0,
+                                      output.dim(2).extent() - winograd_outputs);
+    }
+
+    /// One value a point, from what `at` gives for 0 to 5.
+    static std::vector<Expr> each_point(const std::function<Expr(int)>& at) {
+        std::vector<Expr> values;
+        for (int point = 0; point < points; ++point) {
+            values.push_back(at(point));
+        }
+        return values;
+    }
+
+    /// The outputs of some chunks of the list; `entry` gives the list's index of a chunk's tile.
+    void add_chunks(Chunks& f, int size, Expr count,
+                    const std::function<Expr(Expr chunk, Expr tile)>& entry) {
+        const int block = vectors * natural_vector_size<float>();
+        f.tiles = size;
+        f.list = RDom(0, winograd_outputs, 0, winograd_outputs, 0, size, 0, count, "list");
+        Expr from = entry(chunk, t);
+        f.lines(c, u, v, t, chunk) = mux(v, transform_inputs(each_point([&](int i) {
+            return input((column(from) + u) * int(pitch) + c, line(from) + i);
+        })));
+        f.patches(c, u, v, t, chunk) = mux(
+            u, transform_inputs(each_point([&](int i) { return f.lines(c, i, v, t, chunk); })));
+
+        f.sums(k, u, v, t, chunk) = 0.0f;
+        f.sums(k, u, v, t, chunk) += weights(k % block, channels, v * points + u, k / block) *
+                                     f.patches(channels, u, v, t, chunk);
+        f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
+
+        f.columns(k, u, v, t, chunk) = mux(v, transform_products(each_point(
+            [&](int i) { return f.products(k, u, i, t, chunk); })));
+        f.outputs(k, u, v, t, chunk) = mux(u, transform_products(each_point(
+            [&](int i) { return f.columns(k, i, v, t, chunk); })));
+
+        Expr to = entry(f.list.w, f.list.z);
+        Expr x = column(to) + f.list.x, y = line(to) + f.list.y;
+        Expr conv = f.outputs(k, f.list.x, f.list.y, f.list.z, f.list.w);
+        Expr value = clamp(conv + epilogue(k, 0), act_low, act_high);
+        if (gating == Gate::position) {
+            value *= gate(0, x, y);
+        } else if (gating == Gate::element) {
+            value *= gate(k, x, y);
+        }
+        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
+        output(k, x, y) = clamp(value, post_low, post_high);
+    }
+
+    Var c{"c"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"}, lin{"lin"};
+    RDom channels;
+    Chunks full, last;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(WinogradConv, winograd_conv)

@@ -1,0 +1,16 @@
+#include "schedules/tiles.h"
+
+namespace sluice::schedules {
+
+// Serial, because a place depends on every tile before it; there are few tiles.
+void schedule_tiles(TilesFuncs f) {
+    f.before.compute_root();
+    for (int update : {0, 1}) {
+        f.before.update(update).unscheduled();
+    }
+    f.list.compute_root();
+    f.list.update().unscheduled();
+    f.counts.compute_root();
+}
+
+}  // namespace sluice::schedules

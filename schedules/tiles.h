@@ -1,0 +1,16 @@
+#pragma once
+
+#include <Halide.h>
+
+namespace sluice::schedules {
+
+/// What schedule_tiles arranges: three outputs. `before` is a scan, tile after tile, and the other
+/// two read it.
+struct TilesFuncs {
+    Halide::Func list, counts, before;
+    Halide::RDom scan, write;  ///< x: column, y: row of the tile
+};
+
+void schedule_tiles(TilesFuncs funcs);
+
+}  // namespace sluice::schedules
