@@ -32,7 +32,7 @@ Result<std::shared_ptr<const Plan>> read_plan(const std::filesystem::path& path,
     }
     SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
     SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    return make_plan(graph.value(), target);
+    return make_plan(std::move(graph).value(), target);
 }
 
 std::uint32_t position(std::int64_t index, std::int64_t width) {

@@ -1,6 +1,33 @@
 #include "passes/passes.h"
 
+#include <vector>
+
 namespace sluice {
+namespace {
+
+/// What lower_conv has rewritten would otherwise keep its original weights in memory, beside those
+/// that fold_affine scales.
+Status drop_unread_constants(Graph& graph) {
+    std::vector<bool> is_read(graph.values.size(), false);
+    for (const Node& node : graph.nodes) {
+        for (const ValueId id : node.inputs) {
+            if (id != no_value) {
+                is_read[std::size_t(id)] = true;
+            }
+        }
+    }
+    for (const ValueId id : graph.outputs) {
+        is_read[std::size_t(id)] = true;
+    }
+    for (std::size_t id = 0; id < graph.values.size(); ++id) {
+        if (!is_read[id]) {
+            graph.values[id].constant.reset();
+        }
+    }
+    return {};
+}
+
+}  // namespace
 
 Status optimise(Graph& graph) {
     for (const Node& node : graph.nodes) {
@@ -11,9 +38,9 @@ Status optimise(Graph& graph) {
             }
         }
     }
-    for (const auto pass : {canonicalise, lower_linear, lower_affine, lower_conv, fold_padding,
-                            fold_affine, fuse_gate, fold_affine, fuse_residual, fold_affine,
-                            mark_branches}) {
+    for (const auto pass : {canonicalise, lower_linear, lower_affine, lower_conv,
+                            drop_unread_constants, fold_padding, fold_affine, fuse_gate, fold_affine,
+                            fuse_residual, fold_affine, mark_branches}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

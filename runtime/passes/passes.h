@@ -6,7 +6,7 @@
 /// topological order, the result within float rounding, and the names of convolutions and outputs.
 namespace sluice {
 
-/// All passes below, in their order.
+/// All passes below, in their order; constants that no node reads any more are dropped.
 Status optimise(Graph& graph);
 
 /// Drops Identity and Cast of floats; Flatten, Squeeze and Unsqueeze become Reshape; ReduceMean

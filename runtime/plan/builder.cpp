@@ -39,13 +39,14 @@ Shape Builder::picture_shape(ValueId id) const {
     return {shape.begin() + 1, shape.end()};
 }
 
-/// Room for the weights and as much again for lists and for channels that pad a vector: growing step
-/// by step copied ResNet-18's 45 MB twice, and a page that nothing is written to costs nothing.
+/// Room for the weights, four times as much where Winograd transforms them, and as much again for
+/// lists and for channels that pad a vector: growing step by step copies what there is and holds it
+/// twice, and a page that nothing is written to costs nothing.
 void Builder::reserve_constants() {
     std::size_t floats = std::size_t{1} << 14;
     for (const Node& node : graph.nodes) {
         if (node.op == Op::fused_conv) {
-            floats += 2 * node.fused_conv->weights->floats().size();
+            floats += 6 * node.fused_conv->weights->floats().size();
         }
         for (const ValueId id : node.inputs) {
             const Constant* constant = graph.constant(id);

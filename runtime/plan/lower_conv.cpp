@@ -12,28 +12,34 @@ Buffer pack_weights(Builder& builder, const FusedConv& conv, std::int64_t pitch,
                     std::int64_t block, std::int64_t outputs) {
     const Shape& shape = conv.weights->shape;
     const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
-    const std::int64_t row = columns * pitch;
-    std::vector<float> packed(std::size_t(outputs * rows * row));
-    // A cache line of outputs at a time, so that lines are written once and few are read at once.
-    const std::int64_t taps = rows * columns, line = std::gcd(block, std::int64_t{16});
-    for (std::int64_t first = 0; first < shape[0]; first += line) {
-        const std::int64_t count = std::min(line, shape[0] - first);
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-            const std::int64_t at = (first / block * rows + tap / columns) * row +
-                                    tap % columns * pitch;
-            float* to = packed.data() + at * block + first % block;
-            const float* from = conv.weights->floats().data() + first * channels * taps + tap;
-            for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
-                for (std::int64_t k = 0; k < count; ++k) {
-                    to[k] = from[k * channels * taps];
+    const std::int64_t row = columns * pitch, taps = rows * columns;
+    const auto pack = [&](float* packed) {
+        if (pitch != channels || outputs != shape[0]) {
+            std::fill_n(packed, outputs * rows * row, 0.0f);
+        }
+        // A cache line of outputs at a time, so that lines are written once and few are read at once.
+        const std::int64_t line = std::gcd(block, std::int64_t{16});
+        for (std::int64_t first = 0; first < shape[0]; first += line) {
+            const std::int64_t count = std::min(line, shape[0] - first);
+            for (std::int64_t tap = 0; tap < taps; ++tap) {
+                const std::int64_t at = (first / block * rows + tap / columns) * row +
+                                        tap % columns * pitch;
+                float* to = packed + at * block + first % block;
+                const float* from = conv.weights->floats().data() + first * channels * taps + tap;
+                for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
+                    for (std::int64_t k = 0; k < count; ++k) {
+                        to[k] = from[k * channels * taps];
+                    }
                 }
             }
         }
-    }
-    return builder.add_floats(packed, {{block, 1},
-                                       {row, block},
-                                       {rows, row * block},
-                                       {outputs / block, rows * row * block}});
+    };
+    return builder.add_packed(outputs * rows * row,
+                              {{block, 1},
+                               {row, block},
+                               {rows, row * block},
+                               {outputs / block, rows * row * block}},
+                              pack);
 }
 
 /// (k, row): bias, scale, shift.

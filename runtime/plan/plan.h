@@ -42,9 +42,9 @@ struct PlanOptions {
     bool winograd = true;  ///< ModelOptions::winograd
 };
 
-/// Plans an optimised graph. Fails on an operator or a form of it that no kernel computes, and on
+/// Plans an optimised graph, whose weights it lets go of as it packs them. Fails on an operator or a form of it that no kernel computes, and on
 /// weights that are not finite, naming the node.
-Result<std::shared_ptr<const Plan>> make_plan(const Graph& graph, const Target& target,
+Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
                                               const PlanOptions& options = {});
 
 /// A line a step: node, kernel, shape, MACs, packed bytes, remarks.

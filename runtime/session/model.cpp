@@ -21,7 +21,7 @@ Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions&
     }
     SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
     SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    auto plan = make_plan(graph.value(), *target.value(), {options.winograd});
+    auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
     if (!plan.ok()) {
         return plan.status();
     }
