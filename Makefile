@@ -56,15 +56,17 @@ demo: configure  ## Classify the pictures of apps/samples with the gated ResNet-
 
 SYNTHETIC_SCRIPTS := $(wildcard python/synthetic/*.py)
 SYNTHETIC := $(foreach net,resnet20 resnet110 resnet18 resnet34,\
-    $(foreach variant,dense lccl_d70 lccl_d50 lccl_d30,build/synthetic/$(net)_$(variant)_synthetic.onnx))
+    $(foreach variant,dense lccl_d70 lccl_d50 lccl_d30 tiles_d70 tiles_d50 tiles_d30,build/synthetic/$(net)_$(variant)_synthetic.onnx))
 
 synthetic: $(SYNTHETIC)  ## Write untrained networks of set densities to build/synthetic, for timing
 
-# resnet20_lccl_d70_synthetic: the network, then its gates and their density in hundredths.
+# resnet20_lccl_d70_synthetic: the network, its gates (lccl: a shared 3x3, a gate a position; tiles:
+# one for every 4x4 outputs), and their density in hundredths.
 build/synthetic/%_synthetic.onnx: $(SYNTHETIC_SCRIPTS) | setup
 	@mkdir -p $(@D)
 	@.venv/bin/python python/synthetic/make_synthetic.py --net $(firstword $(subst _, ,$*)) \
-	    $(if $(findstring _lccl_d,$*),--gate kxk-one --density 0.$(lastword $(subst _d, ,$*))) \
+	    $(if $(findstring _lccl_d,$*),--gate kxk-one) $(if $(findstring _tiles_d,$*),--gate tile) \
+	    $(if $(findstring _dense_,$*_),,--density 0.$(lastword $(subst _d, ,$*))) \
 	    --output $@
 
 # One ctest over both trees, so that one line at the end speaks for all tests.

@@ -37,14 +37,15 @@ class Evaluator:
         anonymous = onnx.NodeProto()
         anonymous.CopyFrom(node)
         anonymous.name = ""
-        names = [f"x{i}" for i in range(len(inputs))]
-        anonymous.input[:] = names
+        # An optional input that is left out has no name, and none here either.
+        given = {f"x{i}": inputs[i] for i, name in enumerate(node.input) if name}
+        anonymous.input[:] = [f"x{i}" if name else "" for i, name in enumerate(node.input)]
         anonymous.output[:] = ["y"]
-        types = [helper.np_dtype_to_tensor_dtype(array.dtype) for array in inputs]
+        types = {k: helper.np_dtype_to_tensor_dtype(array.dtype) for k, array in given.items()}
         key = anonymous.SerializeToString(deterministic=True).hex() + str(types)
         if key not in self._sessions:
-            self._sessions[key] = self._open(anonymous, dict(zip(names, types)))
-        return self._sessions[key].run(None, dict(zip(names, inputs)))[0]
+            self._sessions[key] = self._open(anonymous, types)
+        return self._sessions[key].run(None, given)[0]
 
     @staticmethod
     def _open(node: onnx.NodeProto, types: dict[str, int]) -> onnxruntime.InferenceSession:

@@ -18,10 +18,11 @@ import numpy as np
 from builder import Builder, Value
 from errors import SyntheticError
 
-FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups")
+FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups", "tile")
 SLOPE = 2.0
 LIMITS = (("low", 0), ("high", 1))
 CHANNELS_A_GROUP = 16
+GRID = 4
 # Open everywhere means open on pictures that calibration has not seen: this far beyond them.
 MARGIN = 4.0
 # In standard deviations of a map.
@@ -35,7 +36,8 @@ SAMPLES = 4096
 @dataclass(frozen=True)
 class GateSpec:
     """form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
-    `groups` kxk with one map for every 16 channels. density: the share of open gates, of each map.
+    `groups` kxk with one map for every 16 channels; `tile` one gate for every 4x4 outputs, from the
+    maxima of what they see. density: the share of open gates, of each map.
     """
 
     form: str = "none"
@@ -67,8 +69,12 @@ def gated(
 ) -> tuple[Value, Gate]:
     """`y` = conv(x), of kernel `size`, times its gate."""
     maps = spec.maps_for(y.channels)
-    kernel = 1 if spec.form in ("1x1", "1x1-one") else size
+    kernel = 1 if spec.form in ("1x1", "1x1-one", "tile") else size
     branch = f"{name}.gate.branch"
+    if spec.form == "tile":
+        side, stride = stride * GRID, 1
+        window = {"kernel_shape": [side, side], "strides": [side, side], "ceil_mode": 1}
+        x = builder.node("MaxPool", f"{name}.gate", x, **window)
     weights, thresholds = _draw(builder, x, branch, (maps, kernel, stride), spec.density)
     z = builder.conv(x, branch, weights, stride)
     by_map = _by_map(z.data)
@@ -76,7 +82,22 @@ def gated(
     normed = builder.batch_norm(z, f"{name}.gate.norm", np.full(maps, SLOPE), bias)
     limits = [builder.weight(f"{name}.gate.{k}", np.array(v, np.float32)) for k, v in LIMITS]
     gate = builder.node("Clip", f"{name}.gate", normed, *limits)
+    if spec.form == "tile":
+        gate = _upsampled(builder, gate, f"{name}.gate", y.data.shape[2:])
     return _multiply(builder, y, gate, name), Gate(f"{name}.conv", branch, gate.name)
+
+
+def _upsampled(builder: Builder, gate: Value, name: str, extents: tuple[int, ...]) -> Value:
+    """Every gate GRID x GRID times, cut to the extents of the map that it gates."""
+    scales = builder.weight(f"{name}.scales", np.array([1, 1, GRID, GRID], np.float32))
+    nearest = {"mode": "nearest", "nearest_mode": "floor"}
+    nearest["coordinate_transformation_mode"] = "asymmetric"
+    wide = builder.node("Resize", name, gate, Value("", np.empty(0, np.float32)), scales, **nearest)
+    if wide.data.shape[2:] == extents:
+        return wide
+    bounds = {"starts": [0, 0], "ends": extents, "axes": [2, 3]}
+    values = [builder.weight(f"{name}.{k}", np.array(v, np.int64)) for k, v in bounds.items()]
+    return builder.node("Slice", name, wide, *values)
 
 
 def _draw(
