@@ -4,6 +4,8 @@
 #include <limits>
 #include <sstream>
 
+#include "kernels/winograd_reference.h"
+
 namespace sluice::kernel_test {
 
 using reference::Tensor;
@@ -27,6 +29,32 @@ std::vector<float> pack_weights(const ConvProblem& p, int pitch, int block, int 
         }
     }
     return out;
+}
+
+// [K, C, 3, 3] -> (k % block, c, point, k / block), transformed.
+std::vector<float> pack_transformed(const ConvProblem& p, int pitch, int block, int output_pitch) {
+    constexpr int points = tile_points * tile_points;
+    std::vector<float> out(std::size_t(output_pitch * points * pitch));
+    for (int k = 0; k < p.shape.outputs; ++k) {
+        for (int c = 0; c < p.shape.channels; ++c) {
+            const auto values =
+                transformed(p.conv.weights->floats().data() + (k * p.shape.channels + c) * 9);
+            for (int point = 0; point < points; ++point) {
+                const int at = (k / block * points + point) * pitch + c;
+                out[std::size_t(at * block + k % block)] = float(values[std::size_t(point)]);
+            }
+        }
+    }
+    return out;
+}
+
+bool is_winograd(const Kernel& kernel) {
+    return kernel.family == Family::dense_winograd || kernel.family == Family::gated_winograd ||
+           kernel.family == Family::element_winograd;
+}
+
+bool is_element_gated(const Kernel& kernel) {
+    return kernel.family == Family::element_conv || kernel.family == Family::element_winograd;
 }
 
 // (k, row): bias, scale, shift.
@@ -119,8 +147,12 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       output_pitch_(round_up(problem.shape.outputs, kernel.block())),
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
+      matrices_(is_winograd(kernel)
+                    ? std::array{pitch, tile_points * tile_points}
+                    : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
-      weights_(pack_weights(problem, pitch, kernel.block(), output_pitch_)),
+      weights_((is_winograd(kernel) ? pack_transformed : pack_weights)(
+          problem, pitch, kernel.block(), output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, output_pitch_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
                                      : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}
@@ -137,10 +169,10 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
         return;  // as the session does: a kernel is given one position at least
     }
     const ConvProblem& p = problem_;
-    const auto [rows, columns] = p.shape.kernel;
-    const int block = kernel_.block(), row = columns * pitch_, matrix = rows * row * block;
+    const auto [row, rows] = matrices_;
+    const int block = kernel_.block(), matrix = rows * row * block;
     // A map of a position gate lies in its own lane; an element gate has a value a channel.
-    const bool element = kernel_.family == Family::element_conv;
+    const bool element = is_element_gated(kernel_);
     const int gate_pitch = element ? output_pitch_ : round_up(int(gate.shape[1]), kernel_.lanes);
     const Guarded maps(to_nhwc(gate, gate_pitch, {}));
     const int residual_x = p.has_residual ? output_pitch_ : 0;
@@ -158,8 +190,13 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     out.buffer.host += std::size_t(first) * sizeof(float);
     out.dims[0].extent = count;
     const Clamp &act = p.conv.act, &post = p.conv.post;
-    REQUIRE(call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
-                 p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out) == 0);
+    const int failed =
+        is_winograd(kernel_)
+            ? call(kernel_, in, positions, weights, epilogue, g, residual, act.low, act.high,
+                   post.low, post.high, out)
+            : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
+                   p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out);
+    REQUIRE(failed == 0);
 }
 
 }  // namespace sluice::kernel_test

@@ -45,7 +45,8 @@ std::vector<std::uint32_t> list_positions(const ConvProblem& p, const reference:
 /// [1, C, H, W] -> NHWC with `pitch` floats a pixel and a halo (top, left, bottom, right) of zeros.
 std::vector<float> to_nhwc(const reference::Tensor& t, int pitch, const std::array<int, 4>& halo);
 
-/// A problem in the layouts of one kernel. Inputs end at guarded pages.
+/// A problem in the layouts of one kernel of gated_conv.cpp or winograd_conv.cpp. Inputs end at
+/// guarded pages.
 class PackedConv {
 public:
     /// `pitch` floats a pixel of the input, whose lanes beyond the channels are zero.
@@ -53,8 +54,8 @@ public:
 
     /// (k, x, y), all lanes, nothing written yet.
     Strided output() const;
-    /// Computes output channels first .. first + count at the positions of a list; `map` is that of
-    /// a position gate.
+    /// Computes output channels first .. first + count at the positions of a list, or its tiles;
+    /// `map` is that of a position gate.
     void run(const reference::Tensor& gate, int map, const std::vector<std::uint32_t>& list,
              int first, int count, Strided& output) const;
 
@@ -64,6 +65,7 @@ private:
     const ConvProblem& problem_;
     const Kernel& kernel_;
     int pitch_, output_pitch_, padded_width_, padded_height_;
+    std::array<int, 2> matrices_;  ///< extents of the weights between k % block and k / block
     Guarded input_, weights_, epilogue_, residual_;
 };
 

@@ -1,0 +1,241 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <initializer_list>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "kernels/conv_problem.h"
+#include "kernels/winograd_reference.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+using reference::Tensor;
+
+namespace {
+
+using Tiles = std::vector<std::uint32_t>;  ///< y << 16 | x of each tile's first output
+using Sizes = std::vector<std::pair<int, int>>;
+
+/// How far rounding may take an output, for values, taps and scales as make_problem draws them: six
+/// standard deviations. An output sums 36 terms A B G, where the direct sum has 9. Along an extent,
+/// sum(A^2 |B|^2 |G|^2) is largest for a tile's last output: 2.8 + 2.8 + 23.3 + 23.3 + 42 = 94.3,
+/// of which both extents together give the square, and the direct sum 3. The root of that is how
+/// much larger the terms are. Each running sum of n products rounds n times, at a size that grows
+/// as sqrt(n): sqrt(n^2 / 6) half units. The six transforms each round sums of the full size.
+float rounding(int channels) {
+    constexpr double deviations = 6, largest_scale = 2, half_unit = 0x1p-24;
+    constexpr double product = 1.0 / 3;  // of two numbers in -1 .. 1, root of the mean square
+    constexpr double amplification = 94.3, transforms = 6;
+    const double roundings = channels / std::sqrt(6.0) + std::sqrt(transforms * channels);
+    return float(deviations * largest_scale * half_unit * product * amplification * roundings);
+}
+
+/// Tiles of a map where any gate of `map` is open, row after row; all of them where it is negative.
+Tiles open_tiles(const ConvProblem& p, const Tensor& gate, int map) {
+    const auto starts = [](int extent) {
+        std::vector<int> at;
+        for (int i = 0; i < extent; i += tile_side) {
+            at.push_back(std::min(i, extent - tile_side));
+        }
+        return at;
+    };
+    Tiles list;
+    for (int y : starts(p.height)) {
+        for (int x : starts(p.width)) {
+            bool is_open = map < 0;
+            for (int i = 0; i < tile_side * tile_side && !is_open; ++i) {
+                const int row = map * p.height + y + i / tile_side;
+                is_open = gate.data[std::size_t(row * p.width + x + i % tile_side)] != 0;
+            }
+            if (is_open) {
+                list.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
+            }
+        }
+    }
+    return list;
+}
+
+/// Tiles anywhere on the map.
+Tiles random_tiles(const ConvProblem& p, int count, std::mt19937& rng) {
+    Tiles list;
+    for (int i = 0; i < count; ++i) {
+        const auto draw = [&](int extent) { return rng() % std::uint32_t(extent - tile_side + 1); };
+        const std::uint32_t y = draw(p.height);
+        list.push_back(y << 16 | draw(p.width));
+    }
+    return list;
+}
+
+/// One list each `channels_a_list` outputs: these tiles are what the reference says, and all else
+/// is untouched.
+void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate,
+                  const std::vector<Tiles>& lists, int channels_a_list) {
+    const Tensor want =
+        reference::gated(p.conv, p.products, gate, p.has_residual ? &p.residual : nullptr);
+    const int size = p.height * p.width;
+    std::vector<bool> listed(lists.size() * std::size_t(size), false);
+    for (std::size_t list = 0; list < lists.size(); ++list) {
+        for (const std::uint32_t tile : lists[list]) {
+            for (int i = 0; i < tile_side * tile_side; ++i) {
+                const int y = int(tile >> 16) + i / tile_side,
+                          x = int(tile & 0xffff) + i % tile_side;
+                listed[list * std::size_t(size) + std::size_t(y * p.width + x)] = true;
+            }
+        }
+    }
+    const auto expected = [&](const Index& at) {
+        const int pixel = at[2] * p.width + at[1];
+        if (!listed[std::size_t(at[0] / channels_a_list * size + pixel)]) {
+            return untouched;
+        }
+        return at[0] < p.shape.outputs
+                   ? want.data[std::size_t(at[0] * size + pixel)]
+                   : std::min(std::max(0.0f, p.conv.post.low), p.conv.post.high);
+    };
+    CHECK(got.wrong(expected, within(rounding(p.shape.channels))) == 0);
+}
+
+/// Lists about the lengths of a chunk and its tail, whose tiles overlap anyhow.
+void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel& kernel,
+                   const Tensor& gate, bool is_gated, std::mt19937& rng) {
+    const int chunk = kernel.pixels;
+    for (int count : {0, 1, 2, 3, chunk - 1, chunk, chunk + 1, 2 * chunk + 3}) {
+        INFO(count << " tiles");
+        const Tiles list = random_tiles(p, count, rng);
+        Strided output = packed.output();
+        packed.run(gate, 0, list, 0, packed.output_pitch(), output);
+        check_output(p, output, is_gated ? &gate : nullptr, {list}, packed.output_pitch());
+    }
+}
+
+void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, kernel.pitch);
+    const Tensor none = make_gate(p, 1, 0, rng);
+    const Tiles all = open_tiles(p, none, -1);
+    Strided output = packed.output();
+    packed.run(none, 0, all, 0, packed.output_pitch(), output);
+    check_output(p, output, nullptr, {all}, packed.output_pitch());
+    check_lengths(p, packed, kernel, none, false, rng);
+}
+
+void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, kernel.pitch);
+    for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+        INFO("density " << density);
+        const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
+        const Tiles all = open_tiles(p, gate, -1);
+        Strided output = packed.output();
+        packed.run(gate, 0, all, 0, packed.output_pitch(), output);
+        check_output(p, output, &gate, {all}, packed.output_pitch());
+    }
+    check_lengths(p, packed, kernel, make_gate(p, p.shape.outputs, 0.5, rng), true, rng);
+}
+
+/// One list and one call a map, over the map's own output channels.
+void check_maps(const ConvProblem& p, const PackedConv& packed, int maps, std::mt19937& rng) {
+    const int each = packed.output_pitch() / maps;
+    for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
+        INFO("density " << density << ", maps " << maps);
+        const Tensor gate = make_gate(p, maps, density, rng);
+        std::vector<Tiles> lists;
+        Strided output = packed.output();
+        for (int map = 0; map < maps; ++map) {
+            lists.push_back(open_tiles(p, gate, map));
+            packed.run(gate, map, lists.back(), map * each, each, output);
+        }
+        check_output(p, output, &gate, lists, each);
+    }
+}
+
+void check_position_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, kernel.pitch);
+    check_maps(p, packed, 1, rng);
+    check_lengths(p, packed, kernel, make_gate(p, 1, 0.5, rng), true, rng);
+}
+
+using Check = std::function<void(const ConvProblem&, const Kernel&, std::mt19937&)>;
+
+/// The kernels of this pitch on maps of each size, over one block of outputs, and over two of which
+/// the second is padded.
+void check_sizes(Family family, int channels, const Sizes& sizes, const Check& check) {
+    std::mt19937 rng(20261124 + channels);
+    int served = 0;
+    for_each_kernel(family, [&](const Kernel& kernel) {
+        if (kernel.pitch != channels) {
+            return;
+        }
+        ++served;
+        for (const auto& [height, width] : sizes) {
+            for (int outputs : {kernel.block(), 2 * kernel.block() - 3}) {
+                const ConvCase c{channels, outputs, height, width, {3, 3}, {1, 1}, {1, 1, 1, 1}};
+                INFO(kernel.name << ": " << to_string(c));
+                check(make_problem(c, rng), kernel, rng);
+            }
+        }
+    });
+    CHECK(served > 0);
+}
+
+Sizes sizes_of(int channels) {
+    if (channels > 64) {
+        return {{7, 7}, {4, 5}};
+    }
+    return {{4, 4}, {5, 4}, {4, 7}, {7, 9}, {14, 5}, {8, 14}, {9, 32}, {32, 8}};
+}
+
+}  // namespace
+
+// Cases a channel count, so that ctest runs them side by side.
+TEMPLATE_TEST_CASE_SIG("dense Winograd kernels equal the scalar reference, channels", "",
+                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+    check_sizes(Family::dense_winograd, channels, sizes_of(channels), check_dense);
+}
+
+TEMPLATE_TEST_CASE_SIG("element-gated Winograd kernels equal the scalar reference, channels", "",
+                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+    check_sizes(Family::element_winograd, channels, sizes_of(channels), check_element_gates);
+}
+
+TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, channels", "",
+                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+    check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_position_gates);
+}
+
+TEST_CASE("Winograd kernels take group gates, a list a channel block or several") {
+    std::mt19937 rng(7);
+    for_each_kernel(Family::gated_winograd, [&](const Kernel& kernel) {
+        if (kernel.pitch > 64) {
+            return;
+        }
+        for (const auto& [maps, blocks] : {std::pair{2, 1}, {3, 1}, {2, 2}}) {
+            const ConvCase c{kernel.pitch, maps * blocks * kernel.block(), 9, 14, {3, 3}, {1, 1},
+                             {1, 1, 1, 1}};
+            INFO(kernel.name << ": " << to_string(c));
+            const ConvProblem p = make_problem(c, rng);
+            check_maps(p, PackedConv(p, kernel, kernel.pitch), maps, rng);
+        }
+    });
+}
+
+TEST_CASE("Winograd kernels take fewer channels than their pitch, and any pads") {
+    std::mt19937 rng(11);
+    const std::pair<Family, Check> families[] = {{Family::dense_winograd, check_dense},
+                                                 {Family::gated_winograd, check_position_gates},
+                                                 {Family::element_winograd, check_element_gates}};
+    for (const auto& [family, check] : families) {
+        for_each_kernel(family, [&, &check = check](const Kernel& kernel) {
+            if (kernel.pitch > 32) {
+                return;
+            }
+            for (const std::array<int, 4>& pads : {std::array{0, 0, 0, 0}, {2, 0, 1, 3}}) {
+                const ConvCase c{kernel.pitch - 3, kernel.block(), 7, 9, {3, 3}, {1, 1}, pads};
+                INFO(kernel.name << ": " << to_string(c));
+                check(make_problem(c, rng), kernel, rng);
+            }
+        });
+    }
+}
