@@ -3,35 +3,12 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/cpu.h"
-#include "passes/builder.h"
-#include "passes/passes.h"
-#include "plan/plan.h"
+#include "plan/plan_of.h"
 
 using namespace sluice;
+using namespace sluice::plan_test;
 
 namespace {
-
-std::vector<const Target*> possible_targets() {
-    std::vector<const Target*> possible;
-    for (const Target& target : targets()) {
-        if (cpu_has(target.requires_)) {
-            possible.push_back(&target);
-        } else {
-            WARN("skipped, not on this CPU: " << target.id);
-        }
-    }
-    REQUIRE(!possible.empty());
-    return possible;
-}
-
-Result<std::shared_ptr<const Plan>> plan_of(const GraphBuilder& b, const Target& target) {
-    Graph graph = b.graph;
-    const Status status = optimise(graph);
-    INFO(status.message());
-    REQUIRE(status.ok());
-    return make_plan(graph, target);
-}
 
 std::string explained(const GraphBuilder& b, const Target& target) {
     const auto plan = plan_of(b, target);
@@ -133,12 +110,14 @@ TEST_CASE("a plan says why a gate was not fused") {
 TEST_CASE("a plan says when a gate an element is multiplied densely") {
     const GraphBuilder b = gated_by(16, 1, relu_gate);
     for (const Target* target : possible_targets()) {
-        const auto plan = plan_of(b, *target);
+        const auto plan = plan_of(b, *target, {.winograd = false});
         REQUIRE(plan.ok());
         const std::string text = explain(*plan.value());
         CHECK(lines_with(text, {"elements_"}) == 1);
         CHECK(lines_with(text, {"dot_conv_", "where at most", "of the gates are open"}) == 1);
         CHECK(lines_with(text, {"element_conv_", "multiplied densely where more are"}) == 1);
+        CHECK(lines_with(explained(b, *target),
+                         {"element_", "multiplied densely where more are"}) == 1);
         REQUIRE(plan.value()->gates.size() == 1);
         CHECK(plan.value()->gates[0].skips);
         CHECK(plan.value()->gates[0].groups == 16);

@@ -1,0 +1,366 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+
+#include "kernels/winograd_reference.h"
+#include "plan/plan_of.h"
+#include "plan/winograd_weights.h"
+
+using namespace sluice;
+using namespace sluice::plan_test;
+
+namespace {
+
+using Steps = std::vector<const Step*>;
+
+/// A value of whole tiles, or as given, with lanes beside its channels as the kernels of all
+/// targets need.
+ValueId picture(GraphBuilder& b, std::int64_t channels, std::int64_t height = 12,
+                std::int64_t width = 8) {
+    return b.relu(b.conv(b.input({1, 4, height, width}), channels, 1));
+}
+
+std::shared_ptr<const Plan> checked_plan(const GraphBuilder& b, const Target& target,
+                                         const PlanOptions& options = {}) {
+    const auto plan = plan_of(b, target, options);
+    INFO(plan.status().message());
+    REQUIRE(plan.ok());
+    return plan.value();
+}
+
+Steps steps_of(const Plan& plan, Family family) {
+    Steps steps;
+    for (const Step& step : plan.steps) {
+        if (step.kernel->family == family) {
+            steps.push_back(&step);
+        }
+    }
+    return steps;
+}
+
+/// Steps that are there for Winograd's sake alone.
+std::size_t winograd_steps(const Plan& plan) {
+    std::size_t count = 0;
+    for (Family family : {Family::dense_winograd, Family::gated_winograd, Family::element_winograd,
+                          Family::tiles}) {
+        count += steps_of(plan, family).size();
+    }
+    return count;
+}
+
+bool is_same(const Buffer& a, const Buffer& b) {
+    return a.memory == b.memory && a.index == b.index && a.offset == b.offset;
+}
+
+const Buffer& buffer(const Step& step, std::size_t argument) {
+    return std::get<Buffer>(step.arguments[argument]);
+}
+
+/// The open outputs of a tile beyond which this target's kernel pays; none: there is no kernel.
+double open_to_pay(const Target& target, Family family, int channels, int outputs) {
+    const Kernel* kernel = find_conv(family, target, 3, channels, outputs);
+    return kernel ? 16 * kernel->break_even : std::numeric_limits<double>::infinity();
+}
+
+/// A layer of these channels times a gate of `maps`, each for as many outputs.
+GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64_t maps,
+                         std::int64_t height = 12, std::int64_t width = 8) {
+    GraphBuilder b(7);
+    const ValueId x = picture(b, channels, height, width);
+    const ValueId gate = b.relu(b.conv(x, maps, 1)), y = b.conv(x, outputs, 3);
+    if (maps == 1 || maps == outputs) {
+        b.output(b.mul(y, gate));
+        return b;
+    }
+    const Shape split = {1, maps, outputs / maps, height, width};
+    const ValueId wide =
+        b.node(Op::unsqueeze, {gate, b.integers({2})}, {1, maps, 1, height, width});
+    const ValueId parts = b.node(Op::reshape, {y, b.integers(split)}, split);
+    const Shape whole = {1, outputs, height, width};
+    b.output(b.node(Op::reshape, {b.mul(parts, wide), b.integers(whole)}, whole));
+    return b;
+}
+
+/// The lists, the counts and the choice of one gate map: tiles or positions, never both.
+void check_choice(const Step& tiles, const Step& winograd, const Step& direct, const Step& fill) {
+    const Buffer &counts = buffer(tiles, 6), &open = buffer(tiles, 1);
+    CHECK(std::get<float>(tiles.arguments[4]) == float(16 * winograd.kernel->break_even));
+    // The second of the two counts says whether the tiles pay.
+    REQUIRE(winograd.condition);
+    REQUIRE(direct.condition);
+    Buffer pays = counts;
+    pays.offset += 1;
+    CHECK(is_same(winograd.condition->count, pays));
+    CHECK(is_same(direct.condition->count, pays));
+    CHECK(winograd.condition->limit == 0);
+    CHECK(direct.condition->limit == 0);
+    CHECK(winograd.condition->above);
+    CHECK(!direct.condition->above);
+
+    CHECK(is_same(buffer(winograd, 1), buffer(tiles, 5)));
+    CHECK(is_same(winograd.list.count, counts));
+    CHECK(is_same(direct.list.count, open));
+    REQUIRE(winograd.list.outputs);
+    CHECK(is_same(*winograd.list.outputs, open));
+    CHECK(winograd.macs_per_entry == direct.macs_per_entry);
+    CHECK(winograd.macs_per_entry > 0);
+
+    // Tiles write closed positions among their own, so that the fill comes first, in every run.
+    CHECK(!fill.condition);
+    CHECK(!tiles.condition);
+    CHECK(&fill < &winograd);
+    CHECK(&tiles < &winograd);
+}
+
+}  // namespace
+
+TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs") {
+    std::mt19937 rng(20261124);
+    std::uniform_real_distribution<float> draw(-1, 1);
+    constexpr std::size_t margin = 64;
+    constexpr float untouched = 12345;
+    const std::int64_t forms[][5] = {
+        // outputs there, channels, pitch, outputs, block
+        {16, 16, 16, 16, 16}, {13, 5, 8, 16, 8}, {40, 17, 32, 48, 16}, {64, 16, 16, 64, 64},
+        {50, 3, 16, 64, 32},  {1, 1, 4, 4, 4},   {6, 7, 8, 24, 12},    {3, 2, 16, 24, 24}};
+    for (const auto& [there, channels, pitch, outputs, block] : forms) {
+        INFO(there << " of " << outputs << " outputs, " << channels << " of " << pitch
+                   << " channels, block " << block);
+        std::vector<float> weights(std::size_t(there * channels * 9));
+        std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
+        const std::size_t size = std::size_t(outputs * pitch * 36);
+        std::vector<float> packed(size + margin, untouched);
+        transform_weights(weights.data(), there, channels, pitch, outputs, block, packed.data());
+        int wrong = 0;
+        for (std::int64_t k = 0; k < outputs; ++k) {
+            for (std::int64_t c = 0; c < pitch; ++c) {
+                const bool is_there = k < there && c < channels;
+                const auto want =
+                    is_there ? kernel_test::transformed(&weights[std::size_t(k * channels + c) * 9])
+                             : std::array<double, 36>{};
+                for (std::int64_t point = 0; point < 36; ++point) {
+                    const std::int64_t line = (k / block * 36 + point) * pitch + c;
+                    const float got = packed[std::size_t(line * block + k % block)];
+                    // Sums of at most nine values of at most 1, rounded a few times.
+                    const double bound = is_there ? 4e-7 : 0;
+                    wrong += !(std::abs(double(got) - want[std::size_t(point)]) <= bound);
+                }
+            }
+        }
+        CHECK(wrong == 0);
+        CHECK(std::all_of(packed.begin() + std::ptrdiff_t(size), packed.end(),
+                          [](float value) { return value == untouched; }));
+    }
+}
+
+TEST_CASE("a dense layer is computed by Winograd where its tiles pay") {
+    std::set<bool> seen;
+    for (const Target* target : possible_targets()) {
+        for (int channels : {16, 32, 64, 128}) {
+            for (const auto& [height, width] : {std::pair{4, 4}, {8, 12}, {9, 7}, {5, 5}, {5, 9}}) {
+                INFO(target->id << ", " << channels << " channels, " << width << "x" << height);
+                GraphBuilder b(3);
+                b.output(b.conv(picture(b, channels, height, width), channels, 3));
+                const auto plan = checked_plan(b, *target);
+                const int tiles = (height + 3) / 4 * ((width + 3) / 4);
+                const bool pays =
+                    height * width >
+                    tiles * open_to_pay(*target, Family::dense_winograd, channels, channels);
+                CHECK(winograd_steps(*plan) == (pays ? 1 : 0));
+                const Steps steps = steps_of(*plan, Family::dense_winograd);
+                REQUIRE(steps.size() == (pays ? 1 : 0));
+                if (pays) {
+                    CHECK(steps[0]->kernel->pitch == channels);
+                    CHECK(steps[0]->list.static_count == tiles);
+                    CHECK(steps[0]->macs == 9LL * channels * channels * height * width);
+                    CHECK(!steps[0]->condition);
+                }
+                seen.insert(pays);
+            }
+        }
+    }
+    CHECK(seen.count(true) == 1);
+}
+
+TEST_CASE("layers that are not 3x3 of stride 1, or lie on less than a tile, stay direct") {
+    const auto conv = [](std::int64_t channels, const Shape& kernel, const Shape& stride,
+                         const Shape& size) {
+        GraphBuilder b(3);
+        const ValueId x = picture(b, channels, size[0], size[1]);
+        const Shape pads = {kernel[0] / 2, kernel[1] / 2, kernel[0] / 2, kernel[1] / 2};
+        Shape y = {1, 16};
+        for (std::size_t i = 0; i < 2; ++i) {
+            y.push_back((size[i] - 1) / stride[i] + 1);
+        }
+        b.output(b.node(Op::conv, {x, b.constant({16, channels, kernel[0], kernel[1]})}, y,
+                        {{"pads", pads}, {"strides", stride}}));
+        return b;
+    };
+    const Shape one = {1, 1}, three = {3, 3}, eight = {8, 8};
+    for (const Target* target : possible_targets()) {
+        INFO(target->id);
+        // The layer that all others differ from in one thing.
+        REQUIRE(winograd_steps(*checked_plan(conv(16, three, one, eight), *target)) == 1);
+        for (const GraphBuilder& b :
+             {conv(16, three, {2, 2}, {16, 16}), conv(16, three, {1, 2}, {8, 16}),
+              conv(16, one, one, eight), conv(16, {5, 5}, one, eight), conv(16, {3, 1}, one, eight),
+              conv(16, {1, 3}, one, eight), conv(16, three, one, {3, 8}),
+              conv(16, three, one, {8, 3}), conv(48, three, one, eight)}) {
+            const auto plan = checked_plan(b, *target);
+            INFO(explain(*plan));
+            CHECK(winograd_steps(*plan) == 0);
+            CHECK(steps_of(*plan, Family::dense_conv).size() == 2);
+        }
+        CHECK(winograd_steps(*checked_plan(conv(16, three, one, {4, 4}), *target)) == 1);
+    }
+}
+
+TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by it") {
+    for (const Target* target : possible_targets()) {
+        GraphBuilder b(3);
+        b.output(b.conv(picture(b, 15, 8, 8), 14, 3));
+        INFO(target->id);
+        CHECK(steps_of(*checked_plan(b, *target), Family::dense_winograd).size() == 1);
+    }
+}
+
+TEST_CASE("a plan without Winograd has none of its steps") {
+    for (const Target* target : possible_targets()) {
+        for (const std::int64_t maps : {1, 2, 64}) {
+            const GraphBuilder b = gated_layer(32, 64, maps);
+            INFO(target->id << ", " << maps << " maps");
+            const auto with = checked_plan(b, *target), without = checked_plan(b, *target, {false});
+            CHECK(winograd_steps(*with) > 0);
+            CHECK(winograd_steps(*without) == 0);
+            CHECK(with->macs == without->macs);
+            CHECK(with->branch_macs == without->branch_macs);
+            for (const Step& step : without->steps) {
+                const bool chooses = step.kernel->family == Family::gated_conv;
+                CHECK((!chooses || !step.condition));
+            }
+        }
+    }
+}
+
+TEST_CASE("a position gate's run computes tiles where they pay, else positions") {
+    for (const Target* target : possible_targets()) {
+        const auto plan = checked_plan(gated_layer(16, 32, 1), *target);
+        INFO(explain(*plan));
+        const Steps tiles = steps_of(*plan, Family::tiles);
+        const Steps winograd = steps_of(*plan, Family::gated_winograd);
+        const Steps direct = steps_of(*plan, Family::gated_conv),
+                    fill = steps_of(*plan, Family::fill);
+        REQUIRE(tiles.size() == 1);
+        REQUIRE(winograd.size() == 1);
+        REQUIRE(direct.size() == 1);
+        REQUIRE(fill.size() == 1);
+        check_choice(*tiles[0], *winograd[0], *direct[0], *fill[0]);
+        CHECK(direct[0]->macs_per_entry == 32 * 16 * 9);
+        // The masks that the scan of positions wrote, and its count.
+        const Steps positions = steps_of(*plan, Family::positions);
+        REQUIRE(positions.size() == 1);
+        CHECK(is_same(buffer(*tiles[0], 0), buffer(*positions[0], 4)));
+        CHECK(is_same(buffer(*tiles[0], 1), buffer(*positions[0], 3)));
+        CHECK(std::get<std::int32_t>(tiles[0]->arguments[2]) == 8);
+        CHECK(std::get<std::int32_t>(tiles[0]->arguments[3]) == 12);
+        CHECK(buffer(*tiles[0], 5).axes[0].extent >= 3 * 2 + 1);
+        CHECK(buffer(*tiles[0], 7).axes[0].extent >= 3 * 2 + 1);
+        REQUIRE(plan->gates.size() == 1);
+        CHECK(plan->gates[0].skips);
+    }
+}
+
+TEST_CASE("a position gate on a map whose tiles never pay is computed by positions alone") {
+    for (const Target* target : possible_targets()) {
+        INFO(target->id);
+        for (const auto& [height, width] : {std::pair{3, 9}, {9, 3}}) {
+            const auto plan = checked_plan(gated_layer(16, 16, 1, height, width), *target);
+            CHECK(winograd_steps(*plan) == 0);
+            const Steps direct = steps_of(*plan, Family::gated_conv);
+            REQUIRE(direct.size() == 1);
+            CHECK(!direct[0]->condition);
+        }
+        // 25 outputs lie in 4 tiles.
+        const auto plan = checked_plan(gated_layer(16, 16, 1, 5, 5), *target);
+        const bool pays = 25 > 4 * open_to_pay(*target, Family::gated_winograd, 16, 16);
+        CHECK(steps_of(*plan, Family::gated_winograd).size() == (pays ? 1 : 0));
+    }
+}
+
+TEST_CASE("each map of a group gate has its own tiles and its own choice") {
+    for (const Target* target : possible_targets()) {
+        const auto plan = checked_plan(gated_layer(16, 64, 2), *target);
+        INFO(explain(*plan));
+        const Steps tiles = steps_of(*plan, Family::tiles);
+        const Steps winograd = steps_of(*plan, Family::gated_winograd);
+        const Steps direct = steps_of(*plan, Family::gated_conv),
+                    fill = steps_of(*plan, Family::fill);
+        REQUIRE(tiles.size() == 2);
+        REQUIRE(winograd.size() == 2);
+        REQUIRE(direct.size() == 2);
+        REQUIRE(fill.size() == 2);
+        for (std::size_t i = 0; i < 2; ++i) {
+            check_choice(*tiles[i], *winograd[i], *direct[i], *fill[i]);
+            CHECK(direct[i]->macs_per_entry == 32 * 16 * 9);
+            // Their own maps, weights, rows and outputs.
+            const std::int64_t blocks = 32 / winograd[i]->kernel->block();
+            CHECK(buffer(*winograd[i], 2).axes[3].extent == blocks);
+            CHECK(buffer(*winograd[i], 10).axes[0].extent == 32);
+        }
+        CHECK(!is_same(*winograd[0]->list.outputs, *winograd[1]->list.outputs));
+        for (std::size_t argument : {4, 10}) {
+            const std::int64_t step = argument == 4 ? 1 : 32;
+            CHECK(buffer(*winograd[1], argument).offset - buffer(*winograd[0], argument).offset ==
+                  step);
+        }
+        CHECK(buffer(*winograd[1], 2).offset - buffer(*winograd[0], 2).offset == 32 * 16 * 36);
+        CHECK(buffer(*winograd[1], 3).offset - buffer(*winograd[0], 3).offset == 32);
+    }
+}
+
+TEST_CASE("layers that obey one gate share its tiles where they break even alike") {
+    for (const Target* target : possible_targets()) {
+        GraphBuilder b(5);
+        const ValueId x = picture(b, 16), gate = b.relu(b.conv(x, 1, 1));
+        for (int i = 0; i < 2; ++i) {
+            b.output(b.mul(b.conv(x, 16, 3), gate));
+        }
+        const auto plan = checked_plan(b, *target);
+        INFO(explain(*plan));
+        CHECK(steps_of(*plan, Family::positions).size() == 1);
+        CHECK(steps_of(*plan, Family::tiles).size() == 1);
+        const Steps winograd = steps_of(*plan, Family::gated_winograd);
+        REQUIRE(winograd.size() == 2);
+        CHECK(is_same(buffer(*winograd[0], 1), buffer(*winograd[1], 1)));
+    }
+}
+
+TEST_CASE(
+    "an element gate is multiplied by Winograd where too many gates are open for dot products") {
+    for (const Target* target : possible_targets()) {
+        const auto plan = checked_plan(gated_layer(16, 16, 16), *target);
+        INFO(explain(*plan));
+        const Steps dots = steps_of(*plan, Family::dot_conv);
+        const Steps winograd = steps_of(*plan, Family::element_winograd);
+        REQUIRE(dots.size() == 1);
+        REQUIRE(winograd.size() == 1);
+        CHECK(steps_of(*plan, Family::element_conv).empty());
+        CHECK(steps_of(*plan, Family::tiles).empty());
+        REQUIRE(dots[0]->condition);
+        REQUIRE(winograd[0]->condition);
+        CHECK(is_same(dots[0]->condition->count, winograd[0]->condition->count));
+        // Dot products cost what they do, and the dense product a break-even's share of the direct
+        // one.
+        const double share = dots[0]->kernel->break_even * winograd[0]->kernel->break_even;
+        CHECK(dots[0]->condition->limit == std::int64_t(16 * 12 * 8 * share));
+        CHECK(winograd[0]->condition->limit == dots[0]->condition->limit);
+        CHECK(!dots[0]->condition->above);
+        CHECK(winograd[0]->condition->above);
+        CHECK(winograd[0]->list.static_count == 3 * 2);
+        CHECK(winograd[0]->macs == 9LL * 16 * 16 * 12 * 8);
+    }
+}
