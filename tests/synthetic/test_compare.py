@@ -49,10 +49,14 @@ class Networks(unittest.TestCase):
             self.assertLess(result["macs_executed"], result["macs"])
 
     def test_element_gates_and_none(self):
+        # Each layer has one dense product, by Winograd where its kernel, stride and map allow.
         families, _ = self.check("1x1", 0.5, "post")
-        self.assertEqual(families["element_conv"], 18)
+        self.assertEqual(families["element_conv"] + families["element_winograd"], 18)
         families, _ = self.check("none", 1, "pre")
-        self.assertEqual(families["dense_conv"], 19)
+        self.assertEqual(families["dense_conv"] + families["dense_winograd"], 19)
+        # The first layer has 3 channels, and two have stride 2.
+        self.assertGreater(families["dense_winograd"], 0)
+        self.assertGreaterEqual(families["dense_conv"], 3)
 
 
 if __name__ == "__main__":
