@@ -7,6 +7,9 @@
 #include <random>
 #include <utility>
 
+#include "plan/builder.h"  // the sizes of Winograd's tiles
+#include "plan/winograd_weights.h"
+
 namespace sluice::benchmark {
 namespace {
 
@@ -83,19 +86,64 @@ std::vector<int> draw_positions(int positions, int active, unsigned seed) {
     return drawn;
 }
 
-ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, std::span<const int> open)
+int count_tiles(const ConvShape& shape) {
+    const bool fits = shape.height >= winograd_side && shape.width >= winograd_side;
+    return fits ? static_cast<int>(sluice::count_tiles(shape.height) *
+                                   sluice::count_tiles(shape.width))
+                : 0;
+}
+
+Open draw_tiles(const ConvShape& shape, int active, unsigned seed) {
+    constexpr int side = static_cast<int>(winograd_side);
+    const int across = static_cast<int>(sluice::count_tiles(shape.width));
+    std::vector<bool> is_open(product(shape.height, shape.width));
+    Open open;
+    for (const int tile : draw_positions(count_tiles(shape), active, seed)) {
+        const int y = std::min(tile / across * side, shape.height - side);
+        const int x = std::min(tile % across * side, shape.width - side);
+        open.tiles.push_back(y * shape.width + x);
+        for (int i = 0; i < side * side; ++i) {
+            const int position = (y + i / side) * shape.width + x + i % side;
+            is_open[static_cast<std::size_t>(position)] = true;
+        }
+    }
+    for (int position = 0; position < shape.positions(); ++position) {
+        if (is_open[static_cast<std::size_t>(position)]) {
+            open.positions.push_back(position);
+        }
+    }
+    return open;
+}
+
+Open all_open(const ConvShape& shape) {
+    Open open = draw_tiles(shape, count_tiles(shape), 0);
+    open.positions.resize(static_cast<std::size_t>(shape.positions()));
+    std::iota(open.positions.begin(), open.positions.end(), 0);
+    return open;
+}
+
+bool is_winograd(Family family) {
+    return family == Family::dense_winograd || family == Family::gated_winograd;
+}
+
+ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
     : kernel_(kernel),
       shape_(from.shape()),
       output_pitch_(static_cast<int>(round_up(shape_.outputs, kernel.block()))),
-      open_(open.begin(), open.end()) {
+      open_(open.positions) {
     buffers_.reserve(most_buffers);
     const int pitch =
         kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
-    add_positions(open);
-    add_weights(from, pitch);
+    if (is_winograd(kernel.family)) {
+        add_list(open.tiles);
+        add_transformed_weights(from, pitch);
+    } else {
+        add_list(open.positions);
+        add_weights(from, pitch);
+        integers_ = {shape_.stride, shape_.stride, pitch};
+    }
     add_rest(from);
-    integers_ = {shape_.stride, shape_.stride, pitch};
     const float most = std::numeric_limits<float>::max();
     floats_ = {0.0f, most, -most, most};
     for (Buffer& buffer : buffers_) {
@@ -136,10 +184,10 @@ void ConvCall::add_input(const ConvCase& from, int pitch) {
     }
 }
 
-void ConvCall::add_positions(std::span<const int> open) {
-    const int length = static_cast<int>(open.size());
-    auto* to = add<std::uint32_t>(open.size(), {{0, length, 1}});
-    for (const int position : open) {
+void ConvCall::add_list(std::span<const int> positions) {
+    const int length = static_cast<int>(positions.size());
+    auto* to = add<std::uint32_t>(positions.size(), {{0, length, 1}});
+    for (const int position : positions) {
         *to++ = static_cast<std::uint32_t>(position / shape_.width) << 16 |
                 static_cast<std::uint32_t>(position % shape_.width);
     }
@@ -165,6 +213,25 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
             }
         }
     }
+}
+
+void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
+    const int block = kernel_.block(), matrix = pitch * block, blocks = output_pitch_ / block;
+    const int points = static_cast<int>(winograd_points), taps = shape_.kernel * shape_.kernel;
+    float* to = add<float>(
+        product(pitch, points, output_pitch_),
+        {{0, block, 1}, {0, pitch, block}, {0, points, matrix}, {0, blocks, points * matrix}});
+    std::vector<float> kchw(product(shape_.taps(), shape_.outputs));
+    const float* value = from.weights().data();
+    for (int tap = 0; tap < taps; ++tap) {
+        for (int c = 0; c < shape_.inputs; ++c) {
+            for (int k = 0; k < shape_.outputs; ++k) {
+                kchw[product(k * shape_.inputs + c, taps) + static_cast<std::size_t>(tap)] =
+                    *value++;
+            }
+        }
+    }
+    transform_weights(kchw.data(), shape_.outputs, shape_.inputs, pitch, output_pitch_, block, to);
 }
 
 /// Epilogue, gate, residual and output.

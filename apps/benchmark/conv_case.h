@@ -46,14 +46,33 @@ private:
     std::vector<float> input_, weights_, bias_, gate_;
 };
 
+/// What a call computes of a map, by y * width + x.
+struct Open {
+    std::vector<int> positions;  ///< ascending
+    /// First position of each tile of 4x4 that Winograd computes together, which cover `positions`;
+    /// empty where the positions come one by one.
+    std::vector<int> tiles;
+};
+
 /// `active` of `positions` numbers, drawn without repetition, ascending.
 std::vector<int> draw_positions(int positions, int active, unsigned seed);
 
-/// A kernel of family dense_conv or gated_conv with packed arguments, ready to run.
+/// Tiles of 4x4 outputs that cover the map, the last ones moved back to end with it; 0 where the
+/// map is smaller than a tile.
+int count_tiles(const ConvShape& shape);
+/// `active` of these tiles, with all of their positions.
+Open draw_tiles(const ConvShape& shape, int active, unsigned seed);
+/// All positions, and all tiles.
+Open all_open(const ConvShape& shape);
+
+/// Whether the kernel's list holds tiles.
+bool is_winograd(Family family);
+
+/// A kernel of a dense or gated family, direct or Winograd's, with packed arguments, ready to run.
 class ConvCall {
 public:
-    /// `open`: the positions to compute, not empty.
-    ConvCall(const ConvCase& from, const Kernel& kernel, std::span<const int> open);
+    /// `open`: not empty; a Winograd kernel computes its tiles, another its positions.
+    ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open);
     ConvCall(const ConvCall&) = delete;
     ConvCall& operator=(const ConvCall&) = delete;
 
@@ -72,8 +91,9 @@ private:
     template <typename T>
     T* add(std::size_t count, std::vector<halide_dimension_t> axes);
     void add_input(const ConvCase& from, int pitch);
-    void add_positions(std::span<const int> open);
+    void add_list(std::span<const int> positions);
     void add_weights(const ConvCase& from, int pitch);
+    void add_transformed_weights(const ConvCase& from, int pitch);
     void add_rest(const ConvCase& from);
 
     const Kernel& kernel_;

@@ -65,6 +65,7 @@ LayerResult read_layer(const json& item) {
             item.at("density"),
             item.at("gated_ms"),
             item.at("branch_ms"),
+            item.at("dense_kernel"),
             item.at("dense_ms"),
             item.at("theoretical")};
 }

@@ -86,12 +86,21 @@ std::string shape_of(const KernelResult& row) {
            std::to_string(row.channels);
 }
 
-Points times_of(const Report& report, const std::string& shape, const std::string& family,
-                bool generic) {
+/// A line of a density plot.
+struct Curve {
+    std::string family;
+    bool generic = false;
+    const char* colour;
+    std::string name;
+    Points points = {};  ///< share of the positions, us
+};
+
+/// Rows of masks drawn position by position, but for Winograd's, which opens tiles.
+Points times_of(const Report& report, const std::string& shape, const Curve& curve) {
     Points points;
     for (const KernelResult& row : report.kernels) {
-        if (row.times && shape_of(row) == shape && row.family == family &&
-            (row.shape_class == "any") == generic) {
+        if (row.times && shape_of(row) == shape && row.family == curve.family &&
+            (row.shape_class == "any") == curve.generic && (row.tiles > 0) == row.is_winograd()) {
             const double share = static_cast<double>(row.active) / (row.height * row.width);
             points.emplace_back(share, row.times->median_ms * 1000);
         }
@@ -101,12 +110,19 @@ Points times_of(const Report& report, const std::string& shape, const std::strin
 }
 
 std::string density_plot(const Report& report, const std::string& shape) {
-    const Points special = times_of(report, shape, "gated_conv", false);
-    const Points generic = times_of(report, shape, "gated_conv", true);
-    Points dense = times_of(report, shape, "dense_conv", special.empty());
+    std::vector<Curve> curves = {
+        {"gated_conv", false, colours[0], "gated, for this shape"},
+        {"gated_conv", true, colours[1], "gated, generic"},
+        {"gated_winograd", false, colours[3], "gated, Winograd on open tiles"},
+        {"dense_conv", false, colours[2], "dense, for this shape"},
+        {"dense_winograd", false, colours[5], "dense, Winograd"}};
+    if (times_of(report, shape, curves[0]).empty()) {
+        curves[3] = {"dense_conv", true, colours[2], "dense, generic"};
+    }
     double most = 0;
-    for (const Points* points : {&special, &generic, static_cast<const Points*>(&dense)}) {
-        for (const auto& [share, us] : *points) {
+    for (Curve& curve : curves) {
+        curve.points = times_of(report, shape, curve);
+        for (const auto& [share, us] : curve.points) {
             most = std::max(most, us);
         }
     }
@@ -116,23 +132,21 @@ std::string density_plot(const Report& report, const std::string& shape) {
     const std::vector<double> ticks = linear_ticks(most);
     Plot plot(shape + ", 3x3", {"density", 0, 1.04, false, {0, 0.2, 0.4, 0.6, 0.8, 1}},
               {"median, us", 0, ticks.back(), false, ticks}, 340, 270);
-    const Points& best = special.empty() ? generic : special;
+    const Points& best = curves[curves[0].points.empty() ? 1 : 0].points;
     if (!best.empty()) {
         const auto& [share, us] = best.back();
         plot.add_line({{0, 0}, {1, us / share}}, proportional_colour, true,
                       "theoretical: proportional to the density");
     }
-    if (!special.empty()) {
-        plot.add_line(special, colours[0], false, "");
-        plot.add_dots(special, colours[0], false, "gated, for this shape");
-    }
-    if (!generic.empty()) {
-        plot.add_line(generic, colours[1], false, "");
-        plot.add_dots(generic, colours[1], true, "gated, generic");
-    }
-    if (!dense.empty()) {
-        plot.add_dots(dense, colours[2], true,
-                      special.empty() ? "dense, generic" : "dense, for this shape");
+    for (const Curve& curve : curves) {
+        if (curve.points.empty()) {
+            continue;
+        }
+        const bool is_dense = curve.family.starts_with("dense");
+        if (!is_dense) {
+            plot.add_line(curve.points, curve.colour, false, "");
+        }
+        plot.add_dots(curve.points, curve.colour, is_dense || curve.generic, curve.name);
     }
     return "<div>" + plot.to_svg() + "</div>\n";
 }
@@ -143,7 +157,7 @@ std::string roofline(const Report& report) {
     double least = 1, slowest = report.machine.fma_peak_gflops / 10;
     double most = 100;
     for (const KernelResult& row : report.kernels) {
-        if (row.times && row.family == "gated_conv") {
+        if (row.times && row.family == "gated_conv" && row.tiles == 0) {
             auto& points = row.shape_class == "any" ? generic : special;
             points[shape_of(row)].emplace_back(row.intensity(), row.gflops());
             least = std::min(least, row.intensity());
@@ -155,7 +169,7 @@ std::string roofline(const Report& report) {
     const std::vector<double> x_ticks = log_ticks(least, most);
     const std::vector<double> y_ticks = log_ticks(slowest, machine.fma_peak_gflops);
     Plot plot(
-        "Roofline of one core, gated kernels at each density",
+        "Roofline of one core, direct gated kernels at each density",
         {"float32 operations a byte, everything moved once", x_ticks.front(), x_ticks.back(), true,
          x_ticks},
         {"GFLOPS of active work", y_ticks.front(), machine.fma_peak_gflops * 1.6, true, y_ticks},
@@ -211,11 +225,13 @@ std::string to_html(const Report& report) {
     }
     if (!report.kernels.empty()) {
         page += section("Time against density", kernel_method(), density_plots(report));
-        page += section("Roofline",
-                        "A kernel can reach the lower of the peak and what its bytes a second "
-                        "allow. Fewer active positions share the same weights, so that dots move "
-                        "left as the density falls.",
-                        roofline(report));
+        page +=
+            section("Roofline",
+                    "A kernel can reach the lower of the peak and what its bytes a second "
+                    "allow. Fewer active positions share the same weights, so that dots move "
+                    "left as the density falls. Winograd's kernels are left out: they multiply "
+                    "less than the MACs that are counted, so that the peak does not bound them.",
+                    roofline(report));
         page += section("Kernels", "The figures behind the plots.",
                         scrolled(kernel_table(report.kernels, report.machine)));
     }

@@ -71,6 +71,7 @@ Json to_object(const KernelResult& row, const Machine& machine) {
             {"channels", row.channels},
             {"density", row.density},
             {"active", row.active},
+            {"tiles", row.tiles},
             {"median_ms", or_null(row.times, &Times::median_ms)},
             {"p10_ms", or_null(row.times, &Times::p10_ms)},
             {"p90_ms", or_null(row.times, &Times::p90_ms)},
@@ -78,6 +79,8 @@ Json to_object(const KernelResult& row, const Machine& machine) {
             {"share_of_peak",
              row.times ? Json(rounded(row.gflops() / machine.fma_peak_gflops)) : Json(nullptr)},
             {"departure", row.departure ? Json(rounded(*row.departure)) : Json(nullptr)},
+            {"speed_up", row.speed_up ? Json(rounded(*row.speed_up)) : Json(nullptr)},
+            {"break_even", row.break_even ? Json(rounded(*row.break_even)) : Json(nullptr)},
             {"problem", row.problem.empty() ? Json(nullptr) : Json(row.problem)}};
 }
 
@@ -88,6 +91,7 @@ Json to_object(const LayerResult& row) {
             {"density", rounded(row.density)},
             {"gated_ms", rounded(row.gated_ms)},
             {"branch_ms", rounded(row.branch_ms)},
+            {"dense_kernel", row.dense_kernel},
             {"dense_ms", rounded(row.dense_ms)},
             {"theoretical", rounded(row.theoretical)},
             {"realised", rounded(row.realised())}};

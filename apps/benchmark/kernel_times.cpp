@@ -25,7 +25,6 @@ double cpu_milliseconds() {
 constexpr unsigned seed = 1;
 constexpr double sample_ms = 0.2;  ///< long against the clock's own time, short against a round
 constexpr int most_repeats = 1000;
-constexpr double tolerance = 1e-4;  ///< of float sums of 4608 products, in any order
 constexpr std::size_t least_rounds = 5;
 
 double milliseconds_since(Clock::time_point start) {
@@ -49,8 +48,8 @@ struct Timed {
     }
 };
 
-const char* family_name(Family family) {
-    return family == Family::dense_conv ? "dense_conv" : "gated_conv";
+bool is_gated(Family family) {
+    return family == Family::gated_conv || family == Family::gated_winograd;
 }
 
 KernelResult describe(Family family, const Target& target, const LayerShape& shape) {
@@ -75,17 +74,24 @@ const Kernel* find(Family family, const Target& target, const LayerShape& shape,
     return nullptr;
 }
 
-Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel,
+/// A share of the map's positions, or of its tiles.
+Open draw(const ConvShape& shape, double density, bool in_tiles) {
+    const int all = in_tiles ? count_tiles(shape) : shape.positions();
+    const int active = std::max(1, static_cast<int>(std::lround(density * all)));
+    return in_tiles ? draw_tiles(shape, active, seed) : Open{draw_positions(all, active, seed), {}};
+}
+
+Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, bool in_tiles,
               const std::vector<float>& expected) {
     row.kernel = kernel.name;
     row.shape_class = kernel.shape_class;
-    const int positions = row.height * row.width;
-    row.active = std::max<std::int64_t>(1, std::llround(row.density * positions));
-    const std::vector<int> open = draw_positions(positions, static_cast<int>(row.active), seed);
+    const Open open = draw(from.shape(), row.density, in_tiles);
+    row.active = static_cast<std::int64_t>(open.positions.size());
+    row.tiles = static_cast<std::int64_t>(open.tiles.size());
     Timed timed{row, std::make_unique<ConvCall>(from, kernel, open), 1, {}};
     const int code = timed.call->run();
     const double difference = timed.call->difference(expected);
-    if (code != 0 || !(difference <= tolerance)) {
+    if (code != 0 || !(difference <= (row.is_winograd() ? winograd_tolerance : direct_tolerance))) {
         timed.result.problem = "wrong answer: differs from the scalar one by " +
                                std::to_string(difference) + " of the largest";
         timed.call.reset();
@@ -98,39 +104,89 @@ Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel,
     return timed;
 }
 
+/// The rows of one kernel, one a density, after those that are there.
+void add_rows(const KernelQuestion& question, const KernelResult& row, const ConvCase& from,
+              const Kernel& kernel, bool in_tiles, std::vector<Timed>& all) {
+    const bool gated = is_gated(kernel.family);
+    const std::vector<float> expected = from.compute(gated);
+    for (const double density : gated ? question.densities : std::vector<double>{1.0}) {
+        KernelResult of_density = row;
+        of_density.density = density;
+        all.push_back(prepare(of_density, from, kernel, in_tiles, expected));
+    }
+}
+
 std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& target,
                                const LayerShape& shape) {
     const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, seed);
+    const auto& families = question.families;
+    const bool in_tiles =
+        std::find(families.begin(), families.end(), Family::gated_winograd) != families.end() &&
+        count_tiles(from.shape()) > 0 &&
+        find(Family::gated_winograd, target, shape, true) != nullptr;
     std::vector<Timed> all;
-    for (const Family family : question.families) {
-        const bool gated = family == Family::gated_conv;
-        const std::vector<float> expected = from.compute(gated);
+    for (const Family family : families) {
         for (const bool specialised : {true, false}) {
+            const bool winograd = is_winograd(family);
+            if (winograd && !specialised) {
+                continue;
+            }
             const Kernel* kernel = find(family, target, shape, specialised);
             KernelResult row = describe(family, target, shape);
-            if (kernel == nullptr) {
-                row.problem = specialised ? "generic only" : "no generic kernel";
+            if (kernel == nullptr || (winograd && count_tiles(from.shape()) == 0)) {
+                row.problem = kernel != nullptr ? "smaller than a tile"
+                              : winograd        ? "direct only"
+                              : specialised     ? "generic only"
+                                                : "no generic kernel";
                 all.push_back({row, nullptr, 1, {}});
                 continue;
             }
-            for (const double density : gated ? question.densities : std::vector<double>{1.0}) {
-                row.density = density;
-                all.push_back(prepare(row, from, *kernel, expected));
+            add_rows(question, row, from, *kernel, winograd, all);
+            if (family == Family::gated_conv && specialised && in_tiles) {
+                add_rows(question, row, from, *kernel, true, all);
             }
         }
     }
     return all;
 }
 
+/// What a kernel's time should be proportional to.
+double entries_of(const KernelResult& row) {
+    return static_cast<double>(row.is_winograd() ? row.tiles : row.active);
+}
+
 void set_departures(std::vector<KernelResult>& rows) {
     for (KernelResult& row : rows) {
         const auto whole = std::find_if(rows.begin(), rows.end(), [&](const KernelResult& other) {
-            return other.kernel == row.kernel && other.density == 1.0 && other.times;
+            return other.kernel == row.kernel && other.density == 1.0 && other.times &&
+                   (other.tiles > 0) == (row.tiles > 0);
         });
         if (row.times && row.density < 1.0 && whole != rows.end()) {
-            const double share =
-                static_cast<double>(row.active) / static_cast<double>(whole->active);
+            const double share = entries_of(row) / entries_of(*whole);
             row.departure = row.times->median_ms / whole->times->median_ms / share - 1;
+        }
+    }
+}
+
+/// Compares each Winograd row with the direct kernel's on the same positions.
+void set_speed_ups(std::vector<KernelResult>& rows) {
+    for (KernelResult& row : rows) {
+        if (!row.is_winograd() || !row.times) {
+            continue;
+        }
+        const Family direct = row.family == family_name(Family::dense_winograd)
+                                  ? Family::dense_conv
+                                  : Family::gated_conv;
+        const auto other = std::find_if(rows.begin(), rows.end(), [&](const KernelResult& from) {
+            const bool same_positions = direct == Family::dense_conv || from.tiles == row.tiles;
+            return from.family == family_name(direct) && from.times && same_positions &&
+                   from.shape_class == row.shape_class;
+        });
+        if (other != rows.end()) {
+            constexpr double outputs = 16;  // of a tile
+            row.speed_up = other->times->median_ms / row.times->median_ms;
+            row.break_even = row.times->median_ms / entries_of(row) /
+                             (outputs * other->times->median_ms / entries_of(*other));
         }
     }
 }
@@ -155,10 +211,20 @@ std::vector<KernelResult> time_shape(std::vector<Timed>& all, double seconds) {
         rows.push_back(timed.result);
     }
     set_departures(rows);
+    set_speed_ups(rows);
     return rows;
 }
 
 }  // namespace
+
+const char* family_name(Family family) {
+    for (const TimedFamily& timed : timed_families) {
+        if (timed.family == family) {
+            return timed.name;
+        }
+    }
+    return "";
+}
 
 std::string to_text(const LayerShape& shape) {
     return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" +

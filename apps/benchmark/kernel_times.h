@@ -23,17 +23,40 @@ std::string to_text(const LayerShape& shape);
 /// The 3x3 layers of ResNets at 224x224 and at 32x32.
 std::vector<LayerShape> standard_shapes();
 
+struct TimedFamily {
+    Family family;
+    const char* name;
+};
+
+/// The kernel families that can be asked for.
+inline constexpr TimedFamily timed_families[] = {{Family::dense_conv, "dense_conv"},
+                                                 {Family::dense_winograd, "dense_winograd"},
+                                                 {Family::gated_conv, "gated_conv"},
+                                                 {Family::gated_winograd, "gated_winograd"}};
+
+/// The name of one of these; empty for another.
+const char* family_name(Family family);
+
 struct KernelQuestion {
-    std::vector<Family> families = {Family::dense_conv, Family::gated_conv};
+    std::vector<Family> families = {Family::dense_conv, Family::dense_winograd, Family::gated_conv,
+                                    Family::gated_winograd};
     std::vector<LayerShape> shapes = standard_shapes();
     std::vector<double> densities = {1.0, 0.7, 0.5, 0.3, 0.1};
     double seconds = 2;  ///< for each shape
 };
 
+/// Of the largest value, how far an answer may be from the scalar one: float sums of 4608 products,
+/// in any order; and Winograd's, whose transforms multiply the rounding about tenfold.
+inline constexpr double direct_tolerance = 1e-4;
+inline constexpr double winograd_tolerance = 1e-3;
+
 /// Times the shape-specialised and the shape-generic kernels side by side on random masks, in
 /// rounds that visit each; `done` gets the rows of each shape as they are there. A row whose answer
 /// is not the scalar one has no times. Where there is no specialised kernel, a row says so. Fails
 /// where `done` does.
+///
+/// gated_winograd's masks open whole tiles, of which a density is the share; gated_conv's
+/// specialised kernel has rows on those very positions, beside those on positions drawn one by one.
 Result<std::vector<KernelResult>> time_kernels(
     const KernelQuestion& question, const Target& target,
     const std::function<Status(const std::vector<KernelResult>&)>& done);

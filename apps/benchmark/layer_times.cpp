@@ -4,8 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
-#include <numeric>
 
+#include "benchmark/dense_kernel.h"
+#include "benchmark/kernel_times.h"
 #include "sluice/session.h"
 
 namespace sluice::benchmark {
@@ -36,12 +37,14 @@ private:
     std::vector<std::vector<double>> of_picture_;
 };
 
-/// A gated layer's steps, and our dense kernel on its shape.
+/// A gated layer's steps, and the kernel that computes it without the gate.
 struct Layer {
     std::size_t gate = 0;
+    std::string step_shape;  ///< as the plan describes it
     ConvShape shape;
     std::vector<std::size_t> steps;
     std::vector<std::size_t> branch;  ///< of steps
+    const Kernel* dense_kernel = nullptr;
     std::unique_ptr<ConvCase> values;
     std::unique_ptr<ConvCall> dense;
     std::vector<double> dense_ms;
@@ -49,25 +52,26 @@ struct Layer {
 
 bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_"); }
 
+/// Of two of a layer, direct and Winograd's, one runs in each run.
+bool is_gated_product(const StepInfo& step) {
+    return step.kernel.starts_with("gated_conv") || step.kernel.starts_with("gated_winograd");
+}
+
 Status add_dense_kernel(const Target& target, Layer& layer) {
     layer.values = std::make_unique<ConvCase>(layer.shape, 1);
-    const auto pitch = [&](int channels) {
-        return static_cast<int>(round_up(channels, target.lanes));
-    };
-    const Kernel* kernel = find_conv(Family::dense_conv, target, layer.shape.kernel,
-                                     pitch(layer.shape.inputs), pitch(layer.shape.outputs));
-    if (kernel == nullptr) {
-        return Status::error("there is no dense kernel for " + std::string(target.id));
+    const Result<const Kernel*> kernel = plan_dense_kernel(layer.shape, target);
+    if (!kernel.ok()) {
+        return kernel.status();
     }
-    std::vector<int> all(static_cast<std::size_t>(layer.shape.positions()));
-    std::iota(all.begin(), all.end(), 0);
-    layer.dense = std::make_unique<ConvCall>(*layer.values, *kernel, all);
+    layer.dense_kernel = kernel.value();
+    layer.dense =
+        std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel, all_open(layer.shape));
     return {};
 }
 
 // The nearest branch before the layer's first step; a shortcut's steps may lie between.
 void add_branch(const std::vector<StepInfo>& steps, std::size_t first, Layer& layer) {
-    for (std::size_t i = first; i > 0 && !steps[i - 1].kernel.starts_with("gated_conv"); --i) {
+    for (std::size_t i = first; i > 0 && !is_gated_product(steps[i - 1]); --i) {
         if (is_branch(steps[i - 1])) {
             layer.branch = {i - 1};
             return;
@@ -84,7 +88,6 @@ Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<Ste
     for (std::size_t gate = 0; gate < model.gates().size(); ++gate) {
         Layer layer;
         layer.gate = gate;
-        std::string shape;
         for (std::size_t i = 0; i < steps.size(); ++i) {
             if (steps[i].node != model.gates()[gate].layer) {
                 continue;
@@ -93,15 +96,15 @@ Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<Ste
                 add_branch(steps, i, layer);
             }
             layer.steps.push_back(i);
-            if (steps[i].kernel.starts_with("gated_conv")) {
-                shape = steps[i].shape;
+            if (is_gated_product(steps[i])) {
+                layer.step_shape = steps[i].shape;
             }
         }
-        if (!model.gates()[gate].skips || shape.empty()) {
+        if (!model.gates()[gate].skips || layer.step_shape.empty()) {
             continue;
         }
         layer.steps.insert(layer.steps.end(), layer.branch.begin(), layer.branch.end());
-        const Result<ConvShape> parsed = parse_conv_shape(shape);
+        const Result<ConvShape> parsed = parse_conv_shape(layer.step_shape);
         if (!parsed.ok()) {
             return parsed.status();
         }
@@ -139,18 +142,17 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     const GateInfo& gate = model.gates()[layer.gate];
     LayerResult result;
     result.layer = gate.layer;
+    result.shape = layer.step_shape;
     result.density = totals.gate_density[layer.gate] / totals.runs;
     double executed = 0;
     for (const std::size_t step : layer.steps) {
         result.gated_ms += steps[step].ms;
         executed += steps[step].macs;
-        if (steps[step].kernel.starts_with("gated_conv")) {
-            result.shape = steps[step].shape;
-        }
     }
     for (const std::size_t step : layer.branch) {
         result.branch_ms += steps[step].ms;
     }
+    result.dense_kernel = family_name(layer.dense_kernel->family);
     result.dense_ms = summarise(layer.dense_ms).median_ms;
     result.theoretical = static_cast<double>(gate.macs) / executed;
     return result;

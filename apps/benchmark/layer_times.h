@@ -15,9 +15,10 @@ struct LayerTimes {
     std::vector<LayerResult> layers;
 };
 
-/// Times every step of a network on one thread, picture by picture, and in turn with it our dense
-/// kernel on the shape of each layer whose gate skips positions. `pictures` holds whole inputs of
-/// `shape`, one after the other. A figure is the mean over the pictures of each one's median.
+/// Times every step of a network on one thread, picture by picture, and in turn with it the kernel
+/// that a plan computes each layer by, whose gate skips positions, were there no gate. `pictures`
+/// holds whole inputs of `shape`, one after the other. A figure is the mean over the pictures of
+/// each one's median.
 Result<LayerTimes> time_layers(const Model& model, std::span<const float> pictures,
                                std::span<const std::int64_t> shape, double seconds);
 

@@ -1,5 +1,7 @@
 #include "benchmark/markdown.h"
 
+#include "benchmark/kernel_times.h"
+#include "benchmark/plot.h"
 #include "benchmark/report_tables.h"
 #include "benchmark/table.h"
 
@@ -21,17 +23,34 @@ std::string network_method() {
 
 std::string kernel_method() {
     return "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in, one "
-           "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only. The "
-           "column against "
+           "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only, those "
+           "of "
+           "the direct sum for Winograd's kernels too: F(4x4, 3x3) multiplies a quarter of them, "
+           "so "
+           "that it can pass 100% of the FMA peak. Its masks open whole tiles of 4x4 positions, of "
+           "which the density is the share, and gated_conv on tiles computes the very same "
+           "positions. Where 4 does not divide the map, tiles overlap. The column against "
            "proportional says how much longer a kernel takes than its time at density 1 times the "
-           "share of active positions. Answers are first compared with scalar loops.";
+           "share of active positions, or tiles. The column against direct is the direct kernel's "
+           "time over Winograd's on the same positions. The break-even, a tile's time over that of "
+           "16 positions, is the share of a tile's positions that must be open for Winograd to "
+           "take "
+           "less time. Answers are first compared with scalar loops: they may differ by " +
+           short_number(direct_tolerance) +
+           " of the largest value, Winograd's, whose transforms "
+           "multiply the rounding about tenfold, by " +
+           short_number(winograd_tolerance) + ".";
 }
 
 std::string layer_method() {
     return "One thread, picture by picture. Theoretical is dense MACs over executed MACs, the "
-           "branch's counted. Realised is the time of our dense kernel on the same shape over that "
-           "of all steps of the gated layer: branch, position list, convolution, and constants at "
-           "skipped positions. Both are measured in turns.";
+           "branch's counted. Realised is the time of the kernel that our plan computes the layer "
+           "by where it has no gate, Winograd's where that takes less, over that of all steps of "
+           "the gated layer that ran: branch, position list, tiles, convolution, and constants at "
+           "skipped positions. Both are measured in turns. Winograd multiplies less than the MACs "
+           "that are counted, gated or dense, so that the realised part can fall below the "
+           "theoretical one where it serves the dense layer alone, and pass it where it serves the "
+           "gated one.";
 }
 
 std::string to_markdown(const Report& report) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include <CLI/CLI.hpp>
 
 #include "classify/command_line.h"
+
 namespace sluice::benchmark {
 namespace {
 
@@ -62,16 +64,23 @@ void add_networks(CLI::App& app, Options& options, Texts& texts) {
 }
 
 void add_kernels(CLI::App& app, Texts& texts) {
-    app.add_option("--family", texts.families, "dense_conv or gated_conv; default both")
-        ->option_text("F")
+    std::vector<std::string> families;
+    std::string names;
+    for (const TimedFamily& timed : timed_families) {
+        families.emplace_back(timed.name);
+        names += (names.empty() ? "" : ", ") + families.back();
+    }
+    app.add_option("--family", texts.families, "Of " + names + "; default all")
+        ->option_text("LIST")
         ->delimiter(',')
-        ->check(CLI::IsMember({"dense_conv", "gated_conv"}));
+        ->check(CLI::IsMember(families));
     app.add_option("--shapes", texts.shapes,
                    "Layers of 3x3 convolutions, as 56x56x64 (height, width, channels)")
         ->option_text("LIST")
         ->delimiter(',');
     app.add_option("--densities", texts.densities,
-                   "Shares of the positions to compute; default 1.0,0.7,0.5,0.3,0.1")
+                   "Shares of the positions to compute, of Winograd's tiles for its kernels; "
+                   "default 1.0,0.7,0.5,0.3,0.1")
         ->option_text("LIST")
         ->delimiter(',');
 }
@@ -106,8 +115,9 @@ Status read_kernels(const Texts& texts, KernelQuestion& question) {
         question.families.clear();
     }
     for (const std::string& family : texts.families) {
-        question.families.push_back(family == "dense_conv" ? Family::dense_conv
-                                                           : Family::gated_conv);
+        const auto* timed = std::find_if(std::begin(timed_families), std::end(timed_families),
+                                         [&](const TimedFamily& of) { return family == of.name; });
+        question.families.push_back(timed->family);
     }
     if (!texts.shapes.empty()) {
         question.shapes.clear();

@@ -15,7 +15,13 @@ std::string name_of(const NetworkResult& row) {
 }
 
 std::string kind_of(const KernelResult& row) {
-    return row.family + (row.shape_class == "any" ? ", generic" : "");
+    const bool on_tiles = row.tiles > 0 && !row.is_winograd();
+    return row.family + (row.shape_class == "any" ? ", generic" : "") +
+           (on_tiles ? ", on tiles" : "");
+}
+
+std::string remark_on(const KernelResult& row) {
+    return row.times && row.is_winograd() ? "GFLOPS of the direct sum's MACs" : row.problem;
 }
 
 }  // namespace
@@ -54,7 +60,7 @@ Table network_table(std::span<const NetworkResult> rows, const Machine& machine)
 
 Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
     Table table{{"layer", "kernel", "target", "density", "us", "p10", "p90", "GFLOPS", "of peak",
-                 "against proportional", "remark"},
+                 "against proportional", "against direct", "break-even", "remark"},
                 3,
                 true,
                 {}};
@@ -68,29 +74,31 @@ Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
                  {fixed(row.density, 2), fixed(row.times->median_ms * 1000, 1),
                   fixed(row.times->p10_ms * 1000, 1), fixed(row.times->p90_ms * 1000, 1),
                   fixed(row.gflops(), 1), percent(row.gflops() / machine.fma_peak_gflops),
-                  row.departure ? sign + percent(*row.departure) : "-"}) {
+                  row.departure ? sign + percent(*row.departure) : "-",
+                  row.speed_up ? fixed(*row.speed_up, 2) + "x" : "-",
+                  row.break_even ? fixed(*row.break_even, 2) : "-"}) {
                 cells.push_back(cell);
             }
         } else {
             cells.resize(table.head.size() - 1, "-");
         }
-        cells.push_back(row.problem);
+        cells.push_back(remark_on(row));
         table.rows.push_back(cells);
     }
     return table;
 }
 
 Table layer_table(std::span<const LayerResult> rows) {
-    Table table{{"file", "layer", "shape", "density", "dense us", "gated us", "of these branch",
-                 "theoretical", "realised", "kept"},
-                3,
+    Table table{{"file", "layer", "shape", "dense kernel", "density", "dense us", "gated us",
+                 "of these branch", "theoretical", "realised", "kept"},
+                4,
                 false,
                 {}};
     for (const LayerResult& row : rows) {
-        table.rows.push_back({row.network, row.layer, row.shape, fixed(row.density, 3),
-                              fixed(row.dense_ms * 1000, 1), fixed(row.gated_ms * 1000, 1),
-                              fixed(row.branch_ms * 1000, 1), fixed(row.theoretical, 2) + "x",
-                              fixed(row.realised(), 2) + "x",
+        table.rows.push_back({row.network, row.layer, row.shape, row.dense_kernel,
+                              fixed(row.density, 3), fixed(row.dense_ms * 1000, 1),
+                              fixed(row.gated_ms * 1000, 1), fixed(row.branch_ms * 1000, 1),
+                              fixed(row.theoretical, 2) + "x", fixed(row.realised(), 2) + "x",
                               percent(row.realised() / row.theoretical)});
     }
     return table;

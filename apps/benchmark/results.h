@@ -45,27 +45,35 @@ struct KernelResult {
     int channels = 0;
     double density = 1;       ///< asked for
     std::int64_t active = 0;  ///< positions computed, of height * width
+    /// That the positions fill, and Winograd computes; 0 where they are drawn one by one.
+    std::int64_t tiles = 0;
     std::optional<Times> times;
     std::optional<double> departure;  ///< from proportional time: 0.05 where it takes 5% longer
+    /// Winograd: the direct kernel's time on the same positions over this one's, and the share of a
+    /// tile's positions that must be open for a tile to take less time than they do one by one.
+    std::optional<double> speed_up, break_even;
     std::string problem;
 
+    bool is_winograd() const { return family.ends_with("_winograd"); }
+    /// Of the direct sum at the active positions, whatever a kernel multiplies.
     double macs() const { return 9.0 * channels * channels * static_cast<double>(active); }
     double gflops() const;
     /// float32 operations a byte, where input, weights and outputs are moved once.
     double intensity() const;
 };
 
-/// One gated layer inside a network: all steps of its convolution, and of its branch where that is
-/// a kernel of its own.
+/// One gated layer inside a network: all steps of its convolution that ran, direct or Winograd's,
+/// and of its branch where that is a kernel of its own.
 struct LayerResult {
     std::string network;  ///< the file's name
     std::string layer;
     std::string shape;
     double density = 1;
     double gated_ms = 0;
-    double branch_ms = 0;    ///< of gated_ms
-    double dense_ms = 0;     ///< of our dense kernel on the same shape, in turn with the network
-    double theoretical = 1;  ///< dense MACs / executed MACs, branch included
+    double branch_ms = 0;      ///< of gated_ms
+    std::string dense_kernel;  ///< what a plan computes the layer by where it has no gate
+    double dense_ms = 0;       ///< of that kernel, in turn with the network
+    double theoretical = 1;    ///< dense MACs / executed MACs, branch included
 
     double realised() const { return dense_ms / gated_ms; }
 };

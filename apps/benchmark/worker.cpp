@@ -130,6 +130,7 @@ json layers(State& state, const json& request) {
                                     {"density", layer.density},
                                     {"gated_ms", layer.gated_ms},
                                     {"branch_ms", layer.branch_ms},
+                                    {"dense_kernel", layer.dense_kernel},
                                     {"dense_ms", layer.dense_ms},
                                     {"theoretical", layer.theoretical}});
     }

@@ -1,14 +1,16 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
-#include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "benchmark/agreement.h"
 #include "benchmark/conv_case.h"
+#include "benchmark/dense_kernel.h"
 #include "benchmark/kernel_times.h"
 #include "benchmark/layer_times.h"
 #include "benchmark/network_times.h"
@@ -121,6 +123,9 @@ TEST_CASE("command lines of the benchmark") {
     CHECK(kernels.value().command == Command::kernels);
     CHECK(kernels.value().target == "avx2");
     CHECK(question.families == std::vector<Family>{Family::gated_conv});
+    CHECK(
+        parse({"kernels", "--family", "gated_winograd,dense_winograd"}).value().kernels.families ==
+        std::vector<Family>{Family::gated_winograd, Family::dense_winograd});
     CHECK(question.shapes == std::vector<LayerShape>{{56, 48, 64}, {7, 7, 512}});
     CHECK(question.densities == std::vector<double>{1.0, 0.25});
     CHECK(question.seconds == 0.5);
@@ -193,6 +198,78 @@ TEST_CASE("positions are drawn without repetition, in order") {
     CHECK(draw_positions(5, 5, 1) == std::vector<int>{0, 1, 2, 3, 4});
 }
 
+TEST_CASE("tiles are drawn whole, and those of a ragged edge overlap") {
+    // 6 rows and 9 columns: tiles from rows 0 and 2, and from columns 0, 4 and 5.
+    const ConvShape shape{6, 9, 16, 16};
+    REQUIRE(count_tiles(shape) == 6);
+    const Open all = all_open(shape);
+    CHECK(all.tiles == std::vector<int>{0, 4, 5, 18, 22, 23});
+    CHECK(all.positions.size() == 54);
+    CHECK(draw_tiles(shape, 6, 1).positions == all.positions);
+
+    for (const int count : {1, 2, 5}) {
+        const Open some = draw_tiles(shape, count, 1);
+        CHECK(some.tiles.size() == std::size_t(count));
+        std::set<int> covered;
+        for (const int first : some.tiles) {
+            CHECK(std::count(all.tiles.begin(), all.tiles.end(), first) == 1);
+            for (const int row : {0, 9, 18, 27}) {
+                for (int column = 0; column < 4; ++column) {
+                    covered.insert(first + row + column);
+                }
+            }
+        }
+        CHECK(some.positions == std::vector<int>(covered.begin(), covered.end()));
+    }
+
+    CHECK(count_tiles({3, 9, 16, 16}) == 0);
+    CHECK(all_open({3, 9, 16, 16}).tiles.empty());
+    CHECK(all_open({3, 9, 16, 16}).positions.size() == 27);
+}
+
+TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    // 12 channels are padded to the 16 of the kernels.
+    for (const int channels : {16, 12}) {
+        const ConvCase values({6, 9, channels, channels}, 1);
+        for (const Family family : {Family::dense_winograd, Family::gated_winograd}) {
+            const bool gated = family == Family::gated_winograd;
+            const Kernel* kernel = find_conv(family, *target.value(), 3, 16, 16);
+            REQUIRE(kernel != nullptr);
+            const Open open = gated ? draw_tiles(values.shape(), 2, 1) : all_open(values.shape());
+            ConvCall call(values, *kernel, open);
+            std::vector<float> expected = values.compute(gated);
+            CHECK(std::isinf(call.difference(expected)));
+            REQUIRE(call.run() == 0);
+            // Ten times what the direct sum differs by.
+            CHECK(call.difference(expected) < 1e-4);
+            CHECK(call.difference(values.compute(!gated)) > 0.01);
+            expected[std::size_t(open.positions.back() * channels + channels - 1)] += 100;
+            CHECK(call.difference(expected) > 0.1);
+        }
+    }
+}
+
+TEST_CASE("a layer without its gate is computed as a plan computes it") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    const auto family = [&](const ConvShape& shape) {
+        const Result<const Kernel*> kernel = plan_dense_kernel(shape, *target.value());
+        REQUIRE(kernel.ok());
+        return kernel.value()->family;
+    };
+    const Kernel* winograd = find_conv(Family::dense_winograd, *target.value(), 3, 16, 16);
+    REQUIRE(winograd != nullptr);
+    // All 64 positions of four tiles: only a break-even of 1 says that Winograd never pays.
+    CHECK(family({8, 8, 16, 16}) ==
+          (winograd->break_even < 1 ? Family::dense_winograd : Family::dense_conv));
+    CHECK(family({8, 8, 16, 16, 3, 2}) == Family::dense_conv);
+    CHECK(family({8, 8, 16, 16, 1, 1}) == Family::dense_conv);
+    CHECK(family({3, 8, 16, 16}) == Family::dense_conv);
+    CHECK(family({8, 8, 40, 40}) == Family::dense_conv);  // no Winograd kernel has these channels
+}
+
 TEST_CASE("a kernel's call finds a wrong answer") {
     const Result<const Target*> target = choose_target("");
     REQUIRE(target.ok());
@@ -201,11 +278,7 @@ TEST_CASE("a kernel's call finds a wrong answer") {
         const bool gated = family == Family::gated_conv;
         const Kernel* kernel = find_kernel(family, *target.value());
         REQUIRE(kernel != nullptr);
-        std::vector<int> open = {0, 3, 34};
-        if (!gated) {
-            open.resize(35);
-            std::iota(open.begin(), open.end(), 0);
-        }
+        const Open open = gated ? Open{{0, 3, 34}, {}} : all_open(values.shape());
         ConvCall call(values, *kernel, open);
         std::vector<float> expected = values.compute(gated);
         CHECK(std::isinf(call.difference(expected)));  // nothing was written yet
@@ -239,6 +312,45 @@ TEST_CASE("kernel rows: specialised beside generic, exact densities, departures"
         CHECK(row.departure.has_value() == (row.density < 1));
         CHECK(row.macs() == 9.0 * row.channels * row.channels * double(row.active));
     }
+}
+
+TEST_CASE("Winograd's rows stand beside direct ones on the same positions") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    KernelQuestion question;
+    question.shapes = {{8, 12, 16}, {3, 4, 16}, {8, 8, 24}};
+    question.densities = {1.0, 0.5};
+    question.seconds = 0.01;
+    const Result<std::vector<KernelResult>> rows = time_kernels(
+        question, *target.value(), [](const std::vector<KernelResult>&) { return Status{}; });
+    REQUIRE(rows.ok());
+    int compared = 0, on_tiles = 0;
+    for (const KernelResult& row : rows.value()) {
+        INFO(row.kernel << " " << row.height << " " << row.density << " " << row.tiles);
+        if (!row.times) {
+            const bool is_small = row.height == 3;
+            CHECK(row.problem == (!row.is_winograd() ? "generic only"
+                                  : is_small         ? "smaller than a tile"
+                                                     : "direct only"));
+            continue;
+        }
+        CHECK(row.problem.empty());
+        // Six tiles of 16 positions, which do not overlap.
+        CHECK(row.active == std::llround(row.density * row.height * row.width));
+        if (row.tiles > 0) {
+            CHECK(row.height == 8);
+            CHECK(row.active == 16 * row.tiles);
+            on_tiles += !row.is_winograd();
+        }
+        CHECK(row.speed_up.has_value() == row.is_winograd());
+        if (row.speed_up) {
+            ++compared;
+            // So many positions in a tile's time: 16 of them in 16 / speed-up.
+            CHECK(*row.break_even == Approx(1 / *row.speed_up));
+        }
+    }
+    CHECK(compared == 3);  // dense, and gated at two densities
+    CHECK(on_tiles == 2);
 }
 
 TEST_CASE("the core's peak is that of its FMA units") {

@@ -77,19 +77,24 @@ class Case(unittest.TestCase):
 
 class Kernels(Case):
     def test_rows(self):
-        report = self.report("kernels", "--shapes", "3x4x16,2x2x24", "--densities", "1.0,0.5",
+        report = self.report("kernels", "--shapes", "4x8x16,2x2x24", "--densities", "1.0,0.5",
                              "--html", self.folder / "page.html",
                              "--markdown", self.folder / "page.md")
         self.assertGreater(report["machine"]["fma_peak_gflops"], 0)
         self.assertEqual(report["results"], [])
         timed = [row for row in report["kernels"] if row["median_ms"] is not None]
         self.assertEqual({row["density"] for row in timed}, {1.0, 0.5})
-        self.assertEqual({row["active"] for row in timed if row["channels"] == 16}, {12, 6})
+        # The positions of two tiles, and of one.
+        self.assertEqual({row["active"] for row in timed if row["channels"] == 16}, {32, 16})
         for row in timed:
             macs = 9 * row["channels"] ** 2 * row["active"]
             self.assertAlmostEqual(row["gflops"] / (2e-6 * macs / row["median_ms"]), 1, 3)
             self.assertIsNone(row["problem"])
-        self.assertEqual({row["problem"] for row in report["kernels"]} - {None}, {"generic only"})
+        compared = [row for row in timed if row["speed_up"] is not None]
+        self.assertEqual([row["family"] for row in compared],
+                         ["dense_winograd", "gated_winograd", "gated_winograd"])
+        self.assertEqual({row["problem"] for row in report["kernels"]} - {None},
+                         {"generic only", "direct only"})
         self.assertIn("<svg", (self.folder / "page.html").read_text())
         self.assertIn("## Kernels", (self.folder / "page.md").read_text())
 
@@ -119,6 +124,9 @@ class Networks(Case):
         for layer in report["layers"]:
             # Each has its branch: 1/16, 1/32 or 1/64 of the dense MACs.
             self.assertGreater(layer["branch_ms"], 0)
+            self.assertIn(layer["dense_kernel"], ("dense_conv", "dense_winograd"))
+            if "by 2x2" in layer["shape"]:
+                self.assertEqual(layer["dense_kernel"], "dense_conv")
             branch = 1 / int(layer["shape"].split("-> ")[1].split("x")[0])
             self.assertAlmostEqual(1 / layer["theoretical"], layer["density"] + branch, 3)
         executed = sum(step["macs"] for step in report["steps"])
