@@ -45,7 +45,10 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / 4;
     step.list.argument = 1;
     step.list.tile = c.winograd->pixels;
-    if (count / block > 1 && step.packed_bytes / 4 >= split_weights_from) {
+    // The outputs that two tiles cover, each rounds in its own way: they belong to one thread.
+    const bool overlaps =
+        height % winograd_side != 0 || c.output.axes[1].extent % winograd_side != 0;
+    if (overlaps || (count / block > 1 && step.packed_bytes / 4 >= split_weights_from)) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {10, 0, block}}, -1};
         if (c.winograd->family == Family::element_winograd) {
             step.split.along.push_back({4, 0, block});

@@ -219,6 +219,32 @@ TEST_CASE("layers that are not 3x3 of stride 1, or lie on less than a tile, stay
     }
 }
 
+TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles write one output") {
+    for (const Target* target : possible_targets()) {
+        for (const std::int64_t maps : {1, 32}) {
+            const Family family = maps == 1 ? Family::gated_winograd : Family::element_winograd;
+            for (const auto& [height, width] : {std::pair{12, 8}, {11, 8}, {12, 7}, {11, 7}}) {
+                INFO(target->id << ", " << maps << " maps, " << width << "x" << height);
+                const auto plan = checked_plan(gated_layer(16, 32, maps, height, width), *target);
+                const Steps steps = steps_of(*plan, family);
+                REQUIRE(steps.size() == 1);
+                const bool overlaps = height % 4 != 0 || width % 4 != 0;
+                const int block = steps[0]->kernel->block();
+                CHECK(steps[0]->split.count == (overlaps ? 32 / block : 1));
+                // Weights, epilogue, residual and output, and a gate that has a value a channel.
+                std::set<int> shared;
+                for (const Split::Along& along : steps[0]->split.along) {
+                    shared.insert(along.argument);
+                    CHECK(along.elements == (along.argument == 2 ? 1 : block));
+                }
+                const std::set<int> blocks =
+                    maps == 1 ? std::set{2, 3, 5, 10} : std::set{2, 3, 4, 5, 10};
+                CHECK(shared == (overlaps ? blocks : std::set<int>{}));
+            }
+        }
+    }
+}
+
 TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by it") {
     for (const Target* target : possible_targets()) {
         GraphBuilder b(3);
