@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -108,11 +109,18 @@ std::vector<std::string> possible_targets() {
     return possible;
 }
 
-Model load(const std::filesystem::path& path, const std::string& target) {
-    Result<Model> model = Model::load(path, {target});
+Model load(const std::filesystem::path& path, const std::string& target, bool winograd) {
+    Result<Model> model = Model::load(path, {target, winograd});
     INFO(model.status().message());
     REQUIRE(model.ok());
     return std::move(model).value();
+}
+
+bool uses_winograd(const Model& model) {
+    const std::vector<StepInfo> steps = model.steps();
+    return std::any_of(steps.begin(), steps.end(), [](const StepInfo& step) {
+        return step.kernel.find("_winograd_") != std::string::npos;
+    });
 }
 
 Session open(const Model& model, const SessionOptions& options) {

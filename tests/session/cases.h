@@ -57,7 +57,9 @@ std::filesystem::path demo_model();
 std::vector<std::string> possible_targets();
 
 /// Ends the test where there is none.
-Model load(const std::filesystem::path& path, const std::string& target = {});
+Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true);
+/// Whether Winograd computes any of it.
+bool uses_winograd(const Model& model);
 Session open(const Model& model, const SessionOptions& options = {});
 
 /// The outputs for all pictures of x, `batch` of them a run.

@@ -55,6 +55,16 @@ class Net:
     def clip(self, x):
         return self.op("Clip", x, self.weight(np.float32(0)), self.weight(np.float32(1)))
 
+    def opened(self, branch, shares, x):
+        """A gate whose maps are open at these shares of their positions over all pictures of x; its
+        values are at most 2."""
+        values, _ = run(self.finish(branch), [], [x])
+        largest = np.abs(values).max()
+        bounds = [np.quantile(values[:, i], 1 - share) / largest for i, share in enumerate(shares)]
+        scaled = self.op("Mul", branch, self.weight(np.float32(1 / largest)))
+        bounds = self.weight(np.array(bounds, np.float32).reshape(1, -1, 1, 1))
+        return self.op("Relu", self.op("Sub", scaled, bounds))
+
     def gate(self, layer, gate):
         """Records that `gate` decides what is computed of the convolution whose output is `layer`."""
         self.gates.append((f"n{layer[1:]}", gate))
@@ -224,6 +234,47 @@ def chain_cases():
                               (1, 16, 9, 9), net.gates)
 
 
+def winograd_net(x, shares):
+    """Layers that Winograd computes, for pictures x [N, 16, H, W], and their gates.
+
+    Over 16 channels, a layer with a residual for each share of positions that is open, one without
+    a gate, and two of element gates; then groups, and positions over 64 channels.
+    """
+    height, width = x.shape[2:]
+    net = Net(*x.shape, batch=len(x))
+    y = net.op("Relu", net.conv("x", 16, 16))
+    for maps, share in [(1, share) for share in shares] + [(0, 1), (16, 0.03), (16, 0.8)]:
+        layer = net.conv(y, 16, 16)
+        if maps:
+            gate = net.opened(net.conv(y, 16, maps, (1, 1)), [share] * maps, x)
+            net.gate(layer, gate)
+            layer = net.op("Mul", layer, gate)
+        y = net.op("Relu", net.op("Add", net.batch_norm(layer, 16), y))
+    layer, gate = net.conv(y, 16, 128), net.opened(net.conv(y, 16, 2), (0.1, 0.9), x)
+    net.gate(layer, gate)
+    parts = net.op("Reshape", layer, net.ints(0, 2, 64, height, width))
+    parts = net.op("Mul", parts, net.op("Unsqueeze", gate, net.ints(2)))
+    y = net.op("Relu", net.conv(net.op("Reshape", parts, net.ints(0, 128, height, width)), 128, 64))
+    for share in (0.2, 0.95):
+        layer, gate = net.conv(y, 64, 64), net.opened(net.conv(y, 64, 1), [share], x)
+        net.gate(layer, gate)
+        y = net.op("Relu", net.op("Add", net.op("Mul", layer, gate), y))
+    return net.finish(y), net.gates
+
+
+def winograd_cases():
+    for height, width in ((4, 5), (13, 11), (30, 27)):
+        x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
+        x[1:, :, : height // 2] *= 4  # so that gates lie side by side
+        model, gates = winograd_net(x, (0.05, 0.2, 0.5, 0.9))
+        yield f"winograd_{width}x{height}", model, x, gates
+    net = Net(1, 128, 8, 9)  # weights that threads share out
+    y = net.op("Relu", net.conv("x", 128, 256))
+    y = net.op("Relu", net.conv(y, 256, 512))
+    yield "winograd_wide", net.finish(net.conv(y, 512, 64)), RANDOM.uniform(
+        -1, 1, (1, 128, 8, 9)).astype(np.float32), []
+
+
 def batch_cases():
     for name, batch in (("batch_fixed", None), ("batch_symbolic", 3)):
         net = Net(3, 5, 6, 4, batch=batch)
@@ -322,13 +373,17 @@ class Folder:
 
 
 def add_small(folder):
+    def add(name, model, x, gates):
+        path = folder.path / f"{name}.onnx"
+        onnx.save(model, path)
+        folder.add("small", name, path, x, *run(model, gates, [x]))
+
     for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
                       batch_cases):
         for name, (model, shape, *gates) in generator():
-            x = RANDOM.uniform(-1, 1, shape).astype(np.float32)
-            path = folder.path / f"{name}.onnx"
-            onnx.save(model, path)
-            folder.add("small", name, path, x, *run(model, sum(gates, []), [x]))
+            add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
+    for case in winograd_cases():
+        add(*case)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

@@ -116,7 +116,8 @@ TEST_CASE("the counter sees every allocator") {
 
 TEST_CASE("a run allocates nothing") {
     for (const std::string& target : possible_targets()) {
-        for (const char* name : {"resnet20_lccl_cifar10", "resnet20_dense_cifar10"}) {
+        for (const char* name :
+             {"resnet20_lccl_cifar10", "resnet20_dense_cifar10", "winograd_27x30"}) {
             const Case c = read_case(name);
             const Model model = load(c.model, target);
             for (const int threads : {1, 2}) {

@@ -75,9 +75,7 @@ void spoil(Session& session, const Case& c, std::int64_t batch) {
     run(session, x, c.y.part(batch), batch);
 }
 
-Difference compare(const Case& c, const std::string& target) {
-    const Model model = load(c.model, target);
-    CHECK(model.target() == target);
+Difference compare(const Case& c, const Model& model) {
     Session session = open(model, {.record_gates = true});
     const std::int64_t batch = c.gates.empty() ? c.x.pictures() : 1;
     spoil(session, c, batch);
@@ -112,21 +110,41 @@ void check(const Difference& difference) {
     CHECK(difference.differ_far == 0);
 }
 
+/// Compares it with and without Winograd, where that makes a difference.
+template <typename Report>
+void compare_both(const Case& c, const std::string& target, Report report) {
+    for (const bool winograd : {true, false}) {
+        const Model model = load(c.model, target, winograd);
+        CHECK(model.target() == target);
+        CHECK((winograd || !uses_winograd(model)));
+        INFO(c.name << " on " << target << (winograd ? "" : " without Winograd"));
+        const Difference difference = compare(c, model);
+        check(difference);
+        report(difference, winograd);
+        if (!uses_winograd(model)) {
+            return;
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("small networks give ONNX Runtime's outputs and masks") {
     const std::vector<Case> cases = read_cases("small");
     for (const std::string& target : possible_targets()) {
         Difference worst;
+        int with_winograd = 0;
         for (const Case& c : cases) {
-            INFO(c.name << " on " << target);
-            const Difference difference = compare(c, target);
-            check(difference);
-            worst.scores = std::max(worst.scores, difference.scores);
-            worst.differ += difference.differ;
+            compare_both(c, target, [&](const Difference& difference, bool winograd) {
+                worst.scores = std::max(worst.scores, difference.scores);
+                worst.differ += difference.differ;
+                with_winograd += !winograd;
+            });
         }
-        std::cout << target << ": " << cases.size() << " small networks, outputs within "
-                  << worst.scores << ", " << worst.differ << " gate positions differ\n";
+        CHECK(with_winograd > 0);
+        std::cout << target << ": " << cases.size() << " small networks, " << with_winograd
+                  << " of them with Winograd, outputs within " << worst.scores << ", "
+                  << worst.differ << " gate positions differ\n";
     }
 }
 
@@ -134,15 +152,14 @@ TEST_CASE("the networks of models give ONNX Runtime's scores and masks") {
     const std::vector<Case> cases = read_cases("network");
     for (const std::string& target : possible_targets()) {
         for (const Case& c : cases) {
-            INFO(c.name << " on " << target);
-            const Difference difference = compare(c, target);
-            check(difference);
-            std::cout << c.name << " on " << target << ": " << c.x.pictures()
-                      << " pictures, scores within " << difference.scores << ", "
-                      << difference.differ << " of " << difference.positions
-                      << " gate positions differ, " << difference.near_zero << " are within "
-                      << gate_tolerance << " of zero, " << difference.differ_far
-                      << " differ farther from it\n";
+            compare_both(c, target, [&](const Difference& difference, bool winograd) {
+                std::cout << c.name << " on " << target << (winograd ? "" : " without Winograd")
+                          << ": " << c.x.pictures() << " pictures, scores within "
+                          << difference.scores << ", " << difference.differ << " of "
+                          << difference.positions << " gate positions differ, "
+                          << difference.near_zero << " are within " << gate_tolerance
+                          << " of zero, " << difference.differ_far << " differ farther from it\n";
+            });
         }
     }
 }

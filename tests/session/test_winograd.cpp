@@ -1,0 +1,134 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <map>
+
+#include "kernels/registry.h"
+#include "session/cases.h"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::session_test;
+
+/// What one map of a position or group gate let through.
+struct MapReading {
+    int open = 0, tiles = 0;  ///< positions, and tiles of 4x4 where any is open
+};
+
+MapReading read_map(const float* map, int height, int width) {
+    MapReading reading;
+    reading.open = int(std::count_if(map, map + height * width, [](float g) { return g != 0; }));
+    for (int row = 0; row < height; row += 4) {
+        for (int column = 0; column < width; column += 4) {
+            // The last tile of a row or column ends with the map.
+            const int y = std::min(row, height - 4), x = std::min(column, width - 4);
+            bool is_open = false;
+            for (int i = 0; i < 16; ++i) {
+                is_open = is_open || map[(y + i / 4) * width + x + i % 4] != 0;
+            }
+            reading.tiles += is_open;
+        }
+    }
+    return reading;
+}
+
+const Kernel& kernel_named(const std::string& name) {
+    const auto found = std::find_if(kernels().begin(), kernels().end(),
+                                    [&](const Kernel& kernel) { return kernel.name == name; });
+    REQUIRE(found != kernels().end());
+    return *found;
+}
+
+/// Steps of a layer whose kernel begins with `family`.
+std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
+                                  const std::string& family) {
+    std::vector<std::size_t> found;
+    const std::vector<StepInfo> steps = model.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i].node == layer && steps[i].kernel.rfind(family + "_", 0) == 0) {
+            found.push_back(i);
+        }
+    }
+    return found;
+}
+
+/// How many maps were computed by tiles, and how many by positions.
+struct Choices {
+    int tiles = 0, positions = 0;
+};
+
+/// Holds each choice of a run against the gate's values and the kernel's break-even.
+void check_choices(const Model& model, const Session& session, Choices& choices) {
+    for (std::size_t g = 0; g < model.gates().size(); ++g) {
+        const GateInfo& gate = model.gates()[g];
+        const auto tiles = steps_of(model, gate.layer, "gated_winograd");
+        const auto positions = steps_of(model, gate.layer, "gated_conv");
+        if (tiles.empty()) {
+            continue;
+        }
+        REQUIRE(tiles.size() == std::size_t(gate.groups));
+        REQUIRE(positions.size() == tiles.size());
+        const int height = int(gate.height), width = int(gate.width);
+        const std::int64_t each = gate.macs / (gate.groups * height * width);
+        for (std::size_t map = 0; map < tiles.size(); ++map) {
+            const float* values =
+                session.gates()[g].values.data() + std::ptrdiff_t(map) * height * width;
+            const MapReading reading = read_map(values, height, width);
+            const double break_even = kernel_named(model.steps()[tiles[map]].kernel).break_even;
+            const bool pays = reading.open > 16 * break_even * reading.tiles;
+            INFO(gate.layer << ", map " << map << ": " << reading.open << " open in "
+                            << reading.tiles << " tiles, break-even " << break_even);
+            CHECK(session.steps()[tiles[map]].macs == (pays ? reading.open * each : 0));
+            CHECK(session.steps()[positions[map]].macs == (pays ? 0 : reading.open * each));
+            choices.tiles += pays;
+            choices.positions += !pays;
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("each run computes a gated layer by tiles where they pay, else by positions") {
+    for (const std::string& target : possible_targets()) {
+        Choices choices;
+        for (const char* name : {"winograd_5x4", "winograd_11x13", "winograd_27x30"}) {
+            INFO(name << " on " << target);
+            const Case c = read_case(name);
+            const Model model = load(c.model, target);
+            Session session = open(model, {.record_gates = true, .record_steps = true});
+            const Extents x_part = c.x.part(1), y_part = c.y.part(1);
+            Array y(y_part);
+            for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
+                const TensorView input = c.x.view(picture, x_part);
+                const MutableTensorView output = y.mutable_view(0, y_part);
+                REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
+                check_choices(model, session, choices);
+            }
+        }
+        INFO(target);
+        CHECK(choices.tiles > 0);
+        CHECK(choices.positions > 0);
+    }
+}
+
+TEST_CASE("any number of threads gives the same outputs where tiles overlap") {
+    for (const char* name : {"winograd_5x4", "winograd_11x13", "winograd_27x30", "winograd_wide"}) {
+        const Case c = read_case(name);
+        for (const std::string& target : possible_targets()) {
+            const Model model = load(c.model, target);
+            Session one = open(model);
+            const Array expected = run(one, c.x, c.y.shape, 1);
+            for (const int threads : {2, 3, 5}) {
+                INFO(name << " on " << target << ", " << threads << " threads");
+                Session session = open(model, {.threads = threads});
+                for (int repeat = 0; repeat < 3; ++repeat) {
+                    const Array got = run(session, c.x, c.y.shape, 1);
+                    const bool is_same = got.values == expected.values;
+                    CHECK(is_same);
+                    CHECK(session.macs_executed() == one.macs_executed());
+                }
+            }
+        }
+    }
+}
