@@ -10,28 +10,28 @@ using namespace Halide;
 /// of zero, exactly,
 ///
 ///     output(k, x, y) = clamp(shift(k) + residual(k, x, y), post_low, post_high)
-///                                                            for each (x, y) of the list
+///                                              for each (x, y) of each square of the list
 ///
-/// float32, NHWC.
+/// float32, NHWC. A square of `side` outputs is a gate's: 1 for a gate a position. Those at the ends
+/// of the map may reach beyond it.
 class Fill : public Generator<Fill> {
 public:
-    /// y << 16 | x of the outputs to fill.
+    /// row << 16 | column of the squares to fill.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
     /// (k, row): gated_conv's; row 2 is shift, the others are not read.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
     /// (k, x, y); the strides of x and y may be 0.
     Input<Buffer<float, 3>> residual{"residual"};
+    Input<int> side{"side"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
     /// (k, x, y), k a multiple of the lanes.
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        list = RDom(0, positions.dim(0).extent(), "list");
-        Expr x = unsafe_promise_clamped(cast<int>(positions(list) & 0xffff), 0,
-                                        output.dim(1).extent() - 1);
-        Expr y = unsafe_promise_clamped(cast<int>(positions(list) >> 16), 0,
-                                        output.dim(2).extent() - 1);
+        list = RDom(0, side, 0, side, 0, positions.dim(0).extent(), "list");
+        Expr x = place(cast<int>(positions(list.z) & 0xffff), list.x, output.dim(1).extent());
+        Expr y = place(cast<int>(positions(list.z) >> 16), list.y, output.dim(2).extent());
         output(k, column, line) = undef<float>();
         output(k, x, y) = clamp(epilogue(k, 2) + residual(k, x, y), post_low, post_high);
     }
@@ -49,6 +49,11 @@ public:
     }
 
 private:
+    /// The last output of the map again, beyond its end.
+    Expr place(Expr square, Expr offset, Expr extent) {
+        return unsafe_promise_clamped(min(square * side + offset, extent - 1), 0, extent - 1);
+    }
+
     Var k{"k"}, column{"column"}, line{"line"};
     RDom list;
 };

@@ -1,7 +1,6 @@
 #include <Halide.h>
 
 #include "generators/mask_tables.h"
-#include "generators/winograd.h"
 #include "schedules/tiles.h"
 
 namespace {
@@ -9,23 +8,25 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-/// The tiles of 4x4 outputs where any gate is open, from the masks that `positions` has made, in
-/// row-major order; and whether winograd_conv over them takes less time than gated_conv over the
-/// open positions. Where 4 does not divide the width, the last tile of a row ends with the row, and
-/// overlaps the one before it; likewise along the height.
+/// The tiles of 2x2 or 4x4 outputs where any gate is open, from the masks that `positions` has made,
+/// in row-major order; and whether winograd_conv over them takes less time than gated_conv over the
+/// open positions. Where the side does not divide the width, the last tile of a row ends with the
+/// row, and overlaps the one before it; likewise along the height.
 class Tiles : public Generator<Tiles> {
 public:
     /// (2, group), as `positions` writes them.
     Input<Buffer<int32_t, 2>> groups{"groups"};
     /// [1]: how many positions are open.
     Input<Buffer<int32_t, 1>> open{"open"};
-    /// Of the gate map, at least 4 each.
+    /// Of a tile: 2 or 4.
+    Input<int> side{"side"};
+    /// Of the gate map, at least the side each.
     Input<int> width{"width"};
     Input<int> height{"height"};
     /// Open positions a tile beyond which winograd_conv pays.
     Input<float> break_even{"break_even"};
-    /// y << 16 | x of each tile's first output; capacity at least all tiles + 1. Values beyond the
-    /// open ones are undefined.
+    /// row << 16 | column of each open tile; capacity at least all tiles + 1. Values beyond them are
+    /// undefined.
     Output<Buffer<uint32_t, 1>> list{"list"};
     /// [2]: the number of tiles, and 1 where winograd_conv pays, else 0.
     Output<Buffer<int32_t, 1>> counts{"counts"};
@@ -36,7 +37,8 @@ public:
         Expr across = (width + side - 1) / side, down = (height + side - 1) / side;
         scan = RDom(0, across, 0, down, "scan");
         write = RDom(0, across, 0, down, "write");
-        lines(x, y) = mask(x, y) | mask(x, y + 1) | mask(x, y + 2) | mask(x, y + 3);
+        lines(x, y) = mask(x, y) | mask(x, y + 1) |
+                      select(side == 4, mask(x, y + side - 2) | mask(x, y + side - 1), 0);
 
         Expr index = scan.y * across + scan.x;
         before(i) = undef<int32_t>();
@@ -47,7 +49,7 @@ public:
         Expr place = unsafe_promise_clamped(before(write.y * across + write.x), 0,
                                             write.y * across + write.x);
         list(i) = undef<uint32_t>();
-        list(place) = cast<uint32_t>(start(write.y, height) << 16 | start(write.x, width));
+        list(place) = cast<uint32_t>(write.y << 16 | write.x);
 
         Expr total = before(across * down);
         counts(i) = undef<int32_t>();
@@ -65,9 +67,7 @@ public:
     }
 
 private:
-    static constexpr int side = winograd_outputs;
-
-    static Expr start(Expr tile, Expr extent) { return min(tile * side, extent - side); }
+    Expr start(Expr tile, Expr extent) { return min(tile * side, extent - side); }
 
     /// The open gates of a group of a row, a bit each.
     Expr mask(Expr group, Expr row) {

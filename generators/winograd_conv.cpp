@@ -12,15 +12,16 @@ using namespace sluice::generators;
 
 enum class Gate { none, position, element };
 
-/// gated_conv for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) over a list of tiles of 4x4
-/// outputs: a quarter of the multiplications, for each tile where any gate is open. Tiles may
-/// overlap.
+/// gated_conv for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) or F(2x2, 3x3) over a list of
+/// tiles of 4x4 or 2x2 outputs: a quarter of the multiplications, or 4 of 9, for each tile where any
+/// gate is open. The last tile of a row ends with the row, and overlaps the one before it where the
+/// side does not divide the width; likewise along the height.
 ///
 ///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
 ///                            + residual(k, x, y))        for each (x, y) of each tile
 ///
-/// float32, NHWC. `input` begins at the halo, so that the outputs of the tile at (x, y) read 6x6
-/// pixels from (x, y).
+/// float32, NHWC. `input` begins at the halo, so that a tile whose first output is (x, y) reads
+/// side + 2 rows and columns from there.
 class WinogradConv : public Generator<WinogradConv> {
 public:
     GeneratorParam<Gate> gating{"gating", Gate::position,
@@ -30,6 +31,7 @@ public:
     // Shape class.
     GeneratorParam<int> kernel{"kernel", 3};
     GeneratorParam<int> pitch{"channels", 16};
+    GeneratorParam<int> side{"side", 4};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 16};
     GeneratorParam<int> tail{"tail", 4};
@@ -39,17 +41,19 @@ public:
 
     /// (x * pitch + c, y), halo included.
     Input<Buffer<float, 2>> input{"input"};
-    /// y << 16 | x of each tile's first output, at least one tile.
+    /// row << 16 | column of tiles, at least one.
     Input<Buffer<uint32_t, 1>> tiles{"tiles"};
-    /// (k % block, c, point, k / block), transformed; point = 6 * (of y) + (of x), block =
+    /// (k % block, c, point, k / block), transformed; point = (side + 2) * (of y) + (of x), block =
     /// vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row): row 0 bias, 1 scale, 2 shift.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
-    /// (k, x, y); position gates are read at k = 0, unread where gating is none.
+    /// (k, x >> gate_shift, y >> gate_shift); position gates are read at k = 0, unread where gating is
+    /// none.
     Input<Buffer<float, 3>> gate{"gate"};
     /// (k, x, y); strides of zero over a row of zeros where there is none.
     Input<Buffer<float, 3>> residual{"residual"};
+    Input<int> gate_shift{"gate_shift"};
     Input<float> act_low{"act_low"};
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
@@ -78,7 +82,7 @@ public:
         input.dim(0).set_min(0).dim(1).set_min(0);
         tiles.dim(0).set_min(0);
         weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, pitch).set_stride(block);
-        weights.dim(2).set_bounds(0, points * points).set_stride(block * int(pitch));
+        weights.dim(2).set_bounds(0, points() * points()).set_stride(block * int(pitch));
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
@@ -90,21 +94,24 @@ public:
 
 private:
     using Chunks = sluice::schedules::WinogradChunks;
-    static constexpr int points = winograd_points;
+    int points() const { return winograd_points(side); }
 
+    Expr start(Expr tile, Expr extent) {
+        return unsafe_promise_clamped(min(tile * int(side), extent - int(side)), 0,
+                                      extent - int(side));
+    }
     Expr column(Expr entry) {
-        return unsafe_promise_clamped(cast<int>(tiles(entry) & 0xffff), 0,
-                                      output.dim(1).extent() - winograd_outputs);
+        return start(cast<int>(tiles(entry) & 0xffff), output.dim(1).extent());
     }
-    Expr line(Expr entry) {
-        return unsafe_promise_clamped(cast<int>(tiles(entry) >> 16), 0,
-                                      output.dim(2).extent() - winograd_outputs);
+    Expr line(Expr entry) { return start(cast<int>(tiles(entry) >> 16), output.dim(2).extent()); }
+    Expr of_gate(Expr place, int axis) {
+        return unsafe_promise_clamped(place >> gate_shift, 0, gate.dim(axis).extent() - 1);
     }
 
-    /// One value a point, from what `at` gives for 0 to 5.
-    static std::vector<Expr> each_point(const std::function<Expr(int)>& at) {
+    /// One value a point.
+    std::vector<Expr> each_point(const std::function<Expr(int)>& at) const {
         std::vector<Expr> values;
-        for (int point = 0; point < points; ++point) {
+        for (int point = 0; point < points(); ++point) {
             values.push_back(at(point));
         }
         return values;
@@ -115,7 +122,7 @@ private:
                     const std::function<Expr(Expr chunk, Expr tile)>& entry) {
         const int block = vectors * natural_vector_size<float>();
         f.tiles = size;
-        f.list = RDom(0, winograd_outputs, 0, winograd_outputs, 0, size, 0, count, "list");
+        f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
         f.lines(c, u, v, t, chunk) = mux(v, transform_inputs(each_point([&](int i) {
             return input((column(from) + u) * int(pitch) + c, line(from) + i);
@@ -124,7 +131,7 @@ private:
             u, transform_inputs(each_point([&](int i) { return f.lines(c, i, v, t, chunk); })));
 
         f.sums(k, u, v, t, chunk) = 0.0f;
-        f.sums(k, u, v, t, chunk) += weights(k % block, channels, v * points + u, k / block) *
+        f.sums(k, u, v, t, chunk) += weights(k % block, channels, v * points() + u, k / block) *
                                      f.patches(channels, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 
@@ -138,9 +145,9 @@ private:
         Expr conv = f.outputs(k, f.list.x, f.list.y, f.list.z, f.list.w);
         Expr value = clamp(conv + epilogue(k, 0), act_low, act_high);
         if (gating == Gate::position) {
-            value *= gate(0, x, y);
+            value *= gate(0, of_gate(x, 1), of_gate(y, 2));
         } else if (gating == Gate::element) {
-            value *= gate(k, x, y);
+            value *= gate(k, of_gate(x, 1), of_gate(y, 2));
         }
         value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
         output(k, x, y) = clamp(value, post_low, post_high);

@@ -9,7 +9,7 @@ void schedule_fill(FillFuncs f, int lanes) {
     Halide::Var vector("vector"), lane("lane");
     f.output.update()
         .split(f.channel, vector, lane, lanes)
-        .reorder(lane, vector, f.list)
+        .reorder(lane, vector, f.list.x, f.list.y, f.list.z)
         .vectorize(lane);
     for (int vectors : {1, 2, 4}) {
         const Halide::Expr few = f.channels == vectors * lanes;

@@ -8,7 +8,7 @@ namespace sluice::schedules {
 struct FillFuncs {
     Halide::Func output;
     Halide::Var channel;
-    Halide::RDom list;
+    Halide::RDom list;         ///< x: column and y: row of a square, z: square
     Halide::Expr channels;     ///< extent of `channel`
     Halide::Expr no_residual;  ///< holds where the residual is one row for all positions
 };

@@ -7,7 +7,7 @@
 #include <random>
 #include <utility>
 
-#include "plan/builder.h"  // the sizes of Winograd's tiles
+#include "plan/builder.h"  // count_tiles
 #include "plan/winograd_weights.h"
 
 namespace sluice::benchmark {
@@ -86,22 +86,21 @@ std::vector<int> draw_positions(int positions, int active, unsigned seed) {
     return drawn;
 }
 
-int count_tiles(const ConvShape& shape) {
-    const bool fits = shape.height >= winograd_side && shape.width >= winograd_side;
-    return fits ? static_cast<int>(sluice::count_tiles(shape.height) *
-                                   sluice::count_tiles(shape.width))
+int count_tiles(const ConvShape& shape, int side) {
+    const bool fits = shape.height >= side && shape.width >= side;
+    return fits ? static_cast<int>(sluice::count_tiles(shape.height, side) *
+                                   sluice::count_tiles(shape.width, side))
                 : 0;
 }
 
-Open draw_tiles(const ConvShape& shape, int active, unsigned seed) {
-    constexpr int side = static_cast<int>(winograd_side);
-    const int across = static_cast<int>(sluice::count_tiles(shape.width));
+Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed) {
+    const int across = static_cast<int>(sluice::count_tiles(shape.width, side));
     std::vector<bool> is_open(product(shape.height, shape.width));
     Open open;
-    for (const int tile : draw_positions(count_tiles(shape), active, seed)) {
+    for (const int tile : draw_positions(count_tiles(shape, side), active, seed)) {
+        open.tiles.push_back(tile);
         const int y = std::min(tile / across * side, shape.height - side);
         const int x = std::min(tile % across * side, shape.width - side);
-        open.tiles.push_back(y * shape.width + x);
         for (int i = 0; i < side * side; ++i) {
             const int position = (y + i / side) * shape.width + x + i % side;
             is_open[static_cast<std::size_t>(position)] = true;
@@ -115,8 +114,11 @@ Open draw_tiles(const ConvShape& shape, int active, unsigned seed) {
     return open;
 }
 
-Open all_open(const ConvShape& shape) {
-    Open open = draw_tiles(shape, count_tiles(shape), 0);
+Open all_open(const ConvShape& shape, int side) {
+    Open open;
+    if (side > 0) {
+        open = draw_tiles(shape, side, count_tiles(shape, side), 0);
+    }
     open.positions.resize(static_cast<std::size_t>(shape.positions()));
     std::iota(open.positions.begin(), open.positions.end(), 0);
     return open;
@@ -136,10 +138,12 @@ ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
         kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
     if (is_winograd(kernel.family)) {
-        add_list(open.tiles);
+        add_list(open.tiles,
+                 static_cast<int>(sluice::count_tiles(shape_.width, kernel.side)));
         add_transformed_weights(from, pitch);
+        integers_ = {0};
     } else {
-        add_list(open.positions);
+        add_list(open.positions, shape_.width);
         add_weights(from, pitch);
         integers_ = {shape_.stride, shape_.stride, pitch};
     }
@@ -184,12 +188,13 @@ void ConvCall::add_input(const ConvCase& from, int pitch) {
     }
 }
 
-void ConvCall::add_list(std::span<const int> positions) {
-    const int length = static_cast<int>(positions.size());
-    auto* to = add<std::uint32_t>(positions.size(), {{0, length, 1}});
-    for (const int position : positions) {
-        *to++ = static_cast<std::uint32_t>(position / shape_.width) << 16 |
-                static_cast<std::uint32_t>(position % shape_.width);
+/// `across`: entries of a row of the map.
+void ConvCall::add_list(std::span<const int> entries, int across) {
+    const int length = static_cast<int>(entries.size());
+    auto* to = add<std::uint32_t>(entries.size(), {{0, length, 1}});
+    for (const int entry : entries) {
+        *to++ = static_cast<std::uint32_t>(entry / across) << 16 |
+                static_cast<std::uint32_t>(entry % across);
     }
 }
 
@@ -217,7 +222,7 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
 
 void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
     const int block = kernel_.block(), matrix = pitch * block, blocks = output_pitch_ / block;
-    const int points = static_cast<int>(winograd_points), taps = shape_.kernel * shape_.kernel;
+    const int points = static_cast<int>(winograd_points(kernel_.side)), taps = shape_.kernel * shape_.kernel;
     float* to = add<float>(
         product(pitch, points, output_pitch_),
         {{0, block, 1}, {0, pitch, block}, {0, points, matrix}, {0, blocks, points * matrix}});
@@ -231,7 +236,8 @@ void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
             }
         }
     }
-    transform_weights(kchw.data(), shape_.outputs, shape_.inputs, pitch, output_pitch_, block, to);
+    transform_weights({kchw.data(), shape_.outputs, shape_.inputs},
+                      {kernel_.side, pitch, output_pitch_, block}, to);
 }
 
 /// Epilogue, gate, residual and output.

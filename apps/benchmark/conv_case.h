@@ -49,21 +49,21 @@ private:
 /// What a call computes of a map, by y * width + x.
 struct Open {
     std::vector<int> positions;  ///< ascending
-    /// First position of each tile of 4x4 that Winograd computes together, which cover `positions`;
-    /// empty where the positions come one by one.
+    /// Tiles that Winograd computes together, by row * (tiles of a row) + column, which cover
+    /// `positions`; empty where the positions come one by one.
     std::vector<int> tiles;
 };
 
 /// `active` of `positions` numbers, drawn without repetition, ascending.
 std::vector<int> draw_positions(int positions, int active, unsigned seed);
 
-/// Tiles of 4x4 outputs that cover the map, the last ones moved back to end with it; 0 where the
-/// map is smaller than a tile.
-int count_tiles(const ConvShape& shape);
+/// Tiles of side x side outputs that cover the map, the last ones moved back to end with it; 0 where
+/// the map is smaller than a tile.
+int count_tiles(const ConvShape& shape, int side);
 /// `active` of these tiles, with all of their positions.
-Open draw_tiles(const ConvShape& shape, int active, unsigned seed);
-/// All positions, and all tiles.
-Open all_open(const ConvShape& shape);
+Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed);
+/// All positions, and all tiles where `side` is not 0.
+Open all_open(const ConvShape& shape, int side);
 
 /// Whether the kernel's list holds tiles.
 bool is_winograd(Family family);
@@ -91,7 +91,7 @@ private:
     template <typename T>
     T* add(std::size_t count, std::vector<halide_dimension_t> axes);
     void add_input(const ConvCase& from, int pitch);
-    void add_list(std::span<const int> positions);
+    void add_list(std::span<const int> entries, int across);
     void add_weights(const ConvCase& from, int pitch);
     void add_transformed_weights(const ConvCase& from, int pitch);
     void add_rest(const ConvCase& from);

@@ -74,18 +74,19 @@ const Kernel* find(Family family, const Target& target, const LayerShape& shape,
     return nullptr;
 }
 
-/// A share of the map's positions, or of its tiles.
-Open draw(const ConvShape& shape, double density, bool in_tiles) {
-    const int all = in_tiles ? count_tiles(shape) : shape.positions();
+/// A share of the map's positions, or of its tiles where they have a side.
+Open draw(const ConvShape& shape, double density, int side) {
+    const int all = side > 0 ? count_tiles(shape, side) : shape.positions();
     const int active = std::max(1, static_cast<int>(std::lround(density * all)));
-    return in_tiles ? draw_tiles(shape, active, seed) : Open{draw_positions(all, active, seed), {}};
+    return side > 0 ? draw_tiles(shape, side, active, seed)
+                    : Open{draw_positions(all, active, seed), {}};
 }
 
-Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, bool in_tiles,
+Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, int side,
               const std::vector<float>& expected) {
     row.kernel = kernel.name;
     row.shape_class = kernel.shape_class;
-    const Open open = draw(from.shape(), row.density, in_tiles);
+    const Open open = draw(from.shape(), row.density, side);
     row.active = static_cast<std::int64_t>(open.positions.size());
     row.tiles = static_cast<std::int64_t>(open.tiles.size());
     Timed timed{row, std::make_unique<ConvCall>(from, kernel, open), 1, {}};
@@ -104,15 +105,16 @@ Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, bool
     return timed;
 }
 
-/// The rows of one kernel, one a density, after those that are there.
+/// The rows of one kernel, one a density, after those that are there; tiles of `side` are open, or
+/// single positions where it is 0.
 void add_rows(const KernelQuestion& question, const KernelResult& row, const ConvCase& from,
-              const Kernel& kernel, bool in_tiles, std::vector<Timed>& all) {
+              const Kernel& kernel, int side, std::vector<Timed>& all) {
     const bool gated = is_gated(kernel.family);
     const std::vector<float> expected = from.compute(gated);
     for (const double density : gated ? question.densities : std::vector<double>{1.0}) {
         KernelResult of_density = row;
         of_density.density = density;
-        all.push_back(prepare(of_density, from, kernel, in_tiles, expected));
+        all.push_back(prepare(of_density, from, kernel, side, expected));
     }
 }
 
@@ -120,10 +122,10 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
                                const LayerShape& shape) {
     const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, seed);
     const auto& families = question.families;
-    const bool in_tiles =
-        std::find(families.begin(), families.end(), Family::gated_winograd) != families.end() &&
-        count_tiles(from.shape()) > 0 &&
-        find(Family::gated_winograd, target, shape, true) != nullptr;
+    const bool asks_for_tiles =
+        std::find(families.begin(), families.end(), Family::gated_winograd) != families.end();
+    const Kernel* tiled =
+        asks_for_tiles ? find(Family::gated_winograd, target, shape, true) : nullptr;
     std::vector<Timed> all;
     for (const Family family : families) {
         for (const bool specialised : {true, false}) {
@@ -133,7 +135,7 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
             }
             const Kernel* kernel = find(family, target, shape, specialised);
             KernelResult row = describe(family, target, shape);
-            if (kernel == nullptr || (winograd && count_tiles(from.shape()) == 0)) {
+            if (kernel == nullptr || (winograd && count_tiles(from.shape(), kernel->side) == 0)) {
                 row.problem = kernel != nullptr ? "smaller than a tile"
                               : winograd        ? "direct only"
                               : specialised     ? "generic only"
@@ -141,9 +143,10 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
                 all.push_back({row, nullptr, 1, {}});
                 continue;
             }
-            add_rows(question, row, from, *kernel, winograd, all);
-            if (family == Family::gated_conv && specialised && in_tiles) {
-                add_rows(question, row, from, *kernel, true, all);
+            add_rows(question, row, from, *kernel, kernel->side, all);
+            if (family == Family::gated_conv && specialised && tiled != nullptr &&
+                count_tiles(from.shape(), tiled->side) > 0) {
+                add_rows(question, row, from, *kernel, tiled->side, all);
             }
         }
     }

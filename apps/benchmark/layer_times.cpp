@@ -65,7 +65,8 @@ Status add_dense_kernel(const Target& target, Layer& layer) {
     }
     layer.dense_kernel = kernel.value();
     layer.dense =
-        std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel, all_open(layer.shape));
+        std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel,
+                                       all_open(layer.shape, layer.dense_kernel->side));
     return {};
 }
 

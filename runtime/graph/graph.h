@@ -97,6 +97,9 @@ struct FusedConv {
     Clamp act;
     Clamp post;
     GateForm gate = GateForm::none;
+    /// Outputs along y and along x that one value of a position gate governs, the first ones of the
+    /// map by the first value: the gate is then [N, 1, ceil(H / grid), ceil(W / grid)].
+    std::int64_t gate_grid = 1;
     bool is_branch = false;  ///< this convolution computes a gate: its MACs are the LCCL's cost
 };
 

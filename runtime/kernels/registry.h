@@ -37,6 +37,7 @@ struct Kernel {
     int pixels;       ///< entries of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
+    int side;         ///< winograd_conv: of a tile of outputs; 0 for all others
     /// dot_conv: density beyond which the dense kernel takes less time. winograd_conv: share of a
     /// tile's outputs that are open beyond which it takes less time than the direct kernel. 1: none
     /// is known.

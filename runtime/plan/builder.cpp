@@ -246,11 +246,18 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     if (const auto found = gate_lists_.find(key); found != gate_lists_.end()) {
         return found->second;
     }
+    Buffer map = pixels(layout(gate), 1);
+    map.offset += channel;
+    map.axes = {map.axes[1], map.axes[2]};
+    return gate_lists_[key] = scan(node, map);
+}
+
+GateLists Builder::scan(const Node& node, const Buffer& map) {
     // The kernel takes positions of a row by eights, and writes that many at once.
     constexpr std::int64_t group = 8;
-    const Layout& map = layout(gate);
-    const std::int64_t capacity = map.height() * map.width() + group;
-    const std::int64_t groups = round_up(map.width(), group) / group * map.height() + 1;
+    const std::int64_t width = map.axes[0].extent, height = map.axes[1].extent;
+    const std::int64_t capacity = height * width + group;
+    const std::int64_t groups = round_up(width, group) / group * height + 1;
     const auto u32 = halide_type_of<std::uint32_t>();
     const auto i32 = halide_type_of<std::int32_t>();
     GateLists lists;
@@ -259,27 +266,25 @@ const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_
     lists.active_count = scratch(2, i32, {{2, 1}});
     lists.skipped_count = lists.active_count;
     lists.skipped_count.offset += 1;
-    Buffer values = pixels(map, 1);
-    values.offset += channel;
-    values.axes = {values.axes[1], values.axes[2]};
     lists.masks = scratch(2 * groups, i32, {{2, 1}, {groups, 2}});
     Step step;
     step.kernel = find_kernel(Family::positions, target);
     step.node = node.name;
-    step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
-    step.arguments = {values, lists.active, lists.skipped, lists.active_count, lists.masks};
+    step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
+    step.arguments = {map, lists.active, lists.skipped, lists.active_count, lists.masks};
     emit(std::move(step));
-    return gate_lists_[key] = lists;
+    return lists;
 }
 
-TileLists Builder::gate_tiles(const Node& node, ValueId gate, std::int64_t channel,
-                              const GateLists& lists, double break_even) {
-    const auto key = std::tuple(gate, channel, break_even);
-    if (const auto found = gate_tiles_.find(key); found != gate_tiles_.end()) {
+const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const Buffer& map,
+                                const Kernel& winograd) {
+    const std::int64_t side = winograd.side;
+    const auto key = std::tuple(lists.masks.index, side, winograd.break_even);
+    if (const auto found = tiles_.find(key); found != tiles_.end()) {
         return found->second;
     }
-    const Layout& map = layout(gate);
-    const std::int64_t capacity = count_tiles(map.height()) * count_tiles(map.width()) + 1;
+    const std::int64_t width = map.axes[1].extent, height = map.axes[2].extent;
+    const std::int64_t capacity = count_tiles(height, side) * count_tiles(width, side) + 1;
     const auto i32 = halide_type_of<std::int32_t>();
     TileLists tiles;
     tiles.open = scratch(capacity, halide_type_of<std::uint32_t>(), {{capacity, 1}});
@@ -291,12 +296,18 @@ TileLists Builder::gate_tiles(const Node& node, ValueId gate, std::int64_t chann
     Step step;
     step.kernel = find_kernel(Family::tiles, target);
     step.node = node.name;
-    step.shape = "1x" + std::to_string(map.height()) + "x" + std::to_string(map.width());
-    step.arguments = {lists.masks, positions, std::int32_t(map.width()),
-                      std::int32_t(map.height()), float(break_even), tiles.open, tiles.open_count,
+    step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
+    step.arguments = {lists.masks,
+                      positions,
+                      std::int32_t(side),
+                      std::int32_t(width),
+                      std::int32_t(height),
+                      float(winograd.break_even * double(side * side)),
+                      tiles.open,
+                      tiles.open_count,
                       scratch(capacity, i32, {{capacity, 1}})};
     emit(std::move(step));
-    return gate_tiles_[key] = tiles;
+    return tiles_[key] = tiles;
 }
 
 Result<const Kernel*> Builder::kernel(const Node& node, Family family) const {

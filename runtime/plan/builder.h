@@ -46,10 +46,9 @@ struct TileLists {
     Buffer pays;        ///< 1 where computing these tiles takes less time than the positions, else 0
 };
 
-/// Tiles of Winograd's F(4x4, 3x3) along an extent; the last one ends with it.
-constexpr std::int64_t winograd_side = 4;
-constexpr std::int64_t count_tiles(std::int64_t extent) {
-    return (extent + winograd_side - 1) / winograd_side;
+/// Tiles along an extent; the last one ends with it.
+constexpr std::int64_t count_tiles(std::int64_t extent, std::int64_t side) {
+    return (extent + side - 1) / side;
 }
 
 /// What the lowering functions of lower.h share while a plan is made.
@@ -97,10 +96,13 @@ public:
 
     /// Scans channel `channel` of a gate, once for all convolutions that obey it.
     const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel);
+    /// Scans a map (x, y) of gates.
+    GateLists scan(const Node& node, const Buffer& map);
 
-    /// Picks the tiles of one gate map whose lists are scanned; `break_even` in open positions a tile.
-    TileLists gate_tiles(const Node& node, ValueId gate, std::int64_t channel,
-                         const GateLists& lists, double break_even);
+    /// Picks the tiles of a map of gates that scan() has listed, for a Winograd kernel; once for all
+    /// that have the same tiles and break even alike.
+    const TileLists& tiles(const Node& node, const GateLists& lists, const Buffer& map,
+                    const Kernel& winograd);
 
     /// The shape-generic kernel of a family; fails where the target has none.
     Result<const Kernel*> kernel(const Node& node, Family family) const;
@@ -134,7 +136,7 @@ private:
     std::size_t constants_size_ = 0;
     std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
-    std::map<std::tuple<ValueId, std::int64_t, double>, TileLists> gate_tiles_;
+    std::map<std::tuple<int, std::int64_t, double>, TileLists> tiles_;
 };
 
 /// Row-major without gaps.

@@ -49,26 +49,27 @@ std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Bu
                                      std::int64_t first, std::int64_t count);
 /// The convolution at all positions.
 Step dense_step(Builder& builder, const Conv& c);
-/// What outputs hold where their gate is closed, at the positions of a list.
+/// What outputs hold where their gate is closed, at the squares of a list: one of `side` outputs for
+/// each gate.
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
-                       std::int64_t count, const Buffer& list);
+                       std::int64_t count, const Buffer& list, std::int64_t side = 1);
 /// Beyond this, threads share out the weights rather than the positions: each then streams a part.
 constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
 // lower_winograd.cpp
-/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's
-/// F(4x4, 3x3); null where none does, or none pays with all of the outputs open.
+/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's minimal
+/// filtering; null where none does, or none pays with all of the outputs open.
 const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output);
-/// Open positions a tile beyond which the kernel takes less time than the direct one.
-double open_to_pay(const Kernel& winograd);
 /// The transformed weights.
-Buffer pack_winograd(Builder& builder, const FusedConv& conv, std::int64_t pitch,
-                     std::int64_t block, std::int64_t outputs);
+Buffer pack_winograd(Builder& builder, const FusedConv& conv, const Kernel& winograd,
+                     std::int64_t outputs);
 /// The convolution at all positions, by Winograd.
 Step dense_winograd_step(Builder& builder, const Conv& c);
 /// At the tiles of a gate map that hold open positions, in runs where that pays.
 Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
                          const TileLists& tiles);
+/// At the open tiles of a gate that has one value a tile.
+Step tiled_winograd_step(const Conv& c, const GateLists& tiles);
 // lower_element.cpp
 /// A gate an element: each open element by itself where they are few, which each run decides, else
 /// the dense convolution times the gate. Returns whether anything can be skipped.

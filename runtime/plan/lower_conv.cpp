@@ -115,7 +115,7 @@ Step dense_step(Builder& builder, const Conv& c) {
 }
 
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
-                       std::int64_t count, const Buffer& list) {
+                       std::int64_t count, const Buffer& list, std::int64_t side) {
     const auto kernel = builder.kernel(c.node, Family::fill);
     if (!kernel.ok()) {
         return kernel.status();
@@ -124,8 +124,12 @@ Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first
     step.kernel = kernel.value();
     step.node = c.node.name;
     step.shape = c.shape;
-    step.arguments = {list, from_channel(c.epilogue, first, count),
-                      from_channel(c.residual, first, count), c.conv.post.low, c.conv.post.high,
+    step.arguments = {list,
+                      from_channel(c.epilogue, first, count),
+                      from_channel(c.residual, first, count),
+                      std::int32_t(side),
+                      c.conv.post.low,
+                      c.conv.post.high,
                       from_channel(c.output, first, count)};
     step.work = count * c.output.axes[1].extent * c.output.axes[2].extent;
     step.list.argument = 0;
@@ -140,17 +144,10 @@ struct GroupOfOutputs {
     std::int64_t channels;  ///< without those that pad a vector
 };
 
-/// The convolution at the open positions of one gate map and the constant at the others. With a
-/// Winograd kernel, each run chooses between its tiles and the positions.
-Status emit_gated(Builder& builder, Conv c, const GroupOfOutputs& g) {
-    const ValueId gate = c.node.inputs[1];
-    const GateLists lists = builder.gate_lists(c.node, gate, g.group);
-    c.gate = from_channel(pixels(builder.layout(gate), 1), g.group, 1);
-    Step direct = conv_step(c, g.first, g.count, lists.active);
-    direct.list.count = lists.active_count;
-    direct.macs_per_entry = g.channels * macs_per_output(c.conv);
-    direct.remark = c.node.remark;
-
+/// The convolution at the open positions of a gate map (lists of c.gate) and the constant at the
+/// others. With a Winograd kernel, each run chooses between its tiles and the positions.
+Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
+                      const GateLists& lists) {
     // First, because Winograd's tiles write the closed positions among their own as well.
     auto fill = fill_step(builder, c, g.first, g.count, lists.skipped);
     if (!fill.ok()) {
@@ -158,9 +155,13 @@ Status emit_gated(Builder& builder, Conv c, const GroupOfOutputs& g) {
     }
     fill->list.count = lists.skipped_count;
     builder.emit(std::move(fill).value());
+
+    Step direct = conv_step(c, g.first, g.count, lists.active);
+    direct.list.count = lists.active_count;
+    direct.macs_per_entry = g.channels * macs_per_output(c.conv);
+    direct.remark = c.node.remark;
     if (c.winograd != nullptr) {
-        const TileLists tiles =
-            builder.gate_tiles(c.node, gate, g.group, lists, open_to_pay(*c.winograd));
+        const TileLists& tiles = builder.tiles(c.node, lists, c.gate, *c.winograd);
         direct.condition = Condition{tiles.pays, 0, false};
         Step step = gated_winograd_step(c, g.first, g.count, tiles);
         step.list.outputs = lists.active_count;
@@ -168,8 +169,61 @@ Status emit_gated(Builder& builder, Conv c, const GroupOfOutputs& g) {
         builder.emit(std::move(step));
     }
     builder.emit(std::move(direct));
-    builder.plan.gate_sources.back().counts.push_back(lists.active_count);
     return {};
+}
+
+/// Gates of one map a group of outputs.
+Status emit_gated(Builder& builder, Conv c, std::int64_t groups, std::int64_t channels) {
+    const ValueId gate = c.node.inputs[1];
+    const std::int64_t each = groups == 1 ? c.outputs : channels / groups;
+    GateSource& source = builder.plan.gate_sources.back();
+    for (std::int64_t g = 0; g < groups; ++g) {
+        const GateLists lists = builder.gate_lists(c.node, gate, g);
+        c.gate = from_channel(pixels(builder.layout(gate), 1), g, 1);
+        SLUICE_RETURN_IF_ERROR(emit_positions(
+            builder, c, {g, g * each, each, groups == 1 ? channels : each}, lists));
+        source.counts.push_back(lists.active_count);
+    }
+    source.step = builder.plan.steps.size() - 1;
+    return {};
+}
+
+/// A gate for every tile of outputs that Winograd computes.
+Status emit_tiled(Builder& builder, Conv c) {
+    const ValueId gate = c.node.inputs[1];
+    const GateLists tiles = builder.gate_lists(c.node, gate, 0);
+    c.gate = pixels(builder.layout(gate), 1);
+    // First, because tiles overlap where their side does not divide the map's.
+    auto fill = fill_step(builder, c, 0, c.outputs, tiles.skipped, c.winograd->side);
+    if (!fill.ok()) {
+        return fill.status();
+    }
+    fill->list.count = tiles.skipped_count;
+    builder.emit(std::move(fill).value());
+    Step step = tiled_winograd_step(c, tiles);
+    step.remark = c.node.remark;
+    builder.emit(std::move(step));
+    builder.plan.gate_sources.back().counts.push_back(tiles.active_count);
+    builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
+    return {};
+}
+
+/// A gate for every tile that no kernel computes: it becomes one a position.
+Status emit_expanded(Builder& builder, Conv c) {
+    const Layout& map = builder.layout(c.node.inputs[1]);
+    const std::int64_t grid = c.conv.gate_grid, height = map.height(), width = map.width();
+    const std::int64_t row = width * grid;
+    c.gate = builder.scratch(height * grid * row, halide_type_of<float>(), {});
+    Buffer from = view(map), to = c.gate;
+    from.axes = {{grid, 0}, map.axes[2], {grid, 0}, map.axes[1]};
+    to.axes = {{grid, 1}, {width, grid}, {grid, row}, {height, grid * row}};
+    // The map's memory is free once it is copied.
+    builder.plan.gate_sources.back().step = builder.plan.steps.size();
+    SLUICE_RETURN_IF_ERROR(emit_copy(builder, c.node, from, to));
+    c.gate.axes = {{c.output.axes[1].extent, 1}, {c.output.axes[2].extent, row}};
+    const GateLists lists = builder.scan(c.node, c.gate);
+    c.gate.axes.insert(c.gate.axes.begin(), Axis{1, 1});
+    return emit_positions(builder, c, {0, 0, c.outputs, c.conv.weights->shape[0]}, lists);
 }
 
 /// A gate map a channel block becomes one a channel.
@@ -243,7 +297,8 @@ Choice choose_kernels(const Builder& builder, const Node& node, std::int64_t pit
 void add_gate(Builder& builder, const Node& node, std::int64_t macs) {
     const Layout& map = builder.layout(node.inputs[1]);
     builder.plan.gates.push_back(
-        {node.name, map.channels(), map.height(), map.width(), macs, true});
+        {node.name, map.channels(), map.height(), map.width(), node.fused_conv->gate_grid, macs,
+         true});
     Buffer values = pixels(map, map.channels());
     values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
     builder.plan.gate_sources.push_back({builder.plan.steps.size(), values, {}});
@@ -289,13 +344,16 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     Conv c{node, conv, choice.kernel, choice.winograd, patches(x, conv), {}, {},
            pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), outputs,
            conv_shape(x, y, conv), x.pitch()};
-    const bool chooses = conv.gate == GateForm::position || conv.gate == GateForm::group;
-    if (c.winograd == nullptr || (chooses && !choice.expands)) {
+    const bool is_tiled = c.winograd != nullptr && conv.gate_grid == c.winograd->side;
+    // A run chooses by the positions that are open; tiles and elements leave it no choice.
+    const bool chooses = (conv.gate == GateForm::position && !is_tiled) ||
+                         (conv.gate == GateForm::group && !choice.expands);
+    if (c.winograd == nullptr || chooses) {
         c.weights = pack_weights(builder, conv, x.pitch(), c.kernel->block(), outputs);
     }
     if (c.winograd != nullptr) {
         c.transformed =
-            pack_winograd(builder, conv, x.pitch(), c.winograd->block(), outputs);
+            pack_winograd(builder, conv, *c.winograd, outputs);
     }
     c.residual = node.inputs[2] == no_value ? no_residual(builder, outputs, y)
                                             : pixels(builder.layout(node.inputs[2]), outputs);
@@ -312,14 +370,11 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     if (choice.expands || conv.gate == GateForm::element) {
         return lower_element_gate(builder, c, choice.expands);
     }
-    const std::int64_t groups = conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1;
-    const std::int64_t each = groups == 1 ? outputs : channels / groups;
-    for (std::int64_t g = 0; g < groups; ++g) {
-        SLUICE_RETURN_IF_ERROR(
-            emit_gated(builder, c, {g, g * each, each, groups == 1 ? channels : each}));
+    if (conv.gate_grid > 1) {
+        return is_tiled ? emit_tiled(builder, c) : emit_expanded(builder, c);
     }
-    builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
-    return {};
+    return emit_gated(builder, c, conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1,
+                      channels);
 }
 
 }  // namespace sluice

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "plan/conv_common.h"
 #include "plan/winograd_weights.h"
 
@@ -7,21 +5,17 @@ namespace sluice {
 namespace {
 
 /// Every tile of a map, row after row.
-Buffer all_tiles(Builder& builder, std::int64_t height, std::int64_t width) {
-    std::vector<std::uint32_t> list;
-    for (std::int64_t row = 0; row < count_tiles(height); ++row) {
-        for (std::int64_t column = 0; column < count_tiles(width); ++column) {
-            const std::int64_t y = std::min(row * winograd_side, height - winograd_side);
-            const std::int64_t x = std::min(column * winograd_side, width - winograd_side);
-            list.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
-        }
-    }
-    return builder.add_positions(list);
+Buffer all_tiles(Builder& builder, std::int64_t side, std::int64_t height, std::int64_t width) {
+    return builder.all_positions(count_tiles(height, side), count_tiles(width, side));
 }
+
+/// Outputs to gates, as powers of two; fold_gate_grid makes no grid but 4.
+std::int32_t gate_shift(const FusedConv& conv) { return conv.gate_grid == 4 ? 2 : 0; }
 
 /// The call over a list of tiles, for output channels first .. first + count.
 Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
-    const std::int64_t block = c.winograd->block(), height = c.output.axes[2].extent;
+    const std::int64_t block = c.winograd->block(), side = c.winograd->side;
+    const std::int64_t height = c.output.axes[2].extent;
     Buffer weights = c.transformed;
     weights.offset += first / block * weights.axes[3].stride;
     weights.axes[3].extent = count / block;
@@ -36,20 +30,20 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
                       from_channel(c.epilogue, first, count),
                       c.gate,
                       from_channel(c.residual, first, count),
+                      gate_shift(c.conv),
                       c.conv.act.low,
                       c.conv.act.high,
                       c.conv.post.low,
                       c.conv.post.high,
                       from_channel(c.output, first, count)};
-    // A quarter of the multiplications.
-    step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / 4;
+    // A quarter of the multiplications, or about half.
+    step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / side;
     step.list.argument = 1;
     step.list.tile = c.winograd->pixels;
     // The outputs that two tiles cover, each rounds in its own way: they belong to one thread.
-    const bool overlaps =
-        height % winograd_side != 0 || c.output.axes[1].extent % winograd_side != 0;
+    const bool overlaps = height % side != 0 || c.output.axes[1].extent % side != 0;
     if (overlaps || (count / block > 1 && step.packed_bytes / 4 >= split_weights_from)) {
-        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {10, 0, block}}, -1};
+        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {11, 0, block}}, -1};
         if (c.winograd->family == Family::element_winograd) {
             step.split.along.push_back({4, 0, block});
         }
@@ -59,44 +53,43 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
 
 /// Whether all outputs of the map, shared out among its tiles, are enough for a tile to pay.
 bool pays_densely(const Kernel& kernel, std::int64_t height, std::int64_t width) {
-    const std::int64_t tiles = count_tiles(height) * count_tiles(width);
-    return double(height * width) > open_to_pay(kernel) * double(tiles);
+    const std::int64_t side = kernel.side;
+    const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
+    return double(height * width) > kernel.break_even * double(side * side * tiles);
 }
 
 }  // namespace
 
-double open_to_pay(const Kernel& winograd) {
-    return winograd.break_even * double(winograd_side * winograd_side);
-}
-
 const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output) {
-    const bool fits = square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1 &&
-                      output.height() >= winograd_side && output.width() >= winograd_side;
+    const bool fits = square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1;
     if (!builder.options.winograd || !fits) {
         return nullptr;
     }
     const Kernel* kernel = find_conv(family, builder.target, 3, int(pitch), int(outputs));
-    return kernel && pays_densely(*kernel, output.height(), output.width()) ? kernel : nullptr;
+    const bool serves = kernel != nullptr && output.height() >= kernel->side &&
+                        output.width() >= kernel->side &&
+                        pays_densely(*kernel, output.height(), output.width());
+    return serves ? kernel : nullptr;
 }
 
-Buffer pack_winograd(Builder& builder, const FusedConv& conv, std::int64_t pitch,
-                     std::int64_t block, std::int64_t outputs) {
-    const std::int64_t matrix = pitch * block;
+Buffer pack_winograd(Builder& builder, const FusedConv& conv, const Kernel& winograd,
+                     std::int64_t outputs) {
+    const std::int64_t pitch = winograd.pitch, block = winograd.block(), matrix = pitch * block;
+    const std::int64_t points = winograd_points(winograd.side);
     return builder.add_packed(
-        outputs * pitch * winograd_points,
-        {{block, 1}, {pitch, block}, {winograd_points, matrix},
-         {outputs / block, winograd_points * matrix}},
+        outputs * pitch * points,
+        {{block, 1}, {pitch, block}, {points, matrix}, {outputs / block, points * matrix}},
         [&](float* to) {
             const Shape& shape = conv.weights->shape;
-            transform_weights(conv.weights->floats().data(), shape[0], shape[1], pitch, outputs,
-                              block, to);
+            transform_weights({conv.weights->floats().data(), shape[0], shape[1]},
+                              {winograd.side, pitch, outputs, block}, to);
         });
 }
 
 Step dense_winograd_step(Builder& builder, const Conv& c) {
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
-    const Buffer list = all_tiles(builder, height, width);
+    const Buffer list = all_tiles(builder, c.winograd->side, height, width);
     Step step = winograd_step(c, 0, c.outputs, list);
     step.list.static_count = list.axes[0].extent;
     step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
@@ -108,6 +101,17 @@ Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
     Step step = winograd_step(c, first, count, tiles.open);
     step.list.count = tiles.open_count;
     step.condition = Condition{tiles.pays, 0, true};
+    return step;
+}
+
+Step tiled_winograd_step(const Conv& c, const GateLists& tiles) {
+    const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
+    Step step = winograd_step(c, 0, c.outputs, tiles.active);
+    step.list.count = tiles.active_count;
+    // Tiles at the ends of the map may reach beyond it: each stands for an equal share of it.
+    const std::int64_t side = c.winograd->side;
+    step.macs_per_entry = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width /
+                          (count_tiles(height, side) * count_tiles(width, side));
     return step;
 }
 

@@ -4,12 +4,24 @@
 
 namespace sluice {
 
-constexpr std::int64_t winograd_points = 36;
+/// Points of Winograd's minimal filtering F(side x side, 3x3).
+constexpr std::int64_t winograd_points(std::int64_t side) { return (side + 2) * (side + 2); }
 
-/// Weights [K, C, 3, 3] -> G w G^T of F(4x4, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional
-/// Neural Networks", CVPR 2016, section 4.1): (k % block, c, point, k / block), point = 6 * (of y) +
-/// (of x), zeros beyond K and C. `pitch` and `outputs` are C and K of the packed form.
-void transform_weights(const float* weights, std::int64_t outputs_in, std::int64_t channels,
-                       std::int64_t pitch, std::int64_t outputs, std::int64_t block, float* packed);
+/// Weights [outputs, channels, 3, 3].
+struct WindowWeights {
+    const float* data;
+    std::int64_t outputs, channels;
+};
+
+/// (k % block, c, point, k / block), point = (side + 2) * (of y) + (of x): c below `pitch` and k below
+/// `outputs`, of which those that the weights lack are zero.
+struct WinogradLayout {
+    std::int64_t side;  ///< 2 or 4
+    std::int64_t pitch, outputs, block;
+};
+
+/// G w G^T of F(side x side, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+/// Networks", CVPR 2016, section 4.1), on the points of generators/winograd.h.
+void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed);
 
 }  // namespace sluice

@@ -201,18 +201,20 @@ TEST_CASE("positions are drawn without repetition, in order") {
 TEST_CASE("tiles are drawn whole, and those of a ragged edge overlap") {
     // 6 rows and 9 columns: tiles from rows 0 and 2, and from columns 0, 4 and 5.
     const ConvShape shape{6, 9, 16, 16};
-    REQUIRE(count_tiles(shape) == 6);
-    const Open all = all_open(shape);
-    CHECK(all.tiles == std::vector<int>{0, 4, 5, 18, 22, 23});
+    REQUIRE(count_tiles(shape, 4) == 6);
+    const Open all = all_open(shape, 4);
+    CHECK(all.tiles == std::vector<int>{0, 1, 2, 3, 4, 5});
     CHECK(all.positions.size() == 54);
-    CHECK(draw_tiles(shape, 6, 1).positions == all.positions);
+    CHECK(draw_tiles(shape, 4, 6, 1).positions == all.positions);
+    const std::vector<int> first_positions = {0, 4, 5, 18, 22, 23};
 
     for (const int count : {1, 2, 5}) {
-        const Open some = draw_tiles(shape, count, 1);
+        const Open some = draw_tiles(shape, 4, count, 1);
         CHECK(some.tiles.size() == std::size_t(count));
         std::set<int> covered;
-        for (const int first : some.tiles) {
-            CHECK(std::count(all.tiles.begin(), all.tiles.end(), first) == 1);
+        for (const int tile : some.tiles) {
+            CHECK(std::count(all.tiles.begin(), all.tiles.end(), tile) == 1);
+            const int first = first_positions[std::size_t(tile)];
             for (const int row : {0, 9, 18, 27}) {
                 for (int column = 0; column < 4; ++column) {
                     covered.insert(first + row + column);
@@ -222,9 +224,10 @@ TEST_CASE("tiles are drawn whole, and those of a ragged edge overlap") {
         CHECK(some.positions == std::vector<int>(covered.begin(), covered.end()));
     }
 
-    CHECK(count_tiles({3, 9, 16, 16}) == 0);
-    CHECK(all_open({3, 9, 16, 16}).tiles.empty());
-    CHECK(all_open({3, 9, 16, 16}).positions.size() == 27);
+    CHECK(count_tiles({3, 9, 16, 16}, 4) == 0);
+    CHECK(count_tiles({3, 9, 16, 16}, 2) == 10);
+    CHECK(all_open({3, 9, 16, 16}, 0).tiles.empty());
+    CHECK(all_open({3, 9, 16, 16}, 0).positions.size() == 27);
 }
 
 TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
@@ -237,7 +240,8 @@ TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
             const bool gated = family == Family::gated_winograd;
             const Kernel* kernel = find_conv(family, *target.value(), 3, 16, 16);
             REQUIRE(kernel != nullptr);
-            const Open open = gated ? draw_tiles(values.shape(), 2, 1) : all_open(values.shape());
+            const Open open = gated ? draw_tiles(values.shape(), kernel->side, 2, 1)
+                                    : all_open(values.shape(), kernel->side);
             ConvCall call(values, *kernel, open);
             std::vector<float> expected = values.compute(gated);
             CHECK(std::isinf(call.difference(expected)));
@@ -278,7 +282,7 @@ TEST_CASE("a kernel's call finds a wrong answer") {
         const bool gated = family == Family::gated_conv;
         const Kernel* kernel = find_kernel(family, *target.value());
         REQUIRE(kernel != nullptr);
-        const Open open = gated ? Open{{0, 3, 34}, {}} : all_open(values.shape());
+        const Open open = gated ? Open{{0, 3, 34}, {}} : all_open(values.shape(), 0);
         ConvCall call(values, *kernel, open);
         std::vector<float> expected = values.compute(gated);
         CHECK(std::isinf(call.difference(expected)));  // nothing was written yet

@@ -13,7 +13,9 @@ using reference::Tensor;
 namespace {
 
 // [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
-std::vector<float> pack_weights(const ConvProblem& p, int pitch, int block, int output_pitch) {
+std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int pitch,
+                                int output_pitch) {
+    const int block = kernel.block();
     const auto [rows, columns] = p.shape.kernel;
     std::vector<float> out(std::size_t(output_pitch * rows * columns * pitch));
     const float* from = p.conv.weights->floats().data();
@@ -31,14 +33,18 @@ std::vector<float> pack_weights(const ConvProblem& p, int pitch, int block, int 
     return out;
 }
 
+int count_points(const Kernel& winograd) { return (winograd.side + 2) * (winograd.side + 2); }
+
 // [K, C, 3, 3] -> (k % block, c, point, k / block), transformed.
-std::vector<float> pack_transformed(const ConvProblem& p, int pitch, int block, int output_pitch) {
-    constexpr int points = tile_points * tile_points;
+std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int pitch,
+                                    int output_pitch) {
+    const int block = kernel.block(), points = count_points(kernel);
     std::vector<float> out(std::size_t(output_pitch * points * pitch));
     for (int k = 0; k < p.shape.outputs; ++k) {
         for (int c = 0; c < p.shape.channels; ++c) {
             const auto values =
-                transformed(p.conv.weights->floats().data() + (k * p.shape.channels + c) * 9);
+                transformed(p.conv.weights->floats().data() + (k * p.shape.channels + c) * 9,
+                            kernel.side);
             for (int point = 0; point < points; ++point) {
                 const int at = (k / block * points + point) * pitch + c;
                 out[std::size_t(at * block + k % block)] = float(values[std::size_t(point)]);
@@ -119,8 +125,10 @@ ConvProblem make_problem(const ConvCase& c, std::mt19937& rng) {
 }
 
 Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng) {
-    const std::size_t count = std::size_t(maps * p.height * p.width), only = rng() % count;
-    Tensor gate = {{1, maps, p.height, p.width}, random_values(rng, count, 0.1f, 1)};
+    const int grid = int(p.conv.gate_grid);
+    const int height = (p.height + grid - 1) / grid, width = (p.width + grid - 1) / grid;
+    const std::size_t count = std::size_t(maps * height * width), only = rng() % count;
+    Tensor gate = {{1, maps, height, width}, random_values(rng, count, 0.1f, 1)};
     std::uniform_real_distribution<double> draw(0, 1);
     for (std::size_t i = 0; i < count; ++i) {
         const bool open = density < 0 ? i == only : draw(rng) < density;
@@ -148,11 +156,11 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
       matrices_(is_winograd(kernel)
-                    ? std::array{pitch, tile_points * tile_points}
+                    ? std::array{pitch, count_points(kernel)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
       weights_((is_winograd(kernel) ? pack_transformed : pack_weights)(
-          problem, pitch, kernel.block(), output_pitch_)),
+          problem, kernel, pitch, output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, output_pitch_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
                                      : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}
@@ -175,6 +183,8 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const bool element = is_element_gated(kernel_);
     const int gate_pitch = element ? output_pitch_ : round_up(int(gate.shape[1]), kernel_.lanes);
     const Guarded maps(to_nhwc(gate, gate_pitch, {}));
+    const int gates_down = int(gate.shape[2]), gates_across = int(gate.shape[3]);
+    const std::int32_t gate_shift = p.conv.gate_grid == 4 ? 2 : 0;
     const int residual_x = p.has_residual ? output_pitch_ : 0;
 
     View in(input_.data(), {{padded_width_ * pitch_, 1}, {padded_height_, padded_width_ * pitch_}});
@@ -183,7 +193,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                  {{block, 1}, {row, block}, {rows, row * block}, {count / block, matrix}});
     View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_pitch_}});
     View g(maps.data() + (element ? first : std::max(map, 0)),
-           {{element ? count : 1, 1}, {p.width, gate_pitch}, {p.height, p.width * gate_pitch}});
+           {{element ? count : 1, 1}, {gates_across, gate_pitch}, {gates_down, gates_across * gate_pitch}});
     View residual(residual_.data() + first,
                   {{count, 1}, {p.width, residual_x}, {p.height, p.width * residual_x}});
     View out = output.view();
@@ -192,8 +202,8 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const Clamp &act = p.conv.act, &post = p.conv.post;
     const int failed =
         is_winograd(kernel_)
-            ? call(kernel_, in, positions, weights, epilogue, g, residual, act.low, act.high,
-                   post.low, post.high, out)
+            ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift,
+                   act.low, act.high, post.low, post.high, out)
             : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
                    p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out);
     REQUIRE(failed == 0);

@@ -34,7 +34,7 @@ struct ConvProblem {
 /// Draws weights, clamps (none, ReLU, a bounded one) and whether there is a residual.
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
 
-/// [1, maps, H', W'] of zeros and values of 0.1 to 1. A negative density: one value alone is open.
+/// [1, maps, H', W'], or a value for each square of conv.gate_grid, of zeros and values of 0.1 to 1. A negative density: one value alone is open.
 reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng);
 
 /// Positions in row-major order; all where `map` is negative, else those where this map of the gate

@@ -13,19 +13,36 @@ using namespace sluice::kernel_test;
 
 namespace {
 
-void check(const Kernel& kernel, int channels, int height, int width, double density,
-           bool has_residual, std::mt19937& rng) {
-    const int pitch = round_up(channels, kernel.lanes), size = height * width;
+/// Squares of `side` outputs, some of them listed.
+struct Squares {
     std::vector<std::uint32_t> list;
+    std::vector<bool> covers;  ///< outputs, row after row
+};
+
+// A negative density: one square alone.
+Squares draw_squares(int side, int height, int width, double density, std::mt19937& rng) {
+    const int across = (width + side - 1) / side, count = across * ((height + side - 1) / side);
     std::uniform_real_distribution<double> draw(0, 1);
-    const int only = int(rng() % std::size_t(size));
-    std::vector<bool> listed(std::size_t(size), false);
-    for (int i = 0; i < size; ++i) {
-        if (density < 0 ? i == only : draw(rng) < density) {
-            listed[std::size_t(i)] = true;
-            list.push_back(std::uint32_t(i / width) << 16 | std::uint32_t(i % width));
+    const int only = int(rng() % std::size_t(count));
+    Squares squares{{}, std::vector<bool>(std::size_t(height * width), false)};
+    for (int i = 0; i < count; ++i) {
+        if (density < 0 ? i != only : draw(rng) >= density) {
+            continue;
+        }
+        squares.list.push_back(std::uint32_t(i / across) << 16 | std::uint32_t(i % across));
+        for (int y = i / across * side; y < std::min((i / across + 1) * side, height); ++y) {
+            for (int x = i % across * side; x < std::min((i % across + 1) * side, width); ++x) {
+                squares.covers[std::size_t(y * width + x)] = true;
+            }
         }
     }
+    return squares;
+}
+
+void check(const Kernel& kernel, int channels, int height, int width, const Squares& squares,
+           int side, bool has_residual, std::mt19937& rng) {
+    const int pitch = round_up(channels, kernel.lanes), size = height * width;
+    const std::vector<std::uint32_t>& list = squares.list;
     const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(pitch), -1, 1);
     const std::vector<float> residual =
         has_residual ? random_values(rng, std::size_t(size * pitch), -1, 1)
@@ -39,13 +56,13 @@ void check(const Kernel& kernel, int channels, int height, int width, double den
     const int residual_x = has_residual ? pitch : 0;
     View r(residual.data(), {{pitch, 1}, {width, residual_x}, {height, width * residual_x}});
     View out(output.data(), {{pitch, 1}, {width, pitch}, {height, width * pitch}});
-    REQUIRE(call(kernel, positions, e, r, low, high, out) == 0);
+    REQUIRE(call(kernel, positions, e, r, side, low, high, out) == 0);
 
     int wrong = 0;
     for (int i = 0; i < int(output.size()); ++i) {
         const int pixel = i / pitch, k = i % pitch;
         float want = untouched;
-        if (pixel < size && listed[std::size_t(pixel)]) {
+        if (pixel < size && squares.covers[std::size_t(pixel)]) {
             const float sum = epilogue[std::size_t(2 * pitch + k)] +
                               residual[std::size_t(pixel * residual_x + k)];
             want = std::min(std::max(sum, low), high);
@@ -57,7 +74,7 @@ void check(const Kernel& kernel, int channels, int height, int width, double den
 
 }  // namespace
 
-TEST_CASE("fill kernels write shift and residual, clamped, at the listed positions alone") {
+TEST_CASE("fill kernels write shift and residual, clamped, on the listed squares alone") {
     std::mt19937 rng(20261124);
     const int sizes[][2] = {{1, 1}, {7, 5}, {32, 32}};
     int calls = 0;
@@ -70,7 +87,11 @@ TEST_CASE("fill kernels write shift and residual, clamped, at the listed positio
                         INFO(kernel.name << ": channels " << channels << ", " << width << "x"
                                          << height << ", density " << density
                                          << (has_residual ? ", residual" : ", no residual"));
-                        check(kernel, channels, height, width, density, has_residual, rng);
+                        for (const int side : {1, 2, 4}) {
+                            check(kernel, channels, height, width,
+                                  draw_squares(side, height, width, density, rng), side,
+                                  has_residual, rng);
+                        }
                     }
                 }
             }

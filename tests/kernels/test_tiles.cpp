@@ -17,7 +17,6 @@ using namespace sluice::kernel_test;
 namespace {
 
 constexpr int mask_bits = 8;  // positions of a row that share a mask
-constexpr int side = 4;
 constexpr std::size_t margin = 16;
 constexpr std::uint32_t untouched_tile = 0xdeadbeef;
 constexpr std::int32_t untouched_count = -7;
@@ -45,17 +44,18 @@ Map draw_map(int height, int width, double density, std::mt19937& rng) {
     return map;
 }
 
-std::vector<std::uint32_t> expected_tiles(const Map& map) {
+std::vector<std::uint32_t> expected_tiles(const Map& map, int side) {
     std::vector<std::uint32_t> tiles;
-    for (int row = 0; row < map.height; row += side) {
-        for (int column = 0; column < map.width; column += side) {
-            const int y = std::min(row, map.height - side), x = std::min(column, map.width - side);
+    for (int row = 0; row * side < map.height; ++row) {
+        for (int column = 0; column * side < map.width; ++column) {
+            const int y = std::min(row * side, map.height - side);
+            const int x = std::min(column * side, map.width - side);
             bool is_open = false;
             for (int i = 0; i < side * side; ++i) {
                 is_open = is_open || map.at(y + i / side, x + i % side);
             }
             if (is_open) {
-                tiles.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
+                tiles.push_back(std::uint32_t(row) << 16 | std::uint32_t(column));
             }
         }
     }
@@ -88,7 +88,7 @@ struct Written {
 };
 
 /// Calls the kernel with the least capacity that it asks for.
-Written run(const Kernel& kernel, const Map& map, float break_even) {
+Written run(const Kernel& kernel, const Map& map, std::int32_t side, float break_even) {
     const std::vector<std::int32_t> groups = make_groups(map);
     const std::int32_t open[] = {map.count()};
     const int all = (map.width + side - 1) / side * ((map.height + side - 1) / side);
@@ -99,7 +99,7 @@ Written run(const Kernel& kernel, const Map& map, float break_even) {
     View g(groups.data(), {{2, 1}, {int(groups.size() / 2), 2}}), o(open, {{1, 1}});
     View l(list.data(), {{int(capacity), 1}}), b(before.data(), {{int(capacity), 1}});
     View c(counts.data(), {{2, 1}});
-    REQUIRE(call(kernel, g, o, map.width, map.height, break_even, l, c, b) == 0);
+    REQUIRE(call(kernel, g, o, side, map.width, map.height, break_even, l, c, b) == 0);
     for (std::size_t i = 0; i < margin; ++i) {
         CHECK(list[capacity + i] == untouched_tile);
         CHECK(before[capacity + i] == untouched_count);
@@ -125,7 +125,9 @@ TEST_CASE("tiles kernels list the tiles with open gates in row-major order") {
             for (double density : {0.0, -1.0, -1.0, -1.0, 0.02, 0.1, 0.5, 1.0}) {
                 INFO(kernel.name << ": " << width << "x" << height << ", density " << density);
                 const Map map = draw_map(height, width, density, rng);
-                CHECK(run(kernel, map, 8).tiles == expected_tiles(map));
+                for (const int side : {2, 4}) {
+                    CHECK(run(kernel, map, side, 8).tiles == expected_tiles(map, side));
+                }
             }
         }
     });
@@ -139,7 +141,9 @@ TEST_CASE("tiles kernels find a gate that is open alone, wherever it is") {
             for (std::size_t i = 0; i < map.open.size(); ++i) {
                 INFO(kernel.name << ": position " << i << " of " << width << "x" << height);
                 map.open[i] = true;
-                CHECK(run(kernel, map, 8).tiles == expected_tiles(map));
+                for (const int side : {2, 4}) {
+                    CHECK(run(kernel, map, side, 8).tiles == expected_tiles(map, side));
+                }
                 map.open[i] = false;
             }
         }
@@ -151,11 +155,11 @@ TEST_CASE("Winograd pays where more positions a tile are open than the break-eve
     for_each_kernel(Family::tiles, [&](const Kernel& kernel) {
         for (double density : {-1.0, 0.1, 0.3, 0.5, 1.0}) {
             const Map map = draw_map(9, 14, density, rng);
-            const int tiles = int(expected_tiles(map).size());
+            const int tiles = int(expected_tiles(map, 4).size());
             INFO(kernel.name << ": " << map.count() << " open in " << tiles << " tiles");
             for (float break_even : {0.5f, 1.0f, 4.8f, 6.25f, 8.0f, 16.0f}) {
                 INFO("break-even " << break_even);
-                CHECK(run(kernel, map, break_even).pays ==
+                CHECK(run(kernel, map, 4, break_even).pays ==
                       (float(map.count()) > break_even * float(tiles)));
             }
         }
@@ -164,12 +168,12 @@ TEST_CASE("Winograd pays where more positions a tile are open than the break-eve
         for (int i : {0, 9, 27, 4, 5, 6, 7, 12, 13, 31}) {
             map.open[std::size_t(i)] = true;
         }
-        REQUIRE(expected_tiles(map).size() == 2);
+        REQUIRE(expected_tiles(map, 4).size() == 2);
         const float infinity = std::numeric_limits<float>::infinity();
-        CHECK(run(kernel, map, std::nextafter(5.0f, 0.0f)).pays);
-        CHECK(!run(kernel, map, 5).pays);
-        CHECK(!run(kernel, map, std::nextafter(5.0f, infinity)).pays);
+        CHECK(run(kernel, map, 4, std::nextafter(5.0f, 0.0f)).pays);
+        CHECK(!run(kernel, map, 4, 5).pays);
+        CHECK(!run(kernel, map, 4, std::nextafter(5.0f, infinity)).pays);
         // Where nothing is open, there is nothing that pays.
-        CHECK(!run(kernel, draw_map(4, 8, 0, rng), 0).pays);
+        CHECK(!run(kernel, draw_map(4, 8, 0, rng), 4, 0).pays);
     });
 }

@@ -17,7 +17,7 @@ using reference::Tensor;
 
 namespace {
 
-using Tiles = std::vector<std::uint32_t>;  ///< y << 16 | x of each tile's first output
+using Tiles = std::vector<std::uint32_t>;  ///< row << 16 | column
 using Sizes = std::vector<std::pair<int, int>>;
 
 /// How far rounding may take an output, for values, taps and scales as make_problem draws them: six
@@ -34,55 +34,64 @@ float rounding(int channels) {
     return float(deviations * largest_scale * half_unit * product * amplification * roundings);
 }
 
+/// The first outputs of a map's tiles along an extent, of which the last one ends with it.
+std::vector<int> tile_starts(int side, int extent) {
+    std::vector<int> at;
+    for (int i = 0; i < extent; i += side) {
+        at.push_back(std::min(i, extent - side));
+    }
+    return at;
+}
+
 /// Tiles of a map where any gate of `map` is open, row after row; all of them where it is negative.
-Tiles open_tiles(const ConvProblem& p, const Tensor& gate, int map) {
-    const auto starts = [](int extent) {
-        std::vector<int> at;
-        for (int i = 0; i < extent; i += tile_side) {
-            at.push_back(std::min(i, extent - tile_side));
-        }
-        return at;
-    };
+Tiles open_tiles(const ConvProblem& p, int side, const Tensor& gate, int map) {
+    const std::vector<int> rows = tile_starts(side, p.height);
+    const std::vector<int> columns = tile_starts(side, p.width);
+    const int grid = int(p.conv.gate_grid);
     Tiles list;
-    for (int y : starts(p.height)) {
-        for (int x : starts(p.width)) {
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        for (std::size_t column = 0; column < columns.size(); ++column) {
             bool is_open = map < 0;
-            for (int i = 0; i < tile_side * tile_side && !is_open; ++i) {
-                const int row = map * p.height + y + i / tile_side;
-                is_open = gate.data[std::size_t(row * p.width + x + i % tile_side)] != 0;
+            for (int i = 0; i < side * side && !is_open; ++i) {
+                const int y = (rows[row] + i / side) / grid, x = (columns[column] + i % side) / grid;
+                const std::int64_t line = map * gate.shape[2] + y;
+                is_open = gate.data[std::size_t(line * gate.shape[3] + x)] != 0;
             }
             if (is_open) {
-                list.push_back(std::uint32_t(y) << 16 | std::uint32_t(x));
+                list.push_back(std::uint32_t(row) << 16 | std::uint32_t(column));
             }
         }
     }
     return list;
 }
 
-/// Tiles anywhere on the map.
-Tiles random_tiles(const ConvProblem& p, int count, std::mt19937& rng) {
+/// Any tiles of the map, some more than once.
+Tiles random_tiles(const ConvProblem& p, int side, int count, std::mt19937& rng) {
     Tiles list;
     for (int i = 0; i < count; ++i) {
-        const auto draw = [&](int extent) { return rng() % std::uint32_t(extent - tile_side + 1); };
-        const std::uint32_t y = draw(p.height);
-        list.push_back(y << 16 | draw(p.width));
+        const auto draw = [&](int extent) {
+            return rng() % std::uint32_t(tile_starts(side, extent).size());
+        };
+        const std::uint32_t row = draw(p.height);
+        list.push_back(row << 16 | draw(p.width));
     }
     return list;
 }
 
 /// One list each `channels_a_list` outputs: these tiles are what the reference says, and all else
 /// is untouched.
-void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate,
+void check_output(const ConvProblem& p, int side, const Strided& got, const Tensor* gate,
                   const std::vector<Tiles>& lists, int channels_a_list) {
     const Tensor want =
         reference::gated(p.conv, p.products, gate, p.has_residual ? &p.residual : nullptr);
     const int size = p.height * p.width;
+    const std::vector<int> rows = tile_starts(side, p.height);
+    const std::vector<int> columns = tile_starts(side, p.width);
     std::vector<bool> listed(lists.size() * std::size_t(size), false);
     for (std::size_t list = 0; list < lists.size(); ++list) {
         for (const std::uint32_t tile : lists[list]) {
-            for (int i = 0; i < tile_side * tile_side; ++i) {
-                const int y = int(tile >> 16) + i / tile_side,
-                          x = int(tile & 0xffff) + i % tile_side;
+            for (int i = 0; i < side * side; ++i) {
+                const int y = rows[tile >> 16] + i / side, x = columns[tile & 0xffff] + i % side;
                 listed[list * std::size_t(size) + std::size_t(y * p.width + x)] = true;
             }
         }
@@ -105,20 +114,20 @@ void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel&
     const int chunk = kernel.pixels;
     for (int count : {0, 1, 2, 3, chunk - 1, chunk, chunk + 1, 2 * chunk + 3}) {
         INFO(count << " tiles");
-        const Tiles list = random_tiles(p, count, rng);
+        const Tiles list = random_tiles(p, kernel.side, count, rng);
         Strided output = packed.output();
         packed.run(gate, 0, list, 0, packed.output_pitch(), output);
-        check_output(p, output, is_gated ? &gate : nullptr, {list}, packed.output_pitch());
+        check_output(p, kernel.side, output, is_gated ? &gate : nullptr, {list}, packed.output_pitch());
     }
 }
 
 void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
     const PackedConv packed(p, kernel, kernel.pitch);
     const Tensor none = make_gate(p, 1, 0, rng);
-    const Tiles all = open_tiles(p, none, -1);
+    const Tiles all = open_tiles(p, kernel.side, none, -1);
     Strided output = packed.output();
     packed.run(none, 0, all, 0, packed.output_pitch(), output);
-    check_output(p, output, nullptr, {all}, packed.output_pitch());
+    check_output(p, kernel.side, output, nullptr, {all}, packed.output_pitch());
     check_lengths(p, packed, kernel, none, false, rng);
 }
 
@@ -127,16 +136,17 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
         INFO("density " << density);
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
-        const Tiles all = open_tiles(p, gate, -1);
+        const Tiles all = open_tiles(p, kernel.side, gate, -1);
         Strided output = packed.output();
         packed.run(gate, 0, all, 0, packed.output_pitch(), output);
-        check_output(p, output, &gate, {all}, packed.output_pitch());
+        check_output(p, kernel.side, output, &gate, {all}, packed.output_pitch());
     }
     check_lengths(p, packed, kernel, make_gate(p, p.shape.outputs, 0.5, rng), true, rng);
 }
 
 /// One list and one call a map, over the map's own output channels.
-void check_maps(const ConvProblem& p, const PackedConv& packed, int maps, std::mt19937& rng) {
+void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng) {
+    const PackedConv packed(p, kernel, kernel.pitch);
     const int each = packed.output_pitch() / maps;
     for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
@@ -144,17 +154,24 @@ void check_maps(const ConvProblem& p, const PackedConv& packed, int maps, std::m
         std::vector<Tiles> lists;
         Strided output = packed.output();
         for (int map = 0; map < maps; ++map) {
-            lists.push_back(open_tiles(p, gate, map));
+            lists.push_back(open_tiles(p, kernel.side, gate, map));
             packed.run(gate, map, lists.back(), map * each, each, output);
         }
-        check_output(p, output, &gate, lists, each);
+        check_output(p, kernel.side, output, &gate, lists, each);
     }
 }
 
 void check_position_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
     const PackedConv packed(p, kernel, kernel.pitch);
-    check_maps(p, packed, 1, rng);
+    check_maps(p, kernel, 1, rng);
     check_lengths(p, packed, kernel, make_gate(p, 1, 0.5, rng), true, rng);
+}
+
+// Outputs of a closed gate that lie in an open tile are the constant as well.
+void check_tile_gates(const ConvProblem& positions, const Kernel& kernel, std::mt19937& rng) {
+    ConvProblem p = positions;
+    p.conv.gate_grid = 4;
+    check_maps(p, kernel, 1, rng);
 }
 
 using Check = std::function<void(const ConvProblem&, const Kernel&, std::mt19937&)>;
@@ -205,6 +222,11 @@ TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, chann
     check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_position_gates);
 }
 
+TEMPLATE_TEST_CASE_SIG("Winograd kernels take a gate for every 4x4 outputs, channels", "",
+                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+    check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_tile_gates);
+}
+
 TEST_CASE("Winograd kernels take group gates, a list a channel block or several") {
     std::mt19937 rng(7);
     for_each_kernel(Family::gated_winograd, [&](const Kernel& kernel) {
@@ -216,7 +238,7 @@ TEST_CASE("Winograd kernels take group gates, a list a channel block or several"
                              {1, 1, 1, 1}};
             INFO(kernel.name << ": " << to_string(c));
             const ConvProblem p = make_problem(c, rng);
-            check_maps(p, PackedConv(p, kernel, kernel.pitch), maps, rng);
+            check_maps(p, kernel, maps, rng);
         }
     });
 }

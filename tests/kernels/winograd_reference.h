@@ -1,16 +1,18 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
+#include <vector>
 
-/// Winograd's F(4x4, 3x3) as Lavin and Gray write it ("Fast Algorithms for Convolutional Neural
-/// Networks", CVPR 2016, section 4.1), in matrices and double.
+/// Winograd's F(2x2, 3x3) and F(4x4, 3x3) as Lavin and Gray write them ("Fast Algorithms for
+/// Convolutional Neural Networks", CVPR 2016, section 4.1), in matrices and double.
 namespace sluice::kernel_test {
 
-/// A tile's outputs along an extent, and its points.
-constexpr int tile_side = 4, tile_points = 6;
+using Row = double[3];
 
-constexpr double winograd_G[tile_points][3] = {
+constexpr Row winograd_G2[] = {{1, 0, 0}, {1.0 / 2, 1.0 / 2, 1.0 / 2}, {1.0 / 2, -1.0 / 2, 1.0 / 2},
+                               {0, 0, 1}};
+
+constexpr Row winograd_G4[] = {
     {1.0 / 4, 0, 0},
     {-1.0 / 6, -1.0 / 6, -1.0 / 6},
     {-1.0 / 6, 1.0 / 6, -1.0 / 6},
@@ -19,15 +21,16 @@ constexpr double winograd_G[tile_points][3] = {
     {0, 0, 1},
 };
 
-/// Taps w [3, 3] -> G w G^T [6, 6].
-inline std::array<double, 36> transformed(const float* w) {
-    std::array<double, 36> points{};
-    for (int i = 0; i < tile_points; ++i) {
-        for (int j = 0; j < tile_points; ++j) {
+/// Taps w [3, 3] -> G w G^T [side + 2, side + 2].
+inline std::vector<double> transformed(const float* w, int side) {
+    const Row* g = side == 2 ? winograd_G2 : winograd_G4;
+    const int along = side + 2;
+    std::vector<double> points(std::size_t(along * along));
+    for (int i = 0; i < along; ++i) {
+        for (int j = 0; j < along; ++j) {
             for (int y = 0; y < 3; ++y) {
                 for (int x = 0; x < 3; ++x) {
-                    points[std::size_t(tile_points * i + j)] +=
-                        winograd_G[i][y] * double(w[3 * y + x]) * winograd_G[j][x];
+                    points[std::size_t(along * i + j)] += g[i][y] * double(w[3 * y + x]) * g[j][x];
                 }
             }
         }

@@ -87,8 +87,8 @@ GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64
 
 /// The lists, the counts and the choice of one gate map: tiles or positions, never both.
 void check_choice(const Step& tiles, const Step& winograd, const Step& direct, const Step& fill) {
-    const Buffer &counts = buffer(tiles, 6), &open = buffer(tiles, 1);
-    CHECK(std::get<float>(tiles.arguments[4]) == float(16 * winograd.kernel->break_even));
+    const Buffer &counts = buffer(tiles, 7), &open = buffer(tiles, 1);
+    CHECK(std::get<float>(tiles.arguments[5]) == float(16 * winograd.kernel->break_even));
     // The second of the two counts says whether the tiles pay.
     REQUIRE(winograd.condition);
     REQUIRE(direct.condition);
@@ -101,7 +101,7 @@ void check_choice(const Step& tiles, const Step& winograd, const Step& direct, c
     CHECK(winograd.condition->above);
     CHECK(!direct.condition->above);
 
-    CHECK(is_same(buffer(winograd, 1), buffer(tiles, 5)));
+    CHECK(is_same(buffer(winograd, 1), buffer(tiles, 6)));
     CHECK(is_same(winograd.list.count, counts));
     CHECK(is_same(direct.list.count, open));
     REQUIRE(winograd.list.outputs);
@@ -127,33 +127,38 @@ TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs
         // outputs there, channels, pitch, outputs, block
         {16, 16, 16, 16, 16}, {13, 5, 8, 16, 8}, {40, 17, 32, 48, 16}, {64, 16, 16, 64, 64},
         {50, 3, 16, 64, 32},  {1, 1, 4, 4, 4},   {6, 7, 8, 24, 12},    {3, 2, 16, 24, 24}};
-    for (const auto& [there, channels, pitch, outputs, block] : forms) {
-        INFO(there << " of " << outputs << " outputs, " << channels << " of " << pitch
-                   << " channels, block " << block);
-        std::vector<float> weights(std::size_t(there * channels * 9));
-        std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
-        const std::size_t size = std::size_t(outputs * pitch * 36);
-        std::vector<float> packed(size + margin, untouched);
-        transform_weights(weights.data(), there, channels, pitch, outputs, block, packed.data());
-        int wrong = 0;
-        for (std::int64_t k = 0; k < outputs; ++k) {
-            for (std::int64_t c = 0; c < pitch; ++c) {
-                const bool is_there = k < there && c < channels;
-                const auto want =
-                    is_there ? kernel_test::transformed(&weights[std::size_t(k * channels + c) * 9])
-                             : std::array<double, 36>{};
-                for (std::int64_t point = 0; point < 36; ++point) {
-                    const std::int64_t line = (k / block * 36 + point) * pitch + c;
-                    const float got = packed[std::size_t(line * block + k % block)];
-                    // Sums of at most nine values of at most 1, rounded a few times.
-                    const double bound = is_there ? 4e-7 : 0;
-                    wrong += !(std::abs(double(got) - want[std::size_t(point)]) <= bound);
+    for (const std::int64_t side : {2, 4}) {
+        for (const auto& [there, channels, pitch, outputs, block] : forms) {
+            INFO("side " << side << ", " << there << " of " << outputs << " outputs, " << channels
+                         << " of " << pitch << " channels, block " << block);
+            const std::int64_t points = (side + 2) * (side + 2);
+            std::vector<float> weights(std::size_t(there * channels * 9));
+            std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
+            const std::size_t size = std::size_t(outputs * pitch * points);
+            std::vector<float> packed(size + margin, untouched);
+            transform_weights({weights.data(), there, channels}, {side, pitch, outputs, block},
+                              packed.data());
+            int wrong = 0;
+            for (std::int64_t k = 0; k < outputs; ++k) {
+                for (std::int64_t c = 0; c < pitch; ++c) {
+                    const bool is_there = k < there && c < channels;
+                    const auto want =
+                        is_there ? kernel_test::transformed(
+                                       &weights[std::size_t(k * channels + c) * 9], int(side))
+                                 : std::vector<double>(std::size_t(points));
+                    for (std::int64_t point = 0; point < points; ++point) {
+                        const std::int64_t line = (k / block * points + point) * pitch + c;
+                        const float got = packed[std::size_t(line * block + k % block)];
+                        // Sums of at most nine values of at most 1, rounded a few times.
+                        const double bound = is_there ? 4e-7 : 0;
+                        wrong += !(std::abs(double(got) - want[std::size_t(point)]) <= bound);
+                    }
                 }
             }
+            CHECK(wrong == 0);
+            CHECK(std::all_of(packed.begin() + std::ptrdiff_t(size), packed.end(),
+                              [](float value) { return value == untouched; }));
         }
-        CHECK(wrong == 0);
-        CHECK(std::all_of(packed.begin() + std::ptrdiff_t(size), packed.end(),
-                          [](float value) { return value == untouched; }));
     }
 }
 
@@ -238,7 +243,7 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
                     CHECK(along.elements == (along.argument == 2 ? 1 : block));
                 }
                 const std::set<int> blocks =
-                    maps == 1 ? std::set{2, 3, 5, 10} : std::set{2, 3, 4, 5, 10};
+                    maps == 1 ? std::set{2, 3, 5, 11} : std::set{2, 3, 4, 5, 11};
                 CHECK(shared == (overlaps ? blocks : std::set<int>{}));
             }
         }
@@ -291,10 +296,10 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
         REQUIRE(positions.size() == 1);
         CHECK(is_same(buffer(*tiles[0], 0), buffer(*positions[0], 4)));
         CHECK(is_same(buffer(*tiles[0], 1), buffer(*positions[0], 3)));
-        CHECK(std::get<std::int32_t>(tiles[0]->arguments[2]) == 8);
-        CHECK(std::get<std::int32_t>(tiles[0]->arguments[3]) == 12);
-        CHECK(buffer(*tiles[0], 5).axes[0].extent >= 3 * 2 + 1);
-        CHECK(buffer(*tiles[0], 7).axes[0].extent >= 3 * 2 + 1);
+        CHECK(std::get<std::int32_t>(tiles[0]->arguments[3]) == 8);
+        CHECK(std::get<std::int32_t>(tiles[0]->arguments[4]) == 12);
+        CHECK(buffer(*tiles[0], 6).axes[0].extent >= 3 * 2 + 1);
+        CHECK(buffer(*tiles[0], 8).axes[0].extent >= 3 * 2 + 1);
         REQUIRE(plan->gates.size() == 1);
         CHECK(plan->gates[0].skips);
     }
@@ -335,10 +340,10 @@ TEST_CASE("each map of a group gate has its own tiles and its own choice") {
             // Their own maps, weights, rows and outputs.
             const std::int64_t blocks = 32 / winograd[i]->kernel->block();
             CHECK(buffer(*winograd[i], 2).axes[3].extent == blocks);
-            CHECK(buffer(*winograd[i], 10).axes[0].extent == 32);
+            CHECK(buffer(*winograd[i], 11).axes[0].extent == 32);
         }
         CHECK(!is_same(*winograd[0]->list.outputs, *winograd[1]->list.outputs));
-        for (std::size_t argument : {4, 10}) {
+        for (std::size_t argument : {4, 11}) {
             const std::int64_t step = argument == 4 ? 1 : 32;
             CHECK(buffer(*winograd[1], argument).offset - buffer(*winograd[0], argument).offset ==
                   step);

@@ -27,8 +27,9 @@ struct ModelOptions {
 struct GateInfo {
     std::string layer;          ///< name of the gated convolution's ONNX node
     std::int64_t groups = 1;    ///< maps: 1 (position), G (group) or K (element)
-    std::int64_t height = 0;    ///< of each map, in output pixels
+    std::int64_t height = 0;    ///< of each map, in gates
     std::int64_t width = 0;
+    std::int64_t grid = 1;      ///< output pixels along each side that one gate governs
     std::int64_t macs = 0;      ///< of the convolution with nothing skipped
     bool skips = false;         ///< false where the gate is multiplied densely
 };
