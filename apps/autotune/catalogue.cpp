@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "autotune/files.h"
+#include "plan/winograd_weights.h"
 
 namespace sluice::autotune {
 
@@ -11,8 +12,11 @@ using nlohmann::json;
 Space Catalogue::space(const std::string& kernel, int channels) const {
     const KernelRow& row = kernels.at(kernel);
     Space space{row.recipe.generator, count_registers(halide_target), lanes, 0, channels};
-    const bool is_conv = row.recipe.generator == "gated_conv";
-    if (row.kernel > 0 && row.channels > 0) {
+    const bool is_conv = autotune::is_conv(row.recipe.generator);
+    if (row.recipe.generator == "winograd_conv") {
+        space.row = row.channels;
+        space.points = static_cast<int>(winograd_points(row.side));
+    } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }
     if (is_conv && row.channels == 0) {
@@ -53,11 +57,13 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
             }
             added.kernel = params.value("kernel", 0);
             added.channels = params.value("channels", 0);
+            added.side = params.value("side", 0);
             catalogue.kernels[kernel.at("family").get<std::string>() + "_" +
                               kernel.at("shape").get<std::string>()] = std::move(added);
         }
     } catch (const json::exception& fault) {
-        return Status(Problem{kernels_file.string(), {},
+        return Status(Problem{kernels_file.string(),
+                              {},
                               "does not fit " + targets_file.string() + ": " + fault.what(),
                               "restore both from version control"});
     }

@@ -15,6 +15,7 @@ struct KernelRow {
     Recipe recipe;
     int kernel = 0;    ///< extent of the window; 0: any
     int channels = 0;  ///< pitch of the input; 0: any
+    int side = 0;      ///< winograd_conv: of a tile of outputs
 };
 
 /// What is compiled for one target, from the tables that CMake reads.

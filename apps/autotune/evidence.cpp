@@ -24,7 +24,8 @@ Numbers from_text(const std::string& text) {
     Numbers numbers;
     std::size_t at = 0;
     while (at < text.size()) {
-        const std::size_t equals = text.find('=', at), end = std::min(text.find(' ', at), text.size());
+        const std::size_t equals = text.find('=', at),
+                          end = std::min(text.find(' ', at), text.size());
         if (equals >= end) {
             break;
         }
@@ -34,6 +35,18 @@ Numbers from_text(const std::string& text) {
         at = end + 1;
     }
     return numbers;
+}
+
+json to_json(const BreakEvenEvidence& e) {
+    return {
+        {"against", e.against}, {"numbers", to_text(e.numbers)},   {"before", e.before},
+        {"after", e.after},     {"measured", rounded(e.measured)}, {"spread", rounded(e.spread)}};
+}
+
+BreakEvenEvidence read_break_even(const json& row) {
+    return {row.at("against").get<std::string>(), from_text(row.at("numbers").get<std::string>()),
+            row.at("before").get<double>(),       row.at("after").get<double>(),
+            row.at("measured").get<double>(),     row.at("spread").get<double>()};
 }
 
 json to_json(const KernelEvidence& e) {
@@ -49,17 +62,21 @@ json to_json(const KernelEvidence& e) {
         tried[to_text(numbers)] =
             outcome.problem.empty() ? json(rounded(outcome.ratio)) : json(outcome.problem);
     }
-    return {{"cpu", e.basis.cpu},
-            {"code", e.basis.code},
-            {"densities", e.basis.densities},
-            {"measured_on", e.basis.layers},
-            {"date", e.date},
-            {"finished", e.is_finished},
-            {"confirmed", e.is_confirmed},
-            {"before", to_text(e.before)},
-            {"best", to_text(e.best)},
-            {"layers", layers},
-            {"tried", tried}};
+    json row = {{"cpu", e.basis.cpu},
+                {"code", e.basis.code},
+                {"densities", e.basis.densities},
+                {"measured_on", e.basis.layers},
+                {"date", e.date},
+                {"finished", e.is_finished},
+                {"confirmed", e.is_confirmed},
+                {"before", to_text(e.before)},
+                {"best", to_text(e.best)},
+                {"layers", layers},
+                {"tried", tried}};
+    if (e.break_even) {
+        row["break_even"] = to_json(*e.break_even);
+    }
+    return row;
 }
 
 KernelEvidence from_json(const json& row) {
@@ -73,15 +90,17 @@ KernelEvidence from_json(const json& row) {
     e.before = from_text(row.at("before").get<std::string>());
     e.best = from_text(row.at("best").get<std::string>());
     for (const json& layer : row.at("layers")) {
-        e.layers.push_back({layer.at("shape").get<std::string>(),
-                            layer.at("density").get<double>(), layer.at("macs").get<std::int64_t>(),
+        e.layers.push_back({layer.at("shape").get<std::string>(), layer.at("density").get<double>(),
+                            layer.at("macs").get<std::int64_t>(),
                             layer.at("before_ms").get<double>(),
                             layer.at("after_ms").get<double>()});
     }
     for (const auto& [text, outcome] : row.at("tried").items()) {
-        e.tried[from_text(text)] = outcome.is_string()
-                                       ? Outcome{0, outcome.get<std::string>()}
-                                       : Outcome{outcome.get<double>(), {}};
+        e.tried[from_text(text)] = outcome.is_string() ? Outcome{0, outcome.get<std::string>()}
+                                                       : Outcome{outcome.get<double>(), {}};
+    }
+    if (row.contains("break_even")) {
+        e.break_even = read_break_even(row.at("break_even"));
     }
     return e;
 }
@@ -108,7 +127,8 @@ Result<Evidence> read_evidence(const std::filesystem::path& path) {
             evidence[kernel] = from_json(row);
         }
     } catch (const json::exception& fault) {
-        return Status(Problem{path.string(), {},
+        return Status(Problem{path.string(),
+                              {},
                               std::string("is no evidence of autotune: ") + fault.what(),
                               "delete it, and autotune measures anew"});
     }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace sluice::autotune {
 /// What a kernel was measured on; outcomes compare where this is the same.
 struct Basis {
     std::string cpu;
-    std::string code;       ///< fingerprint of the generator
-    std::string densities;  ///< where they come from
+    std::string code;                 ///< fingerprint of the generator
+    std::string densities;            ///< where they come from
     std::vector<std::string> layers;  ///< shape, uses and densities of each
     bool operator==(const Basis&) const = default;
 };
@@ -28,15 +29,27 @@ struct LayerEvidence {
     double after_ms = 0;
 };
 
+/// How a Winograd kernel came to its break_even: the time of a tile over that of its positions by
+/// the direct kernel, both measured in turns.
+struct BreakEvenEvidence {
+    std::string against;  ///< the direct kernel, its generator's fingerprint and its numbers
+    Numbers numbers;      ///< of the Winograd kernel
+    double before = 1;    ///< that the numbers held
+    double after = 1;     ///< that they hold now
+    double measured = 1;  ///< the middle one of the repeats
+    double spread = 0;    ///< from the least to the largest of them
+};
+
 /// How a kernel came to its numbers.
 struct KernelEvidence {
     Basis basis;
-    std::string date;  ///< of the last measurement, UTC
-    bool is_finished = false;  ///< the search came to its end
-    bool is_confirmed = false; ///< `best` stands against all that was tried
+    std::string date;           ///< of the last measurement, UTC
+    bool is_finished = false;   ///< the search came to its end
+    bool is_confirmed = false;  ///< `best` stands against all that was tried
     Numbers before, best;
     std::vector<LayerEvidence> layers;
     std::map<Numbers, Outcome> tried;  ///< ratios to `before`
+    std::optional<BreakEvenEvidence> break_even;
 };
 
 /// The evidence of one target by kernel, beside its numbers and apart from them: CMake reads the

@@ -46,8 +46,7 @@ void pin_to_last_cpu() {
 
 KernelFunction open_library(const Library& library) {
     void* handle = ::dlopen(library.path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    return handle ? reinterpret_cast<KernelFunction>(::dlsym(handle, candidate_function))
-                  : nullptr;
+    return handle ? reinterpret_cast<KernelFunction>(::dlsym(handle, candidate_function)) : nullptr;
 }
 
 /// Both kernels on one load.
@@ -94,9 +93,9 @@ std::vector<std::unique_ptr<Call>> make_calls(const std::vector<Weighed>& layers
         return calls;
     }
     for (const Weighed& layer : layers) {
-        calls.push_back(std::make_unique<Call>(*layer.from, functions[0], present.block));
-        calls.push_back(std::make_unique<Call>(*layer.from, functions[1], candidate.block));
-        for (std::size_t load = 0; load < layer.from->checked_loads() && problem.empty();
+        calls.push_back(std::make_unique<Call>(*layer.present, functions[0], present.block));
+        calls.push_back(std::make_unique<Call>(*layer.candidate, functions[1], candidate.block));
+        for (std::size_t load = 0; load < layer.candidate->checked_loads() && problem.empty();
              ++load) {
             calls.back()->prepare(load);
             calls.back()->run();
@@ -133,14 +132,14 @@ std::string work(const std::vector<Weighed>& layers, const Library& present,
     std::vector<Pair> pairs;
     for (std::size_t layer = 0; layer < layers.size(); ++layer) {
         const double share =
-            layers[layer].weight / static_cast<double>(layers[layer].from->timed_loads());
-        for (std::size_t load = 0; load < layers[layer].from->timed_loads(); ++load) {
-            pairs.push_back({layer, load, {calls[2 * layer].get(), calls[2 * layer + 1].get()},
-                             share});
+            layers[layer].weight / static_cast<double>(layers[layer].present->timed_loads());
+        for (std::size_t load = 0; load < layers[layer].present->timed_loads(); ++load) {
+            pairs.push_back(
+                {layer, load, {calls[2 * layer].get(), calls[2 * layer + 1].get()}, share});
         }
     }
-    for (const int rounds : {std::min(first_rounds, patience.rounds),
-                             std::max(0, patience.rounds - first_rounds)}) {
+    for (const int rounds :
+         {std::min(first_rounds, patience.rounds), std::max(0, patience.rounds - first_rounds)}) {
         if (!pairs[0].samples[0].empty() && ratio_of(pairs) > far_behind) {
             break;
         }

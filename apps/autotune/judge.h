@@ -11,7 +11,8 @@ namespace sluice::autotune {
 
 /// A layer shape that the kernel is judged by, and how much its time counts.
 struct Weighed {
-    const LayerCase* from;
+    const LayerCase* present;
+    const LayerCase* candidate;  ///< mostly the same; it has as many loads to be timed
     double weight;
 };
 
@@ -34,8 +35,8 @@ struct Library {
 };
 
 struct Patience {
-    int rounds = 15;        ///< at most, and few for a candidate that is far behind
-    double seconds = 20;    ///< after which a candidate is given up
+    int rounds = 15;      ///< at most, and few for a candidate that is far behind
+    double seconds = 20;  ///< after which a candidate is given up
 };
 
 /// Checks the candidate's answers, then times it and the present kernel in turn, on one core, in a

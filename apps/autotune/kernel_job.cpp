@@ -96,14 +96,14 @@ Status KernelJob::compile(const std::vector<Numbers>& candidates,
 }
 
 Library KernelJob::library(const Numbers& numbers) const {
-    const bool is_conv = space_.generator == "gated_conv";
-    return {compiled_.at(numbers), is_conv ? numbers.at("vectors") * space_.lanes : 0};
+    const bool packs = is_conv(space_.generator);
+    return {compiled_.at(numbers), packs ? numbers.at("vectors") * space_.lanes : 0};
 }
 
 Result<Verdict> KernelJob::judge(const Numbers& candidate, const Patience& patience) const {
     std::vector<Weighed> weighed;
     for (std::size_t i = 0; i < cases_.size(); ++i) {
-        weighed.push_back({cases_[i].get(), weights_[i]});
+        weighed.push_back({cases_[i].get(), cases_[i].get(), weights_[i]});
     }
     return autotune::judge(weighed, library(present_), library(candidate), patience);
 }

@@ -31,13 +31,17 @@ public:
 
     /// Compiles what is not compiled yet, some at a time. A candidate that cannot be compiled has
     /// its reason in `problems`. Fails where the program is interrupted.
-    Status compile(const std::vector<Numbers>& candidates, std::map<Numbers, std::string>& problems);
+    Status compile(const std::vector<Numbers>& candidates,
+                   std::map<Numbers, std::string>& problems);
     /// The candidate against the present numbers, both compiled.
     Result<Verdict> judge(const Numbers& candidate, const Patience& patience = {}) const;
 
-private:
+    /// What was compiled for the numbers, and a layer's case and weight.
     Library library(const Numbers& numbers) const;
+    const LayerCase& layer_case(std::size_t layer) const { return *cases_[layer]; }
+    double weight(std::size_t layer) const { return weights_[layer]; }
 
+private:
     std::string name_;
     std::vector<const Layer*> layers_;
     Recipe recipe_;

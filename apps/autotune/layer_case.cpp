@@ -8,20 +8,24 @@
 #include <random>
 #include <utility>
 
+#include "autotune/winograd_step.h"
+#include "benchmark/kernel_times.h"
+#include "plan/winograd_weights.h"
+
 namespace sluice::autotune {
 namespace {
 
 constexpr std::int64_t alignment = memory_alignment / 4;  // floats
-constexpr double tolerance = 1e-4;  ///< of float sums of some thousand products, in any order
 
-// Arguments of generators/gated_conv.cpp.
+// Arguments of generators/gated_conv.cpp and of winograd_conv.cpp.
 constexpr std::size_t conv_weights = 2;
 constexpr std::size_t conv_gate = 4;
+constexpr std::int64_t taps_of_3x3 = 9;
 
 bool is_conv(const Step& step) {
     const Family family = step.kernel->family;
     return family == Family::dense_conv || family == Family::gated_conv ||
-           family == Family::element_conv;
+           family == Family::element_conv || is_winograd(family);
 }
 
 /// Elements from the first to the last.
@@ -33,30 +37,50 @@ std::int64_t span_of(const Buffer& buffer) {
     return span;
 }
 
-/// The step with its weights packed by `block`, which lie at the start of the constants.
+/// The step with its weights packed by `block`, which lie at the start of the constants. Their
+/// middle axes are a row's taps and the rows, or Winograd's channels and points.
 Step packed_step(Step step, int block) {
     if (block > 0) {
         Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
         const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
         const std::int64_t row = weights.axes[1].extent, rows = weights.axes[2].extent;
-        weights.axes = {{block, 1}, {row, block}, {rows, row * block},
-                        {outputs / block, rows * row * block}};
+        weights.axes = {
+            {block, 1}, {row, block}, {rows, row * block}, {outputs / block, rows * row * block}};
     }
     return step;
 }
 
+/// [k][tap][c] -> [k][c][tap] of 3x3 windows.
+std::vector<float> channels_first(const std::vector<float>& matrix, std::int64_t channels) {
+    const auto pitch = static_cast<std::size_t>(channels), window = pitch * taps_of_3x3;
+    std::vector<float> result(matrix.size());
+    for (std::size_t i = 0; i < matrix.size(); ++i) {
+        const std::size_t k = i / window, tap = i % window / pitch, c = i % pitch;
+        result[k * window + c * taps_of_3x3 + tap] = matrix[i];
+    }
+    return result;
+}
+
 AlignedMemory pack(const std::vector<float>& matrix, const Step& step, int block) {
-    AlignedMemory packed(std::max<std::size_t>(matrix.size(), 1) * sizeof(float));
-    if (block > 0) {
-        const Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
-        const auto taps =
-            static_cast<std::size_t>(weights.axes[1].extent * weights.axes[2].extent);
-        const auto width = static_cast<std::size_t>(block);
-        float* to = reinterpret_cast<float*>(packed.data());
-        for (std::size_t i = 0; i < matrix.size(); ++i) {
-            const std::size_t k = i / taps, tap = i % taps;
-            to[(k / width * taps + tap) * width + k % width] = matrix[i];
-        }
+    if (block == 0) {
+        return AlignedMemory(sizeof(float));
+    }
+    const Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
+    const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
+    const std::int64_t taps = weights.axes[1].extent * weights.axes[2].extent;
+    AlignedMemory packed(static_cast<std::size_t>(outputs * taps) * sizeof(float));
+    float* to = reinterpret_cast<float*>(packed.data());
+    if (is_winograd(step.kernel->family)) {
+        const std::int64_t pitch = weights.axes[1].extent;
+        const std::vector<float> kcyx = channels_first(matrix, pitch);
+        transform_weights({kcyx.data(), outputs, pitch}, {step.kernel->side, pitch, outputs, block},
+                          to);
+        return packed;
+    }
+    const auto row = static_cast<std::size_t>(taps), width = static_cast<std::size_t>(block);
+    for (std::size_t i = 0; i < matrix.size(); ++i) {
+        const std::size_t k = i / row, tap = i % row;
+        to[(k / width * row + tap) * width + k % width] = matrix[i];
     }
     return packed;
 }
@@ -84,19 +108,20 @@ LayerCase::LayerCase(const Step& step, std::vector<Load> loads, unsigned seed)
 
 void LayerCase::add_short_lists() {
     for (const std::size_t length : {1, 2, 7, 31}) {
-        const std::vector<std::uint32_t>& from = loads_[0].positions;
+        const std::vector<std::uint32_t>& from = loads_[0].list;
         if (length < from.size()) {
-            loads_.push_back({0, {from.begin(), from.begin() + static_cast<std::ptrdiff_t>(length)}});
+            const auto end = from.begin() + static_cast<std::ptrdiff_t>(length);
+            loads_.push_back({0, {from.begin(), end}});
         }
     }
 }
 
 void LayerCase::draw_weights(unsigned seed) {
     Buffer& weights = std::get<Buffer>(step_.arguments[conv_weights]);
-    std::int64_t count = 1;
-    for (const Axis& axis : weights.axes) {
-        count *= axis.extent;
-    }
+    const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
+    const std::int64_t taps =
+        is_winograd(step_.kernel->family) ? taps_of_3x3 : weights.axes[2].extent;
+    const std::int64_t count = outputs * weights.axes[1].extent * taps;
     weights.memory = Memory::constants;
     weights.offset = 0;
     std::mt19937 random(seed);
@@ -107,9 +132,10 @@ void LayerCase::draw_weights(unsigned seed) {
 
 /// Gives every buffer but the weights a place in one arena, with a margin behind each.
 void LayerCase::place(unsigned seed) {
-    std::mt19937 random(seed + 1);
     std::uniform_real_distribution<float> draw(-1, 1), open(0.1f, 1);
     for (std::size_t i = 0; i < step_.arguments.size(); ++i) {
+        // Each argument's own, so that two kernels of the same layer read the same values.
+        std::mt19937 random(seed + 1 + static_cast<unsigned>(i));
         Buffer* buffer = std::get_if<Buffer>(&step_.arguments[i]);
         if (buffer == nullptr || (is_conv(step_) && i == conv_weights)) {
             continue;
@@ -133,7 +159,7 @@ Call::Call(const LayerCase& from, KernelFunction function, int block)
       kernel_(*from.step_.kernel),
       step_(packed_step(from.step_, block)),
       arena_(from.image_.size() * sizeof(float)),
-      weights_(pack(from.matrix_, from.step_, block)),
+      weights_(pack(from.matrix_, step_, block)),
       bound_([&] {
           kernel_.function = function;
           step_.kernel = &kernel_;
@@ -142,7 +168,7 @@ Call::Call(const LayerCase& from, KernelFunction function, int block)
 
 void Call::prepare(std::size_t load) {
     std::memcpy(arena_.data(), case_.image_.data(), case_.image_.size() * sizeof(float));
-    const std::vector<std::uint32_t>& list = case_.loads_[load].positions;
+    const std::vector<std::uint32_t>& list = case_.loads_[load].list;
     entries_ = step_.list.argument >= 0 ? static_cast<std::int64_t>(list.size()) : 0;
     if (entries_ > 0) {
         const auto argument = static_cast<std::size_t>(step_.list.argument);
@@ -167,8 +193,8 @@ std::string Call::check(std::size_t load) const {
     const auto last = first + static_cast<std::size_t>(span_of(output));
     double largest = 0;
     for (std::size_t i = first; i < last; ++i) {
-        largest = std::isfinite(wanted[i]) ? std::max<double>(largest, std::abs(wanted[i]))
-                                           : largest;
+        largest =
+            std::isfinite(wanted[i]) ? std::max<double>(largest, std::abs(wanted[i])) : largest;
     }
     double worst = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
@@ -185,6 +211,8 @@ std::string Call::check(std::size_t load) const {
         }
         worst = std::max(worst, difference);
     }
+    const double tolerance = is_winograd(step_.kernel->family) ? benchmark::winograd_tolerance
+                                                               : benchmark::direct_tolerance;
     if (worst > tolerance * largest) {
         return "gives a wrong answer: off by " + std::to_string(worst) + " where the largest is " +
                std::to_string(largest);

@@ -12,10 +12,13 @@
 
 namespace sluice::autotune {
 
-/// What a step computes in one call: all of it, or the positions of a list.
+/// What a step computes in one call: all of it, or the entries of a list.
 struct Load {
-    double density = 1;  ///< share of the map's positions
-    std::vector<std::uint32_t> positions;  ///< y << 16 | x; empty where the step walks no list
+    double density = 1;  ///< share of the map's positions, or of its Winograd tiles
+    /// y << 16 | x of positions, or row << 16 | column of tiles; empty where the step walks no
+    /// list.
+    std::vector<std::uint32_t> list;
+    std::int64_t open = 0;  ///< positions that it stands for
 };
 
 /// A step of a plan with random values in memory of its own, laid out as in the plan, and the
@@ -40,8 +43,9 @@ private:
     Step step_;
     std::vector<Load> loads_;
     std::size_t timed_;
-    std::vector<float> image_;      ///< of the arena before a call
-    std::vector<float> matrix_;     ///< weights of a convolution, [k][tap]; empty where packed
+    std::vector<float> image_;  ///< of the arena before a call
+    /// Weights of a convolution, [k][y][x][c]; empty where packed.
+    std::vector<float> matrix_;
     std::vector<std::vector<float>> answers_;  ///< the arena after a call, a load each
 };
 

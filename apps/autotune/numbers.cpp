@@ -9,7 +9,8 @@ namespace sluice::autotune {
 namespace {
 
 /// Numbers of the runtime's, which cmake/SluiceKernels.cmake keeps from the generators too.
-bool is_runtimes(const std::string& name) { return name == "break_even"; }
+constexpr const char* break_even_key = "break_even";
+bool is_runtimes(const std::string& name) { return name == break_even_key; }
 
 }  // namespace
 
@@ -55,6 +56,17 @@ std::map<std::string, std::string> TunedTable::others(const std::string& kernel)
     return others;
 }
 
+double TunedTable::break_even(const std::string& kernel) const {
+    const auto row = rows_.find(kernel);
+    const bool has = row != rows_.end() && row->is_object() && row->contains(break_even_key) &&
+                     row->at(break_even_key).is_number();
+    return has ? row->at(break_even_key).get<double>() : 1;
+}
+
+void TunedTable::set_break_even(const std::string& kernel, double value) {
+    rows_[kernel][break_even_key] = value;
+}
+
 void TunedTable::set(const std::string& kernel, const Numbers& numbers) {
     for (const auto& [name, value] : numbers) {
         rows_[kernel][name] = value;
@@ -73,25 +85,39 @@ std::string TunedTable::text() const {
         }
         std::string items;
         for (const auto& [name, value] : row.items()) {
-            items += (items.empty() ? "" : ", ") + nlohmann::json(name).dump() + ": " +
-                     value.dump();
+            items +=
+                (items.empty() ? "" : ", ") + nlohmann::json(name).dump() + ": " + value.dump();
         }
         text += "{" + items + "}";
     }
     return text + "\n}\n";
 }
 
+Result<TunedTable> read_either(const std::filesystem::path& path,
+                               const std::filesystem::path& base) {
+    std::error_code ignored;
+    return TunedTable::read(std::filesystem::exists(path, ignored) ? path : base);
+}
+
 Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
                      const std::map<std::string, Numbers>& changes) {
-    std::error_code ignored;
-    Result<TunedTable> table =
-        TunedTable::read(std::filesystem::exists(path, ignored) ? path : base);
+    Result<TunedTable> table = read_either(path, base);
     if (!table.ok()) {
         return table.status();
     }
     for (const auto& [kernel, numbers] : changes) {
         table->set(kernel, numbers);
     }
+    return write_text(path, table->text());
+}
+
+Status merge_break_even(const std::filesystem::path& path, const std::filesystem::path& base,
+                        const std::string& kernel, double value) {
+    Result<TunedTable> table = read_either(path, base);
+    if (!table.ok()) {
+        return table.status();
+    }
+    table->set_break_even(kernel, value);
     return write_text(path, table->text());
 }
 

@@ -26,7 +26,10 @@ public:
     Numbers numbers(const std::string& kernel) const;
     /// The rest of it, as CMake hands it to the generator.
     std::map<std::string, std::string> others(const std::string& kernel) const;
+    /// Of a kernel that has an alternative: runtime/kernels/registry.h. 1 where there is none.
+    double break_even(const std::string& kernel) const;
     void set(const std::string& kernel, const Numbers& numbers);
+    void set_break_even(const std::string& kernel, double value);
     /// The file's text: kernels in order, one a line, so that a diff shows the changed ones alone.
     std::string text() const;
 
@@ -34,9 +37,16 @@ private:
     nlohmann::json rows_;
 };
 
+/// The table at `path`, or at `base` where there is none.
+Result<TunedTable> read_either(const std::filesystem::path& path,
+                               const std::filesystem::path& base);
+
 /// Writes `changes` over what `path` holds at this moment, or over `base` where there is no such
 /// file; aside, then renamed.
 Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
                      const std::map<std::string, Numbers>& changes);
+/// The same for one kernel's break-even.
+Status merge_break_even(const std::filesystem::path& path, const std::filesystem::path& base,
+                        const std::string& kernel, double value);
 
 }  // namespace sluice::autotune

@@ -52,9 +52,17 @@ std::string align(const std::vector<Row>& rows) {
 
 }  // namespace
 
+std::string describe(const BreakEvenEvidence& e) {
+    const std::string direct = e.against.substr(0, e.against.find(' '));
+    return (e.after == e.before ? "keeps its break-even " + fixed(e.before, 2)
+                                : "break-even " + fixed(e.before, 2) + " -> " + fixed(e.after, 2)) +
+           ", measured " + fixed(e.measured, 3) + " within " + fixed(e.spread, 3) + " against " +
+           direct;
+}
+
 std::string draw_report(const Evidence& evidence) {
-    std::vector<Row> rows = {{"kernel", "layer", "density", "before ms", "GFLOPS", "after ms",
-                              "GFLOPS", "gain"}};
+    std::vector<Row> rows = {
+        {"kernel", "layer", "density", "before ms", "GFLOPS", "after ms", "GFLOPS", "gain"}};
     std::string changes;
     std::set<std::string> places;
     for (const auto& [kernel, e] : evidence) {
@@ -66,6 +74,9 @@ std::string draw_report(const Evidence& evidence) {
                                         : to_text(e.before) + " -> " + to_text(e.best);
         changes += kernel + ": " + numbers + ", " + std::to_string(e.tried.size()) + " tried" +
                    (e.is_finished ? "" : ", not finished") + "\n";
+        if (e.break_even) {
+            changes += kernel + ": " + describe(*e.break_even) + "\n";
+        }
         places.insert(e.basis.cpu + ", " + e.date + ", densities " + e.basis.densities);
     }
     std::string text = align(rows) + "\n" + changes + "\n";

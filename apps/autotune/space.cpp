@@ -9,6 +9,9 @@ namespace {
 // Two pipes of four cycles' latency: with fewer sums under way the pipes wait.
 constexpr int independent_fmas = 8;
 constexpr int address_registers = 12;  ///< that loops and strides leave
+// What a chunk of Winograd's may keep on the stack of a thread, which the caller may have made
+// small; a larger one leaves the L2 cache too.
+constexpr int most_stack = 512 * 1024;
 // A loop's body of this many FMAs still fits the caches of instructions and of decoded ones.
 constexpr int longest_body = 384;
 
@@ -28,6 +31,7 @@ bool divides_row(const Space& space, int unroll) {
     return unroll >= 1 && (space.row == 0 ? unroll == 1 : space.row % unroll == 0);
 }
 
+/// Pixels, or Winograd's tiles, of a register tile.
 int most_pixels(const Space& space, int vectors) {
     return (space.registers - 1 - vectors) / vectors;
 }
@@ -39,6 +43,22 @@ bool fits_conv(const Space& space, const Numbers& n) {
            tail < pixels && pixels * vectors >= independent_fmas &&
            space.channels % (vectors * space.lanes) == 0 && divides_row(space, unroll) &&
            (unroll == 1 || pixels * vectors * unroll <= longest_body);
+}
+
+/// Bytes of a chunk's transformed patches, and of its products.
+int stack_bytes(const Space& space, const Numbers& n) {
+    const int channels = space.row + get(n, "vectors") * space.lanes;
+    return space.points * 4 * get(n, "pixels") * channels;
+}
+
+bool fits_winograd(const Space& space, const Numbers& n) {
+    const int pixels = get(n, "pixels"), tail = get(n, "tail"), vectors = get(n, "vectors");
+    const int rows = get(n, "rows"), unroll = get(n, "unroll");
+    return vectors >= 1 && rows >= 1 && rows <= most_pixels(space, vectors) && rows <= pixels &&
+           tail >= 1 && tail < pixels && rows * vectors >= independent_fmas &&
+           space.channels % (vectors * space.lanes) == 0 && divides_row(space, unroll) &&
+           (unroll == 1 || rows * vectors * unroll <= longest_body) &&
+           stack_bytes(space, n) <= most_stack;
 }
 
 /// The next divisors of the row below and above.
@@ -68,9 +88,9 @@ Numbers settle_unroll(const Space& space, Numbers numbers) {
 }
 
 Numbers conv_tile(const Space& space, const Numbers& from, int vectors, int pixels) {
-    return settle_unroll(space, with(from, {{"vectors", vectors},
-                                            {"pixels", pixels},
-                                            {"tail", std::max(1, pixels / 3)}}));
+    return settle_unroll(
+        space,
+        with(from, {{"vectors", vectors}, {"pixels", pixels}, {"tail", std::max(1, pixels / 3)}}));
 }
 
 std::vector<Numbers> conv_seeds(const Space& space, const Numbers& present) {
@@ -97,7 +117,8 @@ std::vector<Numbers> conv_neighbours(const Space& space, const Numbers& from) {
     std::vector<Numbers> near;
     for (const int other : {pixels - 1, pixels + 1, pixels - 2, pixels + 2}) {
         near.push_back(settle_unroll(
-            space, with(from, {{"pixels", other}, {"tail", std::min(tail, std::max(1, other - 1))}})));
+            space,
+            with(from, {{"pixels", other}, {"tail", std::min(tail, std::max(1, other - 1))}})));
     }
     for (const int other : near_divisors(space, unroll)) {
         near.push_back(with(from, {{"unroll", other}}));
@@ -108,6 +129,59 @@ std::vector<Numbers> conv_neighbours(const Space& space, const Numbers& from) {
     for (const int other : {vectors / 2, vectors - 1, vectors + 1, vectors * 2}) {
         if (other >= 1 && other != vectors) {
             near.push_back(conv_tile(space, from, other, most_pixels(space, other)));
+        }
+    }
+    return near;
+}
+
+/// A chunk of `groups` register tiles, of fewer where they do not fit on the stack.
+Numbers winograd_tile(const Space& space, const Numbers& from, int vectors, int rows, int groups) {
+    Numbers n = with(from, {{"vectors", vectors}, {"rows", rows}, {"pixels", rows * groups}});
+    while (n["pixels"] > rows && stack_bytes(space, n) > most_stack) {
+        n["pixels"] -= rows;
+    }
+    n["tail"] = std::max(1, std::min({rows, n["pixels"] - 1, 4}));
+    return settle_unroll(space, n);
+}
+
+std::vector<Numbers> winograd_seeds(const Space& space, const Numbers& present) {
+    std::vector<Numbers> seeds;
+    // The widest first: a chunk's patches are read again for each width of channels.
+    for (int vectors = (space.registers - 1) / 2; vectors >= 1; --vectors) {
+        // A map's tiles are few, and more often a multiple of four than of what just fits.
+        for (const int rows : {4, 8, 12, std::min(most_pixels(space, vectors), 12)}) {
+            for (const int groups : {2, 4}) {
+                seeds.push_back(winograd_tile(space, present, vectors, rows, groups));
+            }
+        }
+    }
+    return seeds;
+}
+
+std::vector<Numbers> winograd_neighbours(const Space& space, const Numbers& from) {
+    const int pixels = get(from, "pixels"), tail = get(from, "tail"), rows = get(from, "rows");
+    const int vectors = get(from, "vectors"), groups = std::max(1, pixels / rows);
+    std::vector<Numbers> near;
+    for (const int other : {pixels - rows, pixels + rows, pixels / 2, pixels * 2}) {
+        near.push_back(with(from, {{"pixels", other}, {"tail", std::min(tail, other - 1)}}));
+    }
+    for (const int other : {rows - 1, rows + 1, rows / 2, rows * 2}) {
+        if (other >= 1) {
+            near.push_back(winograd_tile(space, from, vectors, other, groups));
+        }
+    }
+    for (const int other : near_divisors(space, get(from, "unroll"))) {
+        near.push_back(with(from, {{"unroll", other}}));
+    }
+    // Lists that are shorter than a chunk are tails alone.
+    for (const int other : {1, 2, tail / 2, tail * 2, tail - 1, tail + 1}) {
+        near.push_back(with(from, {{"tail", other}}));
+    }
+    for (const int other : {vectors / 2, vectors * 2}) {
+        if (other >= 1) {
+            const int most = most_pixels(space, other);
+            near.push_back(
+                winograd_tile(space, from, other, std::min(most, rows * vectors / other), groups));
         }
     }
     return near;
@@ -152,18 +226,25 @@ std::vector<Numbers> keep_fitting(const Space& space, const std::vector<Numbers>
 }  // namespace
 
 int count_registers(const std::string& halide_target) {
-    const bool has_32 = halide_target.find("avx512") != std::string::npos ||
-                        halide_target.starts_with("arm-64");
+    const bool has_32 =
+        halide_target.find("avx512") != std::string::npos || halide_target.starts_with("arm-64");
     return has_32 ? 32 : 16;
 }
 
 bool is_tunable(const std::string& generator) {
-    return generator == "gated_conv" || generator == "branch" || generator == "linear";
+    return is_conv(generator) || generator == "branch" || generator == "linear";
+}
+
+bool is_conv(const std::string& generator) {
+    return generator == "gated_conv" || generator == "winograd_conv";
 }
 
 bool fits(const Space& space, const Numbers& numbers) {
     if (space.generator == "gated_conv") {
         return fits_conv(space, numbers);
+    }
+    if (space.generator == "winograd_conv") {
+        return fits_winograd(space, numbers);
     }
     if (space.generator == "branch") {
         const int tile = get(numbers, "tile"), unroll = get(numbers, "unroll");
@@ -178,6 +259,8 @@ std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
     std::vector<Numbers> seeds;
     if (space.generator == "gated_conv") {
         seeds = conv_seeds(space, present);
+    } else if (space.generator == "winograd_conv") {
+        seeds = winograd_seeds(space, present);
     } else if (space.generator == "branch") {
         seeds = branch_seeds(space, present);
     } else {
@@ -192,6 +275,8 @@ std::vector<Numbers> make_neighbours(const Space& space, const Numbers& from) {
     std::vector<Numbers> near;
     if (space.generator == "gated_conv") {
         near = conv_neighbours(space, from);
+    } else if (space.generator == "winograd_conv") {
+        near = winograd_neighbours(space, from);
     } else if (space.generator == "branch") {
         near = branch_neighbours(space, from);
     } else {

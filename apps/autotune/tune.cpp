@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "autotune/break_even.h"
 #include "autotune/interrupt.h"
 #include "autotune/kernel_job.h"
 
@@ -12,10 +13,10 @@ namespace sluice::autotune {
 namespace {
 
 constexpr std::size_t finalists = 3;
-constexpr int repeats = 3;           ///< of a finalist's confirmation, each in a process of its own
+constexpr int repeats = 3;  ///< of a finalist's confirmation, each in a process of its own
 constexpr int confirming_rounds = 31;
-constexpr double least_gain = 0.01;  ///< below it a change is not worth its diff
-constexpr double least_share = 0.03; ///< of the time for a kernel that takes little itself
+constexpr double least_gain = 0.01;   ///< below it a change is not worth its diff
+constexpr double least_share = 0.03;  ///< of the time for a kernel that takes little itself
 
 std::string today() {
     const std::time_t now = std::time(nullptr);
@@ -50,9 +51,9 @@ private:
     Status search(Tuned& tuned, Search& search, Clock::time_point end, double share_before);
     Status confirm(Tuned& tuned, const Search& search);
     Status keep(Tuned& tuned);
+    Status settle_break_evens(Evidence& done);
     double seconds_left() const {
-        return settings_.seconds -
-               std::chrono::duration<double>(Clock::now() - start_).count();
+        return settings_.seconds - std::chrono::duration<double>(Clock::now() - start_).count();
     }
     void show(const Tuned& tuned, double share) {
         progress_.show(share, seconds_left(), tuned.job.name());
@@ -89,7 +90,9 @@ Status Tuner::prepare(const TunedTable& table, const Evidence& kept) {
     }
     for (auto& [name, layers] : by_kernel) {
         if (table.numbers(name).empty()) {
-            return Status(Problem{settings_.numbers.string(), {}, "has no numbers for " + name,
+            return Status(Problem{settings_.numbers.string(),
+                                  {},
+                                  "has no numbers for " + name,
                                   "restore it from version control"});
         }
         KernelJob job(name, layers, catalogue_, table, settings_);
@@ -193,8 +196,8 @@ Status Tuner::search(Tuned& tuned, Search& search, Clock::time_point end, double
             tuned.evidence.is_confirmed = false;
         }
         tuned.evidence.date = today();
-        SLUICE_RETURN_IF_ERROR(merge_evidence(evidence_path(settings_.numbers), tuned.job.name(),
-                                              tuned.evidence));
+        SLUICE_RETURN_IF_ERROR(
+            merge_evidence(evidence_path(settings_.numbers), tuned.job.name(), tuned.evidence));
     }
     return {};
 }
@@ -224,14 +227,13 @@ void set_times(KernelEvidence& evidence, const KernelJob& job, const Verdict& ve
         const Step& step = from.step;
         for (std::size_t load = 0; load < verdict.times[layer].size(); ++load) {
             const LoadTimes& times = verdict.times[layer][load];
-            const auto entries = static_cast<std::int64_t>(from.loads[load].positions.size());
             const std::size_t i = evidence.layers.size();
-            const double before_ms = is_first || i >= before.size() ? times.present_ms
-                                                                    : before[i].before_ms;
-            evidence.layers.push_back({from.shape, from.loads[load].density,
-                                       step.macs_per_entry > 0 ? step.macs_per_entry * entries
-                                                               : step.macs,
-                                       before_ms, times.candidate_ms});
+            const double before_ms =
+                is_first || i >= before.size() ? times.present_ms : before[i].before_ms;
+            evidence.layers.push_back(
+                {from.shape, from.loads[load].density,
+                 step.macs_per_entry > 0 ? step.macs_per_entry * from.loads[load].open : step.macs,
+                 before_ms, times.candidate_ms});
         }
     }
 }
@@ -276,8 +278,7 @@ Status Tuner::confirm(Tuned& tuned, const Search& search) {
         }
     }
     if (taken) {
-        set_times(tuned.evidence, tuned.job, *taken,
-                  tuned.job.present() == tuned.evidence.before);
+        set_times(tuned.evidence, tuned.job, *taken, tuned.job.present() == tuned.evidence.before);
     }
     return {};
 }
@@ -295,9 +296,9 @@ Status Tuner::keep(Tuned& tuned) {
 }
 
 Status Tuner::tune_kernel(Tuned& tuned, double share_before, double share_of_rest) {
-    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                        std::chrono::duration<double>(
-                                            std::max(0.0, seconds_left()) * share_of_rest));
+    const auto end =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(
+                           std::max(0.0, seconds_left()) * share_of_rest));
     const std::size_t known = tuned.evidence.tried.size();
     Search search(tuned.job.space(), tuned.job.present(),
                   tuned.evidence.tried.at(tuned.job.present()).ratio);
@@ -321,11 +322,23 @@ Status Tuner::tune_kernel(Tuned& tuned, double share_before, double share_of_res
     return {};
 }
 
+/// Of each Winograd kernel, against the direct one that has most of the time.
+Status Tuner::settle_break_evens(Evidence& done) {
+    for (Tuned& winograd : kernels_) {
+        const auto direct = std::find_if(kernels_.begin(), kernels_.end(), [&](const Tuned& other) {
+            return is_direct_of(other.job, winograd.job);
+        });
+        if (direct != kernels_.end()) {
+            SLUICE_RETURN_IF_ERROR(settle_break_even({winograd.job, direct->job}, winograd.evidence,
+                                                     settings_, progress_));
+            done[winograd.job.name()] = winograd.evidence;
+        }
+    }
+    return {};
+}
+
 Result<Evidence> Tuner::run() {
-    std::error_code ignored;
-    const bool exists = std::filesystem::exists(settings_.numbers, ignored);
-    const Result<TunedTable> table =
-        TunedTable::read(exists ? settings_.numbers : settings_.base);
+    const Result<TunedTable> table = read_either(settings_.numbers, settings_.base);
     if (!table.ok()) {
         return table.status();
     }
@@ -351,6 +364,9 @@ Result<Evidence> Tuner::run() {
         if (status.ok()) {
             done[tuned.job.name()] = tuned.evidence;
         }
+    }
+    if (status.ok()) {
+        status = settle_break_evens(done);
     }
     // What was finished before an interrupt stands.
     return status.ok() || interrupted() ? Result<Evidence>(std::move(done)) : status;

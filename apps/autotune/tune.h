@@ -19,11 +19,11 @@ using Compile =
 
 struct TuneSettings {
     std::string cpu;
-    int threads = 1;      ///< candidates compiled at a time
+    int threads = 1;  ///< candidates compiled at a time
     double seconds = 240;
-    std::filesystem::path numbers;   ///< the file to improve
-    std::filesystem::path base;      ///< what it holds where it does not exist
-    std::filesystem::path libraries; ///< a folder for compiled candidates
+    std::filesystem::path numbers;    ///< the file to improve
+    std::filesystem::path base;       ///< what it holds where it does not exist
+    std::filesystem::path libraries;  ///< a folder for compiled candidates
     Compile compile = start_compilation;
 };
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "autotune/winograd_step.h"
 #include "benchmark/inputs.h"
 #include "onnx/reader.h"
 #include "passes/fold_constants.h"
@@ -17,13 +18,13 @@
 namespace sluice::autotune {
 namespace {
 
-using List = std::vector<std::uint32_t>;
 /// The lists of each gated node, by its name: one a picture and group.
 using Lists = std::map<std::string, std::vector<List>>;
 
 constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
 constexpr unsigned seed = 1;
 
+/// The plan without Winograd: of those steps the others follow.
 Result<std::shared_ptr<const Plan>> read_plan(const std::filesystem::path& path,
                                               const Target& target) {
     auto graph = read_onnx(path);
@@ -32,12 +33,20 @@ Result<std::shared_ptr<const Plan>> read_plan(const std::filesystem::path& path,
     }
     SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
     SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    return make_plan(std::move(graph).value(), target);
+    return make_plan(std::move(graph).value(), target, {false});
 }
 
 std::uint32_t position(std::int64_t index, std::int64_t width) {
     return static_cast<std::uint32_t>(index / width) << 16 |
            static_cast<std::uint32_t>(index % width);
+}
+
+/// The positions that a gate governs, where there is one for a square of them.
+void add_positions(const GateInfo& gate, std::int64_t index, List& list) {
+    const std::int64_t y = index / gate.width * gate.grid, x = index % gate.width * gate.grid;
+    for (std::int64_t i = 0; i < gate.grid * gate.grid; ++i) {
+        list.push_back(static_cast<std::uint32_t>((y + i / gate.grid) << 16 | (x + i % gate.grid)));
+    }
 }
 
 void add_lists(const GateInfo& gate, std::span<const float> values, Lists& lists) {
@@ -46,9 +55,10 @@ void add_lists(const GateInfo& gate, std::span<const float> values, Lists& lists
         List list;
         for (std::int64_t i = 0; i < size; ++i) {
             if (values[static_cast<std::size_t>(group * size + i)] != 0) {
-                list.push_back(position(i, gate.width));
+                add_positions(gate, i, list);
             }
         }
+        std::sort(list.begin(), list.end());  // as a scan of the expanded map gives them
         if (!list.empty()) {
             lists[gate.layer].push_back(std::move(list));
         }
@@ -96,16 +106,33 @@ Result<std::string> record_lists(const std::filesystem::path& path, const Target
     return "of the pictures in " + folder.filename().string();
 }
 
-List draw_list(std::int64_t height, std::int64_t width, double density) {
-    std::mt19937 random(seed);
-    const auto count =
-        std::max<std::int64_t>(1, std::llround(density * static_cast<double>(height * width)));
-    List all(static_cast<std::size_t>(height * width)), list;
+List all_positions(std::int64_t height, std::int64_t width) {
+    List all(static_cast<std::size_t>(height * width));
     for (std::size_t i = 0; i < all.size(); ++i) {
         all[i] = position(static_cast<std::int64_t>(i), width);
     }
-    std::sample(all.begin(), all.end(), std::back_inserter(list), count, random);
-    return list;
+    return all;
+}
+
+/// The positions of gates of which shares are open, at least one.
+std::vector<List> draw_lists(const GateInfo& gate) {
+    std::vector<std::int64_t> gates(static_cast<std::size_t>(gate.height * gate.width));
+    std::iota(gates.begin(), gates.end(), 0);
+    std::vector<List> lists;
+    for (const double density : drawn_densities) {
+        std::mt19937 random(seed);
+        const double count = std::max(1.0, std::round(density * static_cast<double>(gates.size())));
+        std::vector<std::int64_t> open;
+        std::sample(gates.begin(), gates.end(), std::back_inserter(open),
+                    static_cast<std::int64_t>(count), random);
+        List list;
+        for (const std::int64_t index : open) {
+            add_positions(gate, index, list);
+        }
+        std::sort(list.begin(), list.end());
+        lists.push_back(std::move(list));
+    }
+    return lists;
 }
 
 /// The lists a layer is timed on: the sextiles' outer and middle ones of those that occur.
@@ -115,27 +142,58 @@ std::vector<Load> choose_loads(const Step& step, std::vector<List> seen) {
     }
     const Buffer& output = std::get<Buffer>(step.arguments.back());
     const std::int64_t width = output.axes[1].extent, height = output.axes[2].extent;
-    std::vector<List> lists;
+    const bool in_tiles = is_winograd(step.kernel->family);
+    const TiledMap map{height, width, step.kernel->side};
+    const List all = in_tiles ? all_tiles(map) : all_positions(height, width);
+    std::vector<Load> loads;
+    const auto add = [&](List list, std::int64_t open) {
+        const double density = static_cast<double>(list.size()) / static_cast<double>(all.size());
+        loads.push_back({density, std::move(list), open});
+    };
     if (step.list.static_count >= 0) {
-        lists.push_back(draw_list(height, width, 1));
-    } else if (seen.empty()) {
-        for (const double density : drawn_densities) {
-            lists.push_back(draw_list(height, width, density));
-        }
+        add(all, height * width);
     } else {
+        if (seen.empty()) {  // no picture opens any
+            seen = draw_lists({{}, 1, height, width});
+        }
+        for (List& list : seen) {
+            // The last squares of a gate each may reach beyond the map.
+            std::erase_if(list, [&](std::uint32_t at) {
+                return (at >> 16) >= height || (at & 0xffff) >= width;
+            });
+        }
         std::sort(seen.begin(), seen.end(),
                   [](const List& a, const List& b) { return a.size() > b.size(); });
         for (const std::size_t sixth : {1, 3, 5}) {
-            lists.push_back(seen[std::min(sixth * seen.size() / 6, seen.size() - 1)]);
+            const List& list = seen[std::min(sixth * seen.size() / 6, seen.size() - 1)];
+            add(in_tiles ? tiles_of(list, map) : list, static_cast<std::int64_t>(list.size()));
         }
     }
-    std::vector<Load> loads;
-    for (List& list : lists) {
-        const double density =
-            static_cast<double>(list.size()) / static_cast<double>(height * width);
-        loads.push_back({density, std::move(list)});
-    }
     return loads;
+}
+
+/// The workload while it is collected.
+struct Collection {
+    Workload workload;
+    std::vector<std::vector<List>> seen = {};  ///< a layer each
+};
+
+/// Counts a step of network `m` of `networks`, whose gate gave `lists`.
+void add_step(Collection& to, const Step& step, std::size_t m, std::size_t networks,
+              const std::vector<List>& lists) {
+    const std::string kernel = without_target(step.kernel->name);
+    std::vector<Layer>& layers = to.workload.layers;
+    auto at = std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) {
+        return layer.kernel == kernel && layer.shape == step.shape;
+    });
+    if (at == layers.end()) {
+        layers.push_back({kernel, step.shape, step, {}, std::vector<int>(networks)});
+        to.seen.emplace_back();
+        at = layers.end() - 1;
+    }
+    ++at->uses[m];
+    std::vector<List>& of_layer = to.seen[static_cast<std::size_t>(at - layers.begin())];
+    of_layer.insert(of_layer.end(), lists.begin(), lists.end());
 }
 
 }  // namespace
@@ -147,7 +205,8 @@ std::string without_target(const std::string& kernel_name) {
 int common_channels(const std::vector<const Layer*>& layers) {
     std::int64_t channels = 0;
     for (const Layer* layer : layers) {
-        channels = std::gcd(channels, std::get<Buffer>(layer->step.arguments.back()).axes[0].extent);
+        channels =
+            std::gcd(channels, std::get<Buffer>(layer->step.arguments.back()).axes[0].extent);
     }
     return static_cast<int>(channels);
 }
@@ -155,8 +214,8 @@ int common_channels(const std::vector<const Layer*>& layers) {
 Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
                                const Target& target, const Catalogue& catalogue,
                                const std::optional<std::filesystem::path>& data) {
-    Workload workload;
-    std::vector<std::vector<List>> seen;  // a layer each
+    Collection collection;
+    Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
         const auto plan = read_plan(models[m], target);
         if (!plan.ok()) {
@@ -170,33 +229,27 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
             }
             workload.densities += m ? "; " : "";
             workload.densities += source.value();
+        } else {
+            for (const GateInfo& gate : plan.value()->gates) {
+                lists[gate.layer] = draw_lists(gate);
+            }
         }
         for (const Step& step : plan.value()->steps) {
-            const std::string kernel = step.kernel ? without_target(step.kernel->name) : "";
-            if (!catalogue.kernels.contains(kernel)) {
+            if (!catalogue.kernels.contains(without_target(step.kernel->name))) {
                 continue;
             }
-            auto at = std::find_if(workload.layers.begin(), workload.layers.end(),
-                                   [&](const Layer& layer) {
-                                       return layer.kernel == kernel && layer.shape == step.shape;
-                                   });
-            if (at == workload.layers.end()) {
-                workload.layers.push_back(
-                    {kernel, step.shape, step, {}, std::vector<int>(models.size())});
-                seen.emplace_back();
-                at = workload.layers.end() - 1;
+            add_step(collection, step, m, models.size(), lists[step.node]);
+            if (const std::optional<Step> winograd = winograd_step(step, target)) {
+                add_step(collection, *winograd, m, models.size(), lists[step.node]);
             }
-            ++at->uses[m];
-            std::vector<List>& of_layer =
-                seen[static_cast<std::size_t>(at - workload.layers.begin())];
-            of_layer.insert(of_layer.end(), lists[step.node].begin(), lists[step.node].end());
         }
     }
     if (!data) {
         workload.densities = "drawn at 1, 0.5 and 0.2, as no pictures are given";
     }
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-        workload.layers[i].loads = choose_loads(workload.layers[i].step, std::move(seen[i]));
+    for (std::size_t i = 0; i < collection.seen.size(); ++i) {
+        Layer& layer = workload.layers[i];
+        layer.loads = choose_loads(layer.step, std::move(collection.seen[i]));
     }
     return workload;
 }

@@ -14,10 +14,10 @@ namespace sluice::autotune {
 
 /// Equal steps of the networks: the same kernel on the same layer shape.
 struct Layer {
-    std::string kernel;  ///< <family>_<shape class>
-    std::string shape;   ///< as the plan describes it
-    Step step;           ///< the first of them
-    std::vector<Load> loads;  ///< by descending density; each counts the same
+    std::string kernel;       ///< <family>_<shape class>
+    std::string shape;        ///< as the plan describes it
+    Step step;                ///< the first of them
+    std::vector<Load> loads;  ///< from full to sparse lists; each counts the same
     std::vector<int> uses;    ///< how many a network has
 };
 
@@ -26,9 +26,11 @@ struct Workload {
     std::string densities;  ///< where those of the position lists come from
 };
 
-/// The distinct steps of the networks that `catalogue` can tune, in the order of their first run.
-/// With a folder of pictures, each gated layer's lists are three that occur on them, from sparse to
-/// full; without one, drawn at densities 1, 0.5 and 0.2.
+/// The distinct steps of the networks that `catalogue` can tune, in the order of their first run:
+/// convolutions both directly and by Winograd, wherever a kernel can, because which one a plan
+/// takes follows from their times. With a folder of pictures, each gated layer's lists are three
+/// that occur on them, from sparse to full; without one, gates are drawn at densities 1, 0.5 and
+/// 0.2. Winograd's lists are the tiles that hold the same positions.
 Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
                                const Target& target, const Catalogue& catalogue,
                                const std::optional<std::filesystem::path>& data);

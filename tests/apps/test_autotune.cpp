@@ -6,11 +6,13 @@
 #include <set>
 #include <sstream>
 
+#include "autotune/break_even.h"
 #include "autotune/evidence.h"
 #include "autotune/options.h"
 #include "autotune/progress.h"
 #include "autotune/report.h"
 #include "autotune/search.h"
+#include "autotune/winograd_step.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -40,17 +42,19 @@ void write(const fs::path& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
 }
 
-/// All that a search can come to: seeds, and neighbours of neighbours.
-std::set<Numbers> reachable(const Space& space, const Numbers& present) {
+/// All that a search can come to in so many steps: seeds, and neighbours of neighbours.
+std::set<Numbers> reachable(const Space& space, const Numbers& present, int steps = 1000) {
     std::set<Numbers> all;
     std::vector<Numbers> waiting = make_seeds(space, present);
-    while (!waiting.empty()) {
-        const Numbers next = waiting.back();
-        waiting.pop_back();
-        if (all.insert(next).second) {
-            const std::vector<Numbers> near = make_neighbours(space, next);
-            waiting.insert(waiting.end(), near.begin(), near.end());
+    for (int step = 0; step <= steps && !waiting.empty(); ++step) {
+        std::vector<Numbers> next;
+        for (const Numbers& numbers : waiting) {
+            if (all.insert(numbers).second) {
+                const std::vector<Numbers> near = make_neighbours(space, numbers);
+                next.insert(next.end(), near.begin(), near.end());
+            }
         }
+        waiting = std::move(next);
     }
     return all;
 }
@@ -88,6 +92,68 @@ TEST_CASE("every schedule of a convolution fits registers, rows and channels") {
             CHECK((space.row == 0 ? u == 1 : space.row % u == 0));
         }
     }
+}
+
+TEST_CASE("every schedule of Winograd's fits registers, channels and the stack") {
+    const Numbers present = {{"pixels", 16}, {"rows", 4}, {"tail", 4}, {"unroll", 4}, {"vectors", 1}};
+    // Tiles of 4x4 outputs have 6x6 points, and those of 2x2 have 4x4.
+    const Space spaces[] = {
+        {"winograd_conv", 32, 16, 16, 16, 36},   {"winograd_conv", 32, 16, 64, 64, 36},
+        {"winograd_conv", 16, 8, 64, 64, 36},    {"winograd_conv", 16, 4, 16, 16, 36},
+        {"winograd_conv", 32, 16, 512, 512, 36}, {"winograd_conv", 16, 8, 512, 512, 16}};
+    for (const Space& space : spaces) {
+        INFO("registers " << space.registers << ", lanes " << space.lanes << ", row " << space.row);
+        CHECK(make_seeds(space, present).size() >= 2);
+        const std::set<Numbers> all = reachable(space, present, 3);
+        CHECK(all.size() >= 10);
+        for (const Numbers& n : all) {
+            INFO(to_text(n));
+            const int p = n.at("pixels"), r = n.at("rows"), v = n.at("vectors");
+            CHECK(r * v + v + 1 <= space.registers);
+            CHECK(r * v >= 8);
+            CHECK(r <= p);
+            CHECK(n.at("tail") >= 1);
+            CHECK(n.at("tail") < p);
+            CHECK(space.channels % (v * space.lanes) == 0);
+            CHECK(space.row % n.at("unroll") == 0);
+            // The points of each tile's patches, and of its products.
+            CHECK(space.points * 4 * p * (space.row + v * space.lanes) <= 512 * 1024);
+        }
+    }
+    // 36 * 4 * 6 * (512 + 64) is 497,664 bytes, and a seventh tile too much.
+    const Space wide{"winograd_conv", 32, 16, 512, 512, 36};
+    CHECK(fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
+    CHECK_FALSE(fits(wide, {{"pixels", 7}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
+    CHECK_FALSE(fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 3}, {"vectors", 4}}));
+    CHECK_FALSE(fits(wide, {{"pixels", 3}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
+    CHECK_FALSE(fits(wide, {{"pixels", 6}, {"rows", 6}, {"tail", 2}, {"unroll", 4}, {"vectors", 5}}));
+}
+
+TEST_CASE("Winograd's tiles are those that hold a position") {
+    const auto at = [](std::uint32_t x, std::uint32_t y) { return y << 16 | x; };
+    // Five rows and ten columns: tiles from rows 0 and 1, and from columns 0, 4 and 6.
+    const TiledMap map{5, 10, 4};
+    const List all = {at(0, 0), at(1, 0), at(2, 0), at(0, 1), at(1, 1), at(2, 1)};
+    CHECK(all_tiles(map) == all);
+    CHECK(tiles_of({at(0, 0)}, map) == List{at(0, 0)});
+    CHECK(tiles_of({at(9, 4)}, map) == List{at(2, 1)});
+    CHECK(tiles_of({at(3, 2)}, map) == List{at(0, 0), at(0, 1)});
+    CHECK(tiles_of({at(6, 2)}, map) == List{at(1, 0), at(2, 0), at(1, 1), at(2, 1)});
+    CHECK(tiles_of({}, map).empty());
+    CHECK(count_positions(all, map) == 50);
+    CHECK(count_positions({at(1, 0), at(2, 1)}, map) == 16 + 16 - 2 * 3);
+    // In twos: rows 0, 2 and 3.
+    CHECK(tiles_of({at(5, 3)}, {5, 10, 2}) == List{at(2, 1), at(2, 2)});
+    CHECK(count_positions(all_tiles({5, 10, 2}), {5, 10, 2}) == 50);
+}
+
+TEST_CASE("a break-even moves by more than the noise, and is rounded up") {
+    CHECK(choose_break_even(0.3, {0.35, 0.01}) == 0.35);
+    CHECK(choose_break_even(0.3, {0.3501, 0.01}) == 0.36);
+    CHECK(choose_break_even(0.3, {0.224, 0.01}) == 0.23);
+    CHECK(choose_break_even(0.3, {0.309, 0.01}) == 0.3);
+    CHECK(choose_break_even(0.305, {0.291, 0.02}) == 0.305);
+    CHECK(choose_break_even(0.3, {2.5, 0.1}) == 1);  // Winograd never pays
 }
 
 TEST_CASE("seeds hold the widest tiles of each register file") {
@@ -177,6 +243,23 @@ TEST_CASE("numbers keep their form, what is unknown and their order") {
     CHECK(read(path) == merged);
 }
 
+TEST_CASE("a break-even is written beside the numbers of a schedule") {
+    const Folder folder;
+    const fs::path path = folder.path / "t.json";
+    write(path, "{\n    \"a_any\": {\"pixels\": 6},\n"
+                "    \"b_any\": {\"break_even\": 0.31, \"pixels\": 4}\n}\n");
+    CHECK(TunedTable::read(path)->break_even("a_any") == 1);
+    CHECK(TunedTable::read(path)->break_even("b_any") == 0.31);
+    CHECK(TunedTable::read(path)->break_even("none") == 1);
+    REQUIRE(merge_break_even(path, "unused", "b_any", 0.27).ok());
+    CHECK(read(path) == "{\n    \"a_any\": {\"pixels\": 6},\n"
+                        "    \"b_any\": {\"break_even\": 0.27, \"pixels\": 4}\n}\n");
+    const fs::path other = folder.path / "new.json";
+    REQUIRE(merge_break_even(other, path, "a_any", 0.5).ok());
+    CHECK(TunedTable::read(other)->break_even("a_any") == 0.5);
+    CHECK(TunedTable::read(path)->break_even("a_any") == 1);
+}
+
 TEST_CASE("numbers are written whole or not at all") {
     const Folder folder;
     const fs::path base = folder.path / "base.json", path = folder.path / "new" / "t.json";
@@ -218,6 +301,7 @@ TEST_CASE("evidence comes back as it was written, and other kernels' stays") {
     e.tried = {{e.before, {1, ""}}, {e.best, {0.5, ""}}, {{{"pixels", 9}}, {0, "crashed"}}};
     REQUIRE(merge_evidence(path, "one", e).ok());
     const std::string first = read(path);
+    e.break_even = {"gated_conv_any abc pixels=6", tile, 0.3, 0.36, 0.3512, 0.004};
     REQUIRE(merge_evidence(path, "two", e).ok());
     REQUIRE(merge_evidence(path, "two", e).ok());
     const auto back = read_evidence(path);
@@ -230,6 +314,15 @@ TEST_CASE("evidence comes back as it was written, and other kernels' stays") {
     CHECK_FALSE(one.is_confirmed);
     CHECK(one.tried.at(e.best).ratio == 0.5);
     CHECK(one.tried.at({{"pixels", 9}}).problem == "crashed");
+    CHECK_FALSE(one.break_even.has_value());
+    const auto& break_even = back.value().at("two").break_even;
+    REQUIRE(break_even.has_value());
+    CHECK(break_even->against == "gated_conv_any abc pixels=6");
+    CHECK(break_even->numbers == tile);
+    CHECK(break_even->before == 0.3);
+    CHECK(break_even->after == 0.36);
+    CHECK(break_even->measured == 0.3512);
+    CHECK(break_even->spread == 0.004);
 
     write(path, "{\"one\": {}}");
     CHECK_THAT(read_evidence(path).status().message(), Catch::Contains(path.string()));
@@ -243,7 +336,12 @@ TEST_CASE("the report gives GFLOPS of active MACs") {
     e.best = {{"parts", 8}};
     // Two operations a MAC: 2 * 5e6 / 1 ms = 10 GFLOPS, and twice that in half the time.
     e.layers = {{"64 -> 10", 0.5, 5'000'000, 1.0, 0.5}};
+    e.break_even = {"gated_conv_any abc pixels=6", {}, 0.3, 0.36, 0.3512, 0.004};
     const std::string text = draw_report({{"linear_any", e}});
+    CHECK_THAT(text, Catch::Contains("linear_any: break-even 0.30 -> 0.36, measured 0.351 within "
+                                     "0.004 against gated_conv_any\n"));
+    e.break_even->after = 0.3;
+    CHECK_THAT(draw_report({{"linear_any", e}}), Catch::Contains("keeps its break-even 0.30, "));
     CHECK_THAT(text, Catch::Contains("0.50     1.0000    10.0    0.5000    20.0  2.00x"));
     CHECK_THAT(text, Catch::Contains("linear_any: parts=4 -> parts=8"));
     CHECK_THAT(text, Catch::Contains("some CPU, 2026-01-02, densities of pictures"));

@@ -1,14 +1,17 @@
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include "autotune/break_even.h"
 #include "autotune/interrupt.h"
 #include "autotune/kernel_job.h"
 #include "autotune/tune.h"
+#include "autotune/winograd_step.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -101,8 +104,8 @@ const std::string stem = "dense_conv_3x3_c3";
 }  // namespace
 
 TEST_CASE("the shipped schedule, compiled in process, gives the plan's answers") {
-    for (const char* kernel : {"dense_conv_3x3_c3", "gated_conv_3x3_c16", "branch_3x3_c32",
-                               "linear_any"}) {
+    for (const char* kernel : {"dense_conv_3x3_c3", "gated_conv_3x3_c16", "gated_winograd_3x3_c32",
+                               "branch_3x3_c32", "linear_any"}) {
         INFO(kernel);
         Bench bench({kernel});
         const auto table = TunedTable::read(bench.settings.base);
@@ -118,6 +121,52 @@ TEST_CASE("the shipped schedule, compiled in process, gives the plan's answers")
         CHECK(verdict->problem == "");
         CHECK(verdict->times[0].size() == bench.workload.layers[0].loads.size());
     }
+}
+
+TEST_CASE("Winograd's steps follow from direct ones, and give the same outputs") {
+    Bench bench({"gated_conv_3x3_c16", "gated_winograd_3x3_c16"});
+    std::vector<const Layer*> direct, winograd;
+    for (const Layer& layer : bench.workload.layers) {
+        (is_winograd(layer.step.kernel->family) ? winograd : direct).push_back(&layer);
+    }
+    // The layers of 16 channels of stride 1, and for the direct kernel that of stride 2.
+    REQUIRE(direct.size() == 2);
+    REQUIRE(winograd.size() == 1);
+    const auto from = std::find_if(direct.begin(), direct.end(), [&](const Layer* layer) {
+        return layer->shape == winograd[0]->shape;
+    });
+    REQUIRE(from != direct.end());
+    CHECK(winograd[0]->uses == (*from)->uses);
+    REQUIRE(winograd[0]->loads.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+        const std::vector<std::uint32_t>& positions = (*from)->loads[i].list;
+        CHECK(positions.size() == std::size_t(std::lround(1024 * (i == 0 ? 1 : i == 1 ? 0.5 : 0.2))));
+        CHECK(winograd[0]->loads[i].list == tiles_of(positions, {32, 32, 4}));
+        CHECK(winograd[0]->loads[i].open == std::int64_t(positions.size()));
+    }
+    const LayerCase cases[] = {LayerCase((*from)->step, {(*from)->loads[0]}, 1),
+                               LayerCase(winograd[0]->step, {winograd[0]->loads[0]}, 1)};
+    std::vector<float> outputs[2];
+    for (int i = 0; i < 2; ++i) {
+        const Kernel& kernel = *cases[i].step().kernel;
+        Call call(cases[i], kernel.function, kernel.block());
+        call.prepare(0);
+        call.run();
+        const Buffer& output = std::get<Buffer>(cases[i].step().arguments.back());
+        for (std::int64_t at = 0; at < 32 * 32 * 16; ++at) {
+            const std::int64_t x = at / 16 % 32, y = at / 16 / 32;
+            outputs[i].push_back(call.memory()[std::size_t(output.offset + at % 16 +
+                                                           x * output.axes[1].stride +
+                                                           y * output.axes[2].stride)]);
+        }
+    }
+    float largest = 0, worst = 0;
+    for (std::size_t i = 0; i < outputs[0].size(); ++i) {
+        largest = std::max(largest, std::abs(outputs[0][i]));
+        worst = std::max(worst, std::abs(outputs[0][i] - outputs[1][i]));
+    }
+    CHECK(largest > 1);
+    CHECK(worst < 1e-4f * largest);
 }
 
 TEST_CASE("a candidate that crashes, hangs or answers wrongly is dropped") {
@@ -154,6 +203,109 @@ TEST_CASE("schedules of another width or tail give the same answers") {
         REQUIRE(verdict.ok());
         CHECK(verdict->problem == "");
     }
+}
+
+TEST_CASE("Winograd's schedules of other tiles and tails give the same answers") {
+    Bench bench({"gated_winograd_3x3_c32"});
+    const auto table = TunedTable::read(bench.settings.base);
+    REQUIRE(table.ok());
+    KernelJob job("gated_winograd_3x3_c32", {&bench.workload.layers[0]}, bench.catalogue,
+                  table.value(), bench.settings);
+    std::vector<Numbers> candidates = {job.present()};
+    for (const int tail : {1, 3, 7}) {
+        // Register tiles that divide neither chunk nor tail.
+        candidates.push_back(
+            {{"pixels", 8}, {"rows", 3}, {"tail", tail}, {"unroll", 2}, {"vectors", 1}});
+    }
+    std::map<Numbers, std::string> problems;
+    REQUIRE(job.compile(candidates, problems).ok());
+    CHECK(problems.empty());
+    job.load();
+    for (const Numbers& numbers : candidates) {
+        const auto verdict = job.judge(numbers, {1, 20});
+        REQUIRE(verdict.ok());
+        CHECK(verdict->problem == "");
+    }
+}
+
+TEST_CASE("a break-even follows the direct kernel's time") {
+    const std::string direct = "gated_conv_3x3_c32", winograd = "gated_winograd_3x3_c32";
+    Bench bench({direct, winograd});
+    const auto table = TunedTable::read(bench.settings.base);
+    REQUIRE(table.ok());
+    const auto job = [&](const std::string& name) {
+        std::vector<const Layer*> layers;
+        for (const Layer& layer : bench.workload.layers) {
+            if (layer.kernel == name) {
+                layers.push_back(&layer);
+            }
+        }
+        return KernelJob(name, layers, bench.catalogue, table.value(), bench.settings);
+    };
+    const auto measure = [&](const std::string& body) {
+        bench.settings.compile = [&, body](const Recipe& recipe, const Numbers& numbers,
+                                           const fs::path& path) {
+            return recipe.generator == "winograd_conv" ? start_compilation(recipe, numbers, path)
+                                                       : compile_source(body, path);
+        };
+        KernelJob fast = job(winograd), slow = job(direct);
+        CHECK(is_direct_of(slow, fast));
+        CHECK_FALSE(is_direct_of(fast, slow));
+        const auto found = measure_break_even({fast, slow}, fast.present(), slow.present());
+        REQUIRE(found.ok());
+        return found.value();
+    };
+    // One that takes a microsecond leaves Winograd no tile to win; one that takes long leaves it all.
+    const auto spin = [](const std::string& count) {
+        return "for (volatile int i = 0; i < " + count + "; ) { i = i + 1; }";
+    };
+    const auto none = measure(spin("2000"));
+    REQUIRE(none.has_value());
+    CHECK(choose_break_even(0.3, *none) == 1);
+    const auto all = measure(spin("3000000"));
+    REQUIRE(all.has_value());
+    CHECK(all->measured > 0);
+    CHECK(choose_break_even(0.3, *all) <= 0.1);
+    // One that is not there gives none.
+    CHECK_FALSE(measure("#error").has_value());
+}
+
+TEST_CASE("a run settles break-evens, once") {
+    const std::string direct = "gated_conv_3x3_c64", winograd = "gated_winograd_3x3_c64";
+    Bench bench({direct, winograd});
+    const fs::path poor = bench.folder / "poor.json";
+    REQUIRE(merge_break_even(poor, bench.settings.base, winograd, 0.99).ok());
+    bench.settings.base = poor;
+    bench.settings.seconds = 0;
+    int compiled = 0;
+    bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
+                                 const fs::path& path) {
+        ++compiled;
+        return start_compilation(recipe, numbers, path);
+    };
+    const auto first = bench.tune();
+    REQUIRE(first.ok());
+    const auto& evidence = first.value().at(winograd).break_even;
+    REQUIRE(evidence.has_value());
+    CHECK(evidence->before == 0.99);
+    CHECK(evidence->measured > 0);
+    CHECK_THAT(evidence->against, Catch::StartsWith(direct + " "));
+    CHECK_FALSE(first.value().at(direct).break_even.has_value());
+    // The schedules are as they were; what is written is what was measured, rounded up.
+    const auto table = TunedTable::read(bench.settings.numbers);
+    REQUIRE(table.ok());
+    CHECK(table->numbers(winograd) == TunedTable::read(poor)->numbers(winograd));
+    const double written = table->break_even(winograd);
+    CHECK(written == evidence->after);
+    CHECK(written < 0.99);
+    CHECK(written >= evidence->measured - 1e-4);
+    CHECK(written < evidence->measured + 0.0101);
+    CHECK(compiled == 2);
+
+    const std::string before = read(evidence_path(bench.settings.numbers));
+    REQUIRE(bench.tune().ok());
+    CHECK(compiled == 4);  // the present schedules, to time them
+    CHECK(read(evidence_path(bench.settings.numbers)) == before);
 }
 
 TEST_CASE("a tile never grows wider than some layer's channels") {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <optional>
+
+#include "autotune/kernel_job.h"
+
+namespace sluice::autotune {
+
+/// A Winograd kernel's break-even as measured against a direct kernel's.
+struct BreakEven {
+    double measured = 1;  ///< the middle one of the repeats
+    double spread = 0;    ///< from the least to the largest of them
+};
+
+/// Whether one kernel computes directly what the other does by Winograd: the gating is the same,
+/// and a layer at least.
+bool is_direct_of(const KernelJob& direct, const KernelJob& winograd);
+
+/// A Winograd kernel and a direct one of which is_direct_of holds.
+struct Rivals {
+    KernelJob& winograd;
+    KernelJob& direct;
+};
+
+/// Times both kernels in turns on the layers that they share, a tile of their fullest lists over as
+/// many positions as it has. None where either cannot be compiled or run. Fails where the program is
+/// interrupted.
+Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& winograd,
+                                                    const Numbers& direct);
+
+/// What the numbers should hold: `measured`, rounded up to two decimals and at most 1, where it is
+/// farther from `before` than the spread; else `before`.
+double choose_break_even(double before, const BreakEven& found);
+
+/// Measures the break-even with the numbers that both kernels have now, unless the evidence holds
+/// it, and writes it and how it came about.
+Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
+                         const TuneSettings& settings, Progress& progress);
+
+}  // namespace sluice::autotune
