@@ -138,8 +138,7 @@ ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
         kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
     if (is_winograd(kernel.family)) {
-        add_list(open.tiles,
-                 static_cast<int>(sluice::count_tiles(shape_.width, kernel.side)));
+        add_list(open.tiles, static_cast<int>(sluice::count_tiles(shape_.width, kernel.side)));
         add_transformed_weights(from, pitch);
         integers_ = {0};
     } else {
@@ -222,7 +221,8 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
 
 void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
     const int block = kernel_.block(), matrix = pitch * block, blocks = output_pitch_ / block;
-    const int points = static_cast<int>(winograd_points(kernel_.side)), taps = shape_.kernel * shape_.kernel;
+    const int points = static_cast<int>(winograd_points(kernel_.side)),
+              taps = shape_.kernel * shape_.kernel;
     float* to = add<float>(
         product(pitch, points, output_pitch_),
         {{0, block, 1}, {0, pitch, block}, {0, points, matrix}, {0, blocks, points * matrix}});

@@ -57,8 +57,8 @@ struct Open {
 /// `active` of `positions` numbers, drawn without repetition, ascending.
 std::vector<int> draw_positions(int positions, int active, unsigned seed);
 
-/// Tiles of side x side outputs that cover the map, the last ones moved back to end with it; 0 where
-/// the map is smaller than a tile.
+/// Tiles of side x side outputs that cover the map, the last ones moved back to end with it; 0
+/// where the map is smaller than a tile.
 int count_tiles(const ConvShape& shape, int side);
 /// `active` of these tiles, with all of their positions.
 Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed);

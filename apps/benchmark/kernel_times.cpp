@@ -89,6 +89,7 @@ Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, int 
     const Open open = draw(from.shape(), row.density, side);
     row.active = static_cast<std::int64_t>(open.positions.size());
     row.tiles = static_cast<std::int64_t>(open.tiles.size());
+    row.side = side;
     Timed timed{row, std::make_unique<ConvCall>(from, kernel, open), 1, {}};
     const int code = timed.call->run();
     const double difference = timed.call->difference(expected);
@@ -186,10 +187,9 @@ void set_speed_ups(std::vector<KernelResult>& rows) {
                    from.shape_class == row.shape_class;
         });
         if (other != rows.end()) {
-            constexpr double outputs = 16;  // of a tile
             row.speed_up = other->times->median_ms / row.times->median_ms;
             row.break_even = row.times->median_ms / entries_of(row) /
-                             (outputs * other->times->median_ms / entries_of(*other));
+                             (row.side * row.side * other->times->median_ms / entries_of(*other));
         }
     }
 }

@@ -64,9 +64,8 @@ Status add_dense_kernel(const Target& target, Layer& layer) {
         return kernel.status();
     }
     layer.dense_kernel = kernel.value();
-    layer.dense =
-        std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel,
-                                       all_open(layer.shape, layer.dense_kernel->side));
+    layer.dense = std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel,
+                                             all_open(layer.shape, layer.dense_kernel->side));
     return {};
 }
 

@@ -25,20 +25,21 @@ std::string kernel_method() {
     return "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in, one "
            "thread, in turns, on random masks, in CPU time. GFLOPS count active MACs only, those "
            "of "
-           "the direct sum for Winograd's kernels too: F(4x4, 3x3) multiplies a quarter of them, "
-           "so "
-           "that it can pass 100% of the FMA peak. Its masks open whole tiles of 4x4 positions, of "
-           "which the density is the share, and gated_conv on tiles computes the very same "
-           "positions. Where 4 does not divide the map, tiles overlap. The column against "
-           "proportional says how much longer a kernel takes than its time at density 1 times the "
-           "share of active positions, or tiles. The column against direct is the direct kernel's "
-           "time over Winograd's on the same positions. The break-even, a tile's time over that of "
-           "16 positions, is the share of a tile's positions that must be open for Winograd to "
-           "take "
-           "less time. Answers are first compared with scalar loops: they may differ by " +
+           "the direct sum for Winograd's kernels too: F(4x4, 3x3) multiplies a quarter of them "
+           "and "
+           "F(2x2, 3x3) 4 of 9, so that they can pass 100% of the FMA peak. Their masks open whole "
+           "tiles of 4x4 or 2x2 positions, of which the density is the share, and gated_conv on "
+           "tiles computes the very same positions. Where the side does not divide the map's, "
+           "tiles "
+           "overlap. The column against proportional says how much longer a kernel takes than its "
+           "time at density 1 times the share of active positions, or tiles. The column against "
+           "direct is the direct kernel's time over Winograd's on the same positions. The "
+           "break-even, a tile's time over that of its positions one by one, is the share of them "
+           "that must be open for Winograd to take less time. Answers are first compared with "
+           "scalar loops: they may differ by " +
            short_number(direct_tolerance) +
-           " of the largest value, Winograd's, whose transforms "
-           "multiply the rounding about tenfold, by " +
+           " of the largest value, Winograd's, whose transforms multiply the rounding about "
+           "tenfold, by " +
            short_number(winograd_tolerance) + ".";
 }
 

@@ -47,6 +47,7 @@ struct KernelResult {
     std::int64_t active = 0;  ///< positions computed, of height * width
     /// That the positions fill, and Winograd computes; 0 where they are drawn one by one.
     std::int64_t tiles = 0;
+    int side = 0;  ///< of these tiles, in positions
     std::optional<Times> times;
     std::optional<double> departure;  ///< from proportional time: 0.05 where it takes 5% longer
     /// Winograd: the direct kernel's time on the same positions over this one's, and the share of a

@@ -344,6 +344,7 @@ TEST_CASE("Winograd's rows stand beside direct ones on the same positions") {
         if (row.tiles > 0) {
             CHECK(row.height == 8);
             CHECK(row.active == 16 * row.tiles);
+            CHECK(row.side == 4);
             on_tiles += !row.is_winograd();
         }
         CHECK(row.speed_up.has_value() == row.is_winograd());
