@@ -43,8 +43,8 @@ Result<bool> compiles(KernelJob& job, const Numbers& numbers) {
     return problems.empty();
 }
 
-/// Of the fullest lists alone: a kernel computes few tiles in the time of a tail, which says more of
-/// the list's end than of a tile.
+/// Of the fullest lists alone: a kernel computes few tiles in the time of a tail, which says more
+/// of the list's end than of a tile.
 double break_even_of(const std::vector<Shared>& shared, const KernelJob& winograd,
                      const KernelJob& direct, const Verdict& verdict) {
     double tile_ms = 0, tiles = 0, position_ms = 0, positions = 0;

@@ -23,8 +23,8 @@ struct Rivals {
 };
 
 /// Times both kernels in turns on the layers that they share, a tile of their fullest lists over as
-/// many positions as it has. None where either cannot be compiled or run. Fails where the program is
-/// interrupted.
+/// many positions as it has. None where either cannot be compiled or run. Fails where the program
+/// is interrupted.
 Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& winograd,
                                                     const Numbers& direct);
 

@@ -72,9 +72,9 @@ TEST_CASE("registers of a target are counted") {
 
 TEST_CASE("every schedule of a convolution fits registers, rows and channels") {
     // 3x3 windows of 16, 64 and 3 channels, and any window of any.
-    const Space spaces[] = {{"gated_conv", 32, 16, 48, 16},  {"gated_conv", 32, 16, 192, 64},
-                            {"gated_conv", 16, 8, 192, 64},  {"gated_conv", 16, 4, 9, 16},
-                            {"gated_conv", 32, 4, 147, 64},  {"gated_conv", 32, 16, 0, 16}};
+    const Space spaces[] = {{"gated_conv", 32, 16, 48, 16}, {"gated_conv", 32, 16, 192, 64},
+                            {"gated_conv", 16, 8, 192, 64}, {"gated_conv", 16, 4, 9, 16},
+                            {"gated_conv", 32, 4, 147, 64}, {"gated_conv", 32, 16, 0, 16}};
     for (const Space& space : spaces) {
         INFO("registers " << space.registers << ", lanes " << space.lanes << ", row " << space.row);
         Numbers present = tile;
@@ -95,7 +95,8 @@ TEST_CASE("every schedule of a convolution fits registers, rows and channels") {
 }
 
 TEST_CASE("every schedule of Winograd's fits registers, channels and the stack") {
-    const Numbers present = {{"pixels", 16}, {"rows", 4}, {"tail", 4}, {"unroll", 4}, {"vectors", 1}};
+    const Numbers present = {
+        {"pixels", 16}, {"rows", 4}, {"tail", 4}, {"unroll", 4}, {"vectors", 1}};
     // Tiles of 4x4 outputs have 6x6 points, and those of 2x2 have 4x4.
     const Space spaces[] = {
         {"winograd_conv", 32, 16, 16, 16, 36},   {"winograd_conv", 32, 16, 64, 64, 36},
@@ -123,10 +124,14 @@ TEST_CASE("every schedule of Winograd's fits registers, channels and the stack")
     // 36 * 4 * 6 * (512 + 64) is 497,664 bytes, and a seventh tile too much.
     const Space wide{"winograd_conv", 32, 16, 512, 512, 36};
     CHECK(fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
-    CHECK_FALSE(fits(wide, {{"pixels", 7}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
-    CHECK_FALSE(fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 3}, {"vectors", 4}}));
-    CHECK_FALSE(fits(wide, {{"pixels", 3}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
-    CHECK_FALSE(fits(wide, {{"pixels", 6}, {"rows", 6}, {"tail", 2}, {"unroll", 4}, {"vectors", 5}}));
+    CHECK_FALSE(
+        fits(wide, {{"pixels", 7}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
+    CHECK_FALSE(
+        fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 3}, {"vectors", 4}}));
+    CHECK_FALSE(
+        fits(wide, {{"pixels", 3}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
+    CHECK_FALSE(
+        fits(wide, {{"pixels", 6}, {"rows", 6}, {"tail", 2}, {"unroll", 4}, {"vectors", 5}}));
 }
 
 TEST_CASE("Winograd's tiles are those that hold a position") {
@@ -174,8 +179,8 @@ TEST_CASE("seeds hold the widest tiles of each register file") {
 
 TEST_CASE("branches and linear layers stay within registers too") {
     for (const int registers : {16, 32}) {
-        for (const Numbers& n : reachable({"branch", registers, 16, 12, 1},
-                                          {{"tile", 8}, {"unroll", 1}})) {
+        for (const Numbers& n :
+             reachable({"branch", registers, 16, 12, 1}, {{"tile", 8}, {"unroll", 1}})) {
             CHECK(n.at("tile") + 2 <= registers);
             CHECK(12 % n.at("unroll") == 0);
         }
@@ -226,9 +231,10 @@ TEST_CASE("numbers keep their form, what is unknown and their order") {
         CHECK(table->text() == read(path));
     }
     const fs::path path = folder.path / "t.json";
-    write(path, "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1, 2], "
-                "\"unroll\": 1},\n"
-                "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
+    write(path,
+          "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1, 2], "
+          "\"unroll\": 1},\n"
+          "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
     const auto table = TunedTable::read(path);
     REQUIRE(table.ok());
     CHECK(table->numbers("a_any") == Numbers{{"unroll", 1}});
@@ -236,9 +242,10 @@ TEST_CASE("numbers keep their form, what is unknown and their order") {
     CHECK_FALSE(table->others("a_any").contains("break_even"));
     REQUIRE(merge_numbers(path, "unused", {{"a_any", {{"unroll", 4}}}}).ok());
     const std::string merged = read(path);
-    CHECK(merged == "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1,2], "
-                    "\"unroll\": 4},\n"
-                    "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
+    CHECK(merged ==
+          "{\n    \"a_any\": {\"break_even\": 1, \"future\": \"x\", \"nested\": [1,2], "
+          "\"unroll\": 4},\n"
+          "    \"b_any\": {},\n    \"note\": \"kept\"\n}\n");
     REQUIRE(merge_numbers(path, "unused", {{"a_any", {{"unroll", 4}}}}).ok());
     CHECK(read(path) == merged);
 }
@@ -246,14 +253,16 @@ TEST_CASE("numbers keep their form, what is unknown and their order") {
 TEST_CASE("a break-even is written beside the numbers of a schedule") {
     const Folder folder;
     const fs::path path = folder.path / "t.json";
-    write(path, "{\n    \"a_any\": {\"pixels\": 6},\n"
-                "    \"b_any\": {\"break_even\": 0.31, \"pixels\": 4}\n}\n");
+    write(path,
+          "{\n    \"a_any\": {\"pixels\": 6},\n"
+          "    \"b_any\": {\"break_even\": 0.31, \"pixels\": 4}\n}\n");
     CHECK(TunedTable::read(path)->break_even("a_any") == 1);
     CHECK(TunedTable::read(path)->break_even("b_any") == 0.31);
     CHECK(TunedTable::read(path)->break_even("none") == 1);
     REQUIRE(merge_break_even(path, "unused", "b_any", 0.27).ok());
-    CHECK(read(path) == "{\n    \"a_any\": {\"pixels\": 6},\n"
-                        "    \"b_any\": {\"break_even\": 0.27, \"pixels\": 4}\n}\n");
+    CHECK(read(path) ==
+          "{\n    \"a_any\": {\"pixels\": 6},\n"
+          "    \"b_any\": {\"break_even\": 0.27, \"pixels\": 4}\n}\n");
     const fs::path other = folder.path / "new.json";
     REQUIRE(merge_break_even(other, path, "a_any", 0.5).ok());
     CHECK(TunedTable::read(other)->break_even("a_any") == 0.5);
@@ -364,9 +373,11 @@ TEST_CASE("a command line is understood or refused in one line") {
     CHECK(good->budget == 9);
     CHECK(good->threads == 3);
     CHECK(parse({"--report"}).ok());
-    for (const std::vector<const char*>& words :
-         {std::vector<const char*>{}, {"--model"}, {"--model", "a", "--budget", "0"},
-          {"--model", "a", "--threads", "0"}, {"--model", "a", "--nonsense"}}) {
+    for (const std::vector<const char*>& words : {std::vector<const char*>{},
+                                                  {"--model"},
+                                                  {"--model", "a", "--budget", "0"},
+                                                  {"--model", "a", "--threads", "0"},
+                                                  {"--model", "a", "--nonsense"}}) {
         const auto bad = parse(words);
         CHECK_FALSE(bad.ok());
         CHECK(bad.status().message().find('\n') == std::string::npos);

@@ -39,11 +39,10 @@ Result<Child> compile_source(const std::string& body, const fs::path& library) {
     std::ofstream(source) << "#include <cstdlib>\n"
                              "extern \"C\" int sluice_candidate_argv(void** a) { (void)a; "
                           << body << " return 0; }\n";
-    const std::string command = std::string(SLUICE_CXX) + " -shared -fPIC -o '" +
-                                library.string() + "' '" + source + "'";
-    return Child::start([command] {
-        return std::string(std::system(command.c_str()) == 0 ? "" : "no compiler");
-    });
+    const std::string command =
+        std::string(SLUICE_CXX) + " -shared -fPIC -o '" + library.string() + "' '" + source + "'";
+    return Child::start(
+        [command] { return std::string(std::system(command.c_str()) == 0 ? "" : "no compiler"); });
 }
 
 /// The demo's steps of the kernels named, and numbers of our own for them.
@@ -140,7 +139,9 @@ TEST_CASE("Winograd's steps follow from direct ones, and give the same outputs")
     REQUIRE(winograd[0]->loads.size() == 3);
     for (std::size_t i = 0; i < 3; ++i) {
         const std::vector<std::uint32_t>& positions = (*from)->loads[i].list;
-        CHECK(positions.size() == std::size_t(std::lround(1024 * (i == 0 ? 1 : i == 1 ? 0.5 : 0.2))));
+        CHECK(positions.size() == std::size_t(std::lround(1024 * (i == 0   ? 1
+                                                                  : i == 1 ? 0.5
+                                                                           : 0.2))));
         CHECK(winograd[0]->loads[i].list == tiles_of(positions, {32, 32, 4}));
         CHECK(winograd[0]->loads[i].open == std::int64_t(positions.size()));
     }
@@ -155,9 +156,8 @@ TEST_CASE("Winograd's steps follow from direct ones, and give the same outputs")
         const Buffer& output = std::get<Buffer>(cases[i].step().arguments.back());
         for (std::int64_t at = 0; at < 32 * 32 * 16; ++at) {
             const std::int64_t x = at / 16 % 32, y = at / 16 / 32;
-            outputs[i].push_back(call.memory()[std::size_t(output.offset + at % 16 +
-                                                           x * output.axes[1].stride +
-                                                           y * output.axes[2].stride)]);
+            outputs[i].push_back(call.memory()[std::size_t(
+                output.offset + at % 16 + x * output.axes[1].stride + y * output.axes[2].stride)]);
         }
     }
     float largest = 0, worst = 0;
@@ -180,8 +180,7 @@ TEST_CASE("a candidate that crashes, hangs or answers wrongly is dropped") {
     CHECK_THAT(bench.judge("std::exit(3);").problem, Catch::Contains("ended with code 3"));
     CHECK_THAT(bench.judge("std::_Exit(0);").problem, Catch::Contains("without an answer"));
     CHECK_THAT(bench.judge(";").problem, Catch::Contains("not finite, or none"));
-    CHECK_THAT(bench.judge(memory + "y[-1] = 0;").problem,
-               Catch::Contains("outside its output"));
+    CHECK_THAT(bench.judge(memory + "y[-1] = 0;").problem, Catch::Contains("outside its output"));
 }
 
 TEST_CASE("schedules of another width or tail give the same answers") {
@@ -255,7 +254,8 @@ TEST_CASE("a break-even follows the direct kernel's time") {
         REQUIRE(found.ok());
         return found.value();
     };
-    // One that takes a microsecond leaves Winograd no tile to win; one that takes long leaves it all.
+    // One that takes a microsecond leaves Winograd no tile to win; one that takes long leaves it
+    // all.
     const auto spin = [](const std::string& count) {
         return "for (volatile int i = 0; i < " + count + "; ) { i = i + 1; }";
     };
@@ -313,8 +313,8 @@ TEST_CASE("a tile never grows wider than some layer's channels") {
     for (const Layer& layer : bench.workload.layers) {
         const int channels = common_channels({&layer});
         const Space space = bench.catalogue.space(layer.kernel, channels);
-        for (const Numbers& n : make_seeds(space, {{"pixels", 8}, {"tail", 2}, {"unroll", 1},
-                                                   {"vectors", 1}})) {
+        for (const Numbers& n :
+             make_seeds(space, {{"pixels", 8}, {"tail", 2}, {"unroll", 1}, {"vectors", 1}})) {
             CHECK(channels % (n.at("vectors") * space.lanes) == 0);
         }
     }
