@@ -49,7 +49,7 @@ std::int64_t output_extent(const Window& window, std::size_t axis, std::int64_t 
     const std::int64_t reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
     const std::int64_t room = extent + before + after - reach;
     if (room < 0) {
-        return 0;
+        return window.ceil_mode && -room < stride && extent > 0 ? 1 : 0;
     }
     std::int64_t count = room / stride + 1;
     // A cut-off last window counts unless it starts in the padding behind the input.

@@ -35,6 +35,7 @@ struct Conv {
     std::int64_t outputs;  ///< channels of the pitch
     std::string shape;
     std::int64_t input_pitch;
+    std::int32_t gate_shift = 0;  ///< from outputs to values of `gate` along x and y, in bits
 };
 
 /// Channels first .. first + count of a buffer (channel, ...).
@@ -43,18 +44,28 @@ Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count);
 /// Weights [K, C, kh, kw] -> (kx * pitch + c, ky, k), zeros where the pitch has no channel.
 Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch);
 
+/// Beyond this, threads share out the weights rather than the positions: each then streams a part.
+constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
+
 // lower_conv.cpp
 /// The arguments of gated_conv and dot_conv, for output channels first .. first + count.
 std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Buffer& weights,
                                      std::int64_t first, std::int64_t count);
+/// The direct kernel's call over a list, for output channels first .. first + count.
+Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list);
 /// The convolution at all positions.
 Step dense_step(Builder& builder, const Conv& c);
+// lower_gated.cpp
 /// What outputs hold where their gate is closed, at the squares of a list: one of `side` outputs for
 /// each gate.
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
                        std::int64_t count, const Buffer& list, std::int64_t side = 1);
-/// Beyond this, threads share out the weights rather than the positions: each then streams a part.
-constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
+/// A gate a position for each of `groups` of the `channels`.
+Status emit_gated(Builder& builder, Conv c, std::int64_t groups, std::int64_t channels);
+/// A gate for every tile of outputs that Winograd computes.
+Status emit_tiled(Builder& builder, Conv c);
+/// A gate for every tile that no kernel computes: it becomes one a position.
+Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
 /// The kernel that computes a convolution of this input pitch and these outputs by Winograd's minimal
 /// filtering; null where none does, or none pays with all of the outputs open.

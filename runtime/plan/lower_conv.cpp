@@ -51,31 +51,6 @@ Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outpu
     return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
 }
 
-/// The call over a list, for output channels first .. first + count.
-Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
-    const std::int64_t block = c.kernel->block();
-    Buffer weights = c.weights;
-    weights.offset += first / block * weights.axes[3].stride;
-    weights.axes[3].extent = count / block;
-    Step step;
-    step.kernel = c.kernel;
-    step.node = c.node.name;
-    step.shape = c.shape;
-    step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
-    step.arguments = conv_arguments(c, list, weights, first, count);
-    const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
-    step.work = 2 * count * macs_per_output(c.conv) * positions;
-    step.list.argument = 1;
-    step.list.tile = c.kernel->pixels;
-    if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
-        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
-        if (c.kernel->family == Family::element_conv) {
-            step.split.along.push_back({4, 0, block});
-        }
-    }
-    return step;
-}
-
 }  // namespace
 
 Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
@@ -103,6 +78,30 @@ std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Bu
             from_channel(c.output, first, count)};
 }
 
+Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
+    const std::int64_t block = c.kernel->block();
+    Buffer weights = c.weights;
+    weights.offset += first / block * weights.axes[3].stride;
+    weights.axes[3].extent = count / block;
+    Step step;
+    step.kernel = c.kernel;
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
+    step.arguments = conv_arguments(c, list, weights, first, count);
+    const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
+    step.work = 2 * count * macs_per_output(c.conv) * positions;
+    step.list.argument = 1;
+    step.list.tile = c.kernel->pixels;
+    if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
+        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
+        if (c.kernel->family == Family::element_conv) {
+            step.split.along.push_back({4, 0, block});
+        }
+    }
+    return step;
+}
+
 Step dense_step(Builder& builder, const Conv& c) {
     if (c.winograd != nullptr) {
         return dense_winograd_step(builder, c);
@@ -114,117 +113,7 @@ Step dense_step(Builder& builder, const Conv& c) {
     return step;
 }
 
-Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
-                       std::int64_t count, const Buffer& list, std::int64_t side) {
-    const auto kernel = builder.kernel(c.node, Family::fill);
-    if (!kernel.ok()) {
-        return kernel.status();
-    }
-    Step step;
-    step.kernel = kernel.value();
-    step.node = c.node.name;
-    step.shape = c.shape;
-    step.arguments = {list,
-                      from_channel(c.epilogue, first, count),
-                      from_channel(c.residual, first, count),
-                      std::int32_t(side),
-                      c.conv.post.low,
-                      c.conv.post.high,
-                      from_channel(c.output, first, count)};
-    step.work = count * c.output.axes[1].extent * c.output.axes[2].extent;
-    step.list.argument = 0;
-    return step;
-}
-
 namespace {
-
-/// Output channels first .. first + count, which obey map `group` of the gate.
-struct GroupOfOutputs {
-    std::int64_t group, first, count;
-    std::int64_t channels;  ///< without those that pad a vector
-};
-
-/// The convolution at the open positions of a gate map (lists of c.gate) and the constant at the
-/// others. With a Winograd kernel, each run chooses between its tiles and the positions.
-Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
-                      const GateLists& lists) {
-    // First, because Winograd's tiles write the closed positions among their own as well.
-    auto fill = fill_step(builder, c, g.first, g.count, lists.skipped);
-    if (!fill.ok()) {
-        return fill.status();
-    }
-    fill->list.count = lists.skipped_count;
-    builder.emit(std::move(fill).value());
-
-    Step direct = conv_step(c, g.first, g.count, lists.active);
-    direct.list.count = lists.active_count;
-    direct.macs_per_entry = g.channels * macs_per_output(c.conv);
-    direct.remark = c.node.remark;
-    if (c.winograd != nullptr) {
-        const TileLists& tiles = builder.tiles(c.node, lists, c.gate, *c.winograd);
-        direct.condition = Condition{tiles.pays, 0, false};
-        Step step = gated_winograd_step(c, g.first, g.count, tiles);
-        step.list.outputs = lists.active_count;
-        step.macs_per_entry = direct.macs_per_entry;
-        builder.emit(std::move(step));
-    }
-    builder.emit(std::move(direct));
-    return {};
-}
-
-/// Gates of one map a group of outputs.
-Status emit_gated(Builder& builder, Conv c, std::int64_t groups, std::int64_t channels) {
-    const ValueId gate = c.node.inputs[1];
-    const std::int64_t each = groups == 1 ? c.outputs : channels / groups;
-    GateSource& source = builder.plan.gate_sources.back();
-    for (std::int64_t g = 0; g < groups; ++g) {
-        const GateLists lists = builder.gate_lists(c.node, gate, g);
-        c.gate = from_channel(pixels(builder.layout(gate), 1), g, 1);
-        SLUICE_RETURN_IF_ERROR(emit_positions(
-            builder, c, {g, g * each, each, groups == 1 ? channels : each}, lists));
-        source.counts.push_back(lists.active_count);
-    }
-    source.step = builder.plan.steps.size() - 1;
-    return {};
-}
-
-/// A gate for every tile of outputs that Winograd computes.
-Status emit_tiled(Builder& builder, Conv c) {
-    const ValueId gate = c.node.inputs[1];
-    const GateLists tiles = builder.gate_lists(c.node, gate, 0);
-    c.gate = pixels(builder.layout(gate), 1);
-    // First, because tiles overlap where their side does not divide the map's.
-    auto fill = fill_step(builder, c, 0, c.outputs, tiles.skipped, c.winograd->side);
-    if (!fill.ok()) {
-        return fill.status();
-    }
-    fill->list.count = tiles.skipped_count;
-    builder.emit(std::move(fill).value());
-    Step step = tiled_winograd_step(c, tiles);
-    step.remark = c.node.remark;
-    builder.emit(std::move(step));
-    builder.plan.gate_sources.back().counts.push_back(tiles.active_count);
-    builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
-    return {};
-}
-
-/// A gate for every tile that no kernel computes: it becomes one a position.
-Status emit_expanded(Builder& builder, Conv c) {
-    const Layout& map = builder.layout(c.node.inputs[1]);
-    const std::int64_t grid = c.conv.gate_grid, height = map.height(), width = map.width();
-    const std::int64_t row = width * grid;
-    c.gate = builder.scratch(height * grid * row, halide_type_of<float>(), {});
-    Buffer from = view(map), to = c.gate;
-    from.axes = {{grid, 0}, map.axes[2], {grid, 0}, map.axes[1]};
-    to.axes = {{grid, 1}, {width, grid}, {grid, row}, {height, grid * row}};
-    // The map's memory is free once it is copied.
-    builder.plan.gate_sources.back().step = builder.plan.steps.size();
-    SLUICE_RETURN_IF_ERROR(emit_copy(builder, c.node, from, to));
-    c.gate.axes = {{c.output.axes[1].extent, 1}, {c.output.axes[2].extent, row}};
-    const GateLists lists = builder.scan(c.node, c.gate);
-    c.gate.axes.insert(c.gate.axes.begin(), Axis{1, 1});
-    return emit_positions(builder, c, {0, 0, c.outputs, c.conv.weights->shape[0]}, lists);
-}
 
 /// A gate map a channel block becomes one a channel.
 Result<Buffer> expand_groups(Builder& builder, const Node& node, std::int64_t channels) {

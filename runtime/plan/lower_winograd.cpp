@@ -9,9 +9,6 @@ Buffer all_tiles(Builder& builder, std::int64_t side, std::int64_t height, std::
     return builder.all_positions(count_tiles(height, side), count_tiles(width, side));
 }
 
-/// Outputs to gates, as powers of two; fold_gate_grid makes no grid but 4.
-std::int32_t gate_shift(const FusedConv& conv) { return conv.gate_grid == 4 ? 2 : 0; }
-
 /// The call over a list of tiles, for output channels first .. first + count.
 Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
     const std::int64_t block = c.winograd->block(), side = c.winograd->side;
@@ -30,7 +27,7 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
                       from_channel(c.epilogue, first, count),
                       c.gate,
                       from_channel(c.residual, first, count),
-                      gate_shift(c.conv),
+                      c.gate_shift,
                       c.conv.act.low,
                       c.conv.act.high,
                       c.conv.post.low,

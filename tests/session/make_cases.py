@@ -275,6 +275,34 @@ def winograd_cases():
         -1, 1, (1, 128, 8, 9)).astype(np.float32), []
 
 
+def tile_gated(net, x, channels, outputs, size, stride=1):
+    """conv(x) times a gate for every 4x4 outputs, as the released code's v0 has it."""
+    side, extents = 4 * stride, [(extent - 1) // stride + 1 for extent in size]
+    gate = net.op("MaxPool", x, kernel_shape=[side] * 2, strides=[side] * 2, ceil_mode=1)
+    gate = net.op("Relu", net.batch_norm(net.conv(gate, channels, 1, (1, 1)), 1))
+    wide = net.op("Resize", gate, "", net.weight(np.array([1, 1, 4, 4], np.float32)), mode="nearest",
+                  coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    if any(extent % 4 for extent in extents):
+        wide = net.op("Slice", wide, net.ints(0, 0), net.ints(*extents), net.ints(2, 3))
+    y = net.conv(x, channels, outputs, strides=[stride] * 2)
+    net.gate(y, gate)
+    return net.op("Mul", y, wide)
+
+
+def tile_cases():
+    """Gates a tile over layers of F(4x4, 3x3), of stride 2, without Winograd, and of F(2x2, 3x3)."""
+    for size in ((8, 12), (7, 10), (30, 17)):
+        net = Net(2, 16, *size, batch=2)
+        x = net.op("Relu", net.conv("x", 16, 16))
+        for _ in range(3):
+            y = net.batch_norm(tile_gated(net, x, 16, 16, size), 16)
+            x = net.op("Relu", net.op("Add", y, x))
+        y = tile_gated(net, net.conv(x, 16, 40), 40, 16, size)
+        y = tile_gated(net, net.conv(y, 16, 512, (1, 1)), 512, 16, size)
+        yield f"tiles_{size[1]}x{size[0]}", (
+            net.finish(tile_gated(net, y, 16, 32, size, 2)), (2, 16, *size), net.gates)
+
+
 def batch_cases():
     for name, batch in (("batch_fixed", None), ("batch_symbolic", 3)):
         net = Net(3, 5, 6, 4, batch=batch)
@@ -296,6 +324,13 @@ def pair():
     return model
 
 
+def before_enlargement(gate, producers):
+    """The map of which a gate repeats every value 4x4 times, else the gate."""
+    node = producers[gate]
+    node = producers[node.input[0]] if node.op_type == "Slice" else node
+    return node.input[0] if node.op_type == "Resize" else gate
+
+
 def gates_of(model):
     """(convolution's node, gate's value) of every product by a map of one channel."""
     shapes = {v.name: v.type.tensor_type.shape.dim
@@ -307,6 +342,7 @@ def gates_of(model):
             continue
         for gate, layer in (node.input, node.input[::-1]):
             if gate in shapes and len(shapes[gate]) == 4 and shapes[gate][1].dim_value == 1:
+                gate = before_enlargement(gate, producers)
                 producer = producers[layer]
                 while producer.op_type != "Conv":
                     producer = producers[producer.input[0]]
@@ -379,7 +415,7 @@ def add_small(folder):
         folder.add("small", name, path, x, *run(model, gates, [x]))
 
     for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
-                      batch_cases):
+                      tile_cases, batch_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
     for case in winograd_cases():
