@@ -26,6 +26,7 @@ struct SliceRange {
     std::int64_t start = 0;
     std::int64_t step = 1;
     std::int64_t count = 0;
+    bool is_open = true;  ///< takes what follows `start` of any extent
 };
 
 /// What a Slice node takes of each axis of its first input.

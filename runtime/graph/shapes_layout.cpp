@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "graph/shape_rules.h"
 
@@ -18,6 +19,8 @@ SliceRange slice_range(std::int64_t start, std::int64_t end, std::int64_t step,
                        std::int64_t extent) {
     SliceRange range;
     range.step = std::clamp(step, -max_step, max_step);
+    // What exporters write for "to the end"; a batch of another size must not be cut at this one's.
+    range.is_open = step > 0 && end >= std::numeric_limits<std::int32_t>::max();
     start = start < 0 ? start + extent : start;
     end = end < 0 ? end + extent : end;
     if (range.step > 0) {
