@@ -69,13 +69,19 @@ Status add_dense_kernel(const Target& target, Layer& layer) {
     return {};
 }
 
-// The nearest branch before the layer's first step; a shortcut's steps may lie between.
-void add_branch(const std::vector<StepInfo>& steps, std::size_t first, Layer& layer) {
+// The nearest branch before the layer's first step; a shortcut's steps may lie between. A gate for
+// every tile has a pool before its branch.
+void add_branch(const std::vector<StepInfo>& steps, std::size_t first, bool has_tiles,
+                Layer& layer) {
     for (std::size_t i = first; i > 0 && !is_gated_product(steps[i - 1]); --i) {
-        if (is_branch(steps[i - 1])) {
-            layer.branch = {i - 1};
-            return;
+        if (!is_branch(steps[i - 1])) {
+            continue;
         }
+        layer.branch = {i - 1};
+        if (has_tiles && i > 1 && steps[i - 2].kernel.starts_with("max_pool")) {
+            layer.branch.push_back(i - 2);
+        }
+        return;
     }
 }
 
@@ -93,7 +99,7 @@ Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<Ste
                 continue;
             }
             if (layer.steps.empty()) {
-                add_branch(steps, i, layer);
+                add_branch(steps, i, model.gates()[gate].grid > 1, layer);
             }
             layer.steps.push_back(i);
             if (is_gated_product(steps[i])) {

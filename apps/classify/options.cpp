@@ -14,7 +14,7 @@ namespace sluice::classify {
 namespace {
 
 constexpr const char* see_help = "see classify --help";
-constexpr int most_threads = 1024;
+constexpr int most_threads = 256;
 
 std::optional<std::array<float, 3>> parse_triple(const std::string& text) {
     std::array<float, 3> triple;
