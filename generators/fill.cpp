@@ -45,7 +45,7 @@ public:
         output.dim(1).set_min(0).dim(2).set_min(0);
         Expr no_residual = residual.dim(1).stride() == 0 && residual.dim(2).stride() == 0;
         sluice::schedules::schedule_fill(
-            {output, k, list, output.dim(0).extent(), no_residual}, lanes);
+            {output, k, list, output.dim(0).extent(), Expr(side), no_residual}, lanes);
     }
 
 private:

@@ -4,7 +4,7 @@ namespace sluice::schedules {
 
 // A position's channels lie side by side: innermost, so that the stores of a position are one run.
 // Where there is no residual every position holds the same, and for few vectors it stays in
-// registers while the list streams by.
+// registers while the list streams by. Rows of a tile are long enough to be written at once.
 void schedule_fill(FillFuncs f, int lanes) {
     Halide::Var vector("vector"), lane("lane");
     f.output.update()
@@ -13,8 +13,10 @@ void schedule_fill(FillFuncs f, int lanes) {
         .vectorize(lane);
     for (int vectors : {1, 2, 4}) {
         const Halide::Expr few = f.channels == vectors * lanes;
-        f.output.update().specialize(few && f.no_residual).unroll(vector);
-        f.output.update().specialize(few).unroll(vector);
+        for (const Halide::Expr& known : {few && f.no_residual, few}) {
+            f.output.update().specialize(known && f.side == 4).unroll(vector).unroll(f.list.x);
+            f.output.update().specialize(known).unroll(vector);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ struct FillFuncs {
     Halide::Var channel;
     Halide::RDom list;         ///< x: column and y: row of a square, z: square
     Halide::Expr channels;     ///< extent of `channel`
+    Halide::Expr side;         ///< of a square
     Halide::Expr no_residual;  ///< holds where the residual is one row for all positions
 };
 
