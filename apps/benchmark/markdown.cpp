@@ -62,8 +62,9 @@ std::string to_markdown(const Report& report) {
                 to_markdown(network_table(report.networks, report.machine));
     }
     if (!report.layers.empty()) {
-        text += "\n## Gated layers\n\n" + layer_method() + "\n\n" +
-                to_markdown(layer_table(report.layers));
+        text += "\n## Gated layers\n\n" + layer_method() +
+                " Layers of one shape in a network are one row, their mean.\n\n" +
+                to_markdown(layer_table(merge_by_shape(report.layers)));
     }
     if (!report.kernels.empty()) {
         text += "\n## Kernels\n\n" + kernel_method() + "\n\n" +

@@ -1,5 +1,7 @@
 #include "benchmark/report_tables.h"
 
+#include <algorithm>
+
 namespace sluice::benchmark {
 namespace {
 
@@ -102,6 +104,40 @@ Table layer_table(std::span<const LayerResult> rows) {
                               percent(row.realised() / row.theoretical)});
     }
     return table;
+}
+
+std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows) {
+    std::vector<LayerResult> merged;
+    std::vector<int> counts;
+    for (const LayerResult& row : rows) {
+        const auto same = [&row](const LayerResult& other) {
+            return other.network == row.network && other.shape == row.shape &&
+                   other.dense_kernel == row.dense_kernel;
+        };
+        const auto found = std::find_if(merged.begin(), merged.end(), same);
+        const auto at = static_cast<std::size_t>(found - merged.begin());
+        if (found == merged.end()) {
+            merged.push_back(row);
+            merged.back().theoretical = 1 / row.theoretical;
+            counts.push_back(1);
+            continue;
+        }
+        ++counts[at];
+        found->density += row.density;
+        found->gated_ms += row.gated_ms;
+        found->branch_ms += row.branch_ms;
+        found->dense_ms += row.dense_ms;
+        found->theoretical += 1 / row.theoretical;  // the executed share of as many dense MACs each
+    }
+    for (std::size_t i = 0; i < merged.size(); ++i) {
+        LayerResult& row = merged[i];
+        row.layer = std::to_string(counts[i]) + (counts[i] == 1 ? " layer" : " layers");
+        row.theoretical = counts[i] / row.theoretical;
+        for (double* mean : {&row.density, &row.gated_ms, &row.branch_ms, &row.dense_ms}) {
+            *mean /= counts[i];
+        }
+    }
+    return merged;
 }
 
 Table step_table(std::span<const StepResult> rows, const Machine& machine) {

@@ -219,3 +219,23 @@ TEST_CASE("a plot draws its points in place, and escapes its texts") {
     CHECK(holds(svg, "a&lt;b"));
     CHECK(holds(svg, "dots &amp; more"));
 }
+
+TEST_CASE("layers of one shape become their mean, and MACs those of all") {
+    // network, layer, shape, density, gated ms, branch ms, dense kernel, dense ms, theoretical
+    const std::vector<LayerResult> rows = {{"a", "x", "s", 0.2, 2, 1, "k", 6, 4},
+                                           {"a", "y", "t", 0.5, 1, 0, "k", 1, 2},
+                                           {"a", "z", "s", 0.6, 4, 3, "k", 8, 4.0 / 3},
+                                           {"b", "x", "s", 0.1, 1, 0, "k", 1, 1}};
+    const std::vector<LayerResult> merged = merge_by_shape(rows);
+    REQUIRE(merged.size() == 3);
+    CHECK(merged[0].layer == "2 layers");
+    CHECK(merged[0].density == Approx(0.4));
+    CHECK(merged[0].gated_ms == Approx(3));
+    CHECK(merged[0].branch_ms == Approx(2));
+    CHECK(merged[0].dense_ms == Approx(7));
+    // A quarter and three quarters of as many MACs were executed: half of all.
+    CHECK(merged[0].theoretical == Approx(2));
+    CHECK(merged[1].layer == "1 layer");
+    CHECK(merged[1].theoretical == Approx(2));
+    CHECK(merged[2].network == "b");
+}
