@@ -7,7 +7,8 @@
 namespace sluice {
 namespace {
 
-/// Winograd's F(4x4, 3x3) computes as many outputs at once: what a gate of that grid skips, it skips.
+/// Winograd's F(4x4, 3x3) computes as many outputs at once: what a gate of that grid skips, it
+/// skips.
 constexpr std::int64_t grid = 4;
 
 /// The constant elements of an input; null where it is left out or not constant.
@@ -38,8 +39,7 @@ bool enlarges(const Graph& graph, const Node& node) {
     const Shape& to = graph.values[std::size_t(node.outputs[0])].shape;
     const std::string place =
         graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
-    const std::string rounding =
-        graph.string_attribute(node, "nearest_mode", "round_prefer_floor");
+    const std::string rounding = graph.string_attribute(node, "nearest_mode", "round_prefer_floor");
     const Constant* scales = given(graph, node, 2);
     const bool whole_scales =
         scales == nullptr || !scales->is_float() ||
@@ -63,8 +63,8 @@ ValueId small_map(const Links& links, ValueId gate) {
     }
     const Shape& whole = graph.values[std::size_t(gate)].shape;
     const Shape& map = graph.values[std::size_t(node->inputs[0])].shape;
-    const bool is_cut_inside = (whole[2] + grid - 1) / grid != map[2] ||
-                               (whole[3] + grid - 1) / grid != map[3];
+    const bool is_cut_inside =
+        (whole[2] + grid - 1) / grid != map[2] || (whole[3] + grid - 1) / grid != map[3];
     return is_cut_inside || whole[0] != map[0] || whole[1] != map[1] ? no_value : node->inputs[0];
 }
 

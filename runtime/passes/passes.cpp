@@ -38,10 +38,10 @@ Status optimise(Graph& graph) {
             }
         }
     }
-    for (const auto pass : {canonicalise, lower_linear, lower_affine, lower_conv,
-                            drop_unread_constants, fold_padding, fold_affine, fuse_gate,
-                            fold_gate_grid, fold_affine, fuse_residual, fold_affine,
-                            mark_branches}) {
+    for (const auto pass :
+         {canonicalise, lower_linear, lower_affine, lower_conv, drop_unread_constants, fold_padding,
+          fold_affine, fuse_gate, fold_gate_grid, fold_affine, fuse_residual, fold_affine,
+          mark_branches}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

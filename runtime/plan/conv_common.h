@@ -56,8 +56,8 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
 /// The convolution at all positions.
 Step dense_step(Builder& builder, const Conv& c);
 // lower_gated.cpp
-/// What outputs hold where their gate is closed, at the squares of a list: one of `side` outputs for
-/// each gate.
+/// What outputs hold where their gate is closed, at the squares of a list: one of `side` outputs
+/// for each gate.
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
                        std::int64_t count, const Buffer& list, std::int64_t side = 1);
 /// A gate a position for each of `groups` of the `channels`.
@@ -67,8 +67,8 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's minimal
-/// filtering; null where none does, or none pays with all of the outputs open.
+/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's
+/// minimal filtering; null where none does, or none pays with all of the outputs open.
 const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output);
 /// The transformed weights.

@@ -6,7 +6,7 @@ namespace {
 
 /// The lists that a scan of the gates writes.
 struct ElementLists {
-    Buffer tiles;               ///< (tile, element, row), as dot_conv reads it
+    Buffer tiles;  ///< (tile, element, row), as dot_conv reads it
     Buffer open, tile_count;
 };
 

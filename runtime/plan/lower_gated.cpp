@@ -74,8 +74,8 @@ Status emit_gated(Builder& builder, Conv c, std::int64_t groups, std::int64_t ch
     for (std::int64_t g = 0; g < groups; ++g) {
         const GateLists lists = builder.gate_lists(c.node, gate, g);
         c.gate = from_channel(pixels(builder.layout(gate), 1), g, 1);
-        SLUICE_RETURN_IF_ERROR(emit_positions(
-            builder, c, {g, g * each, each, groups == 1 ? channels : each}, lists));
+        SLUICE_RETURN_IF_ERROR(
+            emit_positions(builder, c, {g, g * each, each, groups == 1 ? channels : each}, lists));
         source.counts.push_back(lists.active_count);
     }
     source.step = builder.plan.steps.size() - 1;

@@ -21,18 +21,12 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.node = c.node.name;
     step.shape = c.shape;
     step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
-    step.arguments = {c.input,
-                      list,
-                      weights,
-                      from_channel(c.epilogue, first, count),
-                      c.gate,
-                      from_channel(c.residual, first, count),
-                      c.gate_shift,
-                      c.conv.act.low,
-                      c.conv.act.high,
-                      c.conv.post.low,
-                      c.conv.post.high,
-                      from_channel(c.output, first, count)};
+    step.arguments = {c.input,          list,
+                      weights,          from_channel(c.epilogue, first, count),
+                      c.gate,           from_channel(c.residual, first, count),
+                      c.gate_shift,     c.conv.act.low,
+                      c.conv.act.high,  c.conv.post.low,
+                      c.conv.post.high, from_channel(c.output, first, count)};
     // A quarter of the multiplications, or about half.
     step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / side;
     step.list.argument = 1;

@@ -13,8 +13,8 @@ struct WindowWeights {
     std::int64_t outputs, channels;
 };
 
-/// (k % block, c, point, k / block), point = (side + 2) * (of y) + (of x): c below `pitch` and k below
-/// `outputs`, of which those that the weights lack are zero.
+/// (k % block, c, point, k / block), point = (side + 2) * (of y) + (of x): c below `pitch` and k
+/// below `outputs`, of which those that the weights lack are zero.
 struct WinogradLayout {
     std::int64_t side;  ///< 2 or 4
     std::int64_t pitch, outputs, block;
