@@ -40,11 +40,6 @@ List positions_in(std::uint32_t tile, const TiledMap& map) {
 
 }  // namespace
 
-bool is_winograd(Family family) {
-    return family == Family::dense_winograd || family == Family::gated_winograd ||
-           family == Family::element_winograd;
-}
-
 std::optional<Step> winograd_step(const Step& direct, const Target& target) {
     const std::optional<Family> family = winograd_family(direct.kernel->family);
     if (!family) {

@@ -124,10 +124,6 @@ Open all_open(const ConvShape& shape, int side) {
     return open;
 }
 
-bool is_winograd(Family family) {
-    return family == Family::dense_winograd || family == Family::gated_winograd;
-}
-
 ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
     : kernel_(kernel),
       shape_(from.shape()),

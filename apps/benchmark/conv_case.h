@@ -65,9 +65,6 @@ Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed);
 /// All positions, and all tiles where `side` is not 0.
 Open all_open(const ConvShape& shape, int side);
 
-/// Whether the kernel's list holds tiles.
-bool is_winograd(Family family);
-
 /// A kernel of a dense or gated family, direct or Winograd's, with packed arguments, ready to run.
 class ConvCall {
 public:

@@ -22,6 +22,12 @@ enum class Family {
     affine, copy, resize,
 };
 
+/// Whether a kernel of the family computes tiles: those of winograd_conv.cpp.
+constexpr bool is_winograd(Family family) {
+    return family == Family::dense_winograd || family == Family::gated_winograd ||
+           family == Family::element_winograd;
+}
+
 /// A generated kernel: one pointer an argument, in the generator's order, inputs before outputs; to
 /// the halide_buffer_t of a buffer and to the value of a scalar. Returns 0.
 using KernelFunction = int (*)(void** arguments);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "graph/shapes.h"
 #include "passes/edit.h"
 #include "passes/links.h"
 #include "passes/passes.h"
@@ -11,23 +12,15 @@ namespace {
 /// skips.
 constexpr std::int64_t grid = 4;
 
-/// The constant elements of an input; null where it is left out or not constant.
-const Constant* given(const Graph& graph, const Node& node, std::size_t input) {
-    const bool has = node.inputs.size() > input && node.inputs[input] != no_value;
-    return has ? graph.constant(node.inputs[input]) : nullptr;
-}
-
-bool all_are(const Constant* constant, std::int64_t value) {
-    return constant != nullptr &&
-           std::all_of(constant->ints().begin(), constant->ints().end(),
-                       [value](std::int64_t element) { return element == value; });
-}
-
 /// Whether a Slice keeps the first rows and columns.
 bool cuts_the_end(const Graph& graph, const Node& node) {
-    const bool has_steps = node.inputs.size() > 4 && node.inputs[4] != no_value;
-    return node.op == Op::slice && all_are(given(graph, node, 1), 0) &&
-           (!has_steps || all_are(given(graph, node, 4), 1));
+    if (node.op != Op::slice) {
+        return false;
+    }
+    const auto ranges = slice_ranges(graph, node);
+    return ranges.ok() && std::all_of(ranges->begin(), ranges->end(), [](const SliceRange& range) {
+               return range.start == 0 && range.step == 1;
+           });
 }
 
 /// Whether a Resize repeats every value `grid` times along y and along x.
@@ -40,7 +33,8 @@ bool enlarges(const Graph& graph, const Node& node) {
     const std::string place =
         graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
     const std::string rounding = graph.string_attribute(node, "nearest_mode", "round_prefer_floor");
-    const Constant* scales = given(graph, node, 2);
+    const bool has_scales = node.inputs.size() > 2 && node.inputs[2] != no_value;
+    const Constant* scales = has_scales ? graph.constant(node.inputs[2]) : nullptr;
     const bool whole_scales =
         scales == nullptr || !scales->is_float() ||
         std::all_of(scales->floats().begin(), scales->floats().end(),

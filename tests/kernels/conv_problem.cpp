@@ -54,11 +54,6 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
     return out;
 }
 
-bool is_winograd(const Kernel& kernel) {
-    return kernel.family == Family::dense_winograd || kernel.family == Family::gated_winograd ||
-           kernel.family == Family::element_winograd;
-}
-
 bool is_element_gated(const Kernel& kernel) {
     return kernel.family == Family::element_conv || kernel.family == Family::element_winograd;
 }
@@ -155,11 +150,11 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       output_pitch_(round_up(problem.shape.outputs, kernel.block())),
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
-      matrices_(is_winograd(kernel)
+      matrices_(is_winograd(kernel.family)
                     ? std::array{pitch, count_points(kernel)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
-      weights_((is_winograd(kernel) ? pack_transformed : pack_weights)(
+      weights_((is_winograd(kernel.family) ? pack_transformed : pack_weights)(
           problem, kernel, pitch, output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, output_pitch_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
@@ -201,7 +196,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     out.dims[0].extent = count;
     const Clamp &act = p.conv.act, &post = p.conv.post;
     const int failed =
-        is_winograd(kernel_)
+        is_winograd(kernel_.family)
             ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift,
                    act.low, act.high, post.low, post.high, out)
             : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
