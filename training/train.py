@@ -44,6 +44,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--after-norm", action="store_true", help="gate what the batch norm gives")
     parser.add_argument("--maps", type=int, default=1, help="gate maps of the form 'groups'")
     parser.add_argument("--grid", type=int, default=4, help="tile side of the form 'tile'")
+    parser.add_argument(
+        "--gate-layers", default="*", help="shell pattern for the names of the layers to gate"
+    )
     parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
@@ -80,6 +83,7 @@ def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
             maps=arguments.maps,
             grid=arguments.grid,
             after_norm=arguments.after_norm,
+            layers=arguments.gate_layers,
         )
     )
 

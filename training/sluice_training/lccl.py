@@ -32,6 +32,7 @@ class GateSpec:
     slope: the fixed scale of the gate's batch norm; None learns scale and bias as usual.
     after_norm: whether the multiply follows the layer's batch norm instead of preceding it. A ReLU
         between the two changes nothing: relu(y) * g = relu(y * g), since no gate is negative.
+    layers: shell pattern for the names of the convolutions to gate, of those that can be.
     """
 
     form: str = "kxk-one"
@@ -40,6 +41,7 @@ class GateSpec:
     maps: int = 1
     grid: int = 4
     after_norm: bool = False
+    layers: str = "*"
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:

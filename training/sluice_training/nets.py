@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
@@ -167,11 +168,15 @@ def add_gates(
     """Give an LCCL to the named convolutions of any model, in place; returns the model.
 
     spec: the gates, or just the name of their form. layers: module names as `named_modules` gives
-    them; without them, the 3x3 convolutions of the blocks of this file's networks. Raises
-    TrainingError where a name is not a convolution, and where no name is given or found.
+    them; without them, the 3x3 convolutions of the blocks of this file's networks. The spec's own
+    pattern picks among either. Raises TrainingError where a name is not a convolution, and where no
+    name is given or found.
     """
     spec = GateSpec(spec) if isinstance(spec, str) else spec
-    names = list(layers) if layers is not None else residual_convolutions(model)
+    offered = list(layers) if layers is not None else residual_convolutions(model)
+    names = [name for name in offered if fnmatchcase(name, spec.layers)]
+    if offered and not names:
+        raise TrainingError(f"no convolution to gate matches '{spec.layers}'; there is {offered[0]}")
     if not names:
         raise TrainingError("no convolutions to gate: name them in `layers`")
     for name in names:

@@ -124,6 +124,14 @@ def test_add_gates_takes_the_residual_convolutions_only() -> None:
     assert isinstance(model.conv, nn.Conv2d)
 
 
+def test_add_gates_takes_the_layers_that_match_a_pattern() -> None:
+    model = add_gates(make_net("resnet20", 10), GateSpec("tile", layers="blocks.[0-5].*"))
+    gated = [name for name, module in model.named_modules() if isinstance(module, GatedConv2d)]
+    assert gated == [f"blocks.{block}.conv{conv}" for block in range(6) for conv in (1, 2)]
+    with pytest.raises(TrainingError, match="stage1"):
+        add_gates(make_net("resnet20", 10), GateSpec(layers="stage1.*"))
+
+
 @pytest.mark.parametrize("name", ["nowhere", "blocks.0.bn1", "blocks.9.conv1"])
 def test_add_gates_names_a_layer_it_cannot_gate(name: str) -> None:
     with pytest.raises(TrainingError, match=name):
