@@ -46,8 +46,11 @@ public:
         Expr column = left + window.x, line = top + window.y;
         // A column outside becomes the nearest one inside, which belongs to the same window: that
         // changes no maximum. A sum leaves it out.
-        Expr cell = input(c, unsafe_promise_clamped(clamp(column, 0, width - 1), 0, width - 1),
-                          unsafe_promise_clamped(clamp(line, 0, height - 1), 0, height - 1));
+        const auto inside_of = [&](Expr place, Expr extent) {
+            Expr near = select(all_inside(), place, clamp(place, 0, extent - 1));
+            return unsafe_promise_clamped(near, 0, extent - 1);
+        };
+        Expr cell = input(c, inside_of(column, width), inside_of(line, height));
         if (reduce == Reduce::max) {
             result(c, x, y) = Float(32).min();
             result(c, x, y) = max(result(c, x, y), cell);
@@ -69,9 +72,19 @@ public:
             input.dim(i).set_min(0);
             output.dim(i).set_min(0);
         }
+        // The windows of gates that are a tile wide.
+        Expr tiles = reduce == Reduce::max ? all_inside() && kernel_x == 4 && kernel_y == 4 : Expr();
         sluice::schedules::schedule_reduce_positions(
-            {output, c, output.dim(0).extent(), {{result, {window.x, window.y}}}},
+            {output, c, output.dim(0).extent(), {{result, {window.x, window.y}}}, tiles},
             {natural_vector_size<float>()});
+    }
+
+    /// Whether no window reaches beyond the picture.
+    Expr all_inside() {
+        return pad_left == 0 && pad_top == 0 && first_row >= 0 &&
+               (output.dim(1).extent() - 1) * stride_x + kernel_x <= input.dim(1).extent() &&
+               (first_row + output.dim(2).extent() - 1) * stride_y + kernel_y <=
+                   input.dim(2).extent();
     }
 
 private:

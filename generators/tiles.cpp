@@ -8,8 +8,8 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-/// The tiles of 2x2 or 4x4 outputs where any gate is open, from the masks that `positions` has made,
-/// in row-major order; and whether winograd_conv over them takes less time than gated_conv over the
+/// The tiles of 2x2 or 4x4 outputs where any gate is open, and those where none is, from the masks
+/// that `positions` has made, in row-major order; and whether winograd_conv over them takes less time than gated_conv over the
 /// open positions. Where the side does not divide the width, the last tile of a row ends with the
 /// row, and overlaps the one before it; likewise along the height.
 class Tiles : public Generator<Tiles> {
@@ -28,7 +28,10 @@ public:
     /// row << 16 | column of each open tile; capacity at least all tiles + 1. Values beyond them are
     /// undefined.
     Output<Buffer<uint32_t, 1>> list{"list"};
-    /// [2]: the number of tiles, and 1 where winograd_conv pays, else 0.
+    /// The closed tiles; likewise.
+    Output<Buffer<uint32_t, 1>> closed{"closed"};
+    /// [3]: the number of open tiles, 1 where winograd_conv pays, else 0, and the number of closed
+    /// ones.
     Output<Buffer<int32_t, 1>> counts{"counts"};
     /// Scratch: the number of open tiles before each; capacity at least all tiles + 1.
     Output<Buffer<int32_t, 1>> before{"before"};
@@ -45,25 +48,29 @@ public:
         before(0) = 0;
         before(index + 1) = before(index) + cast<int32_t>(is_open(scan.x, scan.y));
 
-        // A closed tile's entry is overwritten by the next one's.
-        Expr place = unsafe_promise_clamped(before(write.y * across + write.x), 0,
-                                            write.y * across + write.x);
+        // What stands in the wrong list is overwritten by the next tile's entry.
+        Expr tile = write.y * across + write.x;
+        Expr place = unsafe_promise_clamped(before(tile), 0, tile);
         list(i) = undef<uint32_t>();
         list(place) = cast<uint32_t>(write.y << 16 | write.x);
+        closed(i) = undef<uint32_t>();
+        closed(tile - place) = cast<uint32_t>(write.y << 16 | write.x);
 
         Expr total = before(across * down);
         counts(i) = undef<int32_t>();
         counts(0) = total;
         counts(1) = cast<int32_t>(cast<float>(open(0)) > break_even * cast<float>(total));
+        counts(2) = across * down - total;
     }
 
     void schedule() {
         groups.dim(0).set_bounds(0, 2).dim(1).set_min(0).set_stride(2);
         open.dim(0).set_bounds(0, 1);
         list.dim(0).set_min(0);
-        counts.dim(0).set_bounds(0, 2);
+        closed.dim(0).set_min(0);
+        counts.dim(0).set_bounds(0, 3);
         before.dim(0).set_min(0);
-        sluice::schedules::schedule_tiles({list, counts, before, scan, write});
+        sluice::schedules::schedule_tiles({list, closed, counts, before, scan, write});
     }
 
 private:

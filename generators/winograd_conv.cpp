@@ -17,9 +17,10 @@ enum class Gate { none, position, element };
 /// gate is open. The last tile of a row ends with the row, and overlaps the one before it where the
 /// side does not divide the width; likewise along the height.
 ///
-///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
-///                            + residual(k, x, y))        for each (x, y) of each tile
+///     output(k, x, y) = post((conv(k, x, y) + bias(k)) * gate + shift(k) + residual(k, x, y))
+///                                                      for each (x, y) of each tile
 ///
+/// where the weights and the bias hold the scale, and the bias of ungated layers the shift.
 /// float32, NHWC. `input` begins at the halo, so that a tile whose first output is (x, y) reads
 /// side + 2 rows and columns from there.
 class WinogradConv : public Generator<WinogradConv> {
@@ -46,7 +47,7 @@ public:
     /// (k % block, c, point, k / block), transformed; point = (side + 2) * (of y) + (of x), block =
     /// vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
-    /// (k, row): row 0 bias, 1 scale, 2 shift.
+    /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
     /// (k, x >> gate_shift, y >> gate_shift); position gates are read at k = 0, unread where gating is
     /// none.
@@ -54,8 +55,6 @@ public:
     /// (k, x, y); strides of zero over a row of zeros where there is none.
     Input<Buffer<float, 3>> residual{"residual"};
     Input<int> gate_shift{"gate_shift"};
-    Input<float> act_low{"act_low"};
-    Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
     /// (k, x, y), k a multiple of block.
@@ -135,22 +134,24 @@ private:
                                      f.patches(channels, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 
-        f.columns(k, u, v, t, chunk) = mux(v, transform_products(each_point(
-            [&](int i) { return f.products(k, u, i, t, chunk); })));
+        // The transform copies the product at (1, 1) to every output, and so the bias with it.
+        f.columns(k, u, v, t, chunk) = mux(v, transform_products(each_point([&](int i) -> Expr {
+            Expr product = f.products(k, u, i, t, chunk);
+            return i == 1 ? product + select(u == 1, epilogue(k, 0), 0.0f) : product;
+        })));
         f.outputs(k, u, v, t, chunk) = mux(u, transform_products(each_point(
             [&](int i) { return f.columns(k, i, v, t, chunk); })));
 
         Expr to = entry(f.list.w, f.list.z);
         Expr x = column(to) + f.list.x, y = line(to) + f.list.y;
         Expr conv = f.outputs(k, f.list.x, f.list.y, f.list.z, f.list.w);
-        Expr value = clamp(conv + epilogue(k, 0), act_low, act_high);
-        if (gating == Gate::position) {
-            value *= gate(0, of_gate(x, 1), of_gate(y, 2));
-        } else if (gating == Gate::element) {
-            value *= gate(k, of_gate(x, 1), of_gate(y, 2));
+        Expr rest = residual(k, x, y);
+        if (gating != Gate::none) {
+            Expr map = gating == Gate::element ? Expr(k) : 0;
+            conv *= gate(map, of_gate(x, 1), of_gate(y, 2));
+            rest += epilogue(k, 2);
         }
-        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
-        output(k, x, y) = clamp(value, post_low, post_high);
+        output(k, x, y) = clamp(conv + rest, post_low, post_high);
     }
 
     Var c{"c"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"}, lin{"lin"};

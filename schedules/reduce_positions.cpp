@@ -9,9 +9,15 @@ using Halide::VarOrRVar;
 void schedule_reduce_positions(ReducePositionsFuncs f, const ReducePositionsParams& p) {
     Var block("block"), lane("lane");
     const Halide::Expr vectors = f.channels >= p.lanes;
-    f.output.specialize(vectors)
-        .split(f.channel, block, lane, p.lanes, TailStrategy::ShiftInwards)
-        .vectorize(lane);
+    std::vector<Halide::Expr> cases = {vectors};
+    if (f.has_short_loops.defined()) {
+        cases.insert(cases.begin(), vectors && f.has_short_loops);
+    }
+    for (const Halide::Expr& known : cases) {
+        f.output.specialize(known)
+            .split(f.channel, block, lane, p.lanes, TailStrategy::ShiftInwards)
+            .vectorize(lane);
+    }
     // The loop `block` must be there in both cases, since the reductions are computed inside it.
     f.output.split(f.channel, block, lane, 1);
 
@@ -25,8 +31,15 @@ void schedule_reduce_positions(ReducePositionsFuncs f, const ReducePositionsPara
         std::vector<VarOrRVar> order = {f.channel};
         order.insert(order.end(), loops.begin(), loops.end());
         result.update().reorder(order);
-        result.specialize(vectors).vectorize(f.channel, p.lanes);
-        result.update().specialize(vectors).vectorize(f.channel, p.lanes);
+        for (const Halide::Expr& known : cases) {
+            result.specialize(known).vectorize(f.channel, p.lanes);
+            result.update().specialize(known).vectorize(f.channel, p.lanes);
+        }
+        if (cases.size() > 1) {
+            for (const Halide::RVar& loop : loops) {
+                result.update().specialize(cases.front()).unroll(loop);
+            }
+        }
     }
 }
 

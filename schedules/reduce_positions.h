@@ -17,6 +17,9 @@ struct ReducePositionsFuncs {
     Halide::Expr channels;  ///< how many there are: any number
     /// Each is read inside the innermost loop of the next, and the last one by the output.
     std::vector<Reduction> reductions;
+    /// Where this holds, the loops have extents that the schedule knows, and few rounds; may be
+    /// undefined.
+    Halide::Expr has_short_loops;
 };
 
 struct ReducePositionsParams {

@@ -10,6 +10,8 @@ void schedule_tiles(TilesFuncs f) {
     }
     f.list.compute_root();
     f.list.update().unscheduled();
+    f.closed.compute_root();
+    f.closed.update().compute_with(f.list.update(), f.write.x);
     f.counts.compute_root();
 }
 

@@ -4,10 +4,10 @@
 
 namespace sluice::schedules {
 
-/// What schedule_tiles arranges: three outputs. `before` is a scan, tile after tile, and the other
-/// two read it.
+/// What schedule_tiles arranges: four outputs. `before` is a scan, tile after tile, and the others
+/// read it.
 struct TilesFuncs {
-    Halide::Func list, counts, before;
+    Halide::Func list, closed, counts, before;
     Halide::RDom scan, write;  ///< x: column, y: row of the tile
 };
 

@@ -19,7 +19,7 @@ constexpr std::int64_t alignment = memory_alignment / 4;  // floats
 
 // Arguments of generators/gated_conv.cpp and of winograd_conv.cpp.
 constexpr std::size_t conv_weights = 2;
-constexpr std::size_t conv_gate = 4;
+constexpr std::size_t conv_epilogue = 3, conv_gate = 4;
 constexpr std::int64_t taps_of_3x3 = 9;
 
 bool is_conv(const Step& step) {
@@ -152,6 +152,16 @@ void LayerCase::place(unsigned seed) {
             image_[static_cast<std::size_t>(at)] = is_gate ? open(random) : draw(random);
         }
     }
+    if (is_conv(step_)) {
+        set_scales();
+    }
+}
+
+/// To 1, since winograd_conv has them in its weights.
+void LayerCase::set_scales() {
+    const Buffer& epilogue = std::get<Buffer>(step_.arguments[conv_epilogue]);
+    const auto row = image_.begin() + epilogue.offset + epilogue.axes[1].stride;
+    std::fill_n(row, epilogue.axes[0].extent, 1.0f);
 }
 
 Call::Call(const LayerCase& from, KernelFunction function, int block)

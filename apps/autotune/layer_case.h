@@ -37,6 +37,7 @@ private:
     friend class Call;
     void add_short_lists();
     void place(unsigned seed);
+    void set_scales();
     void draw_weights(unsigned seed);
     std::size_t output_argument() const { return step_.arguments.size() - 1; }
 

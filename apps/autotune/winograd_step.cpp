@@ -9,9 +9,9 @@
 namespace sluice::autotune {
 namespace {
 
-// Arguments of generators/gated_conv.cpp; winograd_conv has one integer for the three.
+// Arguments of generators/gated_conv.cpp; winograd_conv has one integer for the three and one clamp.
 constexpr std::size_t conv_list = 1, conv_weights = 2;
-constexpr std::size_t conv_stride_x = 6, conv_stride_y = 7, conv_pitch = 8;
+constexpr std::size_t conv_stride_x = 6, conv_stride_y = 7, conv_pitch = 8, conv_post = 11;
 
 std::optional<Family> winograd_family(Family direct) {
     switch (direct) {
@@ -71,7 +71,7 @@ std::optional<Step> winograd_step(const Step& direct, const Target& target) {
     std::get<Buffer>(step.arguments[conv_list]).axes = {{tiles, 1}};
     step.arguments[conv_stride_x] = std::int32_t{0};  // winograd_conv's gate_shift
     step.arguments.erase(step.arguments.begin() + conv_stride_y,
-                         step.arguments.begin() + conv_pitch + 1);
+                         step.arguments.begin() + conv_post);
     step.split = {};
     step.list.tile = kernel->pixels;
     step.list.static_count = direct.list.static_count >= 0 ? tiles : -1;

@@ -133,18 +133,19 @@ ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
     const int pitch =
         kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
+    const float most = std::numeric_limits<float>::max();
     if (is_winograd(kernel.family)) {
         add_list(open.tiles, static_cast<int>(sluice::count_tiles(shape_.width, kernel.side)));
         add_transformed_weights(from, pitch);
         integers_ = {0};
+        floats_ = {0.0f, most};
     } else {
         add_list(open.positions, shape_.width);
         add_weights(from, pitch);
         integers_ = {shape_.stride, shape_.stride, pitch};
+        floats_ = {0.0f, most, -most, most};
     }
     add_rest(from);
-    const float most = std::numeric_limits<float>::max();
-    floats_ = {0.0f, most, -most, most};
     for (Buffer& buffer : buffers_) {
         pointers_.push_back(&buffer.buffer);
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -71,7 +72,16 @@ struct Clamp {
         return low == -std::numeric_limits<float>::infinity() &&
                high == std::numeric_limits<float>::infinity();
     }
+    bool is_relu() const { return low == 0 && high == std::numeric_limits<float>::infinity(); }
 };
+
+/// One clamp after another, as one.
+inline Clamp compose(const Clamp& first, const Clamp& second) {
+    const auto through = [&second](float v) {
+        return std::min(std::max(v, second.low), second.high);
+    };
+    return {through(first.low), through(first.high)};
+}
 
 /// How a convolution's output is gated (design section 1).
 enum class GateForm {

@@ -14,13 +14,6 @@ bool is_identity(const std::vector<float>& scale, const std::vector<float>& shif
 }
 
 /// `second` after `first`: a clamp is monotone, so its bounds go through.
-Clamp compose(const Clamp& first, const Clamp& second) {
-    const auto through = [&second](float v) {
-        return std::min(std::max(v, second.low), second.high);
-    };
-    return {through(first.low), through(first.high)};
-}
-
 /// scale and shift (in place) followed by those of `affine`.
 void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& affine) {
     const std::size_t count = std::max(scale.size(), affine.scale.size());

@@ -288,9 +288,12 @@ const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const 
     const auto i32 = halide_type_of<std::int32_t>();
     TileLists tiles;
     tiles.open = scratch(capacity, halide_type_of<std::uint32_t>(), {{capacity, 1}});
-    tiles.open_count = scratch(2, i32, {{2, 1}});
+    tiles.closed = scratch(capacity, halide_type_of<std::uint32_t>(), {{capacity, 1}});
+    tiles.open_count = scratch(3, i32, {{3, 1}});
     tiles.pays = tiles.open_count;
     tiles.pays.offset += 1;
+    tiles.closed_count = tiles.open_count;
+    tiles.closed_count.offset += 2;
     Buffer positions = lists.active_count;
     positions.axes = {{1, 1}};
     Step step;
@@ -304,6 +307,7 @@ const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const 
                       std::int32_t(height),
                       float(winograd.break_even * double(side * side)),
                       tiles.open,
+                      tiles.closed,
                       tiles.open_count,
                       scratch(capacity, i32, {{capacity, 1}})};
     emit(std::move(step));

@@ -42,7 +42,8 @@ struct GateLists {
 /// Winograd's tiles of one gate map.
 struct TileLists {
     Buffer open;        ///< tiles where any gate is open
-    Buffer open_count;
+    Buffer closed;      ///< the others
+    Buffer open_count, closed_count;
     Buffer pays;        ///< 1 where computing these tiles takes less time than the positions, else 0
 };
 

@@ -32,9 +32,12 @@ struct Conv {
     /// As the kernel and as Winograd's reads them; where nothing calls it, a buffer without axes.
     Buffer weights, transformed;
     Buffer epilogue, gate, residual, output;
+    Buffer winograd_epilogue;
+    Clamp winograd_post;
     std::int64_t outputs;  ///< channels of the pitch
     std::string shape;
     std::int64_t input_pitch;
+    std::string remark;           ///< printed with the step that computes all outputs
     std::int32_t gate_shift = 0;  ///< from outputs to values of `gate` along x and y, in bits
 };
 
@@ -67,13 +70,14 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// The kernel that computes a convolution of this input pitch and these outputs by Winograd's
-/// minimal filtering; null where none does, or none pays with all of the outputs open.
-const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
+/// The kernel that computes a node of this input pitch and these outputs by Winograd's minimal
+/// filtering; null where none does, or none pays with all of the outputs open.
+const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output);
-/// The transformed weights.
-Buffer pack_winograd(Builder& builder, const FusedConv& conv, const Kernel& winograd,
-                     std::int64_t outputs);
+/// Why Winograd's kernels cannot compute a 3x3 convolution of stride 1; empty where they can.
+std::string without_winograd(const Node& node);
+/// What Winograd's kernel reads in place of weights and epilogue, and its clamp.
+void prepare_winograd(Builder& builder, Conv& c);
 /// The convolution at all positions, by Winograd.
 Step dense_winograd_step(Builder& builder, const Conv& c);
 /// At the tiles of a gate map that hold open positions, in runs where that pays.

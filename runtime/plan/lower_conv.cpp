@@ -169,7 +169,7 @@ Choice choose_kernels(const Builder& builder, const Node& node, std::int64_t pit
     const auto find = [&](GateForm form, std::int64_t outputs) {
         return Choice{find_conv(family_of(form), builder.target, square_kernel(conv), int(pitch),
                                 int(outputs)),
-                      find_winograd(builder, winograd_family_of(form), conv, pitch, outputs, y)};
+                      find_winograd(builder, winograd_family_of(form), node, pitch, outputs, y)};
     };
     if (conv.gate != GateForm::group) {
         return find(conv.gate, y.pitch());
@@ -231,8 +231,9 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
                                    "choose another target");
     }
     Conv c{node, conv, choice.kernel, choice.winograd, patches(x, conv), {}, {},
-           pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), outputs,
-           conv_shape(x, y, conv), x.pitch()};
+           pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), {}, {}, outputs,
+           conv_shape(x, y, conv), x.pitch(),
+           node.remark.empty() ? without_winograd(node) : node.remark};
     const bool is_tiled = c.winograd != nullptr && conv.gate_grid == c.winograd->side;
     // A run chooses by the positions that are open; tiles and elements leave it no choice.
     const bool chooses = (conv.gate == GateForm::position && !is_tiled) ||
@@ -241,8 +242,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
         c.weights = pack_weights(builder, conv, x.pitch(), c.kernel->block(), outputs);
     }
     if (c.winograd != nullptr) {
-        c.transformed =
-            pack_winograd(builder, conv, *c.winograd, outputs);
+        prepare_winograd(builder, c);
     }
     c.residual = node.inputs[2] == no_value ? no_residual(builder, outputs, y)
                                             : pixels(builder.layout(node.inputs[2]), outputs);
@@ -251,7 +251,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     (conv.is_branch ? builder.plan.branch_macs : builder.plan.macs) += macs;
     if (conv.gate == GateForm::none) {
         Step step = dense_step(builder, c);
-        step.remark = node.remark;
+        step.remark = c.remark;
         builder.emit(std::move(step));
         return {};
     }

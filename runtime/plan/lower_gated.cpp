@@ -37,30 +37,43 @@ struct GroupOfOutputs {
     std::int64_t channels;  ///< without those that pad a vector
 };
 
+/// Winograd's `step` over the open tiles, and the constant in the others.
+Status emit_tiles(Builder& builder, const Conv& c, const GroupOfOutputs& g, const TileLists& tiles,
+                  Step step) {
+    // First, because an open tile writes all of its outputs, and the last ones overlap.
+    auto fill = fill_step(builder, c, g.first, g.count, tiles.closed, c.winograd->side);
+    if (!fill.ok()) {
+        return fill.status();
+    }
+    fill->list.count = tiles.closed_count;
+    fill->condition = step.condition;
+    builder.emit(std::move(fill).value());
+    builder.emit(std::move(step));
+    return {};
+}
+
 /// The convolution at the open positions of a gate map (lists of c.gate) and the constant at the
 /// others. With a Winograd kernel, each run chooses between its tiles and the positions.
 Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
                       const GateLists& lists) {
-    // First, because Winograd's tiles write the closed positions among their own as well.
     auto fill = fill_step(builder, c, g.first, g.count, lists.skipped);
     if (!fill.ok()) {
         return fill.status();
     }
     fill->list.count = lists.skipped_count;
-    builder.emit(std::move(fill).value());
-
     Step direct = conv_step(c, g.first, g.count, lists.active);
     direct.list.count = lists.active_count;
     direct.macs_per_entry = g.channels * macs_per_output(c.conv);
-    direct.remark = c.node.remark;
+    direct.remark = c.remark;
     if (c.winograd != nullptr) {
         const TileLists& tiles = builder.tiles(c.node, lists, c.gate, *c.winograd);
-        direct.condition = Condition{tiles.pays, 0, false};
         Step step = gated_winograd_step(c, g.first, g.count, tiles);
         step.list.outputs = lists.active_count;
         step.macs_per_entry = direct.macs_per_entry;
-        builder.emit(std::move(step));
+        fill->condition = direct.condition = Condition{tiles.pays, 0, false};
+        SLUICE_RETURN_IF_ERROR(emit_tiles(builder, c, g, tiles, std::move(step)));
     }
+    builder.emit(std::move(fill).value());
     builder.emit(std::move(direct));
     return {};
 }
@@ -87,16 +100,11 @@ Status emit_tiled(Builder& builder, Conv c) {
     const GateLists tiles = builder.gate_lists(c.node, gate, 0);
     c.gate = pixels(builder.layout(gate), 1);
     c.gate_shift = std::int32_t(std::countr_zero(std::uint64_t(c.conv.gate_grid)));
-    // First, because tiles overlap where their side does not divide the map's.
-    auto fill = fill_step(builder, c, 0, c.outputs, tiles.skipped, c.winograd->side);
-    if (!fill.ok()) {
-        return fill.status();
-    }
-    fill->list.count = tiles.skipped_count;
-    builder.emit(std::move(fill).value());
     Step step = tiled_winograd_step(c, tiles);
-    step.remark = c.node.remark;
-    builder.emit(std::move(step));
+    step.remark = c.remark;
+    const TileLists lists{tiles.active, tiles.skipped, tiles.active_count, tiles.skipped_count, {}};
+    SLUICE_RETURN_IF_ERROR(
+        emit_tiles(builder, c, {0, 0, c.outputs, c.conv.weights->shape[0]}, lists, std::move(step)));
     builder.plan.gate_sources.back().counts.push_back(tiles.active_count);
     builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
     return {};

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <functional>
+#include <optional>
+
 #include "plan/conv_common.h"
 #include "plan/winograd_weights.h"
 
@@ -22,11 +26,10 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.shape = c.shape;
     step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
     step.arguments = {c.input,          list,
-                      weights,          from_channel(c.epilogue, first, count),
+                      weights,          from_channel(c.winograd_epilogue, first, count),
                       c.gate,           from_channel(c.residual, first, count),
-                      c.gate_shift,     c.conv.act.low,
-                      c.conv.act.high,  c.conv.post.low,
-                      c.conv.post.high, from_channel(c.output, first, count)};
+                      c.gate_shift,     c.winograd_post.low,
+                      c.winograd_post.high, from_channel(c.output, first, count)};
     // A quarter of the multiplications, or about half.
     step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / side;
     step.list.argument = 1;
@@ -34,7 +37,7 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     // The outputs that two tiles cover, each rounds in its own way: they belong to one thread.
     const bool overlaps = height % side != 0 || c.output.axes[1].extent % side != 0;
     if (overlaps || (count / block > 1 && step.packed_bytes / 4 >= split_weights_from)) {
-        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {11, 0, block}}, -1};
+        step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {9, 0, block}}, -1};
         if (c.winograd->family == Family::element_winograd) {
             step.split.along.push_back({4, 0, block});
         }
@@ -49,12 +52,63 @@ bool pays_densely(const Kernel& kernel, std::int64_t height, std::int64_t width)
     return double(height * width) > kernel.break_even * double(side * side * tiles);
 }
 
+bool is_window(const FusedConv& conv) {
+    return square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1;
+}
+
+/// The one clamp that equals `act` and `post` of a node; none where both have to stand.
+std::optional<Clamp> single_clamp(const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    if (conv.act.is_none()) {
+        return conv.post;
+    }
+    const auto all = [](const std::vector<float>& values, auto is_such) {
+        return std::all_of(values.begin(), values.end(), is_such);
+    };
+    const bool stands_last = node.inputs[2] == no_value &&
+                             all(conv.shift, [](float shift) { return shift == 0; });
+    // No gate is negative, and so a ReLU may follow it.
+    const bool passes =
+        conv.act.is_relu()
+            ? all(conv.scale, [](float scale) { return scale >= 0; })
+            : conv.gate == GateForm::none && all(conv.scale, [](float s) { return s == 1; });
+    return stands_last && passes ? std::optional(compose(conv.act, conv.post)) : std::nullopt;
+}
+
+/// (k, row): bias, nothing, shift, of which the first holds the scale and without a gate the shift.
+Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outputs) {
+    std::vector<float> rows(std::size_t(3 * outputs));
+    const auto shifts = rows.begin() + 2 * outputs;
+    std::transform(conv.bias.begin(), conv.bias.end(), conv.scale.begin(), rows.begin(),
+                   std::multiplies<>());
+    std::copy(conv.shift.begin(), conv.shift.end(), shifts);
+    if (conv.gate == GateForm::none) {
+        std::transform(rows.begin(), rows.begin() + outputs, shifts, rows.begin(), std::plus<>());
+    }
+    return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
+}
+
+Buffer pack_transformed(Builder& builder, const FusedConv& conv, const Kernel& winograd,
+                        std::int64_t outputs) {
+    const std::int64_t pitch = winograd.pitch, block = winograd.block(), matrix = pitch * block;
+    const std::int64_t points = winograd_points(winograd.side);
+    return builder.add_packed(
+        outputs * pitch * points,
+        {{block, 1}, {pitch, block}, {points, matrix}, {outputs / block, points * matrix}},
+        [&](float* to) {
+            const Shape& shape = conv.weights->shape;
+            transform_weights(
+                {conv.weights->floats().data(), shape[0], shape[1], conv.scale.data()},
+                {winograd.side, pitch, outputs, block}, to);
+        });
+}
+
 }  // namespace
 
-const Kernel* find_winograd(const Builder& builder, Family family, const FusedConv& conv,
+const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output) {
-    const bool fits = square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1;
-    if (!builder.options.winograd || !fits) {
+    const FusedConv& conv = *node.fused_conv;
+    if (!builder.options.winograd || !is_window(conv) || !single_clamp(node)) {
         return nullptr;
     }
     const Kernel* kernel = find_conv(family, builder.target, 3, int(pitch), int(outputs));
@@ -64,18 +118,17 @@ const Kernel* find_winograd(const Builder& builder, Family family, const FusedCo
     return serves ? kernel : nullptr;
 }
 
-Buffer pack_winograd(Builder& builder, const FusedConv& conv, const Kernel& winograd,
-                     std::int64_t outputs) {
-    const std::int64_t pitch = winograd.pitch, block = winograd.block(), matrix = pitch * block;
-    const std::int64_t points = winograd_points(winograd.side);
-    return builder.add_packed(
-        outputs * pitch * points,
-        {{block, 1}, {pitch, block}, {points, matrix}, {outputs / block, points * matrix}},
-        [&](float* to) {
-            const Shape& shape = conv.weights->shape;
-            transform_weights({conv.weights->floats().data(), shape[0], shape[1]},
-                              {winograd.side, pitch, outputs, block}, to);
-        });
+std::string without_winograd(const Node& node) {
+    const bool fits = is_window(*node.fused_conv);
+    return fits && !single_clamp(node)
+               ? "not by Winograd: a clamp stands before its gate, its scale or its residual"
+               : "";
+}
+
+void prepare_winograd(Builder& builder, Conv& c) {
+    c.transformed = pack_transformed(builder, c.conv, *c.winograd, c.outputs);
+    c.winograd_epilogue = pack_winograd_epilogue(builder, c.conv, c.outputs);
+    c.winograd_post = *single_clamp(c.node);
 }
 
 Step dense_winograd_step(Builder& builder, const Conv& c) {

@@ -38,8 +38,9 @@ void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line,
     for (std::int64_t k = 0; k < line; ++k) {
         const bool is_there = first + k < weights.outputs && c < weights.channels;
         const float* from = weights.data + ((first + k) * weights.channels + c) * 9;
+        const float scale = is_there && weights.scale != nullptr ? weights.scale[first + k] : 1;
         for (std::int64_t tap = 0; tap < 9; ++tap) {
-            taps[tap][k] = is_there ? from[tap] : 0;
+            taps[tap][k] = is_there ? scale * from[tap] : 0;
         }
     }
 }

@@ -7,10 +7,11 @@ namespace sluice {
 /// Points of Winograd's minimal filtering F(side x side, 3x3).
 constexpr std::int64_t winograd_points(std::int64_t side) { return (side + 2) * (side + 2); }
 
-/// Weights [outputs, channels, 3, 3].
+/// Weights [outputs, channels, 3, 3], and a factor for each output; null: 1.
 struct WindowWeights {
     const float* data;
     std::int64_t outputs, channels;
+    const float* scale = nullptr;
 };
 
 /// (k % block, c, point, k / block), point = (side + 2) * (of y) + (of x): c below `pitch` and k

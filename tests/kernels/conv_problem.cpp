@@ -47,7 +47,8 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
                             kernel.side);
             for (int point = 0; point < points; ++point) {
                 const int at = (k / block * points + point) * pitch + c;
-                out[std::size_t(at * block + k % block)] = float(values[std::size_t(point)]);
+                out[std::size_t(at * block + k % block)] =
+                    p.conv.scale[std::size_t(k)] * float(values[std::size_t(point)]);
             }
         }
     }
@@ -58,12 +59,25 @@ bool is_element_gated(const Kernel& kernel) {
     return kernel.family == Family::element_conv || kernel.family == Family::element_winograd;
 }
 
-// (k, row): bias, scale, shift.
-std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
-    std::vector<float> rows(std::size_t(3 * output_pitch));
-    std::copy(conv.bias.begin(), conv.bias.end(), rows.begin());
-    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + output_pitch);
-    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * output_pitch);
+// (k, row): bias, scale, shift; for Winograd's kernels the bias times the scale, and the shift, which
+// where there is no gate is part of the bias.
+std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, int output_pitch) {
+    std::vector<float> rows(std::size_t(3 * output_pitch), 12345);
+    for (std::size_t k = 0; k < std::size_t(output_pitch); ++k) {
+        const bool is_there = k < conv.bias.size();
+        const float bias = is_there ? conv.bias[k] : 0, scale = is_there ? conv.scale[k] : 0;
+        const float shift = is_there ? conv.shift[k] : 0;
+        float* const row = rows.data() + k;
+        row[0] = is_winograd(kernel.family) ? bias * scale : bias;
+        if (kernel.family == Family::dense_winograd) {
+            row[0] += shift;
+            continue;
+        }
+        row[2 * output_pitch] = shift;
+        if (!is_winograd(kernel.family)) {
+            row[output_pitch] = scale;
+        }
+    }
     return rows;
 }
 
@@ -156,7 +170,7 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
       weights_((is_winograd(kernel.family) ? pack_transformed : pack_weights)(
           problem, kernel, pitch, output_pitch_)),
-      epilogue_(pack_epilogue(problem.conv, output_pitch_)),
+      epilogue_(pack_epilogue(problem.conv, kernel, output_pitch_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
                                      : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}
 
@@ -198,7 +212,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const int failed =
         is_winograd(kernel_.family)
             ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift,
-                   act.low, act.high, post.low, post.high, out)
+                   post.low, post.high, out)
             : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
                    p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out);
     REQUIRE(failed == 0);

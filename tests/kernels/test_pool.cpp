@@ -101,15 +101,17 @@ TEMPLATE_TEST_CASE_SIG("pooling kernels equal the scalar reference, channels", "
 TEST_CASE("pooling kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(4);
     const Tensor x = random_picture(rng, 20, 11, 9);
-    const Window window = {{3, 3}, {2, 2}, {1, 1, 1, 1}};
-    for (const Family family : {Family::max_pool, Family::average_pool}) {
-        const Tensor expected = expect(family, x, window);
-        for_each_kernel(family, [&](const Kernel& kernel) {
-            for (const auto& [first, rows] : {std::pair{0, 2}, {2, 1}, {3, 3}}) {
-                INFO(kernel.name << ": rows " << first << " to " << first + rows);
-                check_pool(kernel, x, window, expected, {20, 20, 20}, first, rows);
-            }
-        });
+    for (const Window& window : {Window{{3, 3}, {2, 2}, {1, 1, 1, 1}}, {{4, 4}, {1, 2}, {}}}) {
+        for (const Family family : {Family::max_pool, Family::average_pool}) {
+            const Tensor expected = expect(family, x, window);
+            for_each_kernel(family, [&](const Kernel& kernel) {
+                for (const auto& [first, rows] : {std::pair{0, 2}, {2, 1}, {3, 3}}) {
+                    INFO(kernel.name << ": " << to_string(window) << ", rows " << first << " to "
+                                     << first + rows);
+                    check_pool(kernel, x, window, expected, {20, 20, 20}, first, rows);
+                }
+            });
+        }
     }
 }
 

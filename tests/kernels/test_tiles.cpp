@@ -44,7 +44,7 @@ Map draw_map(int height, int width, double density, std::mt19937& rng) {
     return map;
 }
 
-std::vector<std::uint32_t> expected_tiles(const Map& map, int side) {
+std::vector<std::uint32_t> expected_tiles(const Map& map, int side, bool open = true) {
     std::vector<std::uint32_t> tiles;
     for (int row = 0; row * side < map.height; ++row) {
         for (int column = 0; column * side < map.width; ++column) {
@@ -54,7 +54,7 @@ std::vector<std::uint32_t> expected_tiles(const Map& map, int side) {
             for (int i = 0; i < side * side; ++i) {
                 is_open = is_open || map.at(y + i / side, x + i % side);
             }
-            if (is_open) {
+            if (is_open == open) {
                 tiles.push_back(std::uint32_t(row) << 16 | std::uint32_t(column));
             }
         }
@@ -83,7 +83,7 @@ std::vector<std::int32_t> make_groups(const Map& map) {
 }
 
 struct Written {
-    std::vector<std::uint32_t> tiles;
+    std::vector<std::uint32_t> tiles, closed;
     bool pays;
 };
 
@@ -93,28 +93,36 @@ Written run(const Kernel& kernel, const Map& map, std::int32_t side, float break
     const std::int32_t open[] = {map.count()};
     const int all = (map.width + side - 1) / side * ((map.height + side - 1) / side);
     const std::size_t capacity = std::size_t(all) + 1;
-    std::vector<std::uint32_t> list(capacity + margin, untouched_tile);
+    std::vector<std::uint32_t> list(capacity + margin, untouched_tile), closed = list;
     std::vector<std::int32_t> before(capacity + margin, untouched_count);
-    std::vector<std::int32_t> counts(2 + margin, untouched_count);
+    std::vector<std::int32_t> counts(3 + margin, untouched_count);
     View g(groups.data(), {{2, 1}, {int(groups.size() / 2), 2}}), o(open, {{1, 1}});
-    View l(list.data(), {{int(capacity), 1}}), b(before.data(), {{int(capacity), 1}});
-    View c(counts.data(), {{2, 1}});
-    REQUIRE(call(kernel, g, o, side, map.width, map.height, break_even, l, c, b) == 0);
+    View l(list.data(), {{int(capacity), 1}}), s(closed.data(), {{int(capacity), 1}});
+    View b(before.data(), {{int(capacity), 1}}), c(counts.data(), {{3, 1}});
+    REQUIRE(call(kernel, g, o, side, map.width, map.height, break_even, l, s, c, b) == 0);
     for (std::size_t i = 0; i < margin; ++i) {
         CHECK(list[capacity + i] == untouched_tile);
+        CHECK(closed[capacity + i] == untouched_tile);
         CHECK(before[capacity + i] == untouched_count);
-        CHECK(counts[2 + i] == untouched_count);
+        CHECK(counts[3 + i] == untouched_count);
     }
     REQUIRE(counts[0] >= 0);
     REQUIRE(counts[0] <= all);
     CHECK((counts[1] == 0 || counts[1] == 1));
+    CHECK(counts[2] == all - counts[0]);
     list.resize(std::size_t(counts[0]));
-    return {list, counts[1] == 1};
+    closed.resize(std::size_t(all - counts[0]));
+    return {list, closed, counts[1] == 1};
+}
+
+void check_lists(const Written& got, const Map& map, int side) {
+    CHECK(got.tiles == expected_tiles(map, side));
+    CHECK(got.closed == expected_tiles(map, side, false));
 }
 
 }  // namespace
 
-TEST_CASE("tiles kernels list the tiles with open gates in row-major order") {
+TEST_CASE("tiles kernels list open and closed tiles in row-major order") {
     std::mt19937 rng(20261124);
     std::vector<std::pair<int, int>> sizes = {{33, 40}, {40, 33}, {32, 32}, {14, 14}};
     for (int width = 4; width < 20; ++width) {
@@ -126,7 +134,7 @@ TEST_CASE("tiles kernels list the tiles with open gates in row-major order") {
                 INFO(kernel.name << ": " << width << "x" << height << ", density " << density);
                 const Map map = draw_map(height, width, density, rng);
                 for (const int side : {2, 4}) {
-                    CHECK(run(kernel, map, side, 8).tiles == expected_tiles(map, side));
+                    check_lists(run(kernel, map, side, 8), map, side);
                 }
             }
         }
@@ -142,7 +150,7 @@ TEST_CASE("tiles kernels find a gate that is open alone, wherever it is") {
                 INFO(kernel.name << ": position " << i << " of " << width << "x" << height);
                 map.open[i] = true;
                 for (const int side : {2, 4}) {
-                    CHECK(run(kernel, map, side, 8).tiles == expected_tiles(map, side));
+                    check_lists(run(kernel, map, side, 8), map, side);
                 }
                 map.open[i] = false;
             }

@@ -85,9 +85,11 @@ GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64
     return b;
 }
 
-/// The lists, the counts and the choice of one gate map: tiles or positions, never both.
-void check_choice(const Step& tiles, const Step& winograd, const Step& direct, const Step& fill) {
-    const Buffer &counts = buffer(tiles, 7), &open = buffer(tiles, 1);
+/// The lists, the counts and the choice of one gate map: tiles or positions, never both. `fills`
+/// begins with the closed tiles' and the closed positions'.
+void check_choice(const Step& tiles, const Step& winograd, const Step& direct,
+                  const Step* const* fills) {
+    const Buffer &counts = buffer(tiles, 8), &open = buffer(tiles, 1);
     CHECK(std::get<float>(tiles.arguments[5]) == float(16 * winograd.kernel->break_even));
     // The second of the two counts says whether the tiles pay.
     REQUIRE(winograd.condition);
@@ -109,11 +111,23 @@ void check_choice(const Step& tiles, const Step& winograd, const Step& direct, c
     CHECK(winograd.macs_per_entry == direct.macs_per_entry);
     CHECK(winograd.macs_per_entry > 0);
 
-    // Tiles write closed positions among their own, so that the fill comes first, in every run.
-    CHECK(!fill.condition);
+    // Tiles that overlap write outputs of closed ones, so that those are filled first.
+    const Step &closed_tiles = *fills[0], &closed_positions = *fills[1];
+    Buffer closed_count = counts;
+    closed_count.offset += 2;
+    CHECK(is_same(closed_tiles.list.count, closed_count));
+    CHECK(is_same(buffer(closed_tiles, 0), buffer(tiles, 7)));
+    CHECK(std::get<std::int32_t>(closed_tiles.arguments[3]) == 4);
+    CHECK(std::get<std::int32_t>(closed_positions.arguments[3]) == 1);
+    for (const Step* fill : {&closed_tiles, &closed_positions}) {
+        REQUIRE(fill->condition);
+        CHECK(is_same(fill->condition->count, pays));
+        CHECK(fill->condition->limit == 0);
+        CHECK(fill->condition->above == (fill == &closed_tiles));
+    }
     CHECK(!tiles.condition);
-    CHECK(&fill < &winograd);
-    CHECK(&tiles < &winograd);
+    CHECK(&tiles < &closed_tiles);
+    CHECK(&closed_tiles < &winograd);
 }
 
 }  // namespace
@@ -243,7 +257,7 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
                     CHECK(along.elements == (along.argument == 2 ? 1 : block));
                 }
                 const std::set<int> blocks =
-                    maps == 1 ? std::set{2, 3, 5, 11} : std::set{2, 3, 4, 5, 11};
+                    maps == 1 ? std::set{2, 3, 5, 9} : std::set{2, 3, 4, 5, 9};
                 CHECK(shared == (overlaps ? blocks : std::set<int>{}));
             }
         }
@@ -256,6 +270,34 @@ TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by 
         b.output(b.conv(picture(b, 15, 8, 8), 14, 3));
         INFO(target->id);
         CHECK(steps_of(*checked_plan(b, *target), Family::dense_winograd).size() == 1);
+    }
+}
+
+// Winograd's kernels have one clamp, behind everything else.
+TEST_CASE("a clamp before the gate is Winograd's where it may follow it, else the layer is direct") {
+    for (const Target* target : possible_targets()) {
+        INFO(target->id);
+        const auto steps = [&](bool gated, float high, bool residual) {
+            GraphBuilder b(3);
+            const ValueId x = picture(b, 16);
+            ValueId y = b.clip(b.conv(x, 16, 3), 0, high);
+            y = gated ? b.mul(y, b.relu(b.conv(x, 1, 1))) : y;
+            b.output(residual ? b.add_up(y, x) : y);
+            const auto plan = checked_plan(b, *target);
+            const std::size_t count = winograd_steps(*plan);
+            CHECK((count == 0) == (explain(*plan).find("a clamp stands before") !=
+                                   std::string::npos));
+            return count;
+        };
+        const float infinity = std::numeric_limits<float>::infinity();
+        CHECK(steps(false, infinity, false) == 1);
+        CHECK(steps(false, 6, false) == 1);
+        CHECK(steps(true, infinity, false) == 2);
+        // min(y, 6) g is not min(y g, 6).
+        CHECK(steps(true, 6, false) == 0);
+        // relu(y) + x is not relu(y + x).
+        CHECK(steps(false, infinity, true) == 0);
+        CHECK(steps(true, infinity, true) == 0);
     }
 }
 
@@ -288,8 +330,8 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
         REQUIRE(tiles.size() == 1);
         REQUIRE(winograd.size() == 1);
         REQUIRE(direct.size() == 1);
-        REQUIRE(fill.size() == 1);
-        check_choice(*tiles[0], *winograd[0], *direct[0], *fill[0]);
+        REQUIRE(fill.size() == 2);
+        check_choice(*tiles[0], *winograd[0], *direct[0], &fill[0]);
         CHECK(direct[0]->macs_per_entry == 32 * 16 * 9);
         // The masks that the scan of positions wrote, and its count.
         const Steps positions = steps_of(*plan, Family::positions);
@@ -298,8 +340,9 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
         CHECK(is_same(buffer(*tiles[0], 1), buffer(*positions[0], 3)));
         CHECK(std::get<std::int32_t>(tiles[0]->arguments[3]) == 8);
         CHECK(std::get<std::int32_t>(tiles[0]->arguments[4]) == 12);
-        CHECK(buffer(*tiles[0], 6).axes[0].extent >= 3 * 2 + 1);
-        CHECK(buffer(*tiles[0], 8).axes[0].extent >= 3 * 2 + 1);
+        for (std::size_t list : {6, 7, 9}) {
+            CHECK(buffer(*tiles[0], list).axes[0].extent >= 3 * 2 + 1);
+        }
         REQUIRE(plan->gates.size() == 1);
         CHECK(plan->gates[0].skips);
     }
@@ -333,17 +376,17 @@ TEST_CASE("each map of a group gate has its own tiles and its own choice") {
         REQUIRE(tiles.size() == 2);
         REQUIRE(winograd.size() == 2);
         REQUIRE(direct.size() == 2);
-        REQUIRE(fill.size() == 2);
+        REQUIRE(fill.size() == 4);
         for (std::size_t i = 0; i < 2; ++i) {
-            check_choice(*tiles[i], *winograd[i], *direct[i], *fill[i]);
+            check_choice(*tiles[i], *winograd[i], *direct[i], &fill[2 * i]);
             CHECK(direct[i]->macs_per_entry == 32 * 16 * 9);
             // Their own maps, weights, rows and outputs.
             const std::int64_t blocks = 32 / winograd[i]->kernel->block();
             CHECK(buffer(*winograd[i], 2).axes[3].extent == blocks);
-            CHECK(buffer(*winograd[i], 11).axes[0].extent == 32);
+            CHECK(buffer(*winograd[i], 9).axes[0].extent == 32);
         }
         CHECK(!is_same(*winograd[0]->list.outputs, *winograd[1]->list.outputs));
-        for (std::size_t argument : {4, 11}) {
+        for (std::size_t argument : {4, 9}) {
             const std::int64_t step = argument == 4 ? 1 : 32;
             CHECK(buffer(*winograd[1], argument).offset - buffer(*winograd[0], argument).offset ==
                   step);
