@@ -94,13 +94,14 @@ function(sluice_kernels library table)
             target_link_libraries(${library} PRIVATE ${name})
             sluice_param("${params}" kernel 0 kernel)
             sluice_param("${params}" channels 0 channels)
+            sluice_param("${params}" stride 1 stride)
             sluice_param("${params}" side 0 side)
             sluice_param("${numbers}" elements 1 elements)
             sluice_param("${numbers}" pixels "${elements}" pixels)
             sluice_param("${numbers}" vectors 1 vectors)
             string(APPEND headers "#include \"${name}.h\"\n")
             string(APPEND kernel_rows "    {\"${name}\", Family::${family}, \"${shape}\", \"${target}\", "
-                "${kernel}, ${channels}, ${pixels}, ${vectors}, ${lanes}, ${side}, ${break_even}, "
+                "${kernel}, ${channels}, ${stride}, ${pixels}, ${vectors}, ${lanes}, ${side}, ${break_even}, "
                 "${name}_argv},\n")
         endforeach()
     endforeach()

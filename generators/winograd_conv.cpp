@@ -12,9 +12,9 @@ using namespace sluice::generators;
 
 enum class Gate { none, position, element };
 
-/// gated_conv for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) or F(2x2, 3x3) over a list of
-/// tiles of 4x4 or 2x2 outputs: a quarter of the multiplications, or 4 of 9, for each tile where any
-/// gate is open. The last tile of a row ends with the row, and overlaps the one before it where the
+/// gated_conv for kernels of stride 1, by Winograd's F(4x4, 3x3), F(2x2, 3x3) or F(3x3, 4x4) over a
+/// list of tiles of 4x4, 2x2 or 3x3 outputs: a quarter of the multiplications, or 4 of 9 with tiles of
+/// 2x2, for each tile where any gate is open. The last tile of a row ends with the row, and overlaps the one before it where the
 /// side does not divide the width; likewise along the height.
 ///
 ///     output(k, x, y) = post((conv(k, x, y) + bias(k)) * gate + shift(k) + residual(k, x, y))
@@ -22,7 +22,7 @@ enum class Gate { none, position, element };
 ///
 /// where the weights and the bias hold the scale, and the bias of ungated layers the shift.
 /// float32, NHWC. `input` begins at the halo, so that a tile whose first output is (x, y) reads
-/// side + 2 rows and columns from there.
+/// side + kernel - 1 rows and columns from there.
 class WinogradConv : public Generator<WinogradConv> {
 public:
     GeneratorParam<Gate> gating{"gating", Gate::position,
@@ -33,6 +33,7 @@ public:
     GeneratorParam<int> kernel{"kernel", 3};
     GeneratorParam<int> pitch{"channels", 16};
     GeneratorParam<int> side{"side", 4};
+    GeneratorParam<int> stride{"stride", 1};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 16};
     GeneratorParam<int> tail{"tail", 4};
@@ -40,12 +41,13 @@ public:
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
 
-    /// (x * pitch + c, y), halo included.
+    /// (x * pitch + c, y), halo included. Where the lanes do not divide the pitch, what follows the
+    /// last pixel is read up to a vector's end, and not used.
     Input<Buffer<float, 2>> input{"input"};
     /// row << 16 | column of tiles, at least one.
     Input<Buffer<uint32_t, 1>> tiles{"tiles"};
-    /// (k % block, c, point, k / block), transformed; point = (side + 2) * (of y) + (of x), block =
-    /// vectors * lanes.
+    /// (k % block, c, point, k / block), transformed; point = (side + kernel - 1) * (of y) + (of x),
+    /// block = vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -61,7 +63,6 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        channels = RDom(0, int(pitch), "channels");
         Expr length = tiles.dim(0).extent();
         Expr chunks = length / int(pixels), rest = length % int(pixels);
         output(k, col, lin) = undef<float>();
@@ -80,20 +81,22 @@ public:
         }
         input.dim(0).set_min(0).dim(1).set_min(0);
         tiles.dim(0).set_min(0);
-        weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, pitch).set_stride(block);
-        weights.dim(2).set_bounds(0, points() * points()).set_stride(block * int(pitch));
+        const int depth = int(pitch) * phases();
+        weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, depth).set_stride(block);
+        weights.dim(2).set_bounds(0, points() * points()).set_stride(block * depth);
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         sluice::schedules::schedule_winograd_conv(
-            {output, {full, last}, c, k, u, v, t, channels},
+            {output, {full, last}, c, phase, k, u, v, t},
             {natural_vector_size<float>(), vectors, rows, unroll});
     }
 
 private:
     using Chunks = sluice::schedules::WinogradChunks;
-    int points() const { return winograd_points(side); }
+    int phases() const { return int(stride) * int(stride); }
+    int points() const { return winograd_points(side, kernel); }
 
     Expr start(Expr tile, Expr extent) {
         return unsafe_promise_clamped(min(tile * int(side), extent - int(side)), 0,
@@ -105,6 +108,12 @@ private:
     Expr line(Expr entry) { return start(cast<int>(tiles(entry) >> 16), output.dim(2).extent()); }
     Expr of_gate(Expr place, int axis) {
         return unsafe_promise_clamped(place >> gate_shift, 0, gate.dim(axis).extent() - 1);
+    }
+
+    /// Whether a phase has a weight at a point: its kernel is one tap shorter where it begins one
+    /// later, and infinity stands for the last tap.
+    Expr has_weight(Expr first, Expr point) {
+        return first == 0 || point < points() - 1;
     }
 
     /// One value a point.
@@ -123,24 +132,33 @@ private:
         f.tiles = size;
         f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
-        f.lines(c, u, v, t, chunk) = mux(v, transform_inputs(each_point([&](int i) {
-            return input((column(from) + u) * int(pitch) + c, line(from) + i);
+        Expr right = phase % int(stride), down = phase / int(stride);
+        f.lines(c, phase, u, v, t, chunk) = mux(v, transform_inputs(each_point([&](int i) {
+            return input(((column(from) + u) * int(stride) + right) * int(pitch) + c,
+                         (line(from) + i) * int(stride) + down);
         })));
-        f.patches(c, u, v, t, chunk) = mux(
-            u, transform_inputs(each_point([&](int i) { return f.lines(c, i, v, t, chunk); })));
+        f.patches(c, phase, u, v, t, chunk) = mux(u, transform_inputs(each_point([&](int i) {
+            return f.lines(c, phase, i, v, t, chunk);
+        })));
 
+        f.channels = RDom(0, int(pitch), 0, phases(), "channels");
+        const RDom& r = f.channels;
+        if (stride > 1) {
+            f.channels.where(has_weight(r.y % int(stride), u) && has_weight(r.y / int(stride), v));
+        }
         f.sums(k, u, v, t, chunk) = 0.0f;
-        f.sums(k, u, v, t, chunk) += weights(k % block, channels, v * points() + u, k / block) *
-                                     f.patches(channels, u, v, t, chunk);
+        f.sums(k, u, v, t, chunk) +=
+            weights(k % block, r.y * int(pitch) + r.x, v * points() + u, k / block) *
+            f.patches(r.x, r.y, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 
         // The transform copies the product at (1, 1) to every output, and so the bias with it.
         f.columns(k, u, v, t, chunk) = mux(v, transform_products(each_point([&](int i) -> Expr {
             Expr product = f.products(k, u, i, t, chunk);
             return i == 1 ? product + select(u == 1, epilogue(k, 0), 0.0f) : product;
-        })));
+        }), side));
         f.outputs(k, u, v, t, chunk) = mux(u, transform_products(each_point(
-            [&](int i) { return f.columns(k, i, v, t, chunk); })));
+            [&](int i) { return f.columns(k, i, v, t, chunk); }), side));
 
         Expr to = entry(f.list.w, f.list.z);
         Expr x = column(to) + f.list.x, y = line(to) + f.list.y;
@@ -154,8 +172,7 @@ private:
         output(k, x, y) = clamp(conv + rest, post_low, post_high);
     }
 
-    Var c{"c"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"}, lin{"lin"};
-    RDom channels;
+    Var c{"c"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"}, lin{"lin"};
     Chunks full, last;
 };
 

@@ -28,14 +28,14 @@ void schedule_chunks(const WinogradConvFuncs& f, int part, const WinogradConvPar
 
     patches.compute_at(output, chunks.list.w)
         .store_in(MemoryType::Register)
-        .split(f.in_channel, vector, lane, p.lanes)
-        .reorder(lane, f.u, f.v, vector, f.tile)
+        .split(f.in_channel, vector, lane, p.lanes, Halide::TailStrategy::RoundUp)
+        .reorder(lane, f.u, f.v, vector, f.phase, f.tile)
         .vectorize(lane)
         .unroll(f.u)
         .unroll(f.v);
     lines.compute_at(patches, vector)
         .store_in(MemoryType::Register)
-        .reorder(f.in_channel, f.v, f.u)
+        .reorder(f.in_channel, f.v, f.u, f.phase)
         .vectorize(f.in_channel)
         .unroll(f.u)
         .unroll(f.v);
@@ -59,12 +59,12 @@ void schedule_chunks(const WinogradConvFuncs& f, int part, const WinogradConvPar
         .unroll(f.tile);
     sums.update()
         .split(f.channel, vector, lane, p.lanes)
-        .reorder(lane, vector, f.tile, f.channels)
+        .reorder(lane, vector, f.tile, chunks.channels.x, chunks.channels.y)
         .vectorize(lane)
         .unroll(vector)
         .unroll(f.tile);
     if (p.unroll > 1) {
-        sums.update().unroll(f.channels, p.unroll);
+        sums.update().unroll(chunks.channels.x, p.unroll);
     }
 
     columns.compute_at(output, vector)

@@ -16,12 +16,14 @@ struct WinogradConvParams {
 
 /// A part of the list that is computed in chunks of one size.
 struct WinogradChunks {
-    /// (channel, point of x, point of y, tile of the chunk, chunk). `lines` is the transform along y
-    /// alone, and `patches` both; `columns` and `outputs` likewise.
+    /// (channel, point of x, point of y, tile of the chunk, chunk), of the inputs (channel, phase,
+    /// ...). `lines` is the transform along y alone, and `patches` both; `columns` and `outputs`
+    /// likewise.
     Halide::Func lines{"lines"}, patches{"patches"};
     Halide::Func sums{"sums"}, products{"products"};
     Halide::Func columns{"columns"}, outputs{"outputs"};
-    Halide::RDom list;  ///< x, y: output of the tile, z: tile of the chunk, w: chunk
+    Halide::RDom channels;  ///< the reduction: x: channel, y: phase
+    Halide::RDom list;      ///< x, y: output of the tile, z: tile of the chunk, w: chunk
     int tiles = 0;      ///< of a chunk
 };
 
@@ -29,8 +31,7 @@ struct WinogradChunks {
 struct WinogradConvFuncs {
     Halide::Func output;
     std::vector<WinogradChunks> parts;
-    Halide::Var in_channel, channel, u, v, tile;
-    Halide::RDom channels;  ///< the reduction
+    Halide::Var in_channel, phase, channel, u, v, tile;
 };
 
 void schedule_winograd_conv(WinogradConvFuncs funcs, const WinogradConvParams& params);

@@ -15,7 +15,8 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     const bool is_conv = autotune::is_conv(row.recipe.generator);
     if (row.recipe.generator == "winograd_conv") {
         space.row = row.channels;
-        space.points = static_cast<int>(winograd_points(row.side));
+        space.depth = row.channels * row.stride * row.stride;
+        space.points = static_cast<int>(winograd_points(row.side, row.kernel));
     } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }
@@ -57,6 +58,7 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
             }
             added.kernel = params.value("kernel", 0);
             added.channels = params.value("channels", 0);
+            added.stride = params.value("stride", 1);
             added.side = params.value("side", 0);
             catalogue.kernels[kernel.at("family").get<std::string>() + "_" +
                               kernel.at("shape").get<std::string>()] = std::move(added);

@@ -15,6 +15,7 @@ struct KernelRow {
     Recipe recipe;
     int kernel = 0;    ///< extent of the window; 0: any
     int channels = 0;  ///< pitch of the input; 0: any
+    int stride = 1;    ///< winograd_conv: of the layer
     int side = 0;      ///< winograd_conv: of a tile of outputs
 };
 

@@ -20,7 +20,6 @@ constexpr std::int64_t alignment = memory_alignment / 4;  // floats
 // Arguments of generators/gated_conv.cpp and of winograd_conv.cpp.
 constexpr std::size_t conv_weights = 2;
 constexpr std::size_t conv_epilogue = 3, conv_gate = 4;
-constexpr std::int64_t taps_of_3x3 = 9;
 
 bool is_conv(const Step& step) {
     const Family family = step.kernel->family;
@@ -50,13 +49,15 @@ Step packed_step(Step step, int block) {
     return step;
 }
 
-/// [k][tap][c] -> [k][c][tap] of 3x3 windows.
-std::vector<float> channels_first(const std::vector<float>& matrix, std::int64_t channels) {
-    const auto pitch = static_cast<std::size_t>(channels), window = pitch * taps_of_3x3;
+/// [k][tap][c] -> [k][c][tap] of windows.
+std::vector<float> channels_first(const std::vector<float>& matrix, std::int64_t channels,
+                                  std::int64_t taps_of_window) {
+    const auto pitch = static_cast<std::size_t>(channels);
+    const auto taps = static_cast<std::size_t>(taps_of_window), window = pitch * taps;
     std::vector<float> result(matrix.size());
     for (std::size_t i = 0; i < matrix.size(); ++i) {
         const std::size_t k = i / window, tap = i % window / pitch, c = i % pitch;
-        result[k * window + c * taps_of_3x3 + tap] = matrix[i];
+        result[k * window + c * taps + tap] = matrix[i];
     }
     return result;
 }
@@ -72,9 +73,10 @@ AlignedMemory pack(const std::vector<float>& matrix, const Step& step, int block
     float* to = reinterpret_cast<float*>(packed.data());
     if (is_winograd(step.kernel->family)) {
         const std::int64_t pitch = weights.axes[1].extent;
-        const std::vector<float> kcyx = channels_first(matrix, pitch);
-        transform_weights({kcyx.data(), outputs, pitch}, {step.kernel->side, pitch, outputs, block},
-                          to);
+        const std::int64_t kernel = step.kernel->kernel_size;
+        const std::vector<float> kcyx = channels_first(matrix, pitch, kernel * kernel);
+        transform_weights({kcyx.data(), outputs, pitch, kernel},
+                          {step.kernel->side, pitch, outputs, block}, to);
         return packed;
     }
     const auto row = static_cast<std::size_t>(taps), width = static_cast<std::size_t>(block);
@@ -120,7 +122,9 @@ void LayerCase::draw_weights(unsigned seed) {
     Buffer& weights = std::get<Buffer>(step_.arguments[conv_weights]);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
     const std::int64_t taps =
-        is_winograd(step_.kernel->family) ? taps_of_3x3 : weights.axes[2].extent;
+        is_winograd(step_.kernel->family)
+            ? std::int64_t{step_.kernel->kernel_size} * step_.kernel->kernel_size
+            : weights.axes[2].extent;
     const std::int64_t count = outputs * weights.axes[1].extent * taps;
     weights.memory = Memory::constants;
     weights.offset = 0;

@@ -47,7 +47,7 @@ bool fits_conv(const Space& space, const Numbers& n) {
 
 /// Bytes of a chunk's transformed patches, and of its products.
 int stack_bytes(const Space& space, const Numbers& n) {
-    const int channels = space.row + get(n, "vectors") * space.lanes;
+    const int channels = space.depth + get(n, "vectors") * space.lanes;
     return space.points * 4 * get(n, "pixels") * channels;
 }
 

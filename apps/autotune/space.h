@@ -18,6 +18,7 @@ struct Space {
     /// layer which the kernel serves is still served (find_conv in runtime/kernels/registry.cpp).
     int channels = 1;
     int points = 0;  ///< winograd_conv: of a tile
+    int depth = 0;   ///< winograd_conv: channels of all phases
 };
 
 /// Vector registers of a Halide target string.

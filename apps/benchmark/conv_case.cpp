@@ -218,7 +218,7 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
 
 void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
     const int block = kernel_.block(), matrix = pitch * block, blocks = output_pitch_ / block;
-    const int points = static_cast<int>(winograd_points(kernel_.side)),
+    const int points = static_cast<int>(winograd_points(kernel_.side, shape_.kernel)),
               taps = shape_.kernel * shape_.kernel;
     float* to = add<float>(
         product(pitch, points, output_pitch_),
@@ -233,7 +233,7 @@ void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
             }
         }
     }
-    transform_weights({kchw.data(), shape_.outputs, shape_.inputs},
+    transform_weights({kchw.data(), shape_.outputs, shape_.inputs, shape_.kernel},
                       {kernel_.side, pitch, output_pitch_, block}, to);
 }
 

@@ -38,8 +38,9 @@ struct Kernel {
     Family family;
     const char* shape_class;
     const char* target;
-    int kernel_size;  ///< 0: any
+    int kernel_size;  ///< 0: any; winograd_conv: taps of a phase along an extent
     int pitch;        ///< channel pitch of the input in floats; 0: any
+    int stride;       ///< winograd_conv: of the layer, which has stride * stride phases; else 1
     int pixels;       ///< entries of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
@@ -51,6 +52,8 @@ struct Kernel {
     KernelFunction function;
 
     int block() const { return vectors * lanes; }
+    /// winograd_conv: channels of all phases.
+    int depth() const { return pitch * stride * stride; }
 };
 
 /// A row of schedules/targets.json.

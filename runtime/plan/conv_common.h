@@ -70,11 +70,15 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// The kernel that computes a node of this input pitch and these outputs by Winograd's minimal
-/// filtering; null where none does, or none pays with all of the outputs open.
+/// The kernel that computes these outputs of a node by Winograd's minimal filtering, from its input as
+/// it lies; null where none does, or none pays with all of the outputs open.
 const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
-                            std::int64_t pitch, std::int64_t outputs, const Layout& output);
-/// Why Winograd's kernels cannot compute a 3x3 convolution of stride 1; empty where they can.
+                            const Layout& input, std::int64_t outputs, const Layout& output);
+/// The one clamp that equals `act` and `post` of a node; none where both have to stand.
+std::optional<Clamp> single_clamp(const Node& node);
+/// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
+bool pays_densely(const Kernel& kernel, const Layout& output);
+/// Why Winograd's kernels cannot compute a convolution that they could but for its clamps; else empty.
 std::string without_winograd(const Node& node);
 /// What Winograd's kernel reads in place of weights and epilogue, and its clamp.
 void prepare_winograd(Builder& builder, Conv& c);
@@ -85,6 +89,18 @@ Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
                          const TileLists& tiles);
 /// At the open tiles of a gate that has one value a tile.
 Step tiled_winograd_step(const Conv& c, const GateLists& tiles);
+// lower_phases.cpp
+/// Whether a convolution has stride 2, and its padded input every pixel of the phases that its outputs
+/// read.
+bool has_phases(const FusedConv& conv, const Layout& input, const Layout& output);
+/// Taps of a phase along an extent.
+std::int64_t phase_taps(const FusedConv& conv);
+/// Gives a dense convolution of stride 2 over few channels a Winograd kernel, where there is one
+/// that pays, for the stride-1 convolution over its input's phases; emits the copy to those.
+Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout& output);
+/// [K, C, k, k] -> [K, 4 pitch, ceil(k / 2), ceil(k / 2)], over the phases, zeros where they lack a
+/// channel or a tap.
+Constant phase_weights(const Constant& weights, std::int64_t pitch);
 // lower_element.cpp
 /// A gate an element: each open element by itself where they are few, which each run decides, else
 /// the dense convolution times the gate. Returns whether anything can be skipped.

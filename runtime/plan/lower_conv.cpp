@@ -163,13 +163,13 @@ struct Choice {
 
 /// Finds the kernels, for group gates those whose tile of channels divides a group; where none
 /// does, those of gates an element.
-Choice choose_kernels(const Builder& builder, const Node& node, std::int64_t pitch,
+Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x,
                       const Layout& y) {
     const FusedConv& conv = *node.fused_conv;
     const auto find = [&](GateForm form, std::int64_t outputs) {
-        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv), int(pitch),
+        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv), int(x.pitch()),
                                 int(outputs)),
-                      find_winograd(builder, winograd_family_of(form), node, pitch, outputs, y)};
+                      find_winograd(builder, winograd_family_of(form), node, x, outputs, y)};
     };
     if (conv.gate != GateForm::group) {
         return find(conv.gate, y.pitch());
@@ -225,7 +225,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
     const Layout& y = builder.allocate(node, true);
     const std::int64_t outputs = y.pitch(), channels = y.channels();
-    const Choice choice = choose_kernels(builder, node, x.pitch(), y);
+    const Choice choice = choose_kernels(builder, node, x, y);
     if (choice.kernel == nullptr) {
         return builder.unsupported(node, "has no kernel for " + std::string(builder.target.id),
                                    "choose another target");
@@ -234,6 +234,9 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
            pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), {}, {}, outputs,
            conv_shape(x, y, conv), x.pitch(),
            node.remark.empty() ? without_winograd(node) : node.remark};
+    if (c.winograd == nullptr) {
+        SLUICE_RETURN_IF_ERROR(copy_phases(builder, c, x, y));
+    }
     const bool is_tiled = c.winograd != nullptr && conv.gate_grid == c.winograd->side;
     // A run chooses by the positions that are open; tiles and elements leave it no choice.
     const bool chooses = (conv.gate == GateForm::position && !is_tiled) ||

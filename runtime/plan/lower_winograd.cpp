@@ -45,18 +45,12 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     return step;
 }
 
-/// Whether all outputs of the map, shared out among its tiles, are enough for a tile to pay.
-bool pays_densely(const Kernel& kernel, std::int64_t height, std::int64_t width) {
-    const std::int64_t side = kernel.side;
-    const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
-    return double(height * width) > kernel.break_even * double(side * side * tiles);
-}
-
 bool is_window(const FusedConv& conv) {
     return square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1;
 }
 
-/// The one clamp that equals `act` and `post` of a node; none where both have to stand.
+}  // namespace
+
 std::optional<Clamp> single_clamp(const Node& node) {
     const FusedConv& conv = *node.fused_conv;
     if (conv.act.is_none()) {
@@ -75,6 +69,8 @@ std::optional<Clamp> single_clamp(const Node& node) {
     return stands_last && passes ? std::optional(compose(conv.act, conv.post)) : std::nullopt;
 }
 
+namespace {
+
 /// (k, row): bias, nothing, shift, of which the first holds the scale and without a gate the shift.
 Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outputs) {
     std::vector<float> rows(std::size_t(3 * outputs));
@@ -88,34 +84,36 @@ Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int6
     return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
 }
 
-Buffer pack_transformed(Builder& builder, const FusedConv& conv, const Kernel& winograd,
+Buffer pack_transformed(Builder& builder, const WindowWeights& weights, const Kernel& winograd,
                         std::int64_t outputs) {
-    const std::int64_t pitch = winograd.pitch, block = winograd.block(), matrix = pitch * block;
-    const std::int64_t points = winograd_points(winograd.side);
+    const std::int64_t depth = winograd.depth(), block = winograd.block(), matrix = depth * block;
+    const std::int64_t points = winograd_points(winograd.side, winograd.kernel_size);
     return builder.add_packed(
-        outputs * pitch * points,
-        {{block, 1}, {pitch, block}, {points, matrix}, {outputs / block, points * matrix}},
-        [&](float* to) {
-            const Shape& shape = conv.weights->shape;
-            transform_weights(
-                {conv.weights->floats().data(), shape[0], shape[1], conv.scale.data()},
-                {winograd.side, pitch, outputs, block}, to);
-        });
+        outputs * depth * points,
+        {{block, 1}, {depth, block}, {points, matrix}, {outputs / block, points * matrix}},
+        [&](float* to) { transform_weights(weights, {winograd.side, depth, outputs, block}, to); });
 }
 
 }  // namespace
 
+bool pays_densely(const Kernel& kernel, const Layout& output) {
+    const std::int64_t side = kernel.side, height = output.height(), width = output.width();
+    const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
+    return height >= side && width >= side &&
+           double(height * width) > kernel.break_even * double(side * side * tiles);
+}
+
 const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
-                            std::int64_t pitch, std::int64_t outputs, const Layout& output) {
+                            const Layout& input, std::int64_t outputs, const Layout& output) {
     const FusedConv& conv = *node.fused_conv;
-    if (!builder.options.winograd || !is_window(conv) || !single_clamp(node)) {
+    const bool in_phases = square_kernel(conv) == 3 && has_phases(conv, input, output);
+    const bool fits = is_window(conv) || in_phases;
+    if (!builder.options.winograd || !fits || !single_clamp(node)) {
         return nullptr;
     }
-    const Kernel* kernel = find_conv(family, builder.target, 3, int(pitch), int(outputs));
-    const bool serves = kernel != nullptr && output.height() >= kernel->side &&
-                        output.width() >= kernel->side &&
-                        pays_densely(*kernel, output.height(), output.width());
-    return serves ? kernel : nullptr;
+    const Kernel* kernel = find_conv(family, builder.target, in_phases ? int(phase_taps(conv)) : 3,
+                                     int(input.pitch()), int(outputs));
+    return kernel != nullptr && pays_densely(*kernel, output) ? kernel : nullptr;
 }
 
 std::string without_winograd(const Node& node) {
@@ -126,7 +124,18 @@ std::string without_winograd(const Node& node) {
 }
 
 void prepare_winograd(Builder& builder, Conv& c) {
-    c.transformed = pack_transformed(builder, c.conv, *c.winograd, c.outputs);
+    const Constant* weights = c.conv.weights.get();
+    Constant phases;
+    if (c.winograd->kernel_size != square_kernel(c.conv)) {
+        // As the kernel reads them in place, or as copy_phases lays them out.
+        phases = phase_weights(*weights,
+                               c.winograd->stride > 1 ? c.winograd->pitch : weights->shape[1]);
+        weights = &phases;
+    }
+    const Shape& shape = weights->shape;
+    c.transformed = pack_transformed(
+        builder, {weights->floats().data(), shape[0], shape[1], shape[2], c.conv.scale.data()},
+        *c.winograd, c.outputs);
     c.winograd_epilogue = pack_winograd_epilogue(builder, c.conv, c.outputs);
     c.winograd_post = *single_clamp(c.node);
 }

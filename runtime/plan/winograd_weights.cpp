@@ -10,36 +10,63 @@ namespace {
 constexpr std::int64_t most_lanes = 16;
 using Lanes = float[most_lanes];
 
-/// G on three values `from_step` apart: side + 2 values `to_step` apart.
-void transform(std::int64_t side, const Lanes* from, std::int64_t from_step, Lanes* to,
-               std::int64_t to_step) {
+constexpr std::int64_t most_kernel = 4, most_along = 6;
+
+/// Values a fixed step apart.
+struct Values {
+    Lanes* first;
+    std::int64_t step;
+    Lanes& operator[](std::int64_t i) const { return first[i * step]; }
+};
+
+/// G of F(2, 3), on three values: four.
+void transform_4(Values from, Values to) {
     for (std::int64_t i = 0; i < most_lanes; ++i) {
-        const float a = from[0][i], b = from[from_step][i], c = from[2 * from_step][i];
-        if (side == 2) {
-            to[0][i] = a;
-            to[to_step][i] = (a + b + c) / 2;
-            to[2 * to_step][i] = (a - b + c) / 2;
-            to[3 * to_step][i] = c;
-            continue;
-        }
-        const float outer = (a + c) / 6, outer2 = a / 24 + c / 6;
+        const float a = from[0][i], b = from[1][i], c = from[2][i];
+        to[0][i] = a;
+        to[1][i] = (a + b + c) / 2;
+        to[2][i] = (a - b + c) / 2;
+        to[3][i] = c;
+    }
+}
+
+/// G of F(4, 2), on two values: five.
+void transform_5(Values from, Values to) {
+    for (std::int64_t i = 0; i < most_lanes; ++i) {
+        const float a = from[0][i], b = from[1][i];
+        to[0][i] = a / 2;
+        to[1][i] = -(a + b) / 2;
+        to[2][i] = (b - a) / 6;
+        to[3][i] = (a + 2 * b) / 6;
+        to[4][i] = b;
+    }
+}
+
+/// G of F(4, 3) or F(3, 4), on `kernel` values: six.
+void transform_6(std::int64_t kernel, Values from, Values to) {
+    for (std::int64_t i = 0; i < most_lanes; ++i) {
+        const float a = from[0][i], b = from[1][i], c = from[2][i];
+        const float d = kernel == 4 ? from[3][i] : 0;
+        const float even = (a + c) / 6, odd = (b + d) / 6;
+        const float even2 = a / 24 + c / 6, odd2 = b / 12 + d / 3;
         to[0][i] = a / 4;
-        to[to_step][i] = -outer - b / 6;
-        to[2 * to_step][i] = b / 6 - outer;
-        to[3 * to_step][i] = outer2 + b / 12;
-        to[4 * to_step][i] = outer2 - b / 12;
-        to[5 * to_step][i] = c;
+        to[1][i] = -even - odd;
+        to[2][i] = odd - even;
+        to[3][i] = even2 + odd2;
+        to[4][i] = even2 - odd2;
+        to[5][i] = kernel == 4 ? d : c;
     }
 }
 
 /// The taps of channel c of outputs first .. first + line, [tap][output].
 void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line, std::int64_t c,
             Lanes* taps) {
+    const std::int64_t count = weights.kernel * weights.kernel;
     for (std::int64_t k = 0; k < line; ++k) {
         const bool is_there = first + k < weights.outputs && c < weights.channels;
-        const float* from = weights.data + ((first + k) * weights.channels + c) * 9;
+        const float* from = weights.data + ((first + k) * weights.channels + c) * count;
         const float scale = is_there && weights.scale != nullptr ? weights.scale[first + k] : 1;
-        for (std::int64_t tap = 0; tap < 9; ++tap) {
+        for (std::int64_t tap = 0; tap < count; ++tap) {
             taps[tap][k] = is_there ? scale * from[tap] : 0;
         }
     }
@@ -48,18 +75,29 @@ void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line,
 }  // namespace
 
 void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed) {
-    const std::int64_t side = layout.side, block = layout.block, points = winograd_points(side);
+    const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
+    const std::int64_t block = layout.block, points = winograd_points(side, kernel);
     const std::int64_t matrix = layout.pitch * block, line = std::gcd(block, most_lanes);
-    Lanes taps[9] = {}, lines[18] = {}, transformed[winograd_points(4)] = {};
+    const auto transform = [&](Values from, Values to) {
+        if (kernel == 2) {
+            transform_5(from, to);
+        } else if (side == 2) {
+            transform_4(from, to);
+        } else {
+            transform_6(kernel, from, to);
+        }
+    };
+    Lanes taps[most_kernel * most_kernel] = {}, lines[most_along * most_kernel] = {};
+    Lanes transformed[most_along * most_along] = {};
     for (std::int64_t first = 0; first < layout.outputs; first += line) {
         float* const at = packed + first / block * points * matrix + first % block;
         for (std::int64_t c = 0; c < layout.pitch; ++c) {
             gather(weights, first, line, c, taps);
-            for (std::int64_t x = 0; x < 3; ++x) {
-                transform(side, taps + x, 3, lines + x, 3);
+            for (std::int64_t x = 0; x < kernel; ++x) {
+                transform({taps + x, kernel}, {lines + x, kernel});
             }
-            for (std::int64_t y = 0; y < side + 2; ++y) {
-                transform(side, lines + 3 * y, 1, transformed + (side + 2) * y, 1);
+            for (std::int64_t y = 0; y < along; ++y) {
+                transform({lines + kernel * y, 1}, {transformed + along * y, 1});
             }
             for (std::int64_t point = 0; point < points; ++point) {
                 std::copy_n(transformed[point], line, at + point * matrix + c * block);

@@ -33,23 +33,39 @@ std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int 
     return out;
 }
 
-int count_points(const Kernel& winograd) { return (winograd.side + 2) * (winograd.side + 2); }
+int count_points(const Kernel& winograd) {
+    const int along = winograd.side + winograd.kernel_size - 1;
+    return along * along;
+}
 
-// [K, C, 3, 3] -> (k % block, c, point, k / block), transformed.
+// The taps of a window that a phase of a kernel has, [kernel_size, kernel_size]: every stride-th
+// row and column from its own.
+std::vector<float> phase_of(const float* window, int size, const Kernel& kernel, int phase) {
+    std::vector<float> taps;
+    for (int y = phase / kernel.stride; y < kernel.kernel_size * kernel.stride; y += kernel.stride) {
+        for (int x = phase % kernel.stride; x < kernel.kernel_size * kernel.stride;
+             x += kernel.stride) {
+            taps.push_back(y < size && x < size ? window[y * size + x] : 0);
+        }
+    }
+    return taps;
+}
+
+// [K, C, kh, kw] -> (k % block, phase * pitch + c, point, k / block), transformed.
 std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int pitch,
                                     int output_pitch) {
-    const int block = kernel.block(), points = count_points(kernel);
-    std::vector<float> out(std::size_t(output_pitch * points * pitch));
-    for (int k = 0; k < p.shape.outputs; ++k) {
-        for (int c = 0; c < p.shape.channels; ++c) {
-            const auto values =
-                transformed(p.conv.weights->floats().data() + (k * p.shape.channels + c) * 9,
-                            kernel.side);
-            for (int point = 0; point < points; ++point) {
-                const int at = (k / block * points + point) * pitch + c;
-                out[std::size_t(at * block + k % block)] =
-                    p.conv.scale[std::size_t(k)] * float(values[std::size_t(point)]);
-            }
+    const int block = kernel.block(), points = count_points(kernel), size = p.shape.kernel[0];
+    const int phases = kernel.stride * kernel.stride, depth = phases * pitch;
+    std::vector<float> out(std::size_t(output_pitch * points * depth));
+    for (int i = 0; i < p.shape.outputs * p.shape.channels * phases; ++i) {
+        const int k = i / phases / p.shape.channels, c = i / phases % p.shape.channels;
+        const float* window = p.conv.weights->floats().data() + i / phases * size * size;
+        const auto values = transformed(phase_of(window, size, kernel, i % phases).data(),
+                                        kernel.side, kernel.kernel_size);
+        for (int point = 0; point < points; ++point) {
+            const int at = (k / block * points + point) * depth + i % phases * pitch + c;
+            out[std::size_t(at * block + k % block)] =
+                p.conv.scale[std::size_t(k)] * float(values[std::size_t(point)]);
         }
     }
     return out;
@@ -157,6 +173,18 @@ std::vector<std::uint32_t> list_positions(const ConvProblem& p, const Tensor& ga
     return list;
 }
 
+namespace {
+
+// What follows the last pixel up to a vector's end, a Winograd kernel may read but not use.
+std::vector<float> padded_input(const ConvProblem& p, const Kernel& kernel, int pitch) {
+    std::vector<float> input = to_nhwc(p.x, pitch, p.shape.pads);
+    const int spare = is_winograd(kernel.family) ? round_up(pitch, kernel.lanes) - pitch : 0;
+    input.resize(input.size() + std::size_t(spare), std::numeric_limits<float>::quiet_NaN());
+    return input;
+}
+
+}  // namespace
+
 PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch)
     : problem_(problem),
       kernel_(kernel),
@@ -165,9 +193,9 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
       matrices_(is_winograd(kernel.family)
-                    ? std::array{pitch, count_points(kernel)}
+                    ? std::array{kernel.depth(), count_points(kernel)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
-      input_(to_nhwc(problem.x, pitch, problem.shape.pads)),
+      input_(padded_input(problem, kernel, pitch)),
       weights_((is_winograd(kernel.family) ? pack_transformed : pack_weights)(
           problem, kernel, pitch, output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, kernel, output_pitch_)),

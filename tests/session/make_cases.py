@@ -11,72 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
-RANDOM = np.random.default_rng(20261124)
-
-
-class Net:
-    """A graph under construction; every method returns the name of a value."""
-
-    def __init__(self, *shape, opset=17, batch=None):
-        self.shape, self.opset, self.batch = shape, opset, batch
-        self.nodes, self.weights, self.gates = [], [], []
-
-    def weight(self, values):
-        name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def random(self, *shape, low=-1.0, high=1.0):
-        return self.weight(RANDOM.uniform(low, high, shape).astype(np.float32))
-
-    def ints(self, *values):
-        return self.weight(np.array(values, np.int64))
-
-    def op(self, kind, *inputs, **attributes):
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], f"n{len(self.nodes)}", **attributes))
-        return name
-
-    def conv(self, x, channels, outputs, kernel=(3, 3), bias=True, **attributes):
-        attributes.setdefault("pads", [kernel[0] // 2, kernel[1] // 2] * 2)
-        scale = 1 / np.sqrt(channels * kernel[0] * kernel[1])
-        weights = self.random(outputs, channels, *kernel, low=-3 * scale, high=3 * scale)
-        biases = [self.random(outputs)] if bias else []
-        return self.op("Conv", x, weights, *biases, **attributes)
-
-    def batch_norm(self, x, channels):
-        parameters = [self.random(channels) for _ in range(3)]
-        return self.op("BatchNormalization", x, *parameters, self.random(channels, low=0.5, high=2))
-
-    def clip(self, x):
-        return self.op("Clip", x, self.weight(np.float32(0)), self.weight(np.float32(1)))
-
-    def opened(self, branch, shares, x):
-        """A gate whose maps are open at these shares of their positions over all pictures of x; its
-        values are at most 2."""
-        values, _ = run(self.finish(branch), [], [x])
-        largest = np.abs(values).max()
-        bounds = [np.quantile(values[:, i], 1 - share) / largest for i, share in enumerate(shares)]
-        scaled = self.op("Mul", branch, self.weight(np.float32(1 / largest)))
-        bounds = self.weight(np.array(bounds, np.float32).reshape(1, -1, 1, 1))
-        return self.op("Relu", self.op("Sub", scaled, bounds))
-
-    def gate(self, layer, gate):
-        """Records that `gate` decides what is computed of the convolution whose output is `layer`."""
-        self.gates.append((f"n{layer[1:]}", gate))
-
-    def finish(self, y):
-        shape = ["N" if self.batch else self.shape[0], *self.shape[1:]]
-        graph = helper.make_graph(
-            self.nodes, "case", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(y, TensorProto.FLOAT, None)], self.weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        model.ir_version = 9
-        return model
+from net import RANDOM, Net, run
+from winograd_cases import phase_cases, tile_cases, winograd_cases
 
 
 def one(kind, *weights, shape=(1, 17, 9, 7), **attributes):
@@ -234,75 +173,6 @@ def chain_cases():
                               (1, 16, 9, 9), net.gates)
 
 
-def winograd_net(x, shares):
-    """Layers that Winograd computes, for pictures x [N, 16, H, W], and their gates.
-
-    Over 16 channels, a layer with a residual for each share of positions that is open, one without
-    a gate, and two of element gates; then groups, and positions over 64 channels.
-    """
-    height, width = x.shape[2:]
-    net = Net(*x.shape, batch=len(x))
-    y = net.op("Relu", net.conv("x", 16, 16))
-    for maps, share in [(1, share) for share in shares] + [(0, 1), (16, 0.03), (16, 0.8)]:
-        layer = net.conv(y, 16, 16)
-        if maps:
-            gate = net.opened(net.conv(y, 16, maps, (1, 1)), [share] * maps, x)
-            net.gate(layer, gate)
-            layer = net.op("Mul", layer, gate)
-        y = net.op("Relu", net.op("Add", net.batch_norm(layer, 16), y))
-    layer, gate = net.conv(y, 16, 128), net.opened(net.conv(y, 16, 2), (0.1, 0.9), x)
-    net.gate(layer, gate)
-    parts = net.op("Reshape", layer, net.ints(0, 2, 64, height, width))
-    parts = net.op("Mul", parts, net.op("Unsqueeze", gate, net.ints(2)))
-    y = net.op("Relu", net.conv(net.op("Reshape", parts, net.ints(0, 128, height, width)), 128, 64))
-    for share in (0.2, 0.95):
-        layer, gate = net.conv(y, 64, 64), net.opened(net.conv(y, 64, 1), [share], x)
-        net.gate(layer, gate)
-        y = net.op("Relu", net.op("Add", net.op("Mul", layer, gate), y))
-    return net.finish(y), net.gates
-
-
-def winograd_cases():
-    for height, width in ((4, 5), (13, 11), (30, 27)):
-        x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
-        x[1:, :, : height // 2] *= 4  # so that gates lie side by side
-        model, gates = winograd_net(x, (0.05, 0.2, 0.5, 0.9))
-        yield f"winograd_{width}x{height}", model, x, gates
-    net = Net(1, 128, 8, 9)  # weights that threads share out
-    y = net.op("Relu", net.conv("x", 128, 256))
-    y = net.op("Relu", net.conv(y, 256, 512))
-    yield "winograd_wide", net.finish(net.conv(y, 512, 64)), RANDOM.uniform(
-        -1, 1, (1, 128, 8, 9)).astype(np.float32), []
-
-
-def tile_gated(net, x, channels, outputs, size, stride=1):
-    """conv(x) times a gate for every 4x4 outputs, as the released code's v0 has it."""
-    side, extents = 4 * stride, [(extent - 1) // stride + 1 for extent in size]
-    gate = net.op("MaxPool", x, kernel_shape=[side] * 2, strides=[side] * 2, ceil_mode=1)
-    gate = net.op("Relu", net.batch_norm(net.conv(gate, channels, 1, (1, 1)), 1))
-    wide = net.op("Resize", gate, "", net.weight(np.array([1, 1, 4, 4], np.float32)), mode="nearest",
-                  coordinate_transformation_mode="asymmetric", nearest_mode="floor")
-    if any(extent % 4 for extent in extents):
-        wide = net.op("Slice", wide, net.ints(0, 0), net.ints(*extents), net.ints(2, 3))
-    y = net.conv(x, channels, outputs, strides=[stride] * 2)
-    net.gate(y, gate)
-    return net.op("Mul", y, wide)
-
-
-def tile_cases():
-    """Gates a tile over layers of F(4x4, 3x3), of stride 2, without Winograd, and of F(2x2, 3x3)."""
-    for size in ((8, 12), (7, 10), (30, 17)):
-        net = Net(2, 16, *size, batch=2)
-        x = net.op("Relu", net.conv("x", 16, 16))
-        for _ in range(3):
-            y = net.batch_norm(tile_gated(net, x, 16, 16, size), 16)
-            x = net.op("Relu", net.op("Add", y, x))
-        y = tile_gated(net, net.conv(x, 16, 40), 40, 16, size)
-        y = tile_gated(net, net.conv(y, 16, 512, (1, 1)), 512, 16, size)
-        yield f"tiles_{size[1]}x{size[0]}", (
-            net.finish(tile_gated(net, y, 16, 32, size, 2)), (2, 16, *size), net.gates)
-
-
 def batch_cases():
     for name, batch in (("batch_fixed", None), ("batch_symbolic", 3)):
         net = Net(3, 5, 6, 4, batch=batch)
@@ -329,6 +199,28 @@ def before_enlargement(gate, producers):
     node = producers[gate]
     node = producers[node.input[0]] if node.op_type == "Slice" else node
     return node.input[0] if node.op_type == "Resize" else gate
+
+
+class Folder:
+    """Where the cases are written."""
+
+    def __init__(self, path):
+        self.path, self.cases = path, []
+        path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name, values):
+        np.ascontiguousarray(values, np.float32).tofile(self.path / name)
+        return {"file": name, "shape": list(values.shape)}
+
+    def add(self, kind, name, model, x, y, gates):
+        self.cases.append({
+            "kind": kind, "name": name, "model": str(model), "x": self.write(f"{name}.x", x),
+            "y": self.write(f"{name}.y", y),
+            "gates": [{"layer": layer, **self.write(f"{name}.gate{i}", values)}
+                      for i, (layer, values) in enumerate(gates)]})
+
+    def finish(self):
+        (self.path / "cases.json").write_text(json.dumps(self.cases, indent=1))
 
 
 def gates_of(model):
@@ -369,45 +261,6 @@ def network_cases(checkout, files):
         yield path, model, ((pictures / 255 - mean) / deviation).transpose(0, 3, 1, 2)
 
 
-def run(model, gates, batches):
-    """ONNX Runtime's output and gates: what each batch gives, joined."""
-    watched = onnx.ModelProto()
-    watched.CopyFrom(model)
-    names = list(dict.fromkeys(gate for _, gate in gates))
-    watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(watched.SerializeToString(), options,
-                                           ["CPUExecutionProvider"])
-    x = session.get_inputs()[0].name
-    results = [session.run(None, {x: batch.astype(np.float32)}) for batch in batches]
-    output, *maps = (np.concatenate(parts) for parts in zip(*results))
-    values = dict(zip(names, maps))
-    return output, [(layer, values[gate]) for layer, gate in gates]
-
-
-class Folder:
-    """Where the cases are written."""
-
-    def __init__(self, path):
-        self.path, self.cases = path, []
-        path.mkdir(parents=True, exist_ok=True)
-
-    def write(self, name, values):
-        np.ascontiguousarray(values, np.float32).tofile(self.path / name)
-        return {"file": name, "shape": list(values.shape)}
-
-    def add(self, kind, name, model, x, y, gates):
-        self.cases.append({
-            "kind": kind, "name": name, "model": str(model), "x": self.write(f"{name}.x", x),
-            "y": self.write(f"{name}.y", y),
-            "gates": [{"layer": layer, **self.write(f"{name}.gate{i}", values)}
-                      for i, (layer, values) in enumerate(gates)]})
-
-    def finish(self):
-        (self.path / "cases.json").write_text(json.dumps(self.cases, indent=1))
-
-
 def add_small(folder):
     def add(name, model, x, gates):
         path = folder.path / f"{name}.onnx"
@@ -415,7 +268,7 @@ def add_small(folder):
         folder.add("small", name, path, x, *run(model, gates, [x]))
 
     for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
-                      tile_cases, batch_cases):
+                      tile_cases, phase_cases, batch_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
     for case in winograd_cases():

@@ -1,0 +1,115 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <tuple>
+#include <utility>
+
+#include "kernels/winograd_reference.h"
+#include "plan/winograd_plans.h"
+#include "plan/winograd_weights.h"
+
+using namespace sluice;
+using namespace sluice::plan_test;
+
+TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs") {
+    std::mt19937 rng(20261124);
+    std::uniform_real_distribution<float> draw(-1, 1);
+    constexpr std::size_t margin = 64;
+    constexpr float untouched = 12345;
+    const std::pair<std::int64_t, std::int64_t> sizes[] = {{2, 3}, {4, 3}, {4, 2}, {3, 4}};
+    const std::int64_t forms[][5] = {
+        // outputs there, channels, pitch, outputs, block
+        {16, 16, 16, 16, 16}, {13, 5, 8, 16, 8}, {40, 17, 32, 48, 16}, {64, 16, 16, 64, 64},
+        {50, 3, 16, 64, 32},  {1, 1, 4, 4, 4},   {6, 7, 8, 24, 12},    {3, 2, 16, 24, 24}};
+    for (const auto& [side, kernel] : sizes) {
+        for (const auto& [there, channels, pitch, outputs, block] : forms) {
+            INFO("F(" << side << ", " << kernel << "), " << there << " of " << outputs << " outputs, " << channels
+                         << " of " << pitch << " channels, block " << block);
+            const std::int64_t points = (side + kernel - 1) * (side + kernel - 1);
+            const std::int64_t taps = kernel * kernel;
+            std::vector<float> weights(std::size_t(there * channels * taps));
+            std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
+            const std::size_t size = std::size_t(outputs * pitch * points);
+            std::vector<float> packed(size + margin, untouched);
+            transform_weights({weights.data(), there, channels, kernel}, {side, pitch, outputs, block},
+                              packed.data());
+            int wrong = 0;
+            for (std::int64_t k = 0; k < outputs; ++k) {
+                for (std::int64_t c = 0; c < pitch; ++c) {
+                    const bool is_there = k < there && c < channels;
+                    const auto want =
+                        is_there ? kernel_test::transformed(
+                                       &weights[std::size_t((k * channels + c) * taps)],
+                                       int(side), int(kernel))
+                                 : std::vector<double>(std::size_t(points));
+                    for (std::int64_t point = 0; point < points; ++point) {
+                        const std::int64_t line = (k / block * points + point) * pitch + c;
+                        const float got = packed[std::size_t(line * block + k % block)];
+                        // Sums of at most 16 values of at most 1, rounded a few times.
+                        const double bound = is_there ? 4e-7 : 0;
+                        wrong += !(std::abs(double(got) - want[std::size_t(point)]) <= bound);
+                    }
+                }
+            }
+            CHECK(wrong == 0);
+            CHECK(std::all_of(packed.begin() + std::ptrdiff_t(size), packed.end(),
+                              [](float value) { return value == untouched; }));
+        }
+    }
+}
+
+TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as it lies") {
+    for (const Target* target : possible_targets()) {
+        for (const bool gated : {false, true}) {
+            GraphBuilder b(3);
+            const ValueId x = picture(b, 32, 16, 24);
+            const auto halve = [&](std::int64_t outputs) {
+                return b.node(Op::conv, {x, b.constant({outputs, 32, 3, 3})}, {1, outputs, 8, 12},
+                              {{"pads", Shape{1, 1, 1, 1}}, {"strides", Shape{2, 2}}});
+            };
+            const ValueId y = halve(64);
+            b.output(gated ? b.mul(y, b.relu(halve(1))) : y);
+            const auto plan = checked_plan(b, *target);
+            INFO(target->id << ": " << explain(*plan));
+            const Steps steps =
+                steps_of(*plan, gated ? Family::gated_winograd : Family::dense_winograd);
+            REQUIRE(steps.size() == 1);
+            const Kernel& kernel = *steps[0]->kernel;
+            CHECK(kernel.stride == 2);
+            CHECK(kernel.pitch == 32);
+            CHECK(steps_of(*plan, Family::copy).size() == 2);  // the input's and the output's
+            // Twice the extents of 8 x 12 outputs, and a halo of one pixel on all sides.
+            CHECK(buffer(*steps[0], 0).axes[0].extent == 26 * 32);
+            CHECK(buffer(*steps[0], 0).axes[1].extent == 18);
+            CHECK(buffer(*steps[0], 2).axes[1].extent == 4 * 32);
+            CHECK((gated ? steps[0]->macs_per_entry : steps[0]->macs / 96) == 9LL * 32 * 64);
+        }
+    }
+}
+
+TEST_CASE("a picture's phases become the channels of a 7x7 layer of stride 2") {
+    for (const Target* target : possible_targets()) {
+        // Pixels beyond the padding belong to the phases of an odd extent.
+        for (const auto& [height, width, copies] :
+             {std::tuple{16, 20, true}, {17, 20, false}, {16, 21, false}}) {
+            GraphBuilder b(3);
+            const Shape y = {1, 64, (height + 1) / 2, (width + 1) / 2};
+            b.output(b.node(Op::conv, {b.input({1, 3, height, width}), b.constant({64, 3, 7, 7})}, y,
+                            {{"pads", Shape{3, 3, 3, 3}}, {"strides", Shape{2, 2}}}));
+            const auto plan = checked_plan(b, *target);
+            INFO(target->id << ": " << explain(*plan));
+            const Steps steps = steps_of(*plan, Family::dense_winograd);
+            REQUIRE(steps.size() == (copies ? 1 : 0));
+            CHECK(steps_of(*plan, Family::copy).size() == (copies ? 3 : 2));
+            CHECK(plan->macs == 147LL * 64 * y[2] * y[3]);
+            if (copies) {
+                CHECK(steps[0]->kernel->kernel_size == 4);
+                CHECK(steps[0]->list.static_count == 3 * 4);
+                CHECK(buffer(*steps[0], 0).axes[0].extent == 13 * 12);
+                CHECK(buffer(*steps[0], 0).axes[1].extent == 11);
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "plan/plan_of.h"
+
+/// Layers that Winograd's kernels compute, and the steps of their plans.
+namespace sluice::plan_test {
+
+using Steps = std::vector<const Step*>;
+
+/// A value of whole tiles, or as given, with lanes beside its channels as the kernels of all
+/// targets need.
+inline ValueId picture(GraphBuilder& b, std::int64_t channels, std::int64_t height = 12,
+                std::int64_t width = 8) {
+    return b.relu(b.conv(b.input({1, 4, height, width}), channels, 1));
+}
+
+inline std::shared_ptr<const Plan> checked_plan(const GraphBuilder& b, const Target& target,
+                                         const PlanOptions& options = {}) {
+    const auto plan = plan_of(b, target, options);
+    INFO(plan.status().message());
+    REQUIRE(plan.ok());
+    return plan.value();
+}
+
+inline Steps steps_of(const Plan& plan, Family family) {
+    Steps steps;
+    for (const Step& step : plan.steps) {
+        if (step.kernel->family == family) {
+            steps.push_back(&step);
+        }
+    }
+    return steps;
+}
+
+/// Steps that are there for Winograd's sake alone.
+inline std::size_t winograd_steps(const Plan& plan) {
+    std::size_t count = 0;
+    for (Family family : {Family::dense_winograd, Family::gated_winograd, Family::element_winograd,
+                          Family::tiles}) {
+        count += steps_of(plan, family).size();
+    }
+    return count;
+}
+
+inline bool is_same(const Buffer& a, const Buffer& b) {
+    return a.memory == b.memory && a.index == b.index && a.offset == b.offset;
+}
+
+inline const Buffer& buffer(const Step& step, std::size_t argument) {
+    return std::get<Buffer>(step.arguments[argument]);
+}
+
+}  // namespace sluice::plan_test
