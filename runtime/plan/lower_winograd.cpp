@@ -13,6 +13,19 @@ Buffer all_tiles(Builder& builder, std::int64_t side, std::int64_t height, std::
     return builder.all_positions(count_tiles(height, side), count_tiles(width, side));
 }
 
+bool splits_weights(const Step& step, std::int64_t blocks) {
+    return blocks > 1 && step.packed_bytes / 4 >= split_weights_from;
+}
+
+/// Rows of tiles that stay on one thread: the last two where they overlap.
+std::int64_t rows_of_unit(std::int64_t rows, bool overlap) {
+    std::int64_t unit = overlap ? 2 : 1;
+    while (unit < rows && rows % unit == 1) {
+        ++unit;
+    }
+    return unit;
+}
+
 /// The call over a list of tiles, for output channels first .. first + count.
 Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
     const std::int64_t block = c.winograd->block(), side = c.winograd->side;
@@ -36,7 +49,7 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.list.tile = c.winograd->pixels;
     // The outputs that two tiles cover, each rounds in its own way: they belong to one thread.
     const bool overlaps = height % side != 0 || c.output.axes[1].extent % side != 0;
-    if (overlaps || (count / block > 1 && step.packed_bytes / 4 >= split_weights_from)) {
+    if (overlaps || splits_weights(step, count / block)) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {9, 0, block}}, -1};
         if (c.winograd->family == Family::element_winograd) {
             step.split.along.push_back({4, 0, block});
@@ -145,6 +158,12 @@ Step dense_winograd_step(Builder& builder, const Conv& c) {
     const Buffer list = all_tiles(builder, c.winograd->side, height, width);
     Step step = winograd_step(c, 0, c.outputs, list);
     step.list.static_count = list.axes[0].extent;
+    if (!step.split.along.empty() && !splits_weights(step, step.split.count)) {
+        // All rows of tiles are there, in order, so that threads can be kept from sharing outputs.
+        const std::int64_t side = c.winograd->side, rows = count_tiles(height, side);
+        step.split = {};
+        step.list.tile = count_tiles(width, side) * rows_of_unit(rows, height % side != 0);
+    }
     step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
     return step;
 }

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <set>
+#include <tuple>
 
 #include "plan/winograd_plans.h"
 
@@ -168,6 +169,25 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
                     maps == 1 ? std::set{2, 3, 5, 9} : std::set{2, 3, 4, 5, 9};
                 CHECK(shared == (overlaps ? blocks : std::set<int>{}));
             }
+        }
+    }
+}
+
+// 16 x 7 outputs are 4 x 2 tiles of 4 x 4, the last of a row over the one before it; 15 x 8 have the
+// last two rows overlap, and of 11 x 8 the last two of three.
+TEST_CASE("threads take a dense layer's tiles by the rows that do not overlap") {
+    const std::tuple<int, int, int> cases[] = {{16, 7, 2}, {15, 8, 4}, {15, 7, 4}, {11, 8, 6}};
+    for (const Target* target : possible_targets()) {
+        for (const auto& [height, width, unit] : cases) {
+            GraphBuilder b(3);
+            b.output(b.conv(picture(b, 16, height, width), 32, 3));
+            const auto plan = checked_plan(b, *target);
+            INFO(target->id << ": " << explain(*plan));
+            const Steps steps = steps_of(*plan, Family::dense_winograd);
+            REQUIRE(steps.size() == 1);
+            CHECK(steps[0]->split.count == 1);
+            CHECK(steps[0]->split.along.empty());
+            CHECK(steps[0]->list.tile == unit);
         }
     }
 }

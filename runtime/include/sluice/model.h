@@ -18,10 +18,10 @@ struct ModelOptions {
     /// A target's id of schedules/targets.json ("avx2"); empty: $SLUICE_TARGET, else the best
     /// that this CPU runs.
     std::string target;
-    /// Whether 3x3 convolutions of stride 1 may be computed by Winograd's minimal filtering, which takes
-    /// a third of the time and rounds about ten times as coarsely: 1e-5 of the largest value. A value
-    /// that is not finite then spreads over the 4x4 outputs that are computed with it. The kernels'
-    /// stacks take up to half a MiB.
+    /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over pictures, may be computed by Winograd's
+    /// minimal filtering, which takes a third to two thirds of the time and rounds about ten times as
+    /// coarsely: 1e-5 of the largest value. A value that is not finite then spreads over the tile of up
+    /// to 4x4 outputs that is computed with it. The kernels' stacks take up to half a MiB.
     bool winograd = true;
 };
 
