@@ -149,45 +149,44 @@ TEST_CASE("layers that no Winograd kernel computes, or that lie on less than a t
 
 TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles write one output") {
     for (const Target* target : possible_targets()) {
-        for (const std::int64_t maps : {1, 32}) {
-            const Family family = maps == 1 ? Family::gated_winograd : Family::element_winograd;
-            for (const auto& [height, width] : {std::pair{12, 8}, {11, 8}, {12, 7}, {11, 7}}) {
-                INFO(target->id << ", " << maps << " maps, " << width << "x" << height);
-                const auto plan = checked_plan(gated_layer(16, 32, maps, height, width), *target);
-                const Steps steps = steps_of(*plan, family);
-                REQUIRE(steps.size() == 1);
-                const bool overlaps = height % 4 != 0 || width % 4 != 0;
-                const int block = steps[0]->kernel->block();
-                CHECK(steps[0]->split.count == (overlaps ? 32 / block : 1));
-                // Weights, epilogue, residual and output, and a gate that has a value a channel.
-                std::set<int> shared;
-                for (const Split::Along& along : steps[0]->split.along) {
-                    shared.insert(along.argument);
-                    CHECK(along.elements == (along.argument == 2 ? 1 : block));
-                }
-                const std::set<int> blocks =
-                    maps == 1 ? std::set{2, 3, 5, 9} : std::set{2, 3, 4, 5, 9};
-                CHECK(shared == (overlaps ? blocks : std::set<int>{}));
+        for (const auto& [height, width] : {std::pair{12, 8}, {11, 8}, {12, 7}, {11, 7}}) {
+            INFO(target->id << ", " << width << "x" << height);
+            const auto plan = checked_plan(gated_layer(16, 32, 1, height, width), *target);
+            const Steps steps = steps_of(*plan, Family::gated_winograd);
+            REQUIRE(steps.size() == 1);
+            const bool overlaps = height % 4 != 0 || width % 4 != 0;
+            const int block = steps[0]->kernel->block();
+            CHECK(steps[0]->split.count == (overlaps ? 32 / block : 1));
+            // Weights, epilogue, residual and output.
+            std::set<int> shared;
+            for (const Split::Along& along : steps[0]->split.along) {
+                shared.insert(along.argument);
+                CHECK(along.elements == (along.argument == 2 ? 1 : block));
             }
+            CHECK(shared == (overlaps ? std::set{2, 3, 5, 9} : std::set<int>{}));
         }
     }
 }
 
 // 16 x 7 outputs are 4 x 2 tiles of 4 x 4, the last of a row over the one before it; 15 x 8 have the
 // last two rows overlap, and of 11 x 8 the last two of three.
-TEST_CASE("threads take a dense layer's tiles by the rows that do not overlap") {
+TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap") {
     const std::tuple<int, int, int> cases[] = {{16, 7, 2}, {15, 8, 4}, {15, 7, 4}, {11, 8, 6}};
     for (const Target* target : possible_targets()) {
         for (const auto& [height, width, unit] : cases) {
             GraphBuilder b(3);
             b.output(b.conv(picture(b, 16, height, width), 32, 3));
-            const auto plan = checked_plan(b, *target);
-            INFO(target->id << ": " << explain(*plan));
-            const Steps steps = steps_of(*plan, Family::dense_winograd);
-            REQUIRE(steps.size() == 1);
-            CHECK(steps[0]->split.count == 1);
-            CHECK(steps[0]->split.along.empty());
-            CHECK(steps[0]->list.tile == unit);
+            for (const Family family : {Family::dense_winograd, Family::element_winograd}) {
+                const bool dense = family == Family::dense_winograd;
+                const auto plan =
+                    checked_plan(dense ? b : gated_layer(16, 32, 32, height, width), *target);
+                INFO(target->id << ": " << explain(*plan));
+                const Steps steps = steps_of(*plan, family);
+                REQUIRE(steps.size() == 1);
+                CHECK(steps[0]->split.count == 1);
+                CHECK(steps[0]->split.along.empty());
+                CHECK(steps[0]->list.tile == unit);
+            }
         }
     }
 }
