@@ -27,8 +27,8 @@ std::optional<Family> winograd_family(Family direct) {
 }
 
 List positions_in(std::uint32_t tile, const TiledMap& map) {
-    const std::int64_t first_y = std::min((tile >> 16) * map.side, map.height - map.side);
-    const std::int64_t first_x = std::min((tile & 0xffff) * map.side, map.width - map.side);
+    const std::int64_t first_y = tile_start(tile >> 16, map.height, map.side);
+    const std::int64_t first_x = tile_start(tile & 0xffff, map.width, map.side);
     List positions;
     for (std::int64_t y = first_y; y < first_y + map.side; ++y) {
         for (std::int64_t x = first_x; x < first_x + map.side; ++x) {

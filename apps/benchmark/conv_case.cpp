@@ -99,8 +99,8 @@ Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed) {
     Open open;
     for (const int tile : draw_positions(count_tiles(shape, side), active, seed)) {
         open.tiles.push_back(tile);
-        const int y = std::min(tile / across * side, shape.height - side);
-        const int x = std::min(tile % across * side, shape.width - side);
+        const int y = static_cast<int>(tile_start(tile / across, shape.height, side));
+        const int x = static_cast<int>(tile_start(tile % across, shape.width, side));
         for (int i = 0; i < side * side; ++i) {
             const int position = (y + i / side) * shape.width + x + i % side;
             is_open[static_cast<std::size_t>(position)] = true;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <map>
@@ -50,6 +51,11 @@ struct TileLists {
 /// Tiles along an extent; the last one ends with it.
 constexpr std::int64_t count_tiles(std::int64_t extent, std::int64_t side) {
     return (extent + side - 1) / side;
+}
+
+/// The first output of a tile along an extent.
+constexpr std::int64_t tile_start(std::int64_t tile, std::int64_t extent, std::int64_t side) {
+    return std::min(tile * side, extent - side);
 }
 
 /// What the lowering functions of lower.h share while a plan is made.
