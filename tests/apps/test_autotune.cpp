@@ -97,11 +97,13 @@ TEST_CASE("every schedule of a convolution fits registers, rows and channels") {
 TEST_CASE("every schedule of Winograd's fits registers, channels and the stack") {
     const Numbers present = {
         {"pixels", 16}, {"rows", 4}, {"tail", 4}, {"unroll", 4}, {"vectors", 1}};
-    // Tiles of 4x4 outputs have 6x6 points, and those of 2x2 have 4x4.
+    // Tiles of 4x4 outputs have 6x6 points, and those of 2x2 have 4x4; at stride 2, where there are
+    // four phases of each channel, 4x4 outputs have 5x5.
     const Space spaces[] = {
-        {"winograd_conv", 32, 16, 16, 16, 36},   {"winograd_conv", 32, 16, 64, 64, 36},
-        {"winograd_conv", 16, 8, 64, 64, 36},    {"winograd_conv", 16, 4, 16, 16, 36},
-        {"winograd_conv", 32, 16, 512, 512, 36}, {"winograd_conv", 16, 8, 512, 512, 16}};
+        {"winograd_conv", 32, 16, 16, 16, 36, 16},    {"winograd_conv", 32, 16, 64, 64, 36, 64},
+        {"winograd_conv", 16, 8, 64, 64, 36, 64},     {"winograd_conv", 16, 4, 16, 16, 36, 16},
+        {"winograd_conv", 32, 16, 512, 512, 36, 512}, {"winograd_conv", 16, 8, 512, 512, 16, 512},
+        {"winograd_conv", 32, 16, 64, 64, 25, 256}};
     for (const Space& space : spaces) {
         INFO("registers " << space.registers << ", lanes " << space.lanes << ", row " << space.row);
         CHECK(make_seeds(space, present).size() >= 2);
@@ -118,11 +120,11 @@ TEST_CASE("every schedule of Winograd's fits registers, channels and the stack")
             CHECK(space.channels % (v * space.lanes) == 0);
             CHECK(space.row % n.at("unroll") == 0);
             // The points of each tile's patches, and of its products.
-            CHECK(space.points * 4 * p * (space.row + v * space.lanes) <= 512 * 1024);
+            CHECK(space.points * 4 * p * (space.depth + v * space.lanes) <= 512 * 1024);
         }
     }
     // 36 * 4 * 6 * (512 + 64) is 497,664 bytes, and a seventh tile too much.
-    const Space wide{"winograd_conv", 32, 16, 512, 512, 36};
+    const Space wide{"winograd_conv", 32, 16, 512, 512, 36, 512};
     CHECK(fits(wide, {{"pixels", 6}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
     CHECK_FALSE(
         fits(wide, {{"pixels", 7}, {"rows", 4}, {"tail", 2}, {"unroll", 4}, {"vectors", 4}}));
