@@ -67,7 +67,7 @@ def kernels(classify, model):
     """How often each family of kernels is a step, and the remarks."""
     command = [*classify, "--model", model, "--explain"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    families = re.findall(r"  (\w+)_(?:any|\d+x\d+_c\d+)__", text)
+    families = re.findall(r"  (\w+)_(?:any|\d+x\d+_c\d+(?:_by2)?)__", text)
     remarks = re.findall(r"not fused.*|multiplied densely.*", text)
     return collections.Counter(families), collections.Counter(remarks)
 
