@@ -49,6 +49,9 @@ Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch);
 
 /// Beyond this, threads share out the weights rather than the positions: each then streams a part.
 constexpr std::int64_t split_weights_from = std::int64_t{1} << 18;  // elements, 1 MiB
+inline bool splits_weights(const Step& step, std::int64_t blocks) {
+    return blocks > 1 && step.packed_bytes / 4 >= split_weights_from;
+}
 
 // lower_conv.cpp
 /// The arguments of gated_conv and dot_conv, for output channels first .. first + count.

@@ -93,7 +93,7 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     step.work = 2 * count * macs_per_output(c.conv) * positions;
     step.list.argument = 1;
     step.list.tile = c.kernel->pixels;
-    if (step.packed_bytes / 4 >= split_weights_from && count / block > 1) {
+    if (splits_weights(step, count / block)) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
         if (c.kernel->family == Family::element_conv) {
             step.split.along.push_back({4, 0, block});

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 

@@ -13,10 +13,6 @@ Buffer all_tiles(Builder& builder, std::int64_t side, std::int64_t height, std::
     return builder.all_positions(count_tiles(height, side), count_tiles(width, side));
 }
 
-bool splits_weights(const Step& step, std::int64_t blocks) {
-    return blocks > 1 && step.packed_bytes / 4 >= split_weights_from;
-}
-
 /// Rows of tiles that stay on one thread: the last two where they overlap.
 std::int64_t rows_of_unit(std::int64_t rows, bool overlap) {
     std::int64_t unit = overlap ? 2 : 1;
