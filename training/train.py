@@ -16,8 +16,9 @@ from sluice_training.allocate import read_densities
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import build_model, read_checkpoint, restore_model, warm_start
 from sluice_training.config import PRECISIONS, SCHEDULES, RunConfig, stored_config
-from sluice_training.data import channel_statistics, hold_out, read_split
+from sluice_training.data import channel_statistics, hold_out, read_split, spread
 from sluice_training.errors import TrainingError, run_command
+from sluice_training.gate_start import fit_gates
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
@@ -49,6 +50,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
+    parser.add_argument(
+        "--fit-gates",
+        type=int,
+        default=0,
+        metavar="PICTURES",
+        help="start the gates from what positions are worth on so many training pictures",
+    )
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--resume", action="store_true", help="go on from --output's checkpoint")
     parser.add_argument("--threads", type=int, default=1)
@@ -153,6 +161,8 @@ def main() -> None:
         state = read_state(arguments, config)
         if state is not None:
             run.restore(state)
+        elif arguments.fit_gates:
+            fit_gates(model, spread(training, arguments.fit_gates), normalizer, config.seed)
         train(run, held_out, normalizer, arguments.output, described)
 
 

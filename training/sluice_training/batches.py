@@ -8,6 +8,7 @@ import torch
 
 from sluice_training.data import LabelledImages
 
+# Pictures, and their classes: int64 [N], or where they are mixed float32 [N, classes].
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -78,6 +79,18 @@ class AugmentedBatches:
         columns = torch.where(mirrored, width - 1 - columns, columns) + shifts[1]
         rows, columns = rows.to(chosen.device), columns.to(chosen.device)
         return self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def mix_pairs(batch: Batch, classes: int, generator: torch.Generator) -> Batch:
+    """Each picture blended with another of its batch, all by one uniform share in [0, 1).
+
+    The labels come back as shares, float32 [N, classes] (Zhang et al., "mixup", ICLR 2018).
+    """
+    pictures, labels = batch
+    share = float(torch.rand((), generator=generator))
+    shares = torch.nn.functional.one_hot(labels, classes).float()
+    mixed = torch.lerp(pictures, pictures.flip(0), share)
+    return mixed, torch.lerp(shares, shares.flip(0), share)
 
 
 def plain_batches(

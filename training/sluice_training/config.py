@@ -26,6 +26,7 @@ class RunConfig:
     anneal: share of the run over which the density falls to what is wanted.
     test_density: steer by the density in evaluation mode, which lies above that of the batches.
     distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
+    mixup: share of the batches whose pictures and labels are mixed in pairs (Zhang et al., 2018).
     """
 
     epochs: int
@@ -38,6 +39,7 @@ class RunConfig:
     anneal: float = 0.6
     distill: float = 0.0
     temperature: float = 4.0
+    mixup: float = 0.0
     seed: int = 1
     precision: str = "bf16"
     schedule: str = "cosine"

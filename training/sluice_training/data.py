@@ -130,6 +130,12 @@ def hold_out(data: LabelledImages, every: int = 10) -> tuple[LabelledImages, Lab
     return data.select(~held), data.select(held)
 
 
+def spread(data: LabelledImages, count: int) -> LabelledImages:
+    """At most `count` pictures, evenly spread over `data`, which may be in order of its classes."""
+    every = max(-(-len(data) // count), 1)
+    return data.select(torch.arange(0, len(data), every))
+
+
 def channel_statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of uint8 [N, H, W, 3], in units of pixel/255."""
     counts = torch.stack(

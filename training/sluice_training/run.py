@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from sluice_training.batches import AugmentedBatches, Batch, Normalizer
+from sluice_training.batches import AugmentedBatches, Batch, Normalizer, mix_pairs
 from sluice_training.config import RunConfig, learning_rate
 from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
@@ -47,6 +47,7 @@ class Run:
         self._batches = AugmentedBatches(
             data, normalizer.to(device), config.batch_size, self._generator, device=device
         )
+        self._classes = len(data.classes)
         self._optimizer = make_optimizer(model, config)
         self._controller: DensityController | None = None
         fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
@@ -88,9 +89,11 @@ class Run:
         bar = tqdm(self._batches, title, leave=False, disable=None if show else True)
         for step, batch in enumerate(bar):
             progress = (self.epoch + step / steps) / self.config.epochs
+            batch = self._mixed(batch)
             loss, scores = self._step(batch, progress)
             loss_sum += loss
-            correct += (scores.argmax(1) == batch[1]).sum()
+            labels = batch[1].argmax(1) if batch[1].is_floating_point() else batch[1]
+            correct += (scores.argmax(1) == labels).sum()
         self.epoch += 1
         record = {
             "epoch": self.epoch,
@@ -112,6 +115,12 @@ class Run:
             wanted = self.config.test_density and settled
             densities = [layer.density for layer in macs.layers] if wanted else []
             self._controller.after_epoch(densities)
+
+    def _mixed(self, batch: Batch) -> Batch:
+        share = self.config.mixup
+        if share == 0 or float(torch.rand((), generator=self._generator)) >= share:
+            return batch
+        return mix_pairs(batch, self._classes, self._generator)
 
     def _step(self, batch: Batch, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
         if self._controller:

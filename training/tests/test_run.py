@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from sluice_training import fused
-from sluice_training.batches import Normalizer
+from sluice_training.batches import Normalizer, mix_pairs
 from sluice_training.checkpoint import build_model, read_checkpoint, warm_start, write_checkpoint
 from sluice_training.config import RunConfig, learning_rate, stored_config
 from sluice_training.data import LabelledImages
@@ -45,7 +45,7 @@ OPTIONS = {
         "anneal": 0.0,
         "schedule": "step",
     },
-    "distilled": {"distill": 0.5},
+    "distilled": {"distill": 0.5, "mixup": 0.5},
 }
 
 
@@ -98,6 +98,19 @@ def test_distillation_by_hand() -> None:
     first, other = math.exp(2) / (math.exp(2) + 9), 1 / (math.exp(2) + 9)
     divergence = first * math.log(10 * first) + 9 * other * math.log(10 * other)
     assert float(found) == pytest.approx(0.75 * math.log(10) + 0.25 * 4 * divergence, rel=1e-5)
+
+
+def test_mixed_pairs_share_pictures_and_labels_alike() -> None:
+    """Pictures of one value each, 0 to 3, of as many classes: what is seen is what is labelled."""
+    pictures = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 2, 2)
+    generator = torch.Generator().manual_seed(6)
+    mixed, labels = mix_pairs((pictures, torch.arange(4)), 5, generator)
+    share = float(torch.rand((), generator=torch.Generator().manual_seed(6)))
+    assert 0.05 < share < 0.95
+    wanted = torch.tensor([0, 1, 2, 3]) * (1 - share) + torch.tensor([3, 2, 1, 0]) * share
+    assert torch.allclose(mixed, wanted.reshape(4, 1, 1, 1).expand(4, 3, 2, 2))
+    assert torch.allclose(labels.sum(1), torch.ones(4))
+    assert torch.allclose(labels @ torch.arange(5.0), wanted)
 
 
 def test_gates_learn_at_their_own_rate() -> None:
