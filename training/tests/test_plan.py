@@ -12,7 +12,7 @@ import pytest
 import plan
 from sluice_training.loop import locked
 from sluice_training.nets import make_net
-from sluice_training.schedule import PLAN, hours_left, ready, seconds_an_epoch
+from sluice_training.schedule import PLAN, dense, hours_left, ready, seconds_an_epoch
 
 BY_NAME = {run.name: run for run in PLAN}
 FIRST = BY_NAME["resnet20_dense_100"]
@@ -61,7 +61,7 @@ def test_a_gated_run_waits_for_the_dense_one() -> None:
 def test_hours_follow_the_recorded_epochs() -> None:
     log = [{"epoch": i + 1, "seconds": 72.0} for i in range(40)]
     assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(60 * 72 / 3600)
-    alike = BY_NAME["resnet20_dense_100_seed2"]
+    alike = dense("resnet20", "cifar10", seed=2)
     assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
     log[-1]["cpu_seconds"] = 50.0
     assert seconds_an_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
@@ -99,7 +99,7 @@ def test_a_run_without_a_lock_is_left_alone_while_its_log_is_fresh(
 def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
-    line = plan.command(BY_NAME["resnet20_kxk_one_d44_distilled"], arguments)
+    line = plan.command(BY_NAME["resnet20_kxk_one_d44"], arguments)
     source = str(tmp_path / FIRST.name / "checkpoint.pt")
     assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
