@@ -1,5 +1,9 @@
 #pragma once
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -15,14 +19,18 @@ inline constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) {
     return (value + unit - 1) / unit * unit;
 }
 
-/// Uninitialised memory of a fixed size.
+/// Where the system has them: weights read from end to end would else wait for an address
+/// translation every 4 KiB, which costs a tenth and more of the time of layers that come from memory.
+inline constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+/// Uninitialised memory of a fixed size, in huge pages where it has several and the system some.
 class AlignedMemory {
 public:
     AlignedMemory() = default;
     /// Null data() where there is no such memory left.
     explicit AlignedMemory(std::size_t bytes)
         : bytes_(std::size_t(round_up(std::int64_t(bytes), std::int64_t(memory_alignment)))),
-          data_(static_cast<std::byte*>(std::aligned_alloc(memory_alignment, bytes_))) {}
+          data_(allocate(bytes_)) {}
 
     std::byte* data() const { return data_.get(); }
     std::size_t size() const { return bytes_; }
@@ -30,6 +38,20 @@ public:
     void shrink(std::size_t bytes) { bytes_ = bytes; }
 
 private:
+    static std::byte* allocate(std::size_t bytes) {
+        if (bytes < 2 * huge_page) {
+            return static_cast<std::byte*>(std::aligned_alloc(memory_alignment, bytes));
+        }
+        const std::size_t whole = (bytes + huge_page - 1) / huge_page * huge_page;
+        void* const memory = std::aligned_alloc(huge_page, whole);
+#ifdef MADV_HUGEPAGE
+        if (memory != nullptr) {
+            ::madvise(memory, whole, MADV_HUGEPAGE);  // small pages are slower, and as good else
+        }
+#endif
+        return static_cast<std::byte*>(memory);
+    }
+
     struct Free {
         void operator()(std::byte* data) const { std::free(data); }
     };
