@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "graph/freed_memory.h"
 #include "plan/lower.h"
 
 namespace sluice {
@@ -83,6 +84,9 @@ TensorInfo describe(const Graph& graph, ValueId id) {
     return info;
 }
 
+/// Floats that are worth a call to give back.
+constexpr std::size_t large_weights = std::size_t{1} << 18;
+
 /// `graph` is the builder's.
 Status lower_nodes(Builder& builder, Graph& graph) {
     for (Node& node : graph.nodes) {
@@ -97,7 +101,11 @@ Status lower_nodes(Builder& builder, Graph& graph) {
         SLUICE_RETURN_IF_ERROR(lower(builder, node));
         // Packed now; beside the packed weights of the rest they would double the peak.
         if (node.fused_conv) {
+            const bool is_large = node.fused_conv->weights->floats().size() >= large_weights;
             node.fused_conv->weights.reset();
+            if (is_large) {
+                return_freed_memory();
+            }
         }
     }
     return {};
