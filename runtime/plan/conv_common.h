@@ -73,16 +73,17 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// The kernel that computes these outputs of a node by Winograd's minimal filtering, from its input as
-/// it lies; null where none does, or none pays with all of the outputs open.
+/// Winograd's kernel for a window of `taps` over `pitch` channels; null where there is none, or none
+/// that pays with all of the outputs open, or the options want none.
+const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
+                            std::int64_t pitch, std::int64_t outputs, const Layout& output);
+/// That of a node whose input it reads as it lies.
 const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
                             const Layout& input, std::int64_t outputs, const Layout& output);
 /// The one clamp that equals `act` and `post` of a node; none where both have to stand.
 std::optional<Clamp> single_clamp(const Node& node);
-/// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
-bool pays_densely(const Kernel& kernel, const Layout& output);
-/// Why Winograd's kernels cannot compute a convolution that they could but for its clamps; else empty.
-std::string without_winograd(const Node& node);
+/// The kernel found, null where a node's clamps are more than it has; `remark` then says so.
+const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark);
 /// What Winograd's kernel reads in place of weights and epilogue, and its clamp.
 void prepare_winograd(Builder& builder, Conv& c);
 /// The convolution at all positions, by Winograd.

@@ -230,10 +230,10 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
         return builder.unsupported(node, "has no kernel for " + std::string(builder.target.id),
                                    "choose another target");
     }
-    Conv c{node, conv, choice.kernel, choice.winograd, patches(x, conv), {}, {},
+    Conv c{node, conv, choice.kernel, nullptr, patches(x, conv), {}, {},
            pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), {}, {}, outputs,
-           conv_shape(x, y, conv), x.pitch(),
-           node.remark.empty() ? without_winograd(node) : node.remark};
+           conv_shape(x, y, conv), x.pitch(), node.remark};
+    c.winograd = with_single_clamp(choice.winograd, node, c.remark);
     if (c.winograd == nullptr) {
         SLUICE_RETURN_IF_ERROR(copy_phases(builder, c, x, y));
     }

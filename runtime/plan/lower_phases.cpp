@@ -14,16 +14,15 @@ bool covers(std::int64_t outputs, std::int64_t taps, std::int64_t padded) {
     return stride * (outputs + taps - 1) <= padded;
 }
 
+/// Winograd's kernel over copied phases; null where it has none.
 const Kernel* find_kernel(const Builder& builder, const Conv& c, const Layout& x, const Layout& y) {
-    const FusedConv& conv = c.conv;
-    const std::int64_t channels = conv.weights->shape[1];
-    const bool fits = has_phases(conv, x, y) && x.pitch() == channels;
-    if (!builder.options.winograd || conv.gate != GateForm::none || !fits || !single_clamp(c.node)) {
+    const std::int64_t channels = c.conv.weights->shape[1];
+    const bool fits = has_phases(c.conv, x, y) && x.pitch() == channels;
+    if (c.conv.gate != GateForm::none || !fits) {
         return nullptr;
     }
-    const Kernel* kernel = find_conv(Family::dense_winograd, builder.target, int(phase_taps(conv)),
-                                     int(stride * stride * channels), int(c.outputs));
-    return kernel != nullptr && pays_densely(*kernel, y) ? kernel : nullptr;
+    return find_winograd(builder, Family::dense_winograd, phase_taps(c.conv),
+                         stride * stride * channels, c.outputs, y);
 }
 
 }  // namespace
@@ -40,7 +39,8 @@ bool has_phases(const FusedConv& conv, const Layout& x, const Layout& y) {
 }
 
 Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout& output) {
-    const Kernel* kernel = find_kernel(builder, c, input, output);
+    const Kernel* kernel =
+        with_single_clamp(find_kernel(builder, c, input, output), c.node, c.remark);
     if (kernel == nullptr) {
         return {};
     }

@@ -103,8 +103,7 @@ Buffer pack_transformed(Builder& builder, const WindowWeights& weights, const Ke
         [&](float* to) { transform_weights(weights, {winograd.side, depth, outputs, block}, to); });
 }
 
-}  // namespace
-
+/// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
 bool pays_densely(const Kernel& kernel, const Layout& output) {
     const std::int64_t side = kernel.side, height = output.height(), width = output.width();
     const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
@@ -112,24 +111,34 @@ bool pays_densely(const Kernel& kernel, const Layout& output) {
            double(height * width) > kernel.break_even * double(side * side * tiles);
 }
 
+}  // namespace
+
+const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
+                            std::int64_t pitch, std::int64_t outputs, const Layout& output) {
+    const Kernel* kernel =
+        builder.options.winograd
+            ? find_conv(family, builder.target, int(taps), int(pitch), int(outputs))
+            : nullptr;
+    return kernel != nullptr && pays_densely(*kernel, output) ? kernel : nullptr;
+}
+
 const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
                             const Layout& input, std::int64_t outputs, const Layout& output) {
     const FusedConv& conv = *node.fused_conv;
     const bool in_phases = square_kernel(conv) == 3 && has_phases(conv, input, output);
-    const bool fits = is_window(conv) || in_phases;
-    if (!builder.options.winograd || !fits || !single_clamp(node)) {
-        return nullptr;
-    }
-    const Kernel* kernel = find_conv(family, builder.target, in_phases ? int(phase_taps(conv)) : 3,
-                                     int(input.pitch()), int(outputs));
-    return kernel != nullptr && pays_densely(*kernel, output) ? kernel : nullptr;
+    const std::int64_t taps = in_phases ? phase_taps(conv) : is_window(conv) ? 3 : 0;
+    return taps > 0 ? find_winograd(builder, family, taps, input.pitch(), outputs, output)
+                    : nullptr;
 }
 
-std::string without_winograd(const Node& node) {
-    const bool fits = is_window(*node.fused_conv);
-    return fits && !single_clamp(node)
-               ? "not by Winograd: a clamp stands before its gate, its scale or its residual"
-               : "";
+const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark) {
+    if (found == nullptr || single_clamp(node)) {
+        return found;
+    }
+    if (remark.empty()) {
+        remark = "not by Winograd: a clamp stands before its gate, its scale or its residual";
+    }
+    return nullptr;
 }
 
 void prepare_winograd(Builder& builder, Conv& c) {

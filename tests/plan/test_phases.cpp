@@ -113,3 +113,29 @@ TEST_CASE("a picture's phases become the channels of a 7x7 layer of stride 2") {
         }
     }
 }
+
+TEST_CASE("a clamp before the residual keeps a layer of stride 2 direct, which its step says") {
+    struct Halved {
+        std::int64_t inputs, kernel, height, width;
+    };
+    for (const Target* target : possible_targets()) {
+        for (const auto& [inputs, kernel, height, width] :
+             {Halved{32, 3, 16, 24}, Halved{3, 7, 16, 20}}) {
+            for (const bool clamped : {false, true}) {
+                GraphBuilder b(3);
+                const ValueId x = b.input({1, inputs, height, width});
+                const Shape shape = {1, 64, height / 2, width / 2};
+                const std::int64_t pad = kernel / 2;
+                const ValueId y =
+                    b.node(Op::conv, {x, b.constant({64, inputs, kernel, kernel})}, shape,
+                           {{"pads", Shape{pad, pad, pad, pad}}, {"strides", Shape{2, 2}}});
+                b.output(b.add_up(clamped ? b.clip(y, 0, 6) : y, b.input(shape)));
+                const auto plan = checked_plan(b, *target);
+                const std::string text = explain(*plan);
+                INFO(target->id << ": " << text);
+                CHECK(steps_of(*plan, Family::dense_winograd).size() == (clamped ? 0 : 1));
+                CHECK((text.find("a clamp stands before") != std::string::npos) == clamped);
+            }
+        }
+    }
+}
