@@ -17,6 +17,9 @@ std::string describe(const Layer& layer) {
     for (const int uses : layer.uses) {
         text += " " + std::to_string(uses);
     }
+    if (layer.network_bytes > 0) {
+        text += ", of " + std::to_string(layer.network_bytes >> 20) + " MiB of weights";
+    }
     text += ", densities";
     for (const Load& load : layer.loads) {
         char density[16];
@@ -50,7 +53,8 @@ Basis KernelJob::basis(const std::string& densities) const {
 
 void KernelJob::load() {
     for (const Layer* layer : layers_) {
-        cases_.push_back(std::make_unique<LayerCase>(layer->step, layer->loads, seed));
+        cases_.push_back(std::make_unique<LayerCase>(layer->step, layer->loads, seed,
+                                                     layer->network_bytes));
     }
 }
 

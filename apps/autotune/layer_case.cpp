@@ -16,6 +16,8 @@ namespace sluice::autotune {
 namespace {
 
 constexpr std::int64_t alignment = memory_alignment / 4;  // floats
+/// More than the caches of one core's share of a processor hold.
+constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
 // Arguments of generators/gated_conv.cpp and of winograd_conv.cpp.
 constexpr std::size_t conv_weights = 2;
@@ -62,29 +64,35 @@ std::vector<float> channels_first(const std::vector<float>& matrix, std::int64_t
     return result;
 }
 
-AlignedMemory pack(const std::vector<float>& matrix, const Step& step, int block) {
+/// Of the step's weights as they are packed; 0 for steps without.
+std::size_t packed_bytes(const Step& step, int block) {
     if (block == 0) {
-        return AlignedMemory(sizeof(float));
+        return 0;
     }
+    std::int64_t values = 1;
+    for (const Axis& axis : std::get<Buffer>(step.arguments[conv_weights]).axes) {
+        values *= axis.extent;
+    }
+    return static_cast<std::size_t>(round_up(values, alignment)) * sizeof(float);
+}
+
+void pack(const std::vector<float>& matrix, const Step& step, int block, float* to) {
     const Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
-    const std::int64_t taps = weights.axes[1].extent * weights.axes[2].extent;
-    AlignedMemory packed(static_cast<std::size_t>(outputs * taps) * sizeof(float));
-    float* to = reinterpret_cast<float*>(packed.data());
     if (is_winograd(step.kernel->family)) {
         const std::int64_t pitch = weights.axes[1].extent;
         const std::int64_t kernel = step.kernel->kernel_size;
         const std::vector<float> kcyx = channels_first(matrix, pitch, kernel * kernel);
         transform_weights({kcyx.data(), outputs, pitch, kernel},
                           {step.kernel->side, pitch, outputs, block}, to);
-        return packed;
+        return;
     }
-    const auto row = static_cast<std::size_t>(taps), width = static_cast<std::size_t>(block);
+    const auto row = static_cast<std::size_t>(weights.axes[1].extent * weights.axes[2].extent);
+    const auto width = static_cast<std::size_t>(block);
     for (std::size_t i = 0; i < matrix.size(); ++i) {
         const std::size_t k = i / row, tap = i % row;
         to[(k / width * row + tap) * width + k % width] = matrix[i];
     }
-    return packed;
 }
 
 bool are_same_bits(float a, float b) {
@@ -93,8 +101,12 @@ bool are_same_bits(float a, float b) {
 
 }  // namespace
 
-LayerCase::LayerCase(const Step& step, std::vector<Load> loads, unsigned seed)
-    : step_(step), loads_(std::move(loads)), timed_(loads_.size()) {
+LayerCase::LayerCase(const Step& step, std::vector<Load> loads, unsigned seed,
+                     std::size_t network_bytes)
+    : step_(step),
+      loads_(std::move(loads)),
+      timed_(loads_.size()),
+      network_bytes_(std::min(network_bytes, most_bytes)) {
     add_short_lists();
     if (is_conv(step_)) {
         draw_weights(seed);
@@ -173,12 +185,22 @@ Call::Call(const LayerCase& from, KernelFunction function, int block)
       kernel_(*from.step_.kernel),
       step_(packed_step(from.step_, block)),
       arena_(from.image_.size() * sizeof(float)),
-      weights_(pack(from.matrix_, step_, block)),
-      bound_([&] {
-          kernel_.function = function;
-          step_.kernel = &kernel_;
-          return BoundCall(step_, arena_.data(), weights_.data(), 0, step_.split.count);
-      }()) {}
+      weights_(std::max(packed_bytes(step_, block), from.network_bytes_)) {
+    kernel_.function = function;
+    step_.kernel = &kernel_;
+    const std::size_t bytes = packed_bytes(step_, block);
+    if (bytes > 0) {
+        pack(from.matrix_, step_, block, reinterpret_cast<float*>(weights_.data()));
+    }
+    const std::size_t copies = bytes > 0 ? weights_.size() / bytes : 1;
+    for (std::size_t i = 0; i < copies; ++i) {
+        std::byte* const copy = weights_.data() + i * bytes;
+        if (i > 0) {
+            std::memcpy(copy, weights_.data(), bytes);
+        }
+        bound_.emplace_back(step_, arena_.data(), copy, 0, step_.split.count);
+    }
+}
 
 void Call::prepare(std::size_t load) {
     std::memcpy(arena_.data(), case_.image_.data(), case_.image_.size() * sizeof(float));
@@ -192,10 +214,12 @@ void Call::prepare(std::size_t load) {
 }
 
 void Call::run() {
+    BoundCall& call = bound_[next_];
+    next_ = (next_ + 1) % bound_.size();
     if (entries_ > 0) {
-        bound_.run_list(0, entries_);
+        call.run_list(0, entries_);
     } else {
-        bound_.run();
+        call.run();
     }
 }
 

@@ -25,7 +25,9 @@ struct Load {
 /// answers of the kernel that the plan chose.
 class LayerCase {
 public:
-    LayerCase(const Step& step, std::vector<Load> loads, unsigned seed);
+    /// `network_bytes`: of the weights that a network runs through between two calls of the step.
+    LayerCase(const Step& step, std::vector<Load> loads, unsigned seed,
+              std::size_t network_bytes = 0);
 
     const Step& step() const { return step_; }
     /// To be timed, in the order of the constructor's.
@@ -43,14 +45,15 @@ private:
 
     Step step_;
     std::vector<Load> loads_;
-    std::size_t timed_;
+    std::size_t timed_, network_bytes_;
     std::vector<float> image_;  ///< of the arena before a call
     /// Weights of a convolution, [k][y][x][c]; empty where packed.
     std::vector<float> matrix_;
     std::vector<std::vector<float>> answers_;  ///< the arena after a call, a load each
 };
 
-/// A kernel's call on a case.
+/// A kernel's call on a case. It goes round copies of the weights, as many as take up what those of
+/// the network do, and so finds them where a network does: in a cache, or out of it.
 class Call {
 public:
     /// `block`: output channels that the kernel's weights are packed by; 0 leaves them as they are.
@@ -73,7 +76,8 @@ private:
     Kernel kernel_;
     Step step_;
     AlignedMemory arena_, weights_;
-    BoundCall bound_;
+    std::vector<BoundCall> bound_;  ///< a copy of the weights each
+    std::size_t next_ = 0;
     std::int64_t entries_ = 0;  ///< of the list; 0: no list
 };
 

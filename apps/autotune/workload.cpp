@@ -1,6 +1,7 @@
 #include "autotune/workload.h"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <numeric>
 #include <random>
@@ -23,17 +24,18 @@ using Lists = std::map<std::string, std::vector<List>>;
 
 constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
 constexpr unsigned seed = 1;
+/// What a processor's caches hold of one program's while others run beside it.
+constexpr std::size_t cache_bytes = std::size_t{16} << 20;
 
-/// The plan without Winograd: of those steps the others follow.
 Result<std::shared_ptr<const Plan>> read_plan(const std::filesystem::path& path,
-                                              const Target& target) {
+                                              const Target& target, const PlanOptions& options) {
     auto graph = read_onnx(path);
     if (!graph.ok()) {
         return graph.status();
     }
     SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
     SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    return make_plan(std::move(graph).value(), target, {false});
+    return make_plan(std::move(graph).value(), target, options);
 }
 
 std::uint32_t position(std::int64_t index, std::int64_t width) {
@@ -178,8 +180,13 @@ struct Collection {
     std::vector<std::vector<List>> seen = {};  ///< a layer each
 };
 
-/// Counts a step of network `m` of `networks`, whose gate gave `lists`.
-void add_step(Collection& to, const Step& step, std::size_t m, std::size_t networks,
+struct Network {
+    std::size_t index, of;
+    std::size_t bytes;  ///< of its constants as it runs, roughly; 0 where they stay in the caches
+};
+
+/// Counts a step of a network, whose gate gave `lists`.
+void add_step(Collection& to, const Step& step, const Network& network,
               const std::vector<List>& lists) {
     const std::string kernel = without_target(step.kernel->name);
     std::vector<Layer>& layers = to.workload.layers;
@@ -187,11 +194,12 @@ void add_step(Collection& to, const Step& step, std::size_t m, std::size_t netwo
         return layer.kernel == kernel && layer.shape == step.shape;
     });
     if (at == layers.end()) {
-        layers.push_back({kernel, step.shape, step, {}, std::vector<int>(networks)});
+        layers.push_back({kernel, step.shape, step, {}, std::vector<int>(network.of)});
         to.seen.emplace_back();
         at = layers.end() - 1;
     }
-    ++at->uses[m];
+    ++at->uses[network.index];
+    at->network_bytes = std::max(at->network_bytes, network.bytes);
     std::vector<List>& of_layer = to.seen[static_cast<std::size_t>(at - layers.begin())];
     of_layer.insert(of_layer.end(), lists.begin(), lists.end());
 }
@@ -217,10 +225,14 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
     Collection collection;
     Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
-        const auto plan = read_plan(models[m], target);
-        if (!plan.ok()) {
-            return plan.status();
+        // Of the steps without Winograd those with it follow.
+        const auto plan = read_plan(models[m], target, {false});
+        const auto runs = read_plan(models[m], target, {});
+        if (!plan.ok() || !runs.ok()) {
+            return plan.ok() ? runs.status() : plan.status();
         }
+        const std::size_t bytes = runs.value()->constants.size();
+        const Network network{m, models.size(), bytes > cache_bytes ? std::bit_ceil(bytes) : 0};
         Lists lists;
         if (data) {
             const Result<std::string> source = record_lists(models[m], target, *data, lists);
@@ -238,9 +250,9 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
             if (!catalogue.kernels.contains(without_target(step.kernel->name))) {
                 continue;
             }
-            add_step(collection, step, m, models.size(), lists[step.node]);
+            add_step(collection, step, network, lists[step.node]);
             if (const std::optional<Step> winograd = winograd_step(step, target)) {
-                add_step(collection, *winograd, m, models.size(), lists[step.node]);
+                add_step(collection, *winograd, network, lists[step.node]);
             }
         }
     }

@@ -19,6 +19,9 @@ struct Layer {
     Step step;                ///< the first of them
     std::vector<Load> loads;  ///< from full to sparse lists; each counts the same
     std::vector<int> uses;    ///< how many a network has
+    /// Of the constants of the largest network that has it, a power of two; 0 where the caches hold
+    /// them from one picture to the next.
+    std::size_t network_bytes = 0;
 };
 
 struct Workload {
