@@ -59,13 +59,14 @@ def gated(
     extra: tuple[str, ...] = (),
     label: str = "",
     epochs: int = 20,
+    start: PlannedRun | None = None,
 ) -> PlannedRun:
-    """A gated network that starts from the dense one of the same data, distilled from it.
+    """A gated network that starts from a dense one of the same data, distilled from it.
 
-    Seeds differ in the gates' training alone.
+    start: by default the network of 100 epochs. Seeds differ in the gates' training alone.
     """
     parts = [gate.replace("-", "_"), f"d{round(100 * density)}", label]
-    source = dense(net, data).name
+    source = (start or dense(net, data)).name
     options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed), "--gate", gate, *GATED)
     options += ("--target", str(density), *extra)
     name = _name(net, data, "_".join(part for part in parts if part), seed)
@@ -93,6 +94,10 @@ PLAN: tuple[PlannedRun, ...] = (
     dense("resnet20", "cifar10"),
     refined("resnet20", "cifar10"),
     gated("resnet20", "cifar10", 0.75),
+    gated(
+        "resnet20", "cifar10", 0.75,
+        label="from_refined", epochs=14, start=refined("resnet20", "cifar10"),
+    ),  # fmt: skip
     gated("resnet20", "cifar10", 0.44, epochs=30),
     gated("resnet20", "cifar10", 0.65, "1x1"),
     gated(
