@@ -58,11 +58,12 @@ Result<int> run(int argc, const char* const* argv) {
     if (options.report) {
         return report(numbers);
     }
-    const Result<Workload> workload =
+    Result<Workload> workload =
         find_workload(options.models, *target.value(), catalogue.value(), options.data);
     if (!workload.ok()) {
         return workload.status();
     }
+    SLUICE_RETURN_IF_ERROR(keep_kernels(workload.value(), options.kernels));
     const Result<benchmark::TemporaryFolder> folder = benchmark::TemporaryFolder::create();
     if (!folder.ok()) {
         return folder.status();

@@ -1,5 +1,7 @@
 #include "autotune/workload.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <bit>
 #include <map>
@@ -208,6 +210,28 @@ void add_step(Collection& to, const Step& step, const Network& network,
 
 std::string without_target(const std::string& kernel_name) {
     return kernel_name.substr(0, kernel_name.rfind("__"));
+}
+
+Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns) {
+    const auto matches = [](const std::string& pattern, const Layer& layer) {
+        return ::fnmatch(pattern.c_str(), layer.kernel.c_str(), 0) == 0;
+    };
+    std::vector<Layer>& layers = workload.layers;
+    for (const std::string& pattern : patterns) {
+        if (std::none_of(layers.begin(), layers.end(),
+                         [&](const Layer& layer) { return matches(pattern, layer); })) {
+            return Status::error("no kernel of these networks matches '" + pattern + "'",
+                                 layers.empty() ? "they have none that is tuned"
+                                                : "there is " + layers[0].kernel);
+        }
+    }
+    std::erase_if(layers, [&](const Layer& layer) {
+        return !patterns.empty() &&
+               std::none_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+                   return matches(pattern, layer);
+               });
+    });
+    return {};
 }
 
 int common_channels(const std::vector<const Layer*>& layers) {

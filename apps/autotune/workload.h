@@ -38,6 +38,10 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
                                const Target& target, const Catalogue& catalogue,
                                const std::optional<std::filesystem::path>& data);
 
+/// Drops the layers of kernels that match none of the shell patterns, if there are any patterns. A
+/// pattern that matches no kernel is an error.
+Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns);
+
 /// `<family>_<shape class>` of a kernel's name.
 std::string without_target(const std::string& kernel_name);
 

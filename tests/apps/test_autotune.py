@@ -83,6 +83,14 @@ class Runs(Case):
         for kernel, evidence in kept.items():
             self.assertLessEqual(evidence["tried"].keys(), after[kernel]["tried"].keys())
 
+    def test_kernels_named_are_tuned_alone(self):
+        code, _, message = finish(start("--model", DEMO, "--kernel", "branch_3x3_*", "linear_any",
+                                        "--budget", 4, "--output", self.numbers))
+        self.assertEqual(code, 0, message)
+        self.assertEqual(
+            {"branch_3x3_c16", "branch_3x3_c32", "branch_3x3_c64", "linear_any"},
+            set(json.loads(self.evidence.read_text())))
+
     def test_interrupt(self):
         process = start("--model", DEMO, "--budget", 200, "--output", self.numbers)
         deadline = time.monotonic() + 100
@@ -105,6 +113,7 @@ class BadInput(Case):
         self.bad("--model", DEMO, "--target", "sparc", *out, names=["sparc", "avx2"])
         self.bad("--model", DEMO, "--budget", "soon", *out)
         self.bad("--model", DEMO, "--data", self.folder / "nowhere", *out, names=["nowhere"])
+        self.bad("--model", DEMO, "--kernel", "linear_any", "c16", *out, names=["'c16'"])
         self.bad("--report", *out, names=["evidence"])
 
     def test_files(self):
@@ -118,7 +127,7 @@ class BadInput(Case):
     def test_help(self):
         code, output, message = finish(start("--help"))
         self.assertEqual((code, message), (0, ""))
-        for option in ("--model", "--data", "--target", "--threads", "--budget", "--output"):
+        for option in ("--model", "--data", "--kernel", "--target", "--threads", "--budget", "--output"):
             self.assertIn(option, output)
 
 
