@@ -143,7 +143,10 @@ void Tuner::share_out() {
         for (Tuned& tuned : kernels_) {
             for (std::size_t i = 0; i < tuned.layer_ms.size(); ++i) {
                 for (std::size_t network = 0; network < networks; ++network) {
-                    visit(tuned, i, network, tuned.job.layers()[i]->uses[network]);
+                    // A network may have none of the kernels, and then no time to share out.
+                    if (const int uses = tuned.job.layers()[i]->uses[network]; uses > 0) {
+                        visit(tuned, i, network, uses);
+                    }
                 }
             }
         }
