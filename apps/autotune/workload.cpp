@@ -29,15 +29,13 @@ constexpr unsigned seed = 1;
 /// What a processor's caches hold of one program's while others run beside it.
 constexpr std::size_t cache_bytes = std::size_t{16} << 20;
 
-Result<std::shared_ptr<const Plan>> read_plan(const std::filesystem::path& path,
-                                              const Target& target, const PlanOptions& options) {
+Result<Graph> read_graph(const std::filesystem::path& path) {
     auto graph = read_onnx(path);
-    if (!graph.ok()) {
-        return graph.status();
+    if (graph.ok()) {
+        SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
+        SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
     }
-    SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
-    SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    return make_plan(std::move(graph).value(), target, options);
+    return graph;
 }
 
 std::uint32_t position(std::int64_t index, std::int64_t width) {
@@ -249,9 +247,13 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
     Collection collection;
     Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
+        auto graph = read_graph(models[m]);
+        if (!graph.ok()) {
+            return graph.status();
+        }
         // Of the steps without Winograd those with it follow.
-        const auto plan = read_plan(models[m], target, {false});
-        const auto runs = read_plan(models[m], target, {});
+        const auto plan = make_plan(graph.value(), target, {false});
+        const auto runs = make_plan(std::move(graph).value(), target, {});
         if (!plan.ok() || !runs.ok()) {
             return plan.ok() ? runs.status() : plan.status();
         }
