@@ -42,7 +42,7 @@ private:
         if (bytes < 2 * huge_page) {
             return static_cast<std::byte*>(std::aligned_alloc(memory_alignment, bytes));
         }
-        const std::size_t whole = (bytes + huge_page - 1) / huge_page * huge_page;
+        const auto whole = std::size_t(round_up(std::int64_t(bytes), std::int64_t(huge_page)));
         void* const memory = std::aligned_alloc(huge_page, whole);
 #ifdef MADV_HUGEPAGE
         if (memory != nullptr) {
