@@ -4,9 +4,10 @@
     plan.py --runs RUNS                                     list them, with hours to go
     plan.py --runs RUNS --data10 D --data100 D --next       train the next one, or go on with it
     plan.py --runs RUNS --data10 D --data100 D --all        one after the other until none is left
+    plan.py ... --all --device cuda --together 8            eight at a time, on one accelerator
 
-Start it once a core: a run's folder is held by one process. Interrupted runs go on where they
-stopped.
+On CPUs, start it once a core: a run's folder is held by one process. Interrupted runs go on where
+they stopped.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ import sys
 import time
 from pathlib import Path
 
+import torch
 from sluice_training.errors import TrainingError, run_command
+from sluice_training.fleet import side_by_side
 from sluice_training.loop import held, read_log
 from sluice_training.schedule import PLAN, PlannedRun, hours_left, ready
+from train import parse_arguments as parse_training
+from train import train_run
 
 HERE = Path(__file__).resolve().parent
 
@@ -34,6 +39,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="consider these runs alone")
     parser.add_argument("--next", action="store_true", help="train the next run")
     parser.add_argument("--all", action="store_true", help="train until none is left")
+    parser.add_argument(
+        "--together", type=int, default=1, metavar="N", help="with --all on CUDA: N runs at a time"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--speed", default="fused", help="as for train.py")
     return parser.parse_args()
@@ -55,11 +63,12 @@ def busy(folder: Path) -> bool:
     return age < 3 * records[-1]["seconds"]
 
 
-def command(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
+def options(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
+    """What train.py is to be told."""
     data = {"cifar10": arguments.data10, "cifar100": arguments.data100}[planned.data]
     if data is None:
         raise TrainingError(f"{planned.name}: needs --data{planned.data.removeprefix('cifar')}")
-    line = [sys.executable, str(HERE / "train.py"), "--data", str(data), "--resume"]
+    line = ["--data", str(data), "--resume"]
     line += ["--output", str(arguments.runs / planned.name), *planned.options]
     for option, name in (("--warm-start", planned.warm_start), ("--teacher", planned.teacher)):
         if name:
@@ -88,13 +97,44 @@ def train_next(arguments: argparse.Namespace) -> bool:
     planned = next_run(arguments)
     if planned is None:
         return False
-    line = command(planned, arguments)
+    line = [sys.executable, str(HERE / "train.py"), *options(planned, arguments)]
     print(f"{planned.name}: {' '.join(line)}", flush=True)
     code = subprocess.run(line).returncode
     # 2 may mean that another process took the folder in between: its lock says so.
     if code and not (code == 2 and busy(arguments.runs / planned.name)):
         raise TrainingError(f"{planned.name}: train.py ended with {code}; see above")
     return True
+
+
+def train_together(arguments: argparse.Namespace) -> None:
+    """Train all runs, some at a time, in threads, each on its own stream of the accelerator.
+
+    What other runs wait for goes first on the device. A run that fails leaves the others alone.
+    """
+    if not torch.device(arguments.device).type == "cuda":
+        raise TrainingError("--together is for --device cuda; on CPUs start plan.py once a core")
+    started: set[str] = set()
+
+    def take() -> PlannedRun | None:
+        done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
+        for planned in chosen(arguments):
+            if planned.name not in started and ready(planned, done):
+                started.add(planned.name)
+                return planned
+        return None
+
+    def work(planned: PlannedRun) -> None:
+        line = options(planned, arguments)
+        print(f"{planned.name}: train.py {' '.join(line)}", flush=True)
+        awaited = any(planned.name in other.needs for other in PLAN)
+        with torch.cuda.stream(torch.cuda.Stream(priority=-1 if awaited else 0)):
+            train_run(parse_training(line))
+
+    failed = side_by_side(arguments.together, take, work)
+    for planned, error in failed:
+        print(f"{planned.name}: {error}", file=sys.stderr)
+    if failed:
+        raise TrainingError(f"{len(failed)} runs failed; see above")
 
 
 def describe(planned: PlannedRun, done: dict[str, int], folder: Path) -> str:
@@ -123,7 +163,9 @@ def show(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.all:
+    if arguments.all and arguments.together > 1:
+        train_together(arguments)
+    elif arguments.all:
         while train_next(arguments):
             pass
     elif not arguments.next:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,26 @@ from sluice_training.allocate import read_densities
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import build_model, read_checkpoint, restore_model, warm_start
 from sluice_training.config import PRECISIONS, SCHEDULES, RunConfig, stored_config
-from sluice_training.data import channel_statistics, hold_out, read_split, spread
+from sluice_training.data import (
+    LabelledImages,
+    channel_statistics,
+    hold_out,
+    read_split,
+    spread,
+)
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.gate_start import fit_gates
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
+from sluice_training.step_graph import alone
 
 SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of `line`, by default the process's own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
@@ -65,7 +75,8 @@ def parse_arguments() -> argparse.Namespace:
         "--speed",
         choices=SPEEDS,
         default="plain",
-        help="fused: own CPU operators, needs a C++ compiler; compile: torch.compile",
+        help="fused: own operators, on the CPU through a C++ compiler, on CUDA by Triton and with "
+        "the step as one CUDA graph; compile: torch.compile",
     )
     for option in fields(RunConfig):
         flag = "--" + option.name.replace("_", "-")
@@ -76,7 +87,7 @@ def parse_arguments() -> argparse.Namespace:
             default = 20 if option.name == "epochs" else option.default
             choices = CHOICES.get(option.name)
             parser.add_argument(flag, type=kind, default=default, choices=choices)
-    return parser.parse_args()
+    return parser.parse_args(line)
 
 
 def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -134,36 +145,66 @@ def prepare(arguments: argparse.Namespace, classes: int) -> tuple[nn.Module, nn.
     return model, teacher
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    torch.set_num_threads(arguments.threads)
-    fused.enable(arguments.speed == "fused")
+@cache
+def training_pictures(data: Path) -> LabelledImages:
+    """Read once, however many runs of this process train on them."""
+    return read_split(data, "train")
+
+
+def new_run(arguments: argparse.Namespace) -> tuple[Run, LabelledImages, Normalizer]:
+    """The run before its first step, the pictures held out of it, and how to normalise them."""
     named = {field.name for field in fields(RunConfig)} - {"densities"}
     config = RunConfig(**{name: getattr(arguments, name) for name in named})
     device = device_of(arguments)
+    fused.enable(False)
+    if arguments.speed == "fused":
+        fused.enable(True, device)
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
-    training, held_out = hold_out(read_split(arguments.data, "train"))
+    training, held_out = hold_out(training_pictures(arguments.data))
     normalizer = Normalizer(*channel_statistics(training.images))
     model, teacher = prepare(arguments, len(training.classes))
     if arguments.densities:
         config = replace(config, densities=read_densities(arguments.densities, model))
-    run = Run(model, config, training, normalizer, teacher, device)
+    graphed = arguments.speed == "fused" and device.type == "cuda"
+    run = Run(model, config, training, normalizer, teacher, device, graphed)
     if arguments.speed == "compile":
         run.model.compile()
+    return run, held_out, normalizer
+
+
+def begin(run: Run, normalizer: Normalizer, arguments: argparse.Namespace) -> None:
+    """Restore a run from its checkpoint, or fit its gates where it begins."""
+    state = read_state(arguments, run.config)
+    if state is not None:
+        run.restore(state)
+    elif arguments.fit_gates:
+        training, _ = hold_out(training_pictures(arguments.data))
+        some = spread(training, arguments.fit_gates)
+        fit_gates(run.model, some, normalizer, run.config.seed)
+
+
+def train_run(arguments: argparse.Namespace) -> None:
+    """Train one run to its end; several may go side by side in threads of one process."""
+    with alone:
+        run, held_out, normalizer = new_run(arguments)
     described = {
         "net": arguments.net,
         "gate": gate_of(arguments),
-        "classes": list(training.classes),
+        "classes": list(held_out.classes),
         "mean": list(normalizer.mean),
         "std": list(normalizer.std),
     }
     with locked(arguments.output):
-        state = read_state(arguments, config)
-        if state is not None:
-            run.restore(state)
-        elif arguments.fit_gates:
-            fit_gates(model, spread(training, arguments.fit_gates), normalizer, config.seed)
+        with alone:
+            begin(run, normalizer, arguments)
         train(run, held_out, normalizer, arguments.output, described)
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    train_run(arguments)
 
 
 if __name__ == "__main__":

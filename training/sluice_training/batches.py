@@ -31,10 +31,10 @@ class Normalizer:
 
 
 class AugmentedBatches:
-    """Shuffled training batches, pictures shifted by up to `pad` pixels and half of them mirrored.
+    """Training pictures on their device, shifted by up to `pad` pixels and half of them mirrored.
 
-    The border is filled with the mean colour. The order and every shift come from `generator`
-    alone, a generator of the CPU, so its state resumes the stream exactly, on any device.
+    The border is filled with the mean colour. Order and shifts are drawn apart from the pictures, so
+    that a step is a function of tensors alone.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class AugmentedBatches:
         data: LabelledImages,
         normalizer: Normalizer,
         batch_size: int,
-        generator: torch.Generator,
         pad: int = 4,
         device: torch.device | None = None,
     ) -> None:
@@ -52,43 +51,44 @@ class AugmentedBatches:
         self._padded[:, pad : pad + height, pad : pad + width] = data.images
         self._padded = self._padded.to(device)
         self._labels = data.labels.to(device)
-        self._size = (height, width)
+        self._rows = torch.arange(height, device=device)
+        self._columns = torch.arange(width, device=device)
         self._pad = pad
         self._normalizer = normalizer
         self._batch_size = batch_size
-        self._generator = generator
 
     def __len__(self) -> int:
         """Full batches an epoch; the remainder is dropped."""
         return self._labels.numel() // self._batch_size
 
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(self._labels.numel(), generator=self._generator)
-        for step in range(len(self)):
-            chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
-            chosen = chosen.to(self._labels.device)
-            yield self._normalizer(self._crop(chosen)), self._labels[chosen]
+    def draw_order(self, generator: torch.Generator) -> torch.Tensor:
+        """The pictures of an epoch's batches, int64 [steps, batch]."""
+        order = torch.randperm(self._labels.numel(), generator=generator)
+        return order[: len(self) * self._batch_size].reshape(len(self), self._batch_size)
 
-    def _crop(self, chosen: torch.Tensor) -> torch.Tensor:
-        count = chosen.numel()
-        height, width = self._size
-        shifts = torch.randint(2 * self._pad + 1, (2, count, 1), generator=self._generator)
-        mirrored = torch.randint(2, (count, 1), generator=self._generator).bool()
-        rows = torch.arange(height) + shifts[0]
-        columns = torch.arange(width).expand(count, width)
-        columns = torch.where(mirrored, width - 1 - columns, columns) + shifts[1]
-        rows, columns = rows.to(chosen.device), columns.to(chosen.device)
-        return self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+    def draw_shifts(self, generator: torch.Generator) -> torch.Tensor:
+        """One batch's rows and columns to shift by, and whether to mirror: int64 [3, batch]."""
+        count = self._batch_size
+        shifts = torch.randint(2 * self._pad + 1, (2, count), generator=generator)
+        return torch.cat([shifts, torch.randint(2, (1, count), generator=generator)])
+
+    def batch(self, chosen: torch.Tensor, shifts: torch.Tensor) -> Batch:
+        """The pictures `chosen` [batch] under `shifts` [3, batch], both on the pictures' device."""
+        down, right, mirrored = shifts[:, :, None]
+        columns = torch.where(mirrored > 0, self._columns.flip(0), self._columns) + right
+        rows = self._rows + down
+        pixels = self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return self._normalizer(pixels), self._labels[chosen]
 
 
-def mix_pairs(batch: Batch, classes: int, generator: torch.Generator) -> Batch:
-    """Each picture blended with another of its batch, all by one uniform share in [0, 1).
+def mix_pairs(batch: Batch, classes: int, share: torch.Tensor) -> Batch:
+    """Each picture blended with another of its batch, all by one share in [0, 1), a scalar.
 
     The labels come back as shares, float32 [N, classes] (Zhang et al., "mixup", ICLR 2018).
     """
     pictures, labels = batch
-    share = float(torch.rand((), generator=generator))
-    shares = torch.nn.functional.one_hot(labels, classes).float()
+    # Not one_hot, which may read the labels on the CPU.
+    shares = (labels[:, None] == torch.arange(classes, device=labels.device)).float()
     mixed = torch.lerp(pictures, pictures.flip(0), share)
     return mixed, torch.lerp(shares, shares.flip(0), share)
 

@@ -4,6 +4,9 @@ A gate opens where z > -threshold, with z the normalised branch. The wanted dens
 nearly 1 to its target along the normal distribution function, and an integral term corrects the
 threshold by what the batches really show, since z is not normal. Either all gates share one
 threshold, so that layers share the budget out by themselves, or each layer has its own.
+
+What changes from step to step stays in tensors on the model's device, so that a step never waits for
+them and can be captured as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -47,15 +50,14 @@ class DensityController:
                 "share the density out for this network"
             )
         total = sum(weights.values())
-        self._weights = [weights[name] / total for name in self._layers]
         self._targets = list(densities) or [target]
         self._anneal = anneal
         self._rate = rate
-        self._corrections = [0.0] * len(self._targets)
-        self._gaps = [0.0] * len(self._targets)
-        self._epoch_sums = [0.0] * len(self._targets)
-        self._epoch_steps = 0
-        self.density = 1.0
+        device = next(model.parameters()).device
+        count = len(self._targets)
+        self._shares = torch.tensor([weights[name] / total for name in self._layers]).to(device)
+        self._corrections, self._gaps, self._epoch_sums = torch.zeros(3, count, device=device)
+        self._densities = torch.ones(len(self._layers), device=device)
         self._observed: dict[str, torch.Tensor] = {}
         for name, layer in self._layers.items():
             layer.observer = self._make_observer(name)
@@ -68,20 +70,34 @@ class DensityController:
         return observe
 
     @property
+    def density(self) -> float:
+        """Mean share of open gates in the newest batch."""
+        return float((self._densities * self._shares).sum())
+
+    @property
     def correction(self) -> float:
         """Mean correction of the thresholds, in standard deviations of z."""
-        return sum(self._corrections) / len(self._corrections)
+        return float(self._corrections.mean())
 
     def state(self) -> dict[str, list[float]]:
         """What a resumed run goes on from."""
-        return {"corrections": list(self._corrections), "gaps": list(self._gaps)}
+        return {"corrections": self._corrections.tolist(), "gaps": self._gaps.tolist()}
 
     def restore(self, state: dict[str, list[float]] | float) -> None:
         """Take what `state` returned, or the one correction that older checkpoints hold."""
         if isinstance(state, float):
             state = {"corrections": [state], "gaps": [0.0]}
-        self._corrections = list(state["corrections"])
-        self._gaps = list(state["gaps"])
+        self._corrections.copy_(torch.tensor(state["corrections"]))
+        self._gaps.copy_(torch.tensor(state["gaps"]))
+
+    def changing(self) -> list[torch.Tensor]:
+        """The tensors that a step changes."""
+        return [self._corrections, self._epoch_sums, self._densities]
+
+    def schedule(self, progress: float) -> tuple[list[float], list[float]]:
+        """Thresholds and wanted densities, one a target, when `progress` of the run is done."""
+        thresholds = [self.scheduled_threshold(progress, target) for target in self._targets]
+        return thresholds, [NORMAL.cdf(threshold) for threshold in thresholds]
 
     def scheduled_threshold(self, progress: float, target: float) -> float:
         """The threshold that would hold the schedule if every z were standard normal."""
@@ -89,37 +105,32 @@ class DensityController:
         done = min(progress / self._anneal, 1.0) if self._anneal > 0 else 1.0
         return OPEN_THRESHOLD + (final - OPEN_THRESHOLD) * done
 
-    def before_step(self, progress: float) -> None:
-        """Set every gate's threshold; `progress` is the share of the run that is done."""
-        thresholds = [self.scheduled_threshold(progress, target) for target in self._targets]
-        self._wanted = [NORMAL.cdf(threshold) for threshold in thresholds]
-        corrected = [t + c for t, c in zip(thresholds, self._corrections)]
+    def before_step(self, thresholds: torch.Tensor) -> None:
+        """Set every gate's threshold from the schedule's, [targets], and the corrections."""
+        corrected = thresholds + self._corrections
         for index, layer in enumerate(self._layers.values()):
             layer.gate.set_threshold(corrected[index % len(corrected)])
 
-    def after_step(self) -> None:
-        """Read the densities of the batch just seen and correct the thresholds."""
-        seen = torch.stack([self._observed[name] for name in self._layers]).tolist()
-        self.density = self._mean(seen)
-        densities = seen if len(self._targets) > 1 else [self.density]
-        self._epoch_steps += 1
-        for index, density in enumerate(densities):
-            error = self._wanted[index] - self._gaps[index] - density
-            self._corrections[index] += self._rate * error
-            self._epoch_sums[index] += density
+    def after_step(self, wanted: torch.Tensor) -> None:
+        """Read the densities of the batch just seen and correct the thresholds.
 
-    def after_epoch(self, test_densities: Sequence[float]) -> None:
+        wanted: the schedule's densities, [targets].
+        """
+        self._densities.copy_(torch.stack([self._observed[name] for name in self._layers]))
+        seen = self._by_target(self._densities)
+        self._corrections += self._rate * (wanted - self._gaps - seen)
+        self._epoch_sums += seen
+
+    def after_epoch(self, steps: int, test_densities: Sequence[float]) -> None:
         """Take each layer's density in evaluation mode: later batches aim as much lower.
 
-        Call it at the end of every epoch; without densities it only starts a new epoch's mean.
+        Call it at the end of every epoch of `steps` steps; without densities it only starts a new
+        epoch's mean.
         """
         if test_densities:
-            seen = list(test_densities)
-            seen = seen if len(self._targets) > 1 else [self._mean(seen)]
-            trained = [total / self._epoch_steps for total in self._epoch_sums]
-            self._gaps = [test - train for test, train in zip(seen, trained)]
-        self._epoch_sums = [0.0] * len(self._targets)
-        self._epoch_steps = 0
+            seen = torch.tensor(test_densities, device=self._shares.device)
+            self._gaps.copy_(self._by_target(seen) - self._epoch_sums / steps)
+        self._epoch_sums.zero_()
 
-    def _mean(self, densities: Sequence[float]) -> float:
-        return sum(d * w for d, w in zip(densities, self._weights))
+    def _by_target(self, densities: torch.Tensor) -> torch.Tensor:
+        return densities if len(self._targets) > 1 else (densities * self._shares).sum(0, keepdim=True)

@@ -1,25 +1,29 @@
-"""Fused operators for training on the CPU: batch norm, gate, residual and ReLU in two passes.
+"""Fused operators for training: batch norm, gate, residual and ReLU in two passes.
 
 Plain PyTorch reads and writes every activation about ten times a step for them, and convolves
 with a single output map at the price of sixteen. `enable` compiles `fused.cpp` with the machine's
-C++ compiler; without it, and in evaluation mode, on an accelerator and for shapes that the fused
-operators do not know, the same functions run as plain PyTorch.
+C++ compiler for the CPU, and takes the Triton kernels of `fused_triton.py` on an NVIDIA accelerator;
+without it, and in evaluation mode and for shapes that the fused operators do not know, the same
+functions run as plain PyTorch.
 """
 
 from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import math
 import os
 import platform
 import shutil
 import subprocess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from sluice_training.errors import TrainingError
 
@@ -32,23 +36,34 @@ FLAGS = (
 SUFFIXES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 NONE, POSITION, ELEMENT = range(3)
 
+# cuDNN's matrix units take output maps in eights.
+LEAST_MAPS_ON_CUDA = 8
+
 _library: ctypes.CDLL | None = None
+_triton: ModuleType | None = None
 
 
-def enable(on: bool = True) -> None:
-    """Switch the fused operators on or off for this process.
+def enable(on: bool = True, device: torch.device | None = None) -> None:
+    """Switch the fused operators for a device, the CPU if none is given, on or off; then all are off.
 
-    Raises TrainingError where there is no C++ compiler or it refuses the source.
+    Raises TrainingError where there is no C++ compiler or it refuses the source, and for a CUDA
+    device where Triton is missing.
     """
-    global _library
-    if on and _library is None:
+    global _library, _triton
+    on_cuda = device is not None and device.type == "cuda"
+    if not on:
+        _library = _triton = None
+    elif on_cuda and _triton is None:
+        try:
+            _triton = importlib.import_module("sluice_training.fused_triton")
+        except ImportError as error:
+            raise TrainingError(f"--speed fused needs Triton ({error}); use --speed plain") from error
+    elif not on_cuda and _library is None:
         _library = ctypes.CDLL(str(_compiled()))
-    elif not on:
-        _library = None
 
 
 def is_enabled() -> bool:
-    return _library is not None
+    return _library is not None or _triton is not None
 
 
 def _compiled() -> Path:
@@ -142,6 +157,9 @@ def norm_relu(
         y = y if residual is None else y + residual
         return y.relu() if limit == math.inf else y.clamp(0.0, limit)
     parts = [None if t is None else _channels_last(t).to(y.dtype) for t in (y, gate, residual)]
+    if y.device.type == "cuda":
+        assert _triton is not None
+        return _triton.norm_relu(norm, *parts, limit).permute(0, 3, 1, 2)
     out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps, limit)
     with torch.no_grad():
         count = y.numel() // y.shape[1]
@@ -152,18 +170,22 @@ def norm_relu(
 
 
 def _can_fuse(norm: nn.Module, y: torch.Tensor, gate: torch.Tensor | None) -> bool:
+    channels = y.shape[1]
+    if y.device.type == "cuda":
+        knows = _triton is not None and _triton.takes(channels)
+    else:
+        # One map: its loop over channels would be no vector.
+        knows = _library is not None and y.device.type == "cpu" and channels > 1
     return (
-        _library is not None
-        and y.device.type == "cpu"
+        knows
         and y.dtype in SUFFIXES
         and isinstance(norm, nn.BatchNorm2d)
         and norm.training
         and norm.affine
         and norm.track_running_stats
         and norm.momentum is not None
-        # One map: its loop over channels would be no vector.
-        and 1 < y.shape[1] < y.numel()
-        and (gate is None or gate.shape[1] in (1, y.shape[1]))
+        and channels < y.numel()
+        and (gate is None or gate.shape[1] in (1, channels))
     )
 
 
@@ -196,13 +218,17 @@ class _SumTaps(torch.autograd.Function):
 
 
 class OneMapConv2d(nn.Conv2d):
-    """A convolution with one output map, computed as one matrix product and a shifted sum.
+    """A convolution with one output map: on the CPU one matrix product and a shifted sum.
 
     The CPU's convolution costs as much for one output map as for a vector of them, so the nine
-    products of a pixel are cheaper as nine planes.
+    products of a pixel are cheaper as nine planes. On an accelerator maps of zeros are added, so that
+    its matrix units take part.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if _triton is not None and self.training and x.device.type == "cuda":
+            padding = (0, 0, 0, 0, 0, 0, 0, LEAST_MAPS_ON_CUDA - 1)
+            return self._conv_forward(x, functional.pad(self.weight, padding), None)[:, :1]
         square = self.kernel_size[0] == self.kernel_size[1] and len(set(self.stride)) == 1
         padded = not isinstance(self.padding, str) and len(set(self.padding)) == 1
         usual = square and padded and self.dilation == (1, 1) and self.kernel_size != (1, 1)

@@ -98,8 +98,11 @@ class Gate(nn.Module):
             nn.init.constant_(self.norm.weight, spec.slope)
             self.norm.requires_grad_(False)
 
-    def set_threshold(self, threshold: float) -> None:
-        """Open the gates where the normalised branch exceeds -threshold (standard deviations)."""
+    def set_threshold(self, threshold: float | torch.Tensor) -> None:
+        """Open the gates where the normalised branch exceeds -threshold (standard deviations).
+
+        A scalar tensor must be on the gate's device.
+        """
         if self.spec.slope is None:
             raise TrainingError("a gate with a learned batch norm has no threshold to set")
         self.norm.bias.data.fill_(self.spec.slope * threshold)

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sluice_training.errors import TrainingError
 from sluice_training.fused import norm_relu
@@ -138,6 +139,26 @@ def initialize(module: nn.Module) -> None:
     """He initialisation, fan out, for convolutions; the rest keeps PyTorch's."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def fold_norms(model: nn.Module) -> nn.Module:
+    """Fold the batch norms of a network in evaluation mode into the plain convolutions before them.
+
+    In place, for this file's networks but the pre-activation ones; returns the model.
+    """
+    for module in model.modules():
+        if isinstance(module, BasicBlock):
+            pairs = [("conv1", "bn1"), ("conv2", "bn2")]
+        elif isinstance(module, ResNet) or (isinstance(module, CifarResNet) and not module.preact):
+            pairs = [("conv", "bn")]
+        else:
+            continue
+        for conv, norm in pairs:
+            if type(getattr(module, conv)) is nn.Conv2d:
+                folded = fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
+                setattr(module, conv, folded)
+                setattr(module, norm, nn.Identity())
+    return model
 
 
 def make_net(name: str, classes: int) -> nn.Module:

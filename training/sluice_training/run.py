@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,9 @@ from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
 from sluice_training.lccl import Gate, gated_layers
 from sluice_training.macs import MacsReport, count_macs
+from sluice_training.nets import fold_norms
+from sluice_training.step_graph import StepGraph
+from sluice_training.tape import Tape
 
 CPU = torch.device("cpu")
 
@@ -24,7 +28,8 @@ CPU = torch.device("cpu")
 class Run:
     """A model in training; `state()` and `restore()` carry it over an interruption exactly.
 
-    The model's layers and the teacher's move to `device`.
+    The model's layers and the teacher's move to `device`; the teacher's batch norms are folded.
+    graphed: capture the step as a CUDA graph, on a CUDA device.
     """
 
     def __init__(
@@ -35,20 +40,24 @@ class Run:
         normalizer: Normalizer,
         teacher: nn.Module | None = None,
         device: torch.device = CPU,
+        graphed: bool = False,
     ) -> None:
         self.model = model.to(device, memory_format=torch.channels_last)
         self.config = config
         self.device = device
         self.epoch = 0
         if teacher is not None:
-            teacher = teacher.to(device, memory_format=torch.channels_last).eval()
+            teacher = fold_norms(teacher.eval()).to(device, memory_format=torch.channels_last)
         self._teacher = teacher
         self._generator = torch.Generator().manual_seed(config.seed)
         self._batches = AugmentedBatches(
-            data, normalizer.to(device), config.batch_size, self._generator, device=device
+            data, normalizer.to(device), config.batch_size, device=device
         )
         self._classes = len(data.classes)
         self._optimizer = make_optimizer(model, config)
+        self._sums = torch.zeros(2, device=device)
+        self._graphed = graphed
+        self._graph: StepGraph | None = None
         self._controller: DensityController | None = None
         fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
         if fixed and all(fixed):
@@ -59,12 +68,16 @@ class Run:
             )
 
     def state(self) -> dict[str, Any]:
-        """Everything that changes while the run goes on."""
+        """Everything that changes while the run goes on; it fits any device."""
+        optimizer = self._optimizer.state_dict()
+        groups = [
+            group | {"lr": float(group["lr"]), "fused": None} for group in optimizer["param_groups"]
+        ]
         return {
             "config": asdict(self.config),
             "epoch": self.epoch,
             "model": self.model.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": optimizer | {"param_groups": groups},
             "generator": self._generator.get_state(),
             "correction": self._controller.state() if self._controller else 0.0,
         }
@@ -73,7 +86,10 @@ class Run:
         """Go on from what `state` returned."""
         self.epoch = state["epoch"]
         self.model.load_state_dict(state["model"])
+        kept = [(group["lr"], group["fused"]) for group in self._optimizer.param_groups]
         self._optimizer.load_state_dict(state["optimizer"])
+        for group, (rate, is_fused) in zip(self._optimizer.param_groups, kept):
+            group |= {"lr": rate, "fused": is_fused}
         self._generator.set_state(state["generator"])
         if self._controller:
             self._controller.restore(state["correction"])
@@ -81,26 +97,21 @@ class Run:
     def train_epoch(self, show: bool = False) -> dict[str, float]:
         """One pass over the training pictures; returns loss, accuracy, seconds and density."""
         self.model.train()
-        started, computed = time.monotonic(), time.process_time()
-        steps = len(self._batches)
-        loss_sum = torch.zeros((), device=self.device)
-        correct = torch.zeros((), dtype=torch.long, device=self.device)
+        started, computed = time.monotonic(), time.thread_time()
+        tape = self._draw_tape()
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
-        bar = tqdm(self._batches, title, leave=False, disable=None if show else True)
-        for step, batch in enumerate(bar):
-            progress = (self.epoch + step / steps) / self.config.epochs
-            batch = self._mixed(batch)
-            loss, scores = self._step(batch, progress)
-            loss_sum += loss
-            labels = batch[1].argmax(1) if batch[1].is_floating_point() else batch[1]
-            correct += (scores.argmax(1) == labels).sum()
+        steps = self._replay(tape) if self._graphed else self._play(tape)
+        for _ in tqdm(steps, title, tape.steps, leave=False, disable=None if show else True):
+            pass
         self.epoch += 1
+        loss, correct = self._sums.tolist()
+        self._sums.zero_()
         record = {
             "epoch": self.epoch,
             "seconds": round(time.monotonic() - started, 1),
-            "cpu_seconds": round(time.process_time() - computed, 1),
-            "train_loss": round(float(loss_sum) / steps, 4),
-            "train_accuracy": round(float(correct) / (steps * self.config.batch_size), 4),
+            "cpu_seconds": round(time.thread_time() - computed, 1),
+            "train_loss": round(loss / tape.steps, 4),
+            "train_accuracy": round(correct / tape.chosen.numel(), 4),
         }
         if self._controller:
             record["train_density"] = round(self._controller.density, 4)
@@ -114,20 +125,72 @@ class Run:
             settled = (self.epoch - 1) / self.config.epochs >= self.config.anneal
             wanted = self.config.test_density and settled
             densities = [layer.density for layer in macs.layers] if wanted else []
-            self._controller.after_epoch(densities)
+            self._controller.after_epoch(len(self._batches), densities)
 
-    def _mixed(self, batch: Batch) -> Batch:
-        share = self.config.mixup
-        if share == 0 or float(torch.rand((), generator=self._generator)) >= share:
-            return batch
-        return mix_pairs(batch, self._classes, self._generator)
+    def _draw_tape(self) -> Tape:
+        steps = len(self._batches)
+        chosen = self._batches.draw_order(self._generator)
+        shifts, shares, rates, thresholds, wanted = [], [], [], [], []
+        for step in range(steps):
+            progress = (self.epoch + step / steps) / self.config.epochs
+            shifts.append(self._batches.draw_shifts(self._generator))
+            shares.append(self._draw_share())
+            rates.append(learning_rate(self.config, progress))
+            scheduled = self._controller.schedule(progress) if self._controller else ([], [])
+            thresholds.append(scheduled[0])
+            wanted.append(scheduled[1])
+        return Tape(
+            chosen,
+            torch.stack(shifts),
+            torch.tensor(shares),
+            torch.tensor(rates, dtype=torch.float64),
+            torch.tensor(thresholds),
+            torch.tensor(wanted),
+        )
 
-    def _step(self, batch: Batch, progress: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def _draw_share(self) -> float:
+        """How much of the other picture a batch gets; 0 where it is not mixed."""
+        mixed = self.config.mixup
+        if mixed == 0 or float(torch.rand((), generator=self._generator)) >= mixed:
+            return 0.0
+        return float(torch.rand((), generator=self._generator))
+
+    def _play(self, tape: Tape) -> Iterator[None]:
+        # The rate and the share are read on the CPU, the rest where the model is.
+        moved = tape.to(self.device)._replace(shares=tape.shares, rates=tape.rates)
+        for step in range(tape.steps):
+            row = moved.row(step)
+            self._step(row, mixed=bool(row.shares > 0))
+            yield
+
+    def _replay(self, tape: Tape) -> Iterator[None]:
+        if self._graph is None:
+            mixed = self.config.mixup > 0
+            self._graph = StepGraph(
+                lambda row: self._step(row, mixed), self._changing, tape, self.device
+            )
+        return self._graph.replay(tape)
+
+    def _changing(self) -> list[torch.Tensor]:
+        momenta = [
+            state["momentum_buffer"]
+            for state in self._optimizer.state.values()
+            if state.get("momentum_buffer") is not None
+        ]
+        controlled = self._controller.changing() if self._controller else []
+        model = [*self.model.parameters(), *self.model.buffers()]
+        return [*(tensor.data for tensor in model), *momenta, *controlled, self._sums]
+
+    def _step(self, row: Tape, mixed: bool) -> None:
+        batch = self._batches.batch(row.chosen, row.shifts)
+        labels = batch[1]
+        if mixed:
+            share = row.shares.to(self.device, torch.float32)
+            batch = mix_pairs(batch, self._classes, share)
+            labels = batch[1].argmax(1)
         if self._controller:
-            self._controller.before_step(progress)
-        rate = learning_rate(self.config, progress)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
+            self._controller.before_step(row.thresholds)
+        self._set_rate(row.rates)
         with autocast(self.config.precision, self.device):
             scores = self.model(batch[0])
         loss = self._loss(scores.float(), batch)
@@ -135,8 +198,17 @@ class Run:
         loss.backward()
         self._optimizer.step()
         if self._controller:
-            self._controller.after_step()
-        return loss.detach(), scores.detach()
+            self._controller.after_step(row.wanted)
+        correct = (scores.detach().argmax(1) == labels).sum()
+        self._sums += torch.stack([loss.detach(), correct.float()])
+
+    def _set_rate(self, rate: torch.Tensor) -> None:
+        for group in self._optimizer.param_groups:
+            factor = group.get("factor", 1.0)
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].copy_(rate * factor)
+            else:
+                group["lr"] = float(rate) * factor
 
     def _loss(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
         pictures, labels = batch
@@ -170,12 +242,17 @@ def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
             {"params": [p for p in trained if id(p) not in gates]},
             {"params": [p for p in trained if id(p) in gates], "factor": config.gate_lr},
         ]
+    # A captured step reads the rate on the device.
+    device = trained[0].device
+    on_cuda = device.type == "cuda"
+    for group in groups:
+        group["lr"] = torch.tensor(config.peak_lr, device=device) if on_cuda else config.peak_lr
     return torch.optim.SGD(
         groups,
-        lr=config.peak_lr,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
         nesterov=True,
+        fused=True if on_cuda else None,
     )
 
 

@@ -70,7 +70,9 @@ def test_augmentation_is_a_shift_and_a_mirror() -> None:
     data = LabelledImages(images, torch.arange(8), tuple("abcdefgh"))
     normalizer = Normalizer((0.5, 0.5, 0.5), (1 / 255,) * 3)
     generator = torch.Generator().manual_seed(5)
-    pictures, labels = next(iter(AugmentedBatches(data, normalizer, 8, generator, pad=1)))
+    batches = AugmentedBatches(data, normalizer, 8, pad=1)
+    (chosen,) = batches.draw_order(generator)
+    pictures, labels = batches.batch(chosen, batches.draw_shifts(generator))
     assert sorted(labels.tolist()) == list(range(8))
     fill = 128
     seen = set()

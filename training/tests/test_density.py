@@ -48,12 +48,13 @@ def test_controller_holds_a_density_in_each_layer() -> None:
     controller = DensityController(model, {"0": 3.0, "1": 1.0}, 0.5, 0.5, densities=wanted)
     seen = []
     for step in range(400):
-        controller.before_step(step / 400)
+        thresholds, densities = map(torch.tensor, controller.schedule(step / 400))
+        controller.before_step(thresholds)
         x = torch.distributions.Exponential(1.0).sample((16, 1, 8, 8))
         seen.append([float((layer.gate(x) > 0).float().mean()) for layer in model])
         for layer in model:
             layer(x)
-        controller.after_step()
+        controller.after_step(densities)
     means = torch.tensor(seen[-50:]).mean(0).tolist()
     assert means == pytest.approx(wanted, abs=0.03)
     assert controller.density == pytest.approx(0.75 * seen[-1][0] + 0.25 * seen[-1][1], abs=0.03)
@@ -66,13 +67,14 @@ def test_controller_makes_up_for_the_gap_to_evaluation_mode() -> None:
 
     def epoch() -> float:
         for _ in range(100):
-            controller.before_step(1.0)
+            thresholds, densities = map(torch.tensor, controller.schedule(1.0))
+            controller.before_step(thresholds)
             model(x)
-            controller.after_step()
+            controller.after_step(densities)
         return controller.density
 
     assert epoch() == pytest.approx(0.5, abs=0.01)
-    controller.after_epoch([0.6])
+    controller.after_epoch(100, [0.6])
     assert epoch() == pytest.approx(0.4, abs=0.01)
 
 

@@ -15,8 +15,8 @@ from sluice_training.nets import make_net
 from sluice_training.schedule import PLAN, dense, hours_left, ready, seconds_an_epoch
 
 BY_NAME = {run.name: run for run in PLAN}
-FIRST = BY_NAME["resnet20_dense_100"]
-GATED = PLAN[1]
+FIRST = PLAN[0]
+GATED = next(run for run in PLAN if run.gate != "dense" and run.net == FIRST.net)
 
 
 def write_log(folder: Path, epochs: int, seconds: float = 36.0) -> None:
@@ -38,12 +38,10 @@ def test_names_are_unique_and_what_runs_need_comes_first() -> None:
 
 
 @pytest.mark.parametrize("planned", PLAN, ids=lambda run: run.name)
-def test_every_line_is_one_that_train_accepts(planned, monkeypatch) -> None:
+def test_every_line_is_one_that_train_accepts(planned) -> None:
     import train
 
-    line = ["train.py", "--data", "D", "--output", "O", *planned.options]
-    monkeypatch.setattr(sys, "argv", line)
-    arguments = train.parse_arguments()
+    arguments = train.parse_arguments(["--data", "D", "--output", "O", *planned.options])
     assert (arguments.net, arguments.epochs) == (planned.net, planned.epochs)
     gate = train.gate_of(arguments)
     assert (gate["form"] if gate else "dense") == planned.gate
@@ -51,6 +49,7 @@ def test_every_line_is_one_that_train_accepts(planned, monkeypatch) -> None:
 
 def test_a_gated_run_waits_for_the_dense_one() -> None:
     done = dict.fromkeys(BY_NAME, 0)
+    assert GATED.needs == [FIRST.name]
     assert ready(FIRST, done) and not ready(GATED, done)
     done[FIRST.name] = FIRST.epochs - 1
     assert ready(FIRST, done) and not ready(GATED, done)
@@ -59,14 +58,14 @@ def test_a_gated_run_waits_for_the_dense_one() -> None:
 
 
 def test_hours_follow_the_recorded_epochs() -> None:
-    log = [{"epoch": i + 1, "seconds": 72.0} for i in range(40)]
+    log = [{"epoch": i + 1, "seconds": 72.0} for i in range(FIRST.epochs - 60)]
     assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(60 * 72 / 3600)
-    alike = dense("resnet20", "cifar10", seed=2)
+    alike = dense(FIRST.net, FIRST.data, seed=2)
     assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
     log[-1]["cpu_seconds"] = 50.0
     assert seconds_an_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
-    deep = seconds_an_epoch(BY_NAME["resnet56_dense_100"], {})
-    assert deep == pytest.approx(3 * seconds_an_epoch(FIRST, {}))
+    shallow = seconds_an_epoch(BY_NAME["resnet20_dense"], {})
+    assert seconds_an_epoch(BY_NAME["resnet56_dense"], {}) == pytest.approx(3 * shallow)
 
 
 def next_name(monkeypatch, runs: Path, *options: str) -> str | None:
@@ -83,8 +82,8 @@ def test_the_next_run_is_neither_done_nor_held(tmp_path: Path, monkeypatch) -> N
         assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
     write_log(tmp_path / FIRST.name, 40)
     assert next_name(monkeypatch, tmp_path) == FIRST.name
-    write_log(tmp_path / FIRST.name, 100)
-    assert next_name(monkeypatch, tmp_path) == GATED.name
+    write_log(tmp_path / FIRST.name, FIRST.epochs)
+    assert next_name(monkeypatch, tmp_path, "--only", FIRST.name, GATED.name) == GATED.name
     assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
 
 
@@ -99,21 +98,28 @@ def test_a_run_without_a_lock_is_left_alone_while_its_log_is_fresh(
 def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
-    line = plan.command(BY_NAME["resnet20_kxk_one_d44"], arguments)
-    source = str(tmp_path / FIRST.name / "checkpoint.pt")
-    assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
+    line = plan.options(BY_NAME["resnet20_kxk_one_d45"], arguments)
+    for option, source in (("--warm-start", "resnet20_dense"), ("--teacher", "resnet56_dense")):
+        assert line[line.index(option) + 1] == str(tmp_path / source / "checkpoint.pt")
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
     with pytest.raises(plan.TrainingError, match="needs --data100"):
-        plan.command(BY_NAME["resnet32_cifar100_dense_100"], arguments)
+        plan.options(BY_NAME["resnet32_cifar100_dense"], arguments)
 
 
 def test_the_list_and_its_errors(tmp_path: Path) -> None:
     script = str(Path(plan.__file__))
-    write_log(tmp_path / FIRST.name, 100)
+    write_log(tmp_path / FIRST.name, FIRST.epochs)
     line = [sys.executable, script, "--runs", str(tmp_path)]
     listed = subprocess.run(line, capture_output=True, text=True)
     assert listed.returncode == 0
-    assert f"{FIRST.name:<40}  100/100  50.00%    0.0 h  done" in listed.stdout
+    assert f"{FIRST.name:<40}    75/75  50.00%    0.0 h  done" in listed.stdout
     wrong = subprocess.run([*line, "--only", "x"], capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "run 'x' is not in the plan" in wrong.stderr
+
+
+def test_side_by_side_is_for_accelerators(tmp_path: Path, monkeypatch) -> None:
+    line = ["plan.py", "--runs", str(tmp_path), "--all", "--together", "2"]
+    monkeypatch.setattr(sys, "argv", line)
+    with pytest.raises(plan.TrainingError, match="--together is for --device cuda"):
+        plan.main()

@@ -1,0 +1,92 @@
+"""A run on an accelerator, its step captured as a graph, against the same run step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from test_run import GATE, NORMALIZER, some_data
+
+from sluice_training import fused
+from sluice_training.checkpoint import build_model, read_checkpoint, write_checkpoint
+from sluice_training.config import RunConfig
+from sluice_training.fleet import side_by_side
+from sluice_training.loop import validate
+from sluice_training.nets import make_net
+from sluice_training.run import Run
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+DEVICE = torch.device("cuda")
+
+
+def new_run(graphed: bool, precision: str = "fp32") -> Run:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.manual_seed(1)
+    teacher = make_net("resnet20", 10)
+    config = RunConfig(
+        epochs=3, batch_size=8, precision=precision, distill=0.5, mixup=0.5, test_density=True,
+        peak_lr=0.01,
+    )  # fmt: skip
+    model = build_model("resnet20", GATE, 10)
+    return Run(model, config, some_data(), NORMALIZER, teacher, DEVICE, graphed)
+
+
+def train_epochs(run: Run, count: int) -> list[float]:
+    losses = []
+    for _ in range(count):
+        losses.append(run.train_epoch()["train_loss"])
+        run.after_validation(validate(run.model, some_data(), NORMALIZER)[2])
+    return losses
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("speed", ["plain", "fused"])
+def test_a_captured_step_equals_the_step(speed: str, precision: str) -> None:
+    fused.enable(speed == "fused", DEVICE)
+    try:
+        step_by_step, captured = new_run(False, precision), new_run(True, precision)
+        wanted, found = train_epochs(step_by_step, 2), train_epochs(captured, 2)
+    finally:
+        fused.enable(False)
+    assert found == pytest.approx(wanted, rel=1e-3 if precision == "fp32" else 0.03)
+    states = [run.model.state_dict() for run in (step_by_step, captured)]
+    counted = [name for name in states[0] if name.endswith("num_batches_tracked")]
+    assert counted and all(int(states[1][name]) == 8 for name in counted if "gate" in name)
+    changes = [run.state()["correction"]["corrections"] for run in (step_by_step, captured)]
+    assert changes[0] == pytest.approx(changes[1], abs=2e-3)
+
+
+def test_a_captured_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    fused.enable(True, DEVICE)
+    try:
+        whole = new_run(True)
+        train_epochs(whole, 1)
+        described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
+        write_checkpoint(tmp_path / "c.pt", described | whole.state())
+        wanted = train_epochs(whole, 2)
+        resumed = new_run(True)
+        resumed.restore(read_checkpoint(tmp_path / "c.pt"))
+        assert train_epochs(resumed, 2) == pytest.approx(wanted, rel=2e-2)
+    finally:
+        fused.enable(False)
+
+
+def test_runs_share_the_accelerator() -> None:
+    """Four at a time, each on its own stream: all end where one alone does."""
+    fused.enable(True, DEVICE)
+    try:
+        alone = train_epochs(new_run(True), 2)
+        found: list[list[float]] = []
+
+        def work(run: Run) -> None:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                found.append(train_epochs(run, 2))
+
+        waiting = [new_run(True) for _ in range(4)]
+        failed = side_by_side(4, lambda: waiting.pop() if waiting else None, work)
+    finally:
+        fused.enable(False)
+    assert failed == [] and len(found) == 4
+    for losses in found:
+        assert losses == pytest.approx(alone, rel=1e-2)
