@@ -4,10 +4,11 @@
     plan.py --runs RUNS                                     list them, with hours to go
     plan.py --runs RUNS --data10 D --data100 D --next       train the next one, or go on with it
     plan.py --runs RUNS --data10 D --data100 D --all        one after the other until none is left
-    plan.py ... --all --device cuda --together 8            eight at a time, on one accelerator
+    plan.py ... --all --device cuda --together 6            six at a time, on one accelerator
 
-On CPUs, start it once a core: a run's folder is held by one process. Interrupted runs go on where
-they stopped.
+On CPUs, start it once a core: a run's folder is held by one process. On an accelerator start NVIDIA's
+multi-process service first (nvidia-cuda-mps-control -d), or the runs take turns. Interrupted runs go
+on where they stopped.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Container
 from pathlib import Path
 
-import torch
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.fleet import side_by_side
 from sluice_training.loop import held, read_log
 from sluice_training.schedule import PLAN, PlannedRun, hours_left, ready
-from train import parse_arguments as parse_training
-from train import train_run
 
 HERE = Path(__file__).resolve().parent
 
@@ -40,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--next", action="store_true", help="train the next run")
     parser.add_argument("--all", action="store_true", help="train until none is left")
     parser.add_argument(
-        "--together", type=int, default=1, metavar="N", help="with --all on CUDA: N runs at a time"
+        "--together", type=int, default=1, metavar="N", help="with --all: N runs at a time"
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--speed", default="fused", help="as for train.py")
@@ -84,55 +83,41 @@ def chosen(arguments: argparse.Namespace) -> list[PlannedRun]:
     return [known[name] for name in arguments.only] if arguments.only else list(PLAN)
 
 
-def next_run(arguments: argparse.Namespace) -> PlannedRun | None:
+def next_run(
+    arguments: argparse.Namespace, started: Container[str] = ()
+) -> PlannedRun | None:
+    """The first run of the plan that can be started, but for those in `started`."""
     done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
     for planned in chosen(arguments):
-        if ready(planned, done) and not busy(arguments.runs / planned.name):
+        can_start = planned.name not in started and ready(planned, done)
+        if can_start and not busy(arguments.runs / planned.name):
             return planned
     return None
 
 
-def train_next(arguments: argparse.Namespace) -> bool:
-    """Train one run to its end; False where none can be started."""
-    planned = next_run(arguments)
-    if planned is None:
-        return False
+def train(planned: PlannedRun, arguments: argparse.Namespace) -> None:
+    """Train one run to its end, in a process of its own."""
     line = [sys.executable, str(HERE / "train.py"), *options(planned, arguments)]
     print(f"{planned.name}: {' '.join(line)}", flush=True)
     code = subprocess.run(line).returncode
     # 2 may mean that another process took the folder in between: its lock says so.
     if code and not (code == 2 and busy(arguments.runs / planned.name)):
         raise TrainingError(f"{planned.name}: train.py ended with {code}; see above")
-    return True
 
 
-def train_together(arguments: argparse.Namespace) -> None:
-    """Train all runs, some at a time, in threads, each on its own stream of the accelerator.
-
-    What other runs wait for goes first on the device. A run that fails leaves the others alone.
-    """
-    if not torch.device(arguments.device).type == "cuda":
-        raise TrainingError("--together is for --device cuda; on CPUs start plan.py once a core")
+def train_all(arguments: argparse.Namespace) -> None:
+    """Train all runs, some at a time. A run that fails is named at the end and leaves the others."""
     started: set[str] = set()
 
     def take() -> PlannedRun | None:
-        done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
-        for planned in chosen(arguments):
-            if planned.name not in started and ready(planned, done):
-                started.add(planned.name)
-                return planned
-        return None
+        planned = next_run(arguments, started)
+        if planned is not None:
+            started.add(planned.name)
+        return planned
 
-    def work(planned: PlannedRun) -> None:
-        line = options(planned, arguments)
-        print(f"{planned.name}: train.py {' '.join(line)}", flush=True)
-        awaited = any(planned.name in other.needs for other in PLAN)
-        with torch.cuda.stream(torch.cuda.Stream(priority=-1 if awaited else 0)):
-            train_run(parse_training(line))
-
-    failed = side_by_side(arguments.together, take, work)
-    for planned, error in failed:
-        print(f"{planned.name}: {error}", file=sys.stderr)
+    failed = side_by_side(arguments.together, take, lambda planned: train(planned, arguments))
+    for _, error in failed:
+        print(error, file=sys.stderr)
     if failed:
         raise TrainingError(f"{len(failed)} runs failed; see above")
 
@@ -163,14 +148,13 @@ def show(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     arguments = parse_arguments()
-    if arguments.all and arguments.together > 1:
-        train_together(arguments)
-    elif arguments.all:
-        while train_next(arguments):
-            pass
+    if arguments.all:
+        train_all(arguments)
     elif not arguments.next:
         show(arguments)
-    elif not train_next(arguments):
+    elif planned := next_run(arguments):
+        train(planned, arguments)
+    else:
         print("no run can be started: all are done, held or waiting")
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from sluice_training.gate_start import fit_gates
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
-from sluice_training.step_graph import alone
 
 SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
@@ -145,24 +143,17 @@ def prepare(arguments: argparse.Namespace, classes: int) -> tuple[nn.Module, nn.
     return model, teacher
 
 
-@cache
-def training_pictures(data: Path) -> LabelledImages:
-    """Read once, however many runs of this process train on them."""
-    return read_split(data, "train")
-
-
-def new_run(arguments: argparse.Namespace) -> tuple[Run, LabelledImages, Normalizer]:
-    """The run before its first step, the pictures held out of it, and how to normalise them."""
+def new_run(
+    arguments: argparse.Namespace, training: LabelledImages, normalizer: Normalizer
+) -> Run:
+    """The run before its first step."""
     named = {field.name for field in fields(RunConfig)} - {"densities"}
     config = RunConfig(**{name: getattr(arguments, name) for name in named})
     device = device_of(arguments)
-    fused.enable(False)
     if arguments.speed == "fused":
         fused.enable(True, device)
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
-    training, held_out = hold_out(training_pictures(arguments.data))
-    normalizer = Normalizer(*channel_statistics(training.images))
     model, teacher = prepare(arguments, len(training.classes))
     if arguments.densities:
         config = replace(config, densities=read_densities(arguments.densities, model))
@@ -170,41 +161,30 @@ def new_run(arguments: argparse.Namespace) -> tuple[Run, LabelledImages, Normali
     run = Run(model, config, training, normalizer, teacher, device, graphed)
     if arguments.speed == "compile":
         run.model.compile()
-    return run, held_out, normalizer
-
-
-def begin(run: Run, normalizer: Normalizer, arguments: argparse.Namespace) -> None:
-    """Restore a run from its checkpoint, or fit its gates where it begins."""
-    state = read_state(arguments, run.config)
-    if state is not None:
-        run.restore(state)
-    elif arguments.fit_gates:
-        training, _ = hold_out(training_pictures(arguments.data))
-        some = spread(training, arguments.fit_gates)
-        fit_gates(run.model, some, normalizer, run.config.seed)
-
-
-def train_run(arguments: argparse.Namespace) -> None:
-    """Train one run to its end; several may go side by side in threads of one process."""
-    with alone:
-        run, held_out, normalizer = new_run(arguments)
-    described = {
-        "net": arguments.net,
-        "gate": gate_of(arguments),
-        "classes": list(held_out.classes),
-        "mean": list(normalizer.mean),
-        "std": list(normalizer.std),
-    }
-    with locked(arguments.output):
-        with alone:
-            begin(run, normalizer, arguments)
-        train(run, held_out, normalizer, arguments.output, described)
+    return run
 
 
 def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
-    train_run(arguments)
+    training, held_out = hold_out(read_split(arguments.data, "train"))
+    normalizer = Normalizer(*channel_statistics(training.images))
+    run = new_run(arguments, training, normalizer)
+    described = {
+        "net": arguments.net,
+        "gate": gate_of(arguments),
+        "classes": list(training.classes),
+        "mean": list(normalizer.mean),
+        "std": list(normalizer.std),
+    }
+    with locked(arguments.output):
+        state = read_state(arguments, run.config)
+        if state is not None:
+            run.restore(state)
+        elif arguments.fit_gates:
+            some = spread(training, arguments.fit_gates)
+            fit_gates(run.model, some, normalizer, run.config.seed)
+        train(run, held_out, normalizer, arguments.output, described)
 
 
 if __name__ == "__main__":

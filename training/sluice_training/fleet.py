@@ -1,4 +1,4 @@
-"""Jobs side by side in threads, for runs that share an accelerator."""
+"""Jobs side by side, each waited for by a thread."""
 
 from __future__ import annotations
 

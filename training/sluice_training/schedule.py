@@ -8,13 +8,12 @@ from statistics import median
 from typing import Any
 
 # CPU seconds an epoch on one core of a Zen 4 EPYC with the fused operators, for ResNet-20 on 45,000
-# pictures; other networks in proportion to their blocks. The teacher's are the same for all.
+# pictures; other networks in proportion to their blocks.
 SECONDS = {"dense": 77.0, "kxk-one": 102.0, "1x1": 110.0, "1x1-one": 105.0, "tile": 100.0}
-TEACHER_SECONDS = 66.0
-TEACHER = "resnet56"
+TEACHER_SECONDS = 22.0
 # Epochs of a dense network from scratch, and of what starts from it: the gated networks, and the
 # dense one trained on as they are, to compare them with.
-START, REFINE = 75, 30
+START, REFINE = 50, 22
 # At this low rate the warm start is not undone; branches that start from what positions are worth
 # need no higher one.
 REFINED = ("--peak-lr", "0.04", "--warmup", "0.05", "--mixup", "0.5", "--distill", "0.5")
@@ -49,8 +48,8 @@ def dense(net: str, data: str, seed: int = 1) -> PlannedRun:
 def refined(net: str, data: str, seed: int = 1, epochs: int = REFINE) -> PlannedRun:
     """The dense network trained on as gated ones are, to compare them with."""
     options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed), *REFINED)
-    name = _name(net, data, "refined", seed)
-    return PlannedRun(name, net, data, epochs, options, "dense", *_sources(net, data))
+    name, source = _name(net, data, "refined", seed), dense(net, data).name
+    return PlannedRun(name, net, data, epochs, options, "dense", source, source)
 
 
 def gated(
@@ -63,17 +62,16 @@ def gated(
     label: str = "",
     epochs: int = REFINE,
 ) -> PlannedRun:
-    """A gated network that starts from the dense one. Seeds differ in this training alone."""
+    """A gated network that starts from the dense one, distilled from it.
+
+    Seeds differ in this training alone.
+    """
     parts = [gate.replace("-", "_"), f"d{round(100 * density)}", label]
     options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed), "--gate", gate, *GATED)
     options += ("--target", str(density), *extra)
     name = _name(net, data, "_".join(part for part in parts if part), seed)
-    return PlannedRun(name, net, data, epochs, options, gate, *_sources(net, data))
-
-
-def _sources(net: str, data: str) -> tuple[str, str]:
-    """The dense network that a run starts from, and the deeper one that it is distilled from."""
-    return dense(net, data).name, dense(TEACHER, data).name
+    source = dense(net, data).name
+    return PlannedRun(name, net, data, epochs, options, gate, source, source)
 
 
 def paper_control(net: str, data: str, seed: int = 1, epochs: int = START + REFINE) -> PlannedRun:
@@ -140,7 +138,7 @@ def seconds_an_epoch(planned: PlannedRun, logs: Mapping[str, list[dict[str, Any]
         if times:
             return median(times)
     blocks = (int(planned.net.removeprefix("resnet")) - 2) / 18
-    return blocks * SECONDS[planned.gate] + (TEACHER_SECONDS if planned.teacher else 0)
+    return blocks * (SECONDS[planned.gate] + (TEACHER_SECONDS if planned.teacher else 0))
 
 
 def hours_left(planned: PlannedRun, logs: Mapping[str, list[dict[str, Any]]]) -> float:

@@ -1,13 +1,11 @@
 """A training step captured as one CUDA graph.
 
 A step of a small network is hundreds of kernels of a few microseconds; launched one by one from
-Python they leave an accelerator idle most of the time. A graph is launched once a step, and several
-runs share the accelerator, each on its own stream.
+Python they leave an accelerator idle most of the time. A graph is launched once a step.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import torch
@@ -15,9 +13,6 @@ import torch
 from sluice_training.tape import Tape
 
 WARM_UP_STEPS = 3
-# Held by a capture, whose warm-up compiles kernels and chooses algorithms, and by what must not run
-# beside one or another of its kind: whatever depends on the process's seed.
-alone = threading.Lock()
 
 
 class StepGraph:
@@ -38,22 +33,20 @@ class StepGraph:
         self._tape = tape.to(device)
         self._step = torch.zeros(1, dtype=torch.long, device=device)
         self._graph = torch.cuda.CUDAGraph()
-        # A graph's kernels keep the priority of the stream that they were captured on.
-        priority = torch.cuda.current_stream(device).priority
-        stream = torch.cuda.Stream(device, priority=priority)
-        with alone:
-            stream.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(stream):
-                before = {t.data_ptr(): t.clone() for t in changing()}
-                for _ in range(WARM_UP_STEPS):
-                    step(self._tape.select(self._step))
-                for tensor in changing():
-                    saved = before.get(tensor.data_ptr())
-                    tensor.zero_() if saved is None else tensor.copy_(saved)
-            stream.synchronize()
-            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
+        stream = torch.cuda.Stream(device)
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
+            before = {t.data_ptr(): t.clone() for t in changing()}
+            # The first steps compile kernels and choose algorithms, which no capture allows.
+            for _ in range(WARM_UP_STEPS):
                 step(self._tape.select(self._step))
-                self._step += 1
+            for tensor in changing():
+                saved = before.get(tensor.data_ptr())
+                tensor.zero_() if saved is None else tensor.copy_(saved)
+        stream.synchronize()
+        with torch.cuda.graph(self._graph, stream=stream):
+            step(self._tape.select(self._step))
+            self._step += 1
         torch.cuda.current_stream(device).wait_stream(stream)
 
     def replay(self, tape: Tape) -> Iterator[None]:

@@ -11,7 +11,6 @@ from test_run import GATE, NORMALIZER, some_data
 from sluice_training import fused
 from sluice_training.checkpoint import build_model, read_checkpoint, write_checkpoint
 from sluice_training.config import RunConfig
-from sluice_training.fleet import side_by_side
 from sluice_training.loop import validate
 from sluice_training.nets import make_net
 from sluice_training.run import Run
@@ -70,23 +69,3 @@ def test_a_captured_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert train_epochs(resumed, 2) == pytest.approx(wanted, rel=2e-2)
     finally:
         fused.enable(False)
-
-
-def test_runs_share_the_accelerator() -> None:
-    """Four at a time, each on its own stream: all end where one alone does."""
-    fused.enable(True, DEVICE)
-    try:
-        alone = train_epochs(new_run(True), 2)
-        found: list[list[float]] = []
-
-        def work(run: Run) -> None:
-            with torch.cuda.stream(torch.cuda.Stream()):
-                found.append(train_epochs(run, 2))
-
-        waiting = [new_run(True) for _ in range(4)]
-        failed = side_by_side(4, lambda: waiting.pop() if waiting else None, work)
-    finally:
-        fused.enable(False)
-    assert failed == [] and len(found) == 4
-    for losses in found:
-        assert losses == pytest.approx(alone, rel=1e-2)

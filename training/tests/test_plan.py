@@ -58,8 +58,8 @@ def test_a_gated_run_waits_for_the_dense_one() -> None:
 
 
 def test_hours_follow_the_recorded_epochs() -> None:
-    log = [{"epoch": i + 1, "seconds": 72.0} for i in range(FIRST.epochs - 60)]
-    assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(60 * 72 / 3600)
+    log = [{"epoch": i + 1, "seconds": 72.0} for i in range(FIRST.epochs - 40)]
+    assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(40 * 72 / 3600)
     alike = dense(FIRST.net, FIRST.data, seed=2)
     assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
     log[-1]["cpu_seconds"] = 50.0
@@ -99,8 +99,8 @@ def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
     line = plan.options(BY_NAME["resnet20_kxk_one_d45"], arguments)
-    for option, source in (("--warm-start", "resnet20_dense"), ("--teacher", "resnet56_dense")):
-        assert line[line.index(option) + 1] == str(tmp_path / source / "checkpoint.pt")
+    source = str(tmp_path / "resnet20_dense" / "checkpoint.pt")
+    assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
     with pytest.raises(plan.TrainingError, match="needs --data100"):
         plan.options(BY_NAME["resnet32_cifar100_dense"], arguments)
@@ -112,14 +112,29 @@ def test_the_list_and_its_errors(tmp_path: Path) -> None:
     line = [sys.executable, script, "--runs", str(tmp_path)]
     listed = subprocess.run(line, capture_output=True, text=True)
     assert listed.returncode == 0
-    assert f"{FIRST.name:<40}    75/75  50.00%    0.0 h  done" in listed.stdout
+    assert f"{FIRST.name:<40}    50/50  50.00%    0.0 h  done" in listed.stdout
     wrong = subprocess.run([*line, "--only", "x"], capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "run 'x' is not in the plan" in wrong.stderr
 
 
-def test_side_by_side_is_for_accelerators(tmp_path: Path, monkeypatch) -> None:
-    line = ["plan.py", "--runs", str(tmp_path), "--all", "--together", "2"]
-    monkeypatch.setattr(sys, "argv", line)
-    with pytest.raises(plan.TrainingError, match="--together is for --device cuda"):
+def test_runs_side_by_side_wait_for_what_they_need(tmp_path: Path, monkeypatch) -> None:
+    """Each run's process is played by a log of all its epochs; one fails, and what needs it waits."""
+    names = ["resnet20_dense", "resnet20_refined", "resnet32_dense", "resnet32_refined"]
+    started: list[str] = []
+
+    def run(line: list[str]) -> subprocess.CompletedProcess:
+        folder = Path(line[line.index("--output") + 1])
+        started.append(folder.name)
+        if folder.name == "resnet32_dense":
+            return subprocess.CompletedProcess(line, 1)
+        write_log(folder, BY_NAME[folder.name].epochs)
+        return subprocess.CompletedProcess(line, 0)
+
+    monkeypatch.setattr(plan.subprocess, "run", run)
+    line = ["plan.py", "--runs", str(tmp_path), "--data10", "D", "--all", "--together", "2"]
+    monkeypatch.setattr(sys, "argv", [*line, "--only", *names])
+    with pytest.raises(plan.TrainingError, match="1 runs failed"):
         plan.main()
+    assert sorted(started) == ["resnet20_dense", "resnet20_refined", "resnet32_dense"]
+    assert started.index("resnet20_dense") < started.index("resnet20_refined")
