@@ -43,6 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--speed", default="fused", help="as for train.py")
+    parser.add_argument("--precision", help="as for train.py; fp32 on CPUs without bf16 units")
     return parser.parse_args()
 
 
@@ -72,7 +73,8 @@ def options(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
     for option, name in (("--warm-start", planned.warm_start), ("--teacher", planned.teacher)):
         if name:
             line += [option, str(arguments.runs / name / "checkpoint.pt")]
-    return [*line, "--device", arguments.device, "--speed", arguments.speed]
+    line += ["--device", arguments.device, "--speed", arguments.speed]
+    return [*line, "--precision", arguments.precision] if arguments.precision else line
 
 
 def chosen(arguments: argparse.Namespace) -> list[PlannedRun]:

@@ -125,7 +125,9 @@ def read_state(arguments: argparse.Namespace, config: RunConfig) -> dict[str, An
     state = read_checkpoint(newest)
     same_gate = (state["gate"] and asdict(GateSpec(**state["gate"]))) == gate_of(arguments)
     same_net = state["net"] == arguments.net and same_gate
-    if not same_net or stored_config(state["config"]) != config:
+    # A CPU without bf16 units may go on in fp32 with what an accelerator began.
+    stored = replace(stored_config(state["config"]), precision=config.precision)
+    if not same_net or stored != config:
         raise TrainingError(
             f"{newest}: belongs to other options; repeat them or take another --output"
         )

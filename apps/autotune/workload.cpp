@@ -12,9 +12,7 @@
 
 #include "autotune/winograd_step.h"
 #include "benchmark/inputs.h"
-#include "onnx/reader.h"
-#include "passes/fold_constants.h"
-#include "passes/passes.h"
+#include "passes/load_graph.h"
 #include "plan/plan.h"
 #include "sluice/session.h"
 
@@ -28,15 +26,6 @@ constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
 constexpr unsigned seed = 1;
 /// What a processor's caches hold of one program's while others run beside it.
 constexpr std::size_t cache_bytes = std::size_t{16} << 20;
-
-Result<Graph> read_graph(const std::filesystem::path& path) {
-    auto graph = read_onnx(path);
-    if (graph.ok()) {
-        SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
-        SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
-    }
-    return graph;
-}
 
 std::uint32_t position(std::int64_t index, std::int64_t width) {
     return static_cast<std::uint32_t>(index / width) << 16 |
@@ -247,7 +236,7 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
     Collection collection;
     Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
-        auto graph = read_graph(models[m]);
+        auto graph = load_graph(models[m]);
         if (!graph.ok()) {
             return graph.status();
         }

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <string_view>
 
 #include "graph/shape_rules.h"
 
@@ -15,6 +17,8 @@ struct Window {
     bool ceil_mode = false;
 };
 
+constexpr std::string_view known_auto_pads[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
+
 bool all_between(const std::vector<std::int64_t>& numbers, std::int64_t low) {
     return std::all_of(numbers.begin(), numbers.end(),
                        [&](std::int64_t n) { return n >= low && n <= max_extent; });
@@ -27,6 +31,10 @@ Result<Window> read_window(const Graph& graph, const Node& node, const Shape& x,
     window.pads = graph.ints_attribute(node, "pads", std::vector<std::int64_t>(2 * axes, 0));
     window.auto_pad = graph.string_attribute(node, "auto_pad", "NOTSET");
     window.ceil_mode = graph.int_attribute(node, "ceil_mode", 0) != 0;
+    if (std::ranges::find(known_auto_pads, window.auto_pad) == std::end(known_auto_pads)) {
+        return error_at(graph, node, "has auto_pad '" + window.auto_pad + "', which ONNX does not define",
+                        "export the model again");
+    }
     if (window.kernel.size() != axes || window.strides.size() != axes ||
         window.dilations.size() != axes || window.pads.size() != 2 * axes ||
         !all_between(window.kernel, 1) || !all_between(window.strides, 1) ||

@@ -1,9 +1,7 @@
 #include "sluice/model.h"
 
 #include "kernels/registry.h"
-#include "onnx/reader.h"
-#include "passes/fold_constants.h"
-#include "passes/passes.h"
+#include "passes/load_graph.h"
 #include "plan/plan.h"
 
 namespace sluice {
@@ -15,12 +13,10 @@ Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions&
     if (!target.ok()) {
         return target.status();
     }
-    auto graph = read_onnx(path);
+    auto graph = load_graph(path);
     if (!graph.ok()) {
         return graph.status();
     }
-    SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(path.string()));
-    SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(path.string()));
     auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
     if (!plan.ok()) {
         return plan.status();

@@ -157,6 +157,8 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
     } cases[] = {
         {Op::max_pool, json::array({picture}), {{"kernel_shape", {10, 3}}},
          "larger than its input"},
+        {Op::max_pool, json::array({picture}), {{"kernel_shape", {3, 3}}, {"auto_pad", "SAME"}},
+         "auto_pad 'SAME'"},
         {Op::average_pool, json::array({matrix}), {{"kernel_shape", {3}}},
          "needs [N, C, H, W]"},
         {Op::batch_normalization, {picture, picture, picture, picture, picture},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.loop import locked, read_log, train, validate
 from sluice_training.nets import make_net
 from sluice_training.run import Run
+from train import parse_arguments, read_state
 
 TRAINING = Path(__file__).resolve().parent.parent
 NORMALIZER = Normalizer((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -135,6 +136,17 @@ def test_older_checkpoints_with_one_correction_go_on() -> None:
     state = run.state() | {"correction": 0.25}
     run.restore(state)
     assert run.state()["correction"] == {"corrections": [0.25], "gaps": [0.0]}
+
+
+def test_a_run_goes_on_in_another_precision_but_not_at_another_rate(tmp_path: Path) -> None:
+    described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
+    run = new_run(1, {})
+    write_checkpoint(tmp_path / "checkpoint.pt", described | run.state())
+    line = ["--data", "D", "--output", str(tmp_path), "--gate", "kxk-one", "--resume"]
+    arguments = parse_arguments(line)
+    assert read_state(arguments, replace(run.config, precision="bf16")) is not None
+    with pytest.raises(TrainingError, match="belongs to other options"):
+        read_state(arguments, replace(run.config, peak_lr=0.3))
 
 
 def test_a_folder_is_trained_by_one_process(tmp_path: Path) -> None:

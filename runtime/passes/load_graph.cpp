@@ -1,0 +1,18 @@
+#include "passes/load_graph.h"
+
+#include "onnx/reader.h"
+#include "passes/fold_constants.h"
+#include "passes/passes.h"
+
+namespace sluice {
+
+Result<Graph> load_graph(const std::filesystem::path& file) {
+    auto graph = read_onnx(file);
+    if (graph.ok()) {
+        SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(file.string()));
+        SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(file.string()));
+    }
+    return graph;
+}
+
+}  // namespace sluice
