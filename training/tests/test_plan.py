@@ -64,8 +64,8 @@ def test_hours_follow_the_recorded_epochs() -> None:
     assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
     log[-1]["cpu_seconds"] = 50.0
     assert seconds_an_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
-    shallow = seconds_an_epoch(BY_NAME["resnet20_dense"], {})
-    assert seconds_an_epoch(BY_NAME["resnet56_dense"], {}) == pytest.approx(3 * shallow)
+    shallow = seconds_an_epoch(BY_NAME["resnet20_dense_100"], {})
+    assert seconds_an_epoch(BY_NAME["resnet56_dense_100"], {}) == pytest.approx(3 * shallow)
 
 
 def next_name(monkeypatch, runs: Path, *options: str) -> str | None:
@@ -99,11 +99,11 @@ def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> N
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
     line = plan.options(BY_NAME["resnet20_kxk_one_d45"], arguments)
-    source = str(tmp_path / "resnet20_dense" / "checkpoint.pt")
+    source = str(tmp_path / "resnet20_dense_100" / "checkpoint.pt")
     assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
     with pytest.raises(plan.TrainingError, match="needs --data100"):
-        plan.options(BY_NAME["resnet32_cifar100_dense"], arguments)
+        plan.options(BY_NAME["resnet32_cifar100_dense_100"], arguments)
 
 
 def test_the_list_and_its_errors(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_list_and_its_errors(tmp_path: Path) -> None:
     line = [sys.executable, script, "--runs", str(tmp_path)]
     listed = subprocess.run(line, capture_output=True, text=True)
     assert listed.returncode == 0
-    assert f"{FIRST.name:<40}    50/50  50.00%    0.0 h  done" in listed.stdout
+    assert f"{FIRST.name:<40}  100/100  50.00%    0.0 h  done" in listed.stdout
     wrong = subprocess.run([*line, "--only", "x"], capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "run 'x' is not in the plan" in wrong.stderr
@@ -120,13 +120,13 @@ def test_the_list_and_its_errors(tmp_path: Path) -> None:
 
 def test_runs_side_by_side_wait_for_what_they_need(tmp_path: Path, monkeypatch) -> None:
     """Each run's process is played by a log of all its epochs; one fails, and what needs it waits."""
-    names = ["resnet20_dense", "resnet20_refined", "resnet32_dense", "resnet32_refined"]
+    names = ["resnet20_dense_100", "resnet20_refined", "resnet32_dense_100", "resnet32_refined"]
     started: list[str] = []
 
     def run(line: list[str]) -> subprocess.CompletedProcess:
         folder = Path(line[line.index("--output") + 1])
         started.append(folder.name)
-        if folder.name == "resnet32_dense":
+        if folder.name == "resnet32_dense_100":
             return subprocess.CompletedProcess(line, 1)
         write_log(folder, BY_NAME[folder.name].epochs)
         return subprocess.CompletedProcess(line, 0)
@@ -136,5 +136,5 @@ def test_runs_side_by_side_wait_for_what_they_need(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(sys, "argv", [*line, "--only", *names])
     with pytest.raises(plan.TrainingError, match="1 runs failed"):
         plan.main()
-    assert sorted(started) == ["resnet20_dense", "resnet20_refined", "resnet32_dense"]
-    assert started.index("resnet20_dense") < started.index("resnet20_refined")
+    assert sorted(started) == ["resnet20_dense_100", "resnet20_refined", "resnet32_dense_100"]
+    assert started.index("resnet20_dense_100") < started.index("resnet20_refined")
