@@ -22,7 +22,7 @@ def write_card(
     lines += [f"| {name} | {value} |" for name, value in facts.items()]
     records = [json.loads(line) for line in log.read_text().splitlines()]
     seconds = sum(record["seconds"] for record in records)
-    lines.append(f"| training | {len(records)} epochs, {seconds / 60:.0f} min on one core |")
+    lines.append(f"| training | {len(records)} epochs, {seconds / 60:.1f} min |")
     for split, accuracy in accuracies.items():
         lines.append(f"| {split} accuracy (ONNX Runtime) | {accuracy:.2%} |")
     lines += [f"| {name} | {value} |" for name, value in _macs_rows(macs).items()]

@@ -22,7 +22,7 @@ from sluice_training.density import DensityController
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.loop import locked, read_log, train, validate
-from sluice_training.nets import make_net
+from sluice_training.nets import fold_norms, make_net
 from sluice_training.run import Run
 from train import parse_arguments, read_state
 
@@ -99,6 +99,27 @@ def test_distillation_by_hand() -> None:
     first, other = math.exp(2) / (math.exp(2) + 9), 1 / (math.exp(2) + 9)
     divergence = first * math.log(10 * first) + 9 * other * math.log(10 * other)
     assert float(found) == pytest.approx(0.75 * math.log(10) + 0.25 * 4 * divergence, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [("resnet20", 0), ("resnet18", 3), ("preresnet20", 19), ("gated", 18)]
+)
+def test_folded_norms_leave_the_scores_as_they_are(name: str, left: int) -> None:
+    """Projections, pre-activation networks and gated layers keep their norms."""
+    torch.manual_seed(4)
+    gated = name == "gated"
+    model = build_model("resnet20" if gated else name, GATE if gated else None, 10)
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
+        norm.running_mean.normal_(0, 0.1)
+        norm.running_var.uniform_(0.5, 2)
+    pictures = torch.randn(2, 3, 32, 32)
+    wanted = model.eval()(pictures)
+    assert torch.allclose(fold_norms(model)(pictures), wanted, atol=1e-4, rtol=1e-4)
+    counted = [
+        name for name, m in model.named_modules()
+        if isinstance(m, nn.BatchNorm2d) and ".gate." not in name
+    ]  # fmt: skip
+    assert len(counted) == left
 
 
 def test_mixed_pairs_share_pictures_and_labels_alike() -> None:
