@@ -85,9 +85,7 @@ def chosen(arguments: argparse.Namespace) -> list[PlannedRun]:
     return [known[name] for name in arguments.only] if arguments.only else list(PLAN)
 
 
-def next_run(
-    arguments: argparse.Namespace, started: Container[str] = ()
-) -> PlannedRun | None:
+def next_run(arguments: argparse.Namespace, started: Container[str] = ()) -> PlannedRun | None:
     """The first run of the plan that can be started, but for those in `started`."""
     done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
     for planned in chosen(arguments):

@@ -16,7 +16,8 @@ import triton
 import triton.language as tl
 from torch import nn
 
-NONE, POSITION, ELEMENT = range(3)
+from sluice_training.fused import ELEMENT, NONE, POSITION
+
 # Elements of a block, and the most that a program reads of the others' shares (in floats).
 BLOCK_ELEMENTS = 4096
 SHARE_ELEMENTS = 2048
@@ -31,6 +32,14 @@ def _gate_block(gate, rows, offsets, inside, GATING: tl.constexpr):
     else:
         values = tl.load(gate + offsets, mask=inside[:, None], other=0.0)
     return values.to(tl.float32)
+
+
+@triton.jit
+def _gated_block(y, gate, rows, offsets, inside, GATING: tl.constexpr):
+    value = tl.load(y + offsets, mask=inside[:, None], other=0.0).to(tl.float32)
+    if GATING != 0:
+        value *= _gate_block(gate, rows, offsets, inside, GATING)
+    return value
 
 
 @triton.jit
@@ -50,9 +59,7 @@ def _moments(y, gate, shares, positions, C: tl.constexpr, GATING: tl.constexpr, 
         rows = start + tl.arange(0, BLOCK)
         inside = rows < positions
         offsets = rows[:, None] * C + channels[None, :]
-        value = tl.load(y + offsets, mask=inside[:, None], other=0.0).to(tl.float32)
-        if GATING != 0:
-            value *= _gate_block(gate, rows, offsets, inside, GATING)
+        value = _gated_block(y, gate, rows, offsets, inside, GATING)
         total += value
         squares += value * value
     tl.store(shares + program * C + channels, tl.sum(total, axis=0))
@@ -85,9 +92,7 @@ def _normalise(
         rows = start + tl.arange(0, BLOCK)
         inside = rows < positions
         offsets = rows[:, None] * C + channels[None, :]
-        value = tl.load(y + offsets, mask=inside[:, None], other=0.0).to(tl.float32)
-        if GATING != 0:
-            value *= _gate_block(gate, rows, offsets, inside, GATING)
+        value = _gated_block(y, gate, rows, offsets, inside, GATING)
         value = value * scale[None, :] + shift[None, :]
         if RESIDUAL:
             value += tl.load(residual + offsets, mask=inside[:, None], other=0.0).to(tl.float32)
@@ -123,9 +128,7 @@ def _gradient_sums(
         inside = rows < positions
         offsets = rows[:, None] * C + channels[None, :]
         gradient = _open_gradient(dout, out, offsets, inside, limit, LIMITED)
-        value = tl.load(y + offsets, mask=inside[:, None], other=0.0).to(tl.float32)
-        if GATING != 0:
-            value *= _gate_block(gate, rows, offsets, inside, GATING)
+        value = _gated_block(y, gate, rows, offsets, inside, GATING)
         dbias += gradient
         dweight += gradient * (value - mean[None, :]) * inverse[None, :]
     tl.store(shares + program * C + channels, tl.sum(dbias, axis=0))
@@ -197,7 +200,6 @@ class _NormRelu(torch.autograd.Function):
     def forward(ctx: Any, y, gate, residual, weight, bias, norm, limit):
         sizes = _Sizes(y)
         gating = NONE if gate is None else POSITION if gate.shape[-1] == 1 else ELEMENT
-        gating = ELEMENT if gating == POSITION and sizes.channels == 1 else gating
         out = torch.empty_like(y)
         shares = y.new_empty((2, sizes.summing, sizes.channels), dtype=torch.float32)
         moments = y.new_empty((2, sizes.channels), dtype=torch.float32)

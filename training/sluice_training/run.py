@@ -185,8 +185,7 @@ class Run:
         batch = self._batches.batch(row.chosen, row.shifts)
         labels = batch[1]
         if mixed:
-            share = row.shares.to(self.device, torch.float32)
-            batch = mix_pairs(batch, self._classes, share)
+            batch = mix_pairs(batch, self._classes, row.shares.to(self.device))
             labels = batch[1].argmax(1)
         if self._controller:
             self._controller.before_step(row.thresholds)

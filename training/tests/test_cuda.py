@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_run import GATE, NORMALIZER, some_data
+from test_run import GATE, NORMALIZER, some_data, train_epochs
 
 from sluice_training import fused
 from sluice_training.checkpoint import build_model, read_checkpoint, write_checkpoint
 from sluice_training.config import RunConfig
-from sluice_training.loop import validate
 from sluice_training.nets import make_net
 from sluice_training.run import Run
 
@@ -29,14 +28,6 @@ def new_run(graphed: bool, precision: str = "fp32") -> Run:
     )  # fmt: skip
     model = build_model("resnet20", GATE, 10)
     return Run(model, config, some_data(), NORMALIZER, teacher, DEVICE, graphed)
-
-
-def train_epochs(run: Run, count: int) -> list[float]:
-    losses = []
-    for _ in range(count):
-        losses.append(run.train_epoch()["train_loss"])
-        run.after_validation(validate(run.model, some_data(), NORMALIZER)[2])
-    return losses
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

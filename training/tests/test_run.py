@@ -58,10 +58,13 @@ def new_run(seed: int, options: dict[str, Any]) -> Run:
     return Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER, teacher)
 
 
-def train_epochs(run: Run, count: int) -> None:
+def train_epochs(run: Run, count: int) -> list[float]:
+    """Epochs with their validation; returns the training losses."""
+    losses = []
     for _ in range(count):
-        run.train_epoch()
+        losses.append(run.train_epoch()["train_loss"])
         run.after_validation(validate(run.model, some_data(), NORMALIZER)[2])
+    return losses
 
 
 @pytest.mark.parametrize("speed", ["plain", "fused"])
