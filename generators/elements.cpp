@@ -25,8 +25,8 @@ public:
     /// (entry, row): row 0 the channel, row 1 its position y << 16 | x; capacity at least width *
     /// height * (channels, rounded up to `tile`) + `written`. Values beyond the entries are undefined.
     Output<Buffer<uint32_t, 2>> list{"list"};
-    /// [2]: the numbers of open gates and of tiles.
-    Output<Buffer<int32_t, 1>> counts{"counts"};
+    /// The number of tiles.
+    Output<Buffer<int32_t, 0>> tiles{"tiles"};
     /// Scratch, (2, group): the number of entries before the group, and its mask; capacity at least
     /// ceil(channels / `group`) * width * height + 1 groups.
     Output<Buffer<int32_t, 2>> groups{"groups"};
@@ -61,12 +61,7 @@ public:
             select(what == 0, cast<uint32_t>(c * group) + order(lane, as_mask(groups(1, number))),
                    cast<uint32_t>(line << 16 | column));
 
-        Expr last = each * width * height;
-        all = RDom(0, last, "all");
-        counts(i) = undef<int32_t>();
-        counts(0) = 0;
-        counts(0) += cast<int32_t>(count(as_mask(groups(1, all))));
-        counts(1) = groups(0, last) / tile;
+        tiles() = groups(0, each * width * height) / tile;
     }
 
     void schedule() {
@@ -74,15 +69,14 @@ public:
             gate.dim(d).set_min(0);
         }
         list.dim(0).set_min(0).dim(1).set_bounds(0, 2);
-        counts.dim(0).set_bounds(0, 2);
         groups.dim(0).set_bounds(0, 2).dim(1).set_min(0).set_stride(2);
-        sluice::schedules::schedule_elements({list, counts, groups, mask, scan, lanes, write});
+        sluice::schedules::schedule_elements({list, tiles, groups, mask, scan, lanes, write});
     }
 
 private:
     Var i{"i"}, g{"g"}, j{"j"}, x{"x"}, y{"y"}, e{"e"}, r{"r"};
     Func mask{"mask"};
-    RDom scan, lanes, write, all;
+    RDom scan, lanes, write;
 };
 
 }  // namespace

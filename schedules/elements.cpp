@@ -14,7 +14,7 @@ void schedule_elements(ElementsFuncs f) {
     // Lanes of one write never meet, which the index, read from memory, does not show.
     f.list.compute_root();
     f.list.update().allow_race_conditions().vectorize(f.write[0]).unroll(f.write[1]);
-    f.counts.compute_root();
+    f.tiles.compute_root();
 }
 
 }  // namespace sluice::schedules

@@ -7,7 +7,7 @@ namespace sluice::schedules {
 /// What schedule_elements arranges: three outputs. `groups` is a scan, position after position, and
 /// the other two read it.
 struct ElementsFuncs {
-    Halide::Func list, counts, groups;
+    Halide::Func list, tiles, groups;
     Halide::Func mask;   ///< (group of the position, x, y), sums over `lanes`
     Halide::RDom scan;   ///< x: group of the position, y: column, z: row
     Halide::RDom lanes;  ///< channels of a group

@@ -16,7 +16,7 @@ namespace sluice {
 enum class Family {
     dense_conv, gated_conv, element_conv,  // gated_conv.cpp
     dense_winograd, gated_winograd, element_winograd,  // winograd_conv.cpp
-    dot_conv, branch, positions, tiles, elements, fill,
+    dot_conv, branch, positions, tiles, open_count, elements, fill,
     max_pool, average_pool, global_average_pool, linear, softmax,
     add, sub, mul, div,  // binary.cpp
     affine, copy, resize,

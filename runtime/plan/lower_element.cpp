@@ -1,45 +1,66 @@
+#include <utility>
+
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 
 namespace sluice {
 namespace {
 
-/// The lists that a scan of the gates writes.
+/// What a scan of the gates lists.
 struct ElementLists {
     Buffer tiles;  ///< (tile, element, row), as dot_conv reads it
-    Buffer open, tile_count;
+    Buffer tile_count;
 };
 
-Result<ElementLists> emit_scan(Builder& builder, const Conv& c, std::int64_t tile) {
+Step scan_step(const Conv& c, const Kernel* kernel, std::vector<Argument> arguments) {
+    Step step;
+    step.kernel = kernel;
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.arguments = std::move(arguments);
+    return step;
+}
+
+/// Counts the open gates.
+Result<Buffer> emit_count(Builder& builder, const Conv& c, Buffer gates) {
+    const auto kernel = builder.kernel(c.node, Family::open_count);
+    if (!kernel.ok()) {
+        return kernel.status();
+    }
+    arrange({&gates});
+    Buffer open = builder.scratch(1, halide_type_of<std::int32_t>(), {});
+    builder.emit(scan_step(c, kernel.value(), {std::move(gates), open}));
+    return open;
+}
+
+/// Lists the open gates in runs where the condition holds.
+Result<ElementLists> emit_lists(Builder& builder, const Conv& c, Buffer gates, std::int64_t tile,
+                                const Condition& condition) {
     // As generators/elements.cpp: channels by eights, sixteen entries a write.
     constexpr std::int64_t group = 8, written = 16;
     const auto kernel = builder.kernel(c.node, Family::elements);
     if (!kernel.ok()) {
         return kernel.status();
     }
-    const std::int64_t channels = c.conv.weights->shape[0];
-    const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
+    const std::int64_t channels = gates.axes[0].extent;
+    const std::int64_t positions = gates.axes[1].extent * gates.axes[2].extent;
     const std::int64_t capacity = positions * round_up(channels, tile) + written;
     const std::int64_t groups = round_up(channels, group) / group * positions + 1;
     const auto u32 = halide_type_of<std::uint32_t>();
     const auto i32 = halide_type_of<std::int32_t>();
-    const Buffer list = builder.scratch(2 * capacity, u32, {{capacity, 1}, {2, capacity}});
-    const Buffer counts = builder.scratch(2, i32, {{2, 1}});
-    Step step;
-    step.kernel = kernel.value();
-    step.node = c.node.name;
-    step.shape = c.shape;
-    step.arguments = {from_channel(c.gate, 0, channels), std::int32_t(tile), list, counts,
-                      builder.scratch(2 * groups, i32, {{2, 1}, {groups, 2}})};
+    ElementLists lists{builder.scratch(2 * capacity, u32, {{capacity, 1}, {2, capacity}}),
+                       builder.scratch(1, i32, {})};
+    Step step = scan_step(c, kernel.value(),
+                          {std::move(gates), std::int32_t(tile), lists.tiles, lists.tile_count,
+                           builder.scratch(2 * groups, i32, {{2, 1}, {groups, 2}})});
+    step.condition = condition;
     builder.emit(std::move(step));
-
-    ElementLists lists{list, counts, counts};
     lists.tiles.axes = {{capacity / tile, tile}, {tile, 1}, {2, capacity}};
-    lists.tile_count.offset += 1;
     return lists;
 }
 
-Step dot_step(Builder& builder, const Conv& c, const Kernel* kernel, const ElementLists& lists) {
+Step dot_step(Builder& builder, const Conv& c, const Kernel* kernel, const ElementLists& lists,
+              const Condition& condition) {
     Step step;
     step.kernel = kernel;
     step.node = c.node.name;
@@ -49,7 +70,8 @@ Step dot_step(Builder& builder, const Conv& c, const Kernel* kernel, const Eleme
     step.arguments = conv_arguments(c, lists.tiles, weights, 0, c.outputs);
     step.list.argument = 1;
     step.list.count = lists.tile_count;
-    step.list.outputs = lists.open;
+    step.list.outputs = condition.count;
+    step.condition = condition;
     step.macs_per_entry = macs_per_output(c.conv);
     return step;
 }
@@ -67,15 +89,20 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
         builder.emit(std::move(dense));
         return false;
     }
-    const auto lists = emit_scan(builder, c, dots->pixels);
-    if (!lists.ok()) {
-        return lists.status();
+    const Buffer gates = from_channel(c.gate, 0, c.conv.weights->shape[0]);
+    const auto open = emit_count(builder, c, gates);
+    if (!open.ok()) {
+        return open.status();
     }
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
     const auto elements = double(c.conv.weights->shape[0] * height * width);
     // Against Winograd's product, dot products pay as many times less as against the direct one.
     const double most = dots->break_even * (c.winograd ? c.winograd->break_even : 1);
-    const Condition few{lists->open, std::int64_t(elements * most), false};
+    const Condition few{open.value(), std::int64_t(elements * most), false};
+    const auto lists = emit_lists(builder, c, gates, dots->pixels, few);
+    if (!lists.ok()) {
+        return lists.status();
+    }
 
     auto fill = fill_step(builder, c, 0, c.outputs, builder.all_positions(height, width));
     if (!fill.ok()) {
@@ -85,9 +112,8 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
     fill->condition = few;
     builder.emit(std::move(fill).value());
 
-    Step dot = dot_step(builder, c, dots, lists.value());
+    Step dot = dot_step(builder, c, dots, lists.value(), few);
     dot.work = dense.work;
-    dot.condition = few;
     dot.remark = "where at most " + percent(most) + " of the gates are open";
     builder.emit(std::move(dot));
 
@@ -95,7 +121,7 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
     dense.condition->above = true;
     dense.remark = "multiplied densely where more are";
     builder.emit(std::move(dense));
-    builder.plan.gate_sources.back().counts.push_back(lists->open);
+    builder.plan.gate_sources.back().counts.push_back(open.value());
     return true;
 }
 

@@ -21,23 +21,21 @@ constexpr std::uint32_t untouched_entry = 0xdeadbeef;
 struct Lists {
     int capacity;
     std::vector<std::uint32_t> entries;  ///< channels, then positions
-    std::vector<std::int32_t> counts;
+    std::int32_t tiles;
 };
 
 Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, int pitch, int width,
            int height, int tile) {
     const int capacity = width * height * round_up(channels, tile) + written;
     const int groups = round_up(channels, group) / group * width * height + 1, margin = 16;
-    Lists lists{capacity, std::vector<std::uint32_t>(2 * capacity + margin, untouched_entry),
-                std::vector<std::int32_t>(2 + margin, -7)};
+    Lists lists{capacity, std::vector<std::uint32_t>(2 * capacity + margin, untouched_entry), -7};
     std::vector<std::int32_t> masks(2 * groups + margin, -7);
     View g(gate.data(), {{channels, 1}, {width, pitch}, {height, width * pitch}});
     View l(lists.entries.data(), {{capacity, 1}, {2, capacity}});
-    View c(lists.counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
+    View c(&lists.tiles, {}), m(masks.data(), {{2, 1}, {groups, 2}});
     REQUIRE(call(kernel, g, tile, l, c, m) == 0);
     for (int i = 0; i < margin; ++i) {
         CHECK(lists.entries[std::size_t(2 * capacity + i)] == untouched_entry);
-        CHECK(lists.counts[std::size_t(2 + i)] == -7);
         CHECK(masks[std::size_t(2 * groups + i)] == -7);
     }
     return lists;
@@ -46,7 +44,7 @@ Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, i
 /// Open channels in order, each position from a whole tile on; the rest of a tile may be any channel.
 void check_lists(const Lists& lists, const std::vector<float>& gate, int channels, int pitch,
                  int width, int height, int tile) {
-    int at = 0, open = 0, wrong = 0;
+    int at = 0, wrong = 0;
     for (int i = 0; i < width * height; ++i) {
         const std::uint32_t position = std::uint32_t(i / width) << 16 | std::uint32_t(i % width);
         for (int k = 0; k < channels; ++k) {
@@ -54,7 +52,6 @@ void check_lists(const Lists& lists, const std::vector<float>& gate, int channel
                 wrong += lists.entries[std::size_t(at)] != std::uint32_t(k);
                 wrong += lists.entries[std::size_t(lists.capacity + at)] != position;
                 ++at;
-                ++open;
             }
         }
         for (; at % tile != 0; ++at) {
@@ -63,18 +60,32 @@ void check_lists(const Lists& lists, const std::vector<float>& gate, int channel
         }
     }
     CHECK(wrong == 0);
-    CHECK(lists.counts[0] == open);
-    CHECK(lists.counts[1] == at / tile);
+    CHECK(lists.tiles == at / tile);
+}
+
+/// A gate map [k, x, y] at a density, one gate alone where that is negative. Ones in the lanes
+/// beside the channels, which are no gates.
+std::vector<float> draw_gate(int channels, int pitch, int positions, double density,
+                             std::mt19937& rng) {
+    const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
+                            std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()};
+    std::uniform_real_distribution<double> draw(0, 1);
+    std::vector<float> gate(std::size_t(positions * pitch), 1.0f);
+    const int only = int(rng() % unsigned(positions * channels));
+    for (int i = 0; i < positions * channels; ++i) {
+        const bool is_open = density < 0 ? i == only : draw(rng) < density;
+        gate[std::size_t(i / channels * pitch + i % channels)] = is_open     ? opened[rng() % 5]
+                                                                 : rng() % 2 ? 0.0f
+                                                                             : -0.0f;
+    }
+    return gate;
 }
 
 }  // namespace
 
 TEST_CASE("elements kernels list open channels position by position, in whole tiles") {
     std::mt19937 rng(20261124);
-    std::uniform_real_distribution<double> draw(0, 1);
-    const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
-                            std::numeric_limits<float>::infinity(),
-                            std::numeric_limits<float>::quiet_NaN()};
     for_each_kernel(Family::elements, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
@@ -82,16 +93,37 @@ TEST_CASE("elements kernels list open channels position by position, in whole ti
                     const int tile = 1 << rng() % 4, pitch = round_up(channels, kernel.lanes);
                     INFO(kernel.name << ": channels " << channels << ", " << width << "x" << height
                                      << ", density " << density << ", tile " << tile);
-                    // Ones in the lanes beside the channels, which no list may name.
-                    std::vector<float> gate(std::size_t(width * height * pitch), 1.0f);
-                    const int only = int(rng() % unsigned(width * height * channels));
-                    for (int i = 0; i < width * height * channels; ++i) {
-                        const bool is_open = density < 0 ? i == only : draw(rng) < density;
-                        gate[std::size_t(i / channels * pitch + i % channels)] =
-                            is_open ? opened[rng() % 5] : rng() % 2 ? 0.0f : -0.0f;
-                    }
+                    const std::vector<float> gate =
+                        draw_gate(channels, pitch, width * height, density, rng);
                     check_lists(scan(kernel, gate, channels, pitch, width, height, tile), gate,
                                 channels, pitch, width, height, tile);
+                }
+            }
+        }
+    });
+}
+
+TEST_CASE("open_count kernels count the gates that are not zero, of any strides") {
+    std::mt19937 rng(7);
+    for_each_kernel(Family::open_count, [&](const Kernel& kernel) {
+        for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
+            for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
+                for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
+                    const int pitch = channels + int(rng() % 20);
+                    INFO(kernel.name << ": channels " << channels << " of " << pitch << ", "
+                                     << width << "x" << height << ", density " << density);
+                    const Guarded gate(draw_gate(channels, pitch, width * height, density, rng));
+                    std::int32_t expected = 0;
+                    for (int i = 0; i < width * height * channels; ++i) {
+                        expected += gate.data()[i / channels * pitch + i % channels] != 0;
+                    }
+                    std::int32_t counts[] = {-7, -7, -7};
+                    View count(counts + 1, {});
+                    View g(gate.data(),
+                           {{channels, 1}, {width, pitch}, {height, width * pitch}, {1, 0}});
+                    REQUIRE(call(kernel, g, count) == 0);
+                    CHECK(counts[1] == expected);
+                    CHECK((counts[0] == -7 && counts[2] == -7));
                 }
             }
         }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "plan/plan_of.h"
+#include "plan/winograd_plans.h"
 
 using namespace sluice;
 using namespace sluice::plan_test;
@@ -121,6 +121,32 @@ TEST_CASE("a plan says when a gate an element is multiplied densely") {
         REQUIRE(plan.value()->gates.size() == 1);
         CHECK(plan.value()->gates[0].skips);
         CHECK(plan.value()->gates[0].groups == 16);
+    }
+}
+
+TEST_CASE(
+    "the open elements are counted in each run, and listed where dot products read the list") {
+    for (const std::int64_t channels : {16, 17}) {
+        for (const Target* target : possible_targets()) {
+            GraphBuilder b(7);
+            const ValueId x = picture(b, 16);
+            b.output(b.mul(b.conv(x, channels, 3), b.relu(b.conv(x, channels, 1))));
+            const auto plan = checked_plan(b, *target);
+            INFO(explain(*plan));
+            const Steps counts = steps_of(*plan, Family::open_count);
+            const Steps lists = steps_of(*plan, Family::elements);
+            const Steps dots = steps_of(*plan, Family::dot_conv);
+            REQUIRE(counts.size() == 1);
+            REQUIRE(lists.size() == 1);
+            REQUIRE(dots.size() == 1);
+            CHECK(!counts[0]->condition);
+            REQUIRE(lists[0]->condition);
+            REQUIRE(dots[0]->condition);
+            CHECK(is_same(lists[0]->condition->count, buffer(*counts[0], 1)));
+            CHECK(is_same(dots[0]->condition->count, buffer(*counts[0], 1)));
+            CHECK(lists[0]->condition->limit == dots[0]->condition->limit);
+            CHECK(!lists[0]->condition->above);
+        }
     }
 }
 

@@ -132,6 +132,24 @@ def operator_cases():
     yield "gate_tile", (net.finish(net.op("Mul", net.conv(x, 8, 16), tile)), (1, 8, 6, 6))
 
 
+def element_cases():
+    """Gates an element over an odd number of channels, few of them open and many; the first picture,
+    ten times as large, opens more than the others."""
+    for height, width in ((7, 9), (16, 16)):
+        x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
+        x[0] *= 10
+        net = Net(*x.shape, batch=len(x))
+        layers = []
+        for channels, outputs, share in ((16, 17, 0.03), (17, 21, 0.8), (17, 35, 0.1)):
+            y = net.op("Relu", net.conv("x", 16, channels))
+            layer = net.conv(y, channels, outputs)
+            gate = net.opened(net.conv(y, channels, outputs, (1, 1)), [share] * outputs, x)
+            net.gate(layer, gate)
+            layers.append(net.op("Relu", net.batch_norm(net.op("Mul", layer, gate), outputs)))
+        y = net.op("Concat", *layers, axis=1)
+        yield f"elements_{width}x{height}", net.finish(y), x, net.gates
+
+
 def unfused_cases():
     """Products that look like gates and are none: the plan multiplies."""
     for name, is_open, is_shared in (("not_clamped", True, False), ("read_elsewhere", False, True)):
@@ -271,8 +289,9 @@ def add_small(folder):
                       tile_cases, phase_cases, batch_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
-    for case in winograd_cases():
-        add(*case)
+    for cases in (winograd_cases, element_cases):
+        for case in cases():
+            add(*case)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

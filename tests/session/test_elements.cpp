@@ -1,0 +1,78 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <string>
+
+#include "session/cases.h"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::session_test;
+
+/// MACs that a run spent on a layer's steps of kernels whose name begins so.
+std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
+                     const std::string& kernel) {
+    std::int64_t macs = 0;
+    const std::vector<StepInfo> steps = model.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i].node == layer && steps[i].kernel.rfind(kernel, 0) == 0) {
+            macs += session.steps()[i].macs;
+        }
+    }
+    return macs;
+}
+
+/// How many gated layers were computed by their list of open elements, and how many densely.
+struct Choices {
+    int listed = 0, dense = 0;
+};
+
+/// Each layer of a run is computed in one of the two ways, whole, and counts what its gate let
+/// through.
+void check_choices(const Model& model, const Session& session, Choices& choices) {
+    for (std::size_t g = 0; g < model.gates().size(); ++g) {
+        const GateInfo& gate = model.gates()[g];
+        const GateReading& reading = session.gates()[g];
+        const auto open = std::count_if(reading.values.begin(), reading.values.end(),
+                                        [](float value) { return value != 0; });
+        const std::int64_t listed = macs_of(model, session, gate.layer, "dot_conv_");
+        const std::int64_t dense = macs_of(model, session, gate.layer, "element_");
+        INFO(gate.layer << ": " << open << " of " << reading.total << " open");
+        CHECK(reading.active == open);
+        CHECK((listed == 0 || dense == 0));
+        CHECK(listed + dense == (dense > 0 ? gate.macs : gate.macs / reading.total * open));
+        choices.listed += listed > 0;
+        choices.dense += dense > 0;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("each run computes a layer with a gate an element by its list where few are open") {
+    for (const std::string& target : possible_targets()) {
+        Choices choices;
+        for (const char* name : {"elements_9x7", "elements_16x16"}) {
+            const Case c = read_case(name);
+            const Model model = load(c.model, target);
+            // The second session alone sees the gates' values, and both give the same outputs.
+            Session plain = open(model);
+            const Array expected = run(plain, c.x, c.y.shape, 1);
+            Session session = open(model, {.record_gates = true, .record_steps = true});
+            const Extents x_part = c.x.part(1), y_part = c.y.part(1);
+            Array y(c.y.shape);
+            for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
+                INFO(name << " on " << target << ", picture " << picture);
+                const TensorView input = c.x.view(picture, x_part);
+                const MutableTensorView output = y.mutable_view(picture, y_part);
+                REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
+                check_choices(model, session, choices);
+            }
+            const bool is_same = y.values == expected.values;
+            CHECK(is_same);
+        }
+        INFO(target);
+        CHECK(choices.listed > 0);
+        CHECK(choices.dense > 0);
+    }
+}
