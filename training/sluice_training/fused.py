@@ -41,6 +41,7 @@ LEAST_MAPS_ON_CUDA = 8
 
 _library: ctypes.CDLL | None = None
 _triton: ModuleType | None = None
+_conv_triton: ModuleType | None = None
 
 
 def enable(on: bool = True, device: torch.device | None = None) -> None:
@@ -49,13 +50,14 @@ def enable(on: bool = True, device: torch.device | None = None) -> None:
     Raises TrainingError where there is no C++ compiler or it refuses the source, and for a CUDA
     device where Triton is missing.
     """
-    global _library, _triton
+    global _library, _triton, _conv_triton
     on_cuda = device is not None and device.type == "cuda"
     if not on:
-        _library = _triton = None
+        _library = _triton = _conv_triton = None
     elif on_cuda and _triton is None:
         try:
             _triton = importlib.import_module("sluice_training.fused_triton")
+            _conv_triton = importlib.import_module("sluice_training.conv_triton")
         except ImportError as error:
             raise TrainingError(f"--speed fused needs Triton ({error}); use --speed plain") from error
     elif not on_cuda and _library is None:
@@ -186,6 +188,49 @@ def _can_fuse(norm: nn.Module, y: torch.Tensor, gate: torch.Tensor | None) -> bo
         and norm.momentum is not None
         and channels < y.numel()
         and (gate is None or gate.shape[1] in (1, channels))
+    )
+
+
+def convolve(
+    conv: nn.Conv2d, branch: nn.Conv2d | None, x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """conv(x) and branch(x), [N, K, H', W'] and [N, maps, H', W']; bf16 on an accelerator at once."""
+    if not _can_convolve(conv, x) or not conv.training or conv.bias is not None:
+        return conv(x), None if branch is None else branch(x)
+    assert _conv_triton is not None
+    apart = branch is not None and not _conv_triton.takes_branch(conv, branch)
+    weight = None if branch is None or apart else branch.weight
+    y, maps = _conv_triton.convolve(
+        _channels_last(x), conv.weight, weight, conv.stride[0], torch.bfloat16
+    )
+    if branch is not None:
+        maps = branch(x) if apart else maps.permute(0, 3, 1, 2)
+    return y.permute(0, 3, 1, 2), maps
+
+
+def convolve_relu(
+    conv: nn.Conv2d, x: torch.Tensor, residual: torch.Tensor | None
+) -> torch.Tensor:
+    """relu(conv(x) + residual), [N, K, H', W'], for a network that does not learn."""
+    if conv.bias is None or torch.is_grad_enabled() or not _can_convolve(conv, x):
+        y = conv(x)
+        return (y if residual is None else y + residual).relu()
+    assert _conv_triton is not None
+    kind = torch.bfloat16
+    added = None if residual is None else _channels_last(residual).to(kind)
+    y = _conv_triton.convolve_relu(
+        _channels_last(x), conv.weight, conv.bias, added, conv.stride[0], kind
+    )
+    return y.permute(0, 3, 1, 2)
+
+
+def _can_convolve(conv: nn.Conv2d, x: torch.Tensor) -> bool:
+    return (
+        _conv_triton is not None
+        and x.device.type == "cuda"
+        and torch.is_autocast_enabled("cuda")
+        and torch.get_autocast_dtype("cuda") == torch.bfloat16
+        and _conv_triton.takes(conv)
     )
 
 

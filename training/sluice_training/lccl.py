@@ -15,7 +15,13 @@ from torch import nn
 from torch.nn import functional
 
 from sluice_training.errors import TrainingError
-from sluice_training.fused import OneMapConv2d, is_enabled, norm_relu
+from sluice_training.fused import (
+    OneMapConv2d,
+    convolve,
+    convolve_relu,
+    is_enabled,
+    norm_relu,
+)
 
 FORMS = ("1x1", "1x1-one", "kxk-one", "groups", "tile")
 FUNCTIONS = ("clip", "relu")
@@ -110,8 +116,12 @@ class Gate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.pool_stride > 1:
             x = functional.max_pool2d(x, self.pool_stride, ceil_mode=True)
+        return self.opened(self.branch(x))
+
+    def opened(self, maps: torch.Tensor) -> torch.Tensor:
+        """The gates that the branch's maps stand for."""
         limit = 1.0 if self.spec.function == "clip" else math.inf
-        gate = norm_relu(self.norm, self.branch(x), limit=limit)
+        gate = norm_relu(self.norm, maps, limit=limit)
         if self.spec.form == "tile":
             gate = functional.interpolate(gate, scale_factor=self.spec.grid, mode="nearest")
         return gate
@@ -141,10 +151,13 @@ class GatedConv2d(nn.Module):
 
     def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The two factors: what the gate multiplies [N, K, H', W'], gates [N, maps, H', W']."""
-        gate = self.gate(x)
+        if self.gate.spec.form == "tile":
+            y, gate = self.conv(x), self.gate(x)
+        else:
+            y, maps = convolve(self.conv, self.gate.branch, x)
+            gate = self.gate.opened(maps)
         if self.observer is not None:
             self.observer(gate.detach())
-        y = self.conv(x)
         if self.norm is not None:
             y = self.norm(y)
         if gate.shape[2:] != y.shape[2:]:
@@ -178,7 +191,11 @@ def conv_norm_relu(
         channels = conv.conv.out_channels
         if conv.gate.spec.maps_for(channels) in (1, channels):
             return norm_relu(norm, *conv.parts(x), residual)
-    return norm_relu(norm, conv(x), None, residual)
+    if type(conv) is not nn.Conv2d:
+        return norm_relu(norm, conv(x), None, residual)
+    if isinstance(norm, nn.Identity):
+        return convolve_relu(conv, x, residual)
+    return norm_relu(norm, convolve(conv, None, x)[0], None, residual)
 
 
 def gated_layers(model: nn.Module) -> Iterator[tuple[str, GatedConv2d]]:
