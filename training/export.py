@@ -8,9 +8,17 @@ from pathlib import Path
 
 import torch
 
-from sluice_training.checkpoint import read_checkpoint, restore_model
-from sluice_training.errors import run_command
-from sluice_training.onnx_file import EXPORTERS, PictureInfo, check_scores, to_onnx, write_onnx
+from sluice_training.checkpoint import describe_network, read_checkpoint, restore_model
+from sluice_training.errors import TrainingError, run_command
+from sluice_training.onnx_file import (
+    EXPORTERS,
+    PictureInfo,
+    check_scores,
+    round_weights,
+    store_half,
+    to_onnx,
+    write_onnx,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -18,6 +26,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True, help="the ONNX file to write")
     parser.add_argument("--exporter", choices=EXPORTERS, default="torchscript")
+    parser.add_argument(
+        "--half", action="store_true", help="round matrices and filters to float16, half the file"
+    )
     parser.add_argument("--size", type=int, default=32, help="side of the input in pixels")
     return parser.parse_args()
 
@@ -26,11 +37,20 @@ def main() -> None:
     arguments = parse_arguments()
     state = read_checkpoint(arguments.checkpoint)
     model = restore_model(state, arguments.checkpoint)
+    if arguments.half:
+        if arguments.exporter == "dynamo":
+            raise TrainingError(
+                "--half: dynamo folds batch norms into weights that are rounded already; "
+                "use --exporter torchscript"
+            )
+        round_weights(model)
     proto = to_onnx(model, (3, arguments.size, arguments.size), arguments.exporter)
+    if arguments.half:
+        store_half(proto)
     info = PictureInfo(
         tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), arguments.size
     )
-    for key, value in info.metadata().items():
+    for key, value in (info.metadata() | describe_network(state)).items():
         proto.metadata_props.add(key=key, value=value)
     pictures = torch.randn(8, 3, arguments.size, arguments.size)
     difference = check_scores(model, proto, pictures)

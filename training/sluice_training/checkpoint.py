@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import nn
 
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec, gated_layers
 from sluice_training.nets import add_gates, make_net
+from sluice_training.onnx_file import read_picture_info, trained_state
 
+# What an exported file says of the network and its gates.
+NETWORK = "sluice.network"
 REQUIRED = ("net", "gate", "model", "classes", "mean", "std")
 
 
@@ -34,7 +39,12 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Raises TrainingError where the file is missing, damaged or of another kind."""
+    """A checkpoint, or from an ONNX file of export.py what a later run can start from.
+
+    Raises TrainingError where the file is missing, damaged or of another kind.
+    """
+    if path.suffix == ".onnx":
+        return _read_exported(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -47,6 +57,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def _read_exported(path: Path) -> dict[str, Any]:
+    try:
+        proto = onnx.load(path)
+    except Exception as error:  # missing, truncated or not protobuf: onnx has no common class
+        raise TrainingError(f"{path}: not a readable ONNX file ({error})") from error
+    info = read_picture_info(proto, path)
+    described = {entry.key: entry.value for entry in proto.metadata_props}.get(NETWORK)
+    if described is None:
+        raise TrainingError(f"{path}: lacks {NETWORK}; export it again from its checkpoint")
+    fixed = {"classes": list(info.labels), "mean": list(info.mean), "std": list(info.std)}
+    return json.loads(described) | fixed | {"model": trained_state(proto)}
+
+
+def describe_network(state: dict[str, Any]) -> dict[str, str]:
+    """Metadata by which an exported file can be trained on."""
+    return {NETWORK: json.dumps({"net": state["net"], "gate": state["gate"]})}
+
+
 def build_model(net: str, gate: dict[str, Any] | None, classes: int) -> nn.Module:
     """The network a checkpoint describes, with fresh weights."""
     model = make_net(net, classes)
@@ -57,9 +85,12 @@ def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
     """The trained network of a checkpoint, in evaluation mode."""
     model = build_model(state["net"], state["gate"], len(state["classes"]))
     try:
-        model.load_state_dict(state["model"])
+        missing, unknown = model.load_state_dict(state["model"], strict=False)
     except RuntimeError as error:
         raise TrainingError(f"{path}: its weights do not fit {state['net']}") from error
+    # Exported files lack the counters, which nothing in evaluation mode reads.
+    if unknown or any(not name.endswith("num_batches_tracked") for name in missing):
+        raise TrainingError(f"{path}: its weights do not fit {state['net']}")
     return model.eval()
 
 

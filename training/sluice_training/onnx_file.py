@@ -129,6 +129,46 @@ def _by_dynamo(model: nn.Module, example: torch.Tensor, symbolic: bool) -> onnx.
     return program.model_proto
 
 
+def round_weights(model: nn.Module) -> None:
+    """Round the matrices and filters to half precision, in place; vectors keep theirs."""
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data = parameter.data.half().float()
+
+
+def store_half(proto: onnx.ModelProto) -> None:
+    """Store matrices and filters as float16, each with a Cast to float32 in front of the graph."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
+            continue
+        name, half = tensor.name, f"{tensor.name}.half"
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, half))
+        casts.append(
+            onnx.helper.make_node("Cast", [half], [name], f"{name}.cast", to=onnx.TensorProto.FLOAT)
+        )
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    onnx.checker.check_model(proto)
+
+
+def trained_state(proto: onnx.ModelProto) -> dict[str, torch.Tensor]:
+    """The weights by their names in the network that `to_onnx` was given, float32.
+
+    The exporter keeps the names; of equal tensors it stores one and leaves the others an Identity.
+    """
+    found = {}
+    for tensor in proto.graph.initializer:
+        values = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+        found[tensor.name.removesuffix(".half")] = values.float()
+    for node in proto.graph.node:
+        if node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
 def run_onnx(model: onnx.ModelProto | Path, pictures: np.ndarray, threads: int = 1) -> np.ndarray:
     """Scores of ONNX Runtime on `pictures` float32 [N, C, H, W]."""
     return open_session(model, threads).run(["scores"], {"input": pictures})[0]

@@ -11,15 +11,23 @@ import onnx
 import pytest
 import torch
 from make_variants import VARIANTS, randomize
+from torch import nn
 
-from sluice_training.checkpoint import build_model
+from sluice_training.checkpoint import (
+    build_model,
+    describe_network,
+    read_checkpoint,
+    restore_model,
+)
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec
 from sluice_training.onnx_file import (
     PictureInfo,
     check_scores,
     read_picture_info,
+    round_weights,
     run_onnx,
+    store_half,
     to_onnx,
     write_onnx,
 )
@@ -45,6 +53,57 @@ def test_batch_norms_and_gates_stay_nodes() -> None:
     assert [kinds[k] for k in ("Conv", "BatchNormalization", "Clip", "Mul")] == [37, 37, 18, 18]
     dimension = proto.graph.input[0].type.tensor_type.shape.dim[0]
     assert (proto.opset_import[0].version, dimension.dim_param) == (17, "N")
+
+
+def test_half_weights_halve_the_file_and_keep_the_rounded_scores() -> None:
+    torch.manual_seed(4)
+    model = VARIANTS["gate_1x1"]()
+    randomize(model)
+    whole = to_onnx(model, (3, 32, 32))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    round_weights(model)
+    proto = to_onnx(model, (3, 32, 32))
+    store_half(proto)
+    assert check_scores(model, proto, torch.randn(2, 3, 32, 32)) < 1e-4
+    assert len(proto.SerializeToString()) < 0.6 * len(whole.SerializeToString())
+    for name, value in model.named_parameters():
+        apart = (value - before[name]).abs()
+        # Half an ulp of 11 bits, or of the smallest subnormal.
+        assert bool((apart <= before[name].abs() * 2.0**-11 + 2.0**-25).all())
+        assert value.dim() > 1 or bool((apart == 0).all())
+
+
+def test_an_exported_network_can_be_trained_on(tmp_path: Path) -> None:
+    """The exporter stores one of equal tensors: fresh gates' norms are all alike."""
+    state = {"net": "resnet20", "gate": GateSpec().__dict__, "classes": ["a", "b"]}
+    model = build_model("resnet20", state["gate"], 2)
+    nn.init.normal_(model.linear.bias)
+    round_weights(model)
+    proto = to_onnx(model, (3, 32, 32))
+    store_half(proto)
+    path = tmp_path / "m.onnx"
+    info = PictureInfo(("a", "b"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
+    for key, value in info.metadata().items():
+        proto.metadata_props.add(key=key, value=value)
+    write_onnx(proto, path)
+    with pytest.raises(TrainingError, match="lacks sluice.network"):
+        read_checkpoint(path)
+    for key, value in describe_network(state).items():
+        proto.metadata_props.add(key=key, value=value)
+    write_onnx(proto, path)
+    found = read_checkpoint(path)
+    assert {key: found[key] for key in state} == state
+    assert (found["mean"], found["std"]) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    restored = restore_model(found, path).state_dict()
+    for name, value in model.state_dict().items():
+        assert torch.equal(restored[name], value), name
+
+
+def test_a_damaged_exported_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(b"no protobuf")
+    with pytest.raises(TrainingError, match="m.onnx: not a readable ONNX file"):
+        read_checkpoint(path)
 
 
 def test_a_changed_weight_is_noticed() -> None:
