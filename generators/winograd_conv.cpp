@@ -46,8 +46,10 @@ public:
     Input<Buffer<float, 2>> input{"input"};
     /// row << 16 | column of tiles, at least one.
     Input<Buffer<uint32_t, 1>> tiles{"tiles"};
-    /// (k % block, c, point, k / block), transformed; point = (side + kernel - 1) * (of y) + (of x),
-    /// block = vectors * lanes.
+    /// (k % block, c, matrix, k / block), transformed, block = vectors * lanes. The matrices are
+    /// the points, (side + kernel - 1) * (of y) + (of x); with tiles of 2x2 gated by position there
+    /// may be more, the nine taps of a direct kernel, of which four are the corner points, and the
+    /// other points.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -83,7 +85,7 @@ public:
         tiles.dim(0).set_min(0);
         const int depth = int(pitch) * phases();
         weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, depth).set_stride(block);
-        weights.dim(2).set_bounds(0, points() * points()).set_stride(block * depth);
+        weights.dim(2).set_min(0).set_stride(block * depth);
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
@@ -114,6 +116,20 @@ private:
     /// later, and infinity stands for the last tap.
     Expr has_weight(Expr first, Expr point) {
         return first == 0 || point < points() - 1;
+    }
+
+    /// Where the weights have a point's matrix.
+    Expr matrix_of(Expr x, Expr y) {
+        const int last = points() - 1, taps = 9;
+        Expr point = y * points() + x;
+        if (gating != Gate::position || side != 2) {
+            return point;
+        }
+        Expr is_corner = (x == 0 || x == last) && (y == 0 || y == last);
+        Expr corner = select(y == 0, 0, 6) + select(x == 0, 0, 2);
+        Expr corners_before = 1 + cast<int>(point > last) + cast<int>(point > last * points());
+        return select(weights.dim(2).extent() == points() * points(), point,
+                      select(is_corner, corner, taps + point - corners_before));
     }
 
     /// One value a point.
@@ -148,7 +164,7 @@ private:
         }
         f.sums(k, u, v, t, chunk) = 0.0f;
         f.sums(k, u, v, t, chunk) +=
-            weights(k % block, r.y * int(pitch) + r.x, v * points() + u, k / block) *
+            weights(k % block, r.y * int(pitch) + r.x, matrix_of(u, v), k / block) *
             f.patches(r.x, r.y, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 

@@ -133,10 +133,13 @@ void LayerCase::add_short_lists() {
 void LayerCase::draw_weights(unsigned seed) {
     Buffer& weights = std::get<Buffer>(step_.arguments[conv_weights]);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
-    const std::int64_t taps =
-        is_winograd(step_.kernel->family)
-            ? std::int64_t{step_.kernel->kernel_size} * step_.kernel->kernel_size
-            : weights.axes[2].extent;
+    std::int64_t taps = weights.axes[2].extent;
+    if (is_winograd(step_.kernel->family)) {
+        const std::int64_t kernel = step_.kernel->kernel_size;
+        taps = kernel * kernel;
+        // The plan may have them beside a direct kernel's, which another block would not fit.
+        weights.axes[2].extent = winograd_points(step_.kernel->side, kernel);
+    }
     const std::int64_t count = outputs * weights.axes[1].extent * taps;
     weights.memory = Memory::constants;
     weights.offset = 0;

@@ -53,6 +53,16 @@ inline bool splits_weights(const Step& step, std::int64_t blocks) {
     return blocks > 1 && step.packed_bytes / 4 >= split_weights_from;
 }
 
+// pack_conv.cpp
+/// Packs the direct kernel's weights.
+void pack_direct(Builder& builder, Conv& c);
+/// Packs `weights` [K, channels of the phases, taps, taps] for Winograd's kernel.
+void pack_transformed(Builder& builder, Conv& c, const Constant& weights);
+/// Whether Winograd's kernel can read the direct one's taps: of F(2x2, 3x3), four are points.
+bool can_share_taps(const Conv& c);
+/// Packs what both kernels read in one piece, with the scale in it: for the epilogue none remains.
+void pack_together(Builder& builder, Conv& c);
+
 // lower_conv.cpp
 /// The arguments of gated_conv and dot_conv, for output channels first .. first + count.
 std::vector<Argument> conv_arguments(const Conv& c, const Buffer& list, const Buffer& weights,
@@ -84,8 +94,9 @@ const Kernel* find_winograd(const Builder& builder, Family family, const Node& n
 std::optional<Clamp> single_clamp(const Node& node);
 /// The kernel found, null where a node's clamps are more than it has; `remark` then says so.
 const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark);
-/// What Winograd's kernel reads in place of weights and epilogue, and its clamp.
-void prepare_winograd(Builder& builder, Conv& c);
+/// What Winograd's kernel reads in place of weights and epilogue, and its clamp. `chooses`: each
+/// run does so between this and the direct kernel, whose weights are then packed as well.
+void prepare_winograd(Builder& builder, Conv& c, bool chooses);
 /// The convolution at all positions, by Winograd.
 Step dense_winograd_step(Builder& builder, const Conv& c);
 /// At the tiles of a gate map that hold open positions, in runs where that pays.

@@ -1,46 +1,10 @@
 #include <algorithm>
-#include <numeric>
 
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 
 namespace sluice {
 namespace {
-
-/// [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
-Buffer pack_weights(Builder& builder, const FusedConv& conv, std::int64_t pitch,
-                    std::int64_t block, std::int64_t outputs) {
-    const Shape& shape = conv.weights->shape;
-    const std::int64_t channels = shape[1], rows = shape[2], columns = shape[3];
-    const std::int64_t row = columns * pitch, taps = rows * columns;
-    const auto pack = [&](float* packed) {
-        if (pitch != channels || outputs != shape[0]) {
-            std::fill_n(packed, outputs * rows * row, 0.0f);
-        }
-        // A cache line of outputs at a time, so that lines are written once and few are read at once.
-        const std::int64_t line = std::gcd(block, std::int64_t{16});
-        for (std::int64_t first = 0; first < shape[0]; first += line) {
-            const std::int64_t count = std::min(line, shape[0] - first);
-            for (std::int64_t tap = 0; tap < taps; ++tap) {
-                const std::int64_t at = (first / block * rows + tap / columns) * row +
-                                        tap % columns * pitch;
-                float* to = packed + at * block + first % block;
-                const float* from = conv.weights->floats().data() + first * channels * taps + tap;
-                for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
-                    for (std::int64_t k = 0; k < count; ++k) {
-                        to[k] = from[k * channels * taps];
-                    }
-                }
-            }
-        }
-    };
-    return builder.add_packed(outputs * rows * row,
-                              {{block, 1},
-                               {row, block},
-                               {rows, row * block},
-                               {outputs / block, rows * row * block}},
-                              pack);
-}
 
 /// (k, row): bias, scale, shift.
 Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outputs) {
@@ -87,7 +51,7 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     step.kernel = c.kernel;
     step.node = c.node.name;
     step.shape = c.shape;
-    step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
+    step.packed_bytes = count * weights.axes[1].extent * weights.axes[2].extent * 4;
     step.arguments = conv_arguments(c, list, weights, first, count);
     const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
     step.work = 2 * count * macs_per_output(c.conv) * positions;
@@ -241,11 +205,10 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     // A run chooses by the positions that are open; tiles and elements leave it no choice.
     const bool chooses = (conv.gate == GateForm::position && !is_tiled) ||
                          (conv.gate == GateForm::group && !choice.expands);
-    if (c.winograd == nullptr || chooses) {
-        c.weights = pack_weights(builder, conv, x.pitch(), c.kernel->block(), outputs);
-    }
-    if (c.winograd != nullptr) {
-        prepare_winograd(builder, c);
+    if (c.winograd == nullptr) {
+        pack_direct(builder, c);
+    } else {
+        prepare_winograd(builder, c, chooses);
     }
     c.residual = node.inputs[2] == no_value ? no_residual(builder, outputs, y)
                                             : pixels(builder.layout(node.inputs[2]), outputs);

@@ -33,7 +33,8 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.kernel = c.winograd;
     step.node = c.node.name;
     step.shape = c.shape;
-    step.packed_bytes = weights.axes[3].extent * weights.axes[3].stride * 4;
+    step.packed_bytes =
+        count * c.winograd->depth() * winograd_points(side, c.winograd->kernel_size) * 4;
     step.arguments = {c.input,          list,
                       weights,          from_channel(c.winograd_epilogue, first, count),
                       c.gate,           from_channel(c.residual, first, count),
@@ -80,9 +81,11 @@ std::optional<Clamp> single_clamp(const Node& node) {
 
 namespace {
 
-/// (k, row): bias, nothing, shift, of which the first holds the scale and without a gate the shift.
+/// (k, row): bias, 1, shift, of which the first holds the scale and without a gate the shift. So
+/// the direct kernel reads it too where its weights hold the scale.
 Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outputs) {
-    std::vector<float> rows(std::size_t(3 * outputs));
+    std::vector<float> rows(std::size_t(3 * outputs), 0.0f);
+    std::fill_n(rows.begin() + outputs, outputs, 1.0f);
     const auto shifts = rows.begin() + 2 * outputs;
     std::transform(conv.bias.begin(), conv.bias.end(), conv.scale.begin(), rows.begin(),
                    std::multiplies<>());
@@ -91,16 +94,6 @@ Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int6
         std::transform(rows.begin(), rows.begin() + outputs, shifts, rows.begin(), std::plus<>());
     }
     return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
-}
-
-Buffer pack_transformed(Builder& builder, const WindowWeights& weights, const Kernel& winograd,
-                        std::int64_t outputs) {
-    const std::int64_t depth = winograd.depth(), block = winograd.block(), matrix = depth * block;
-    const std::int64_t points = winograd_points(winograd.side, winograd.kernel_size);
-    return builder.add_packed(
-        outputs * depth * points,
-        {{block, 1}, {depth, block}, {points, matrix}, {outputs / block, points * matrix}},
-        [&](float* to) { transform_weights(weights, {winograd.side, depth, outputs, block}, to); });
 }
 
 /// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
@@ -141,21 +134,26 @@ const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::stri
     return nullptr;
 }
 
-void prepare_winograd(Builder& builder, Conv& c) {
-    const Constant* weights = c.conv.weights.get();
-    Constant phases;
-    if (c.winograd->kernel_size != square_kernel(c.conv)) {
-        // As the kernel reads them in place, or as copy_phases lays them out.
-        phases = phase_weights(*weights,
-                               c.winograd->stride > 1 ? c.winograd->pitch : weights->shape[1]);
-        weights = &phases;
-    }
-    const Shape& shape = weights->shape;
-    c.transformed = pack_transformed(
-        builder, {weights->floats().data(), shape[0], shape[1], shape[2], c.conv.scale.data()},
-        *c.winograd, c.outputs);
+void prepare_winograd(Builder& builder, Conv& c, bool chooses) {
     c.winograd_epilogue = pack_winograd_epilogue(builder, c.conv, c.outputs);
     c.winograd_post = *single_clamp(c.node);
+    if (chooses && can_share_taps(c)) {
+        pack_together(builder, c);
+        c.epilogue = c.winograd_epilogue;
+        return;
+    }
+    if (chooses) {
+        pack_direct(builder, c);
+    }
+    const Constant& weights = *c.conv.weights;
+    if (c.winograd->kernel_size == square_kernel(c.conv)) {
+        pack_transformed(builder, c, weights);
+    } else {
+        // As the kernel reads them in place, or as copy_phases lays them out.
+        pack_transformed(
+            builder, c,
+            phase_weights(weights, c.winograd->stride > 1 ? c.winograd->pitch : weights.shape[1]));
+    }
 }
 
 Step dense_winograd_step(Builder& builder, const Conv& c) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
 namespace sluice {
 namespace {
@@ -72,12 +73,30 @@ void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line,
     }
 }
 
+/// The matrix of each point; -1 for those that are taps.
+std::vector<std::int64_t> matrices_of(const WinogradLayout& layout, std::int64_t kernel) {
+    const std::int64_t points = winograd_points(layout.side, kernel);
+    std::vector<std::int64_t> matrices(std::size_t(points), -1);
+    const std::int64_t last = layout.side + kernel - 2;
+    std::int64_t next = layout.beside_taps ? kernel * kernel : 0;
+    for (std::int64_t point = 0; point < points; ++point) {
+        const std::int64_t x = point % (last + 1), y = point / (last + 1);
+        const bool is_corner = (x == 0 || x == last) && (y == 0 || y == last);
+        if (!layout.beside_taps || !is_corner) {
+            matrices[std::size_t(point)] = next++;
+        }
+    }
+    return matrices;
+}
+
 }  // namespace
 
 void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed) {
     const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
     const std::int64_t block = layout.block, points = winograd_points(side, kernel);
     const std::int64_t matrix = layout.pitch * block, line = std::gcd(block, most_lanes);
+    const std::vector<std::int64_t> matrices = matrices_of(layout, kernel);
+    const std::int64_t all = layout.beside_taps ? matrices_beside_taps : points;
     const auto transform = [&](Values from, Values to) {
         if (kernel == 2) {
             transform_5(from, to);
@@ -90,7 +109,7 @@ void transform_weights(const WindowWeights& weights, const WinogradLayout& layou
     Lanes taps[most_kernel * most_kernel] = {}, lines[most_along * most_kernel] = {};
     Lanes transformed[most_along * most_along] = {};
     for (std::int64_t first = 0; first < layout.outputs; first += line) {
-        float* const at = packed + first / block * points * matrix + first % block;
+        float* const at = packed + first / block * all * matrix + first % block;
         for (std::int64_t c = 0; c < layout.pitch; ++c) {
             gather(weights, first, line, c, taps);
             for (std::int64_t x = 0; x < kernel; ++x) {
@@ -100,7 +119,10 @@ void transform_weights(const WindowWeights& weights, const WinogradLayout& layou
                 transform({lines + kernel * y, 1}, {transformed + along * y, 1});
             }
             for (std::int64_t point = 0; point < points; ++point) {
-                std::copy_n(transformed[point], line, at + point * matrix + c * block);
+                const std::int64_t number = matrices[std::size_t(point)];
+                if (number >= 0) {
+                    std::copy_n(transformed[point], line, at + number * matrix + c * block);
+                }
             }
         }
     }

@@ -17,12 +17,18 @@ struct WindowWeights {
     const float* scale = nullptr;
 };
 
-/// (k % block, c, point, k / block), point = (side + kernel - 1) * (of y) + (of x): c below `pitch`
-/// and k below `outputs`, of which those that the weights lack are zero.
+/// (k % block, c, matrix, k / block): c below `pitch` and k below `outputs`, of which those that
+/// the weights lack are zero. Matrix (side + kernel - 1) * (of y) + (of x) is a point's.
 struct WinogradLayout {
     std::int64_t side;  ///< 2 or 4 for kernels of 3, 4 for those of 2, 3 for those of 4
     std::int64_t pitch, outputs, block;
+    /// With F(2x2, 3x3): the first nine matrices are a direct kernel's, which stand there, since
+    /// the corner points are taps. Behind them are the other points.
+    bool beside_taps = false;
 };
+
+/// Matrices of a block of outputs that serve both kernels.
+constexpr std::int64_t matrices_beside_taps = 9 + winograd_points(2, 3) - 4;
 
 /// G w G^T of F(side x side, kernel x kernel) (Lavin and Gray, "Fast Algorithms for Convolutional
 /// Neural Networks", CVPR 2016, section 4.1), on the points of generators/winograd.h.

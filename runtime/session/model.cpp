@@ -1,5 +1,6 @@
 #include "sluice/model.h"
 
+#include "graph/freed_memory.h"
 #include "kernels/registry.h"
 #include "passes/load_graph.h"
 #include "plan/plan.h"
@@ -18,6 +19,7 @@ Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions&
         return graph.status();
     }
     auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
+    return_freed_memory();
     if (!plan.ok()) {
         return plan.status();
     }

@@ -51,21 +51,41 @@ std::vector<float> phase_of(const float* window, int size, const Kernel& kernel,
     return taps;
 }
 
-// [K, C, kh, kw] -> (k % block, phase * pitch + c, point, k / block), transformed.
+// A window's taps, and the points that are none.
+std::vector<double> beside(const float* taps, const std::vector<double>& points, int along) {
+    std::vector<double> all(taps, taps + 9);
+    for (int i = 0; i < along * along; ++i) {
+        const int x = i % along, y = i / along;
+        if ((x > 0 && x < along - 1) || (y > 0 && y < along - 1)) {
+            all.push_back(points[std::size_t(i)]);
+        }
+    }
+    return all;
+}
+
+int count_matrices(const Kernel& winograd, bool beside_taps) {
+    return count_points(winograd) + (beside_taps ? 9 - 4 : 0);
+}
+
+// [K, C, kh, kw] -> (k % block, phase * pitch + c, matrix, k / block), transformed.
 std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int pitch,
-                                    int output_pitch) {
-    const int block = kernel.block(), points = count_points(kernel), size = p.shape.kernel[0];
+                                    int output_pitch, bool beside_taps) {
+    const int block = kernel.block(), size = p.shape.kernel[0];
+    const int matrices = count_matrices(kernel, beside_taps);
     const int phases = kernel.stride * kernel.stride, depth = phases * pitch;
-    std::vector<float> out(std::size_t(output_pitch * points * depth));
+    std::vector<float> out(std::size_t(output_pitch * matrices * depth));
     for (int i = 0; i < p.shape.outputs * p.shape.channels * phases; ++i) {
         const int k = i / phases / p.shape.channels, c = i / phases % p.shape.channels;
         const float* window = p.conv.weights->floats().data() + i / phases * size * size;
-        const auto values = transformed(phase_of(window, size, kernel, i % phases).data(),
-                                        kernel.side, kernel.kernel_size);
-        for (int point = 0; point < points; ++point) {
-            const int at = (k / block * points + point) * depth + i % phases * pitch + c;
+        auto values = transformed(phase_of(window, size, kernel, i % phases).data(), kernel.side,
+                                  kernel.kernel_size);
+        if (beside_taps) {
+            values = beside(window, values, kernel.side + kernel.kernel_size - 1);
+        }
+        for (int number = 0; number < matrices; ++number) {
+            const int at = (k / block * matrices + number) * depth + i % phases * pitch + c;
             out[std::size_t(at * block + k % block)] =
-                p.conv.scale[std::size_t(k)] * float(values[std::size_t(point)]);
+                p.conv.scale[std::size_t(k)] * float(values[std::size_t(number)]);
         }
     }
     return out;
@@ -185,7 +205,8 @@ std::vector<float> padded_input(const ConvProblem& p, const Kernel& kernel, int 
 
 }  // namespace
 
-PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch)
+PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch,
+                       bool beside_taps)
     : problem_(problem),
       kernel_(kernel),
       pitch_(pitch),
@@ -193,11 +214,12 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
       matrices_(is_winograd(kernel.family)
-                    ? std::array{kernel.depth(), count_points(kernel)}
+                    ? std::array{kernel.depth(), count_matrices(kernel, beside_taps)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(padded_input(problem, kernel, pitch)),
-      weights_((is_winograd(kernel.family) ? pack_transformed : pack_weights)(
-          problem, kernel, pitch, output_pitch_)),
+      weights_(is_winograd(kernel.family)
+                   ? pack_transformed(problem, kernel, pitch, output_pitch_, beside_taps)
+                   : pack_weights(problem, kernel, pitch, output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, kernel, output_pitch_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
                                      : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}

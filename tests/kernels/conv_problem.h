@@ -50,7 +50,10 @@ std::vector<float> to_nhwc(const reference::Tensor& t, int pitch, const std::arr
 class PackedConv {
 public:
     /// `pitch` floats a pixel of the input, whose lanes beyond the channels are zero.
-    PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch);
+    /// `beside_taps`: with Winograd's weights beside a direct kernel's, as
+    /// generators/winograd_conv.cpp states.
+    PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch,
+               bool beside_taps = false);
 
     /// (k, x, y), all lanes, nothing written yet.
     Strided output() const;

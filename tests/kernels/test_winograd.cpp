@@ -172,8 +172,9 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
 }
 
 /// One list and one call a map, over the map's own output channels.
-void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, kernel.pitch);
+void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng,
+                bool beside_taps = false) {
+    const PackedConv packed(p, kernel, kernel.pitch, beside_taps);
     const int each = packed.output_pitch() / maps;
     for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
@@ -199,6 +200,10 @@ void check_tile_gates(const ConvProblem& positions, const Kernel& kernel, std::m
     ConvProblem p = positions;
     p.conv.gate_grid = 4;
     check_maps(p, kernel, 1, rng);
+}
+
+void check_beside_taps(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+    check_maps(p, kernel, 1, rng, true);
 }
 
 using Check = std::function<void(const ConvProblem&, const Kernel&, std::mt19937&)>;
@@ -247,6 +252,10 @@ TEMPLATE_TEST_CASE_SIG("element-gated Winograd kernels equal the scalar referenc
 TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, channels", "",
                        ((int channels), channels), 16, 32, 64, 128, 256, 512) {
     check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_position_gates);
+}
+
+TEST_CASE("Winograd kernels of tiles of 2x2 read points among a direct kernel's taps") {
+    check_sizes(Family::gated_winograd, 512, sizes_of(512), check_beside_taps);
 }
 
 TEMPLATE_TEST_CASE_SIG("Winograd kernels take a gate for every 4x4 outputs, channels", "",

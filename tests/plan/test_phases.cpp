@@ -13,6 +13,38 @@
 using namespace sluice;
 using namespace sluice::plan_test;
 
+TEST_CASE(
+    "Winograd's weights beside a direct kernel's taps leave those, and are the other points") {
+    std::mt19937 rng(20261126);
+    std::uniform_real_distribution<float> draw(-1, 1);
+    constexpr std::int64_t channels = 5, outputs = 16, block = 8, pitch = 8, taps = 9;
+    constexpr std::int64_t side = 2, along = 4, matrices = taps + along * along - 4;
+    std::vector<float> weights(std::size_t(outputs * channels * taps));
+    std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
+    constexpr float untouched = 12345;
+    std::vector<float> packed(std::size_t(outputs * pitch * matrices), untouched);
+    transform_weights({weights.data(), outputs, channels}, {side, pitch, outputs, block, true},
+                      packed.data());
+    for (std::int64_t k = 0; k < outputs; ++k) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+            const auto points = kernel_test::transformed(
+                &weights[std::size_t((k * channels + c) * taps)], int(side));
+            std::vector<double> want(taps, untouched);
+            for (std::int64_t point = 1; point + 1 < along * along; ++point) {
+                if (point != along - 1 && point != along * (along - 1)) {
+                    want.push_back(points[std::size_t(point)]);
+                }
+            }
+            REQUIRE(std::int64_t(want.size()) == matrices);
+            for (std::int64_t number = 0; number < matrices; ++number) {
+                const std::int64_t line = (k / block * matrices + number) * pitch + c;
+                CHECK(std::abs(double(packed[std::size_t(line * block + k % block)]) -
+                               want[std::size_t(number)]) <= 4e-7);
+            }
+        }
+    }
+}
+
 TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs") {
     std::mt19937 rng(20261124);
     std::uniform_real_distribution<float> draw(-1, 1);

@@ -275,6 +275,31 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
     }
 }
 
+TEST_CASE("positions and tiles of 2x2 read weights in one piece where their blocks are equal") {
+    constexpr int channels = 512, taps = 9, points = 16;
+    for (const Target* target : possible_targets()) {
+        const auto plan = checked_plan(gated_layer(channels, channels, 1), *target);
+        INFO(explain(*plan));
+        const Steps winograd = steps_of(*plan, Family::gated_winograd);
+        const Steps direct = steps_of(*plan, Family::gated_conv);
+        REQUIRE(winograd.size() == 1);
+        REQUIRE(direct.size() == 1);
+        REQUIRE(winograd[0]->kernel->side == 2);
+        const int block = direct[0]->kernel->block();
+        const bool shares = winograd[0]->kernel->block() == block;
+        const Buffer &direct_weights = buffer(*direct[0], 2), &matrices = buffer(*winograd[0], 2);
+        CHECK(is_same(direct_weights, matrices) == shares);
+        CHECK(is_same(buffer(*direct[0], 3), buffer(*winograd[0], 3)) == shares);
+        // Four of the points are taps.
+        const int all = shares ? taps + points - 4 : points;
+        CHECK(matrices.axes[2].extent == all);
+        CHECK(direct_weights.axes[3].stride == (shares ? all : taps) * channels * block);
+        // What a run reads.
+        CHECK(direct[0]->packed_bytes == 4 * taps * channels * channels);
+        CHECK(winograd[0]->packed_bytes == 4 * points * channels * channels);
+    }
+}
+
 TEST_CASE("a position gate on a map whose tiles never pay is computed by positions alone") {
     for (const Target* target : possible_targets()) {
         INFO(target->id);

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "plan/conv_common.h"
+#include "plan/winograd_weights.h"
+
+namespace sluice {
+namespace {
+
+/// A cache line of outputs.
+constexpr std::int64_t most_lanes = 16;
+
+/// (k % block, c, matrix, k / block), the first of the `matrices` a tap each.
+struct TapLayout {
+    std::int64_t pitch, outputs, block, matrices;
+
+    std::int64_t matrix() const { return pitch * block; }
+    std::int64_t size() const { return outputs * pitch * matrices; }
+};
+
+/// Output first + k's factor; null: 1.
+std::array<float, most_lanes> factors(const float* scale, std::int64_t first, std::int64_t count) {
+    std::array<float, most_lanes> result;
+    result.fill(1);
+    if (scale != nullptr) {
+        std::copy_n(scale + first, count, result.begin());
+    }
+    return result;
+}
+
+/// Writes the taps, and zeros everywhere where the weights lack channels or outputs.
+void write_taps(const Constant& weights, const float* scale, const TapLayout& layout,
+                float* packed) {
+    const Shape& shape = weights.shape;
+    const std::int64_t channels = shape[1], taps = shape[2] * shape[3], block = layout.block;
+    if (layout.pitch != channels || layout.outputs != shape[0]) {
+        std::fill_n(packed, layout.size(), 0.0f);
+    }
+    // A line of outputs at a time, so that lines are written once and few are read at once.
+    const std::int64_t line = std::gcd(block, most_lanes);
+    for (std::int64_t first = 0; first < shape[0]; first += line) {
+        const std::int64_t count = std::min(line, shape[0] - first);
+        const std::array<float, most_lanes> by = factors(scale, first, count);
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+            float* to =
+                packed + (first / block * layout.matrices + tap) * layout.matrix() + first % block;
+            const float* from = weights.floats().data() + first * channels * taps + tap;
+            for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
+                for (std::int64_t k = 0; k < count; ++k) {
+                    to[k] = by[std::size_t(k)] * from[k * channels * taps];
+                }
+            }
+        }
+    }
+}
+
+/// As gated_conv reads the taps of a layout: (k % block, kx * pitch + c, ky, k / block).
+std::vector<Axis> tap_axes(const Shape& shape, const TapLayout& layout) {
+    const std::int64_t row = shape[3] * layout.pitch;
+    return {{layout.block, 1},
+            {row, layout.block},
+            {shape[2], row * layout.block},
+            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+}
+
+/// As winograd_conv reads all matrices of a layout.
+std::vector<Axis> matrix_axes(const TapLayout& layout) {
+    return {{layout.block, 1},
+            {layout.pitch, layout.block},
+            {layout.matrices, layout.matrix()},
+            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+}
+
+}  // namespace
+
+void pack_direct(Builder& builder, Conv& c) {
+    const Constant& weights = *c.conv.weights;
+    const TapLayout layout{c.input_pitch, c.outputs, c.kernel->block(),
+                           weights.shape[2] * weights.shape[3]};
+    c.weights = builder.add_packed(layout.size(), tap_axes(weights.shape, layout),
+                                   [&](float* to) { write_taps(weights, nullptr, layout, to); });
+}
+
+void pack_transformed(Builder& builder, Conv& c, const Constant& weights) {
+    const Kernel& kernel = *c.winograd;
+    const std::int64_t side = kernel.side, taps = kernel.kernel_size;
+    const TapLayout layout{kernel.depth(), c.outputs, kernel.block(), winograd_points(side, taps)};
+    const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], taps,
+                               c.conv.scale.data()};
+    c.transformed = builder.add_packed(layout.size(), matrix_axes(layout), [&](float* to) {
+        transform_weights(window, {side, layout.pitch, layout.outputs, layout.block}, to);
+    });
+}
+
+bool can_share_taps(const Conv& c) {
+    return c.winograd->side == 2 && c.winograd->block() == c.kernel->block();
+}
+
+void pack_together(Builder& builder, Conv& c) {
+    const Constant& weights = *c.conv.weights;
+    const TapLayout layout{c.input_pitch, c.outputs, c.kernel->block(), matrices_beside_taps};
+    const float* const scale = c.conv.scale.data();
+    const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], 3,
+                               scale};
+    c.weights = builder.add_packed(layout.size(), tap_axes(weights.shape, layout), [&](float* to) {
+        write_taps(weights, scale, layout, to);
+        transform_weights(window, {2, layout.pitch, layout.outputs, layout.block, true}, to);
+    });
+    c.transformed = c.weights;
+    c.transformed.axes = matrix_axes(layout);
+}
+
+}  // namespace sluice
