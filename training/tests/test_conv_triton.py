@@ -20,7 +20,9 @@ from sluice_training import conv_triton  # noqa: E402  the interpreter is chosen
 
 TYPES = [torch.float32, torch.bfloat16] if ON_CUDA else [torch.float32]
 # Inputs, outputs, stride, height, width: odd sizes, rows of fewer positions than a block has.
-SHAPES = [(16, 16, 1, 9, 13), (16, 32, 2, 9, 12), (32, 32, 1, 8, 8), (64, 64, 1, 5, 8), (32, 64, 2, 8, 7)]
+SHAPES = [
+    (16, 16, 1, 9, 13), (16, 32, 2, 9, 12), (32, 32, 1, 8, 8), (64, 64, 1, 5, 8), (32, 64, 2, 8, 7),
+]  # fmt: skip
 
 
 def leaf(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
