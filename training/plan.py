@@ -23,9 +23,10 @@ from pathlib import Path
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.fleet import side_by_side
 from sluice_training.loop import held, read_log
-from sluice_training.schedule import PLAN, PlannedRun, hours_left, ready
+from sluice_training.schedule import EXPORTED, PLAN, PlannedRun, hours_left, ready
 
 HERE = Path(__file__).resolve().parent
+MODELS = HERE.parent / "models"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -72,7 +73,8 @@ def options(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
     line += ["--output", str(arguments.runs / planned.name), *planned.options]
     for option, name in (("--warm-start", planned.warm_start), ("--teacher", planned.teacher)):
         if name:
-            line += [option, str(arguments.runs / name / "checkpoint.pt")]
+            run = arguments.runs / name / "checkpoint.pt"
+            line += [option, str(MODELS / name if name.endswith(EXPORTED) else run)]
     line += ["--device", arguments.device, "--speed", arguments.speed]
     return [*line, "--precision", arguments.precision] if arguments.precision else line
 

@@ -12,10 +12,18 @@ import pytest
 import plan
 from sluice_training.loop import locked
 from sluice_training.nets import make_net
-from sluice_training.schedule import PLAN, dense, hours_left, ready, seconds_an_epoch
+from sluice_training.schedule import (
+    PLAN,
+    dense,
+    half_cut,
+    hours_left,
+    ready,
+    seconds_an_epoch,
+)
 
 BY_NAME = {run.name: run for run in PLAN}
-FIRST = PLAN[0]
+FIRST = next(run for run in PLAN if run.net == "resnet20")
+OTHER = next(run for run in PLAN if run.net == "resnet32")
 GATED = next(run for run in PLAN if run.gate != "dense" and run.net == FIRST.net)
 
 
@@ -47,6 +55,12 @@ def test_every_line_is_one_that_train_accepts(planned) -> None:
     assert (gate["form"] if gate else "dense") == planned.gate
 
 
+def test_exported_files_that_runs_start_from_are_in_models() -> None:
+    named = {name for run in PLAN for name in (run.warm_start, run.teacher) if name}
+    files = {name for name in named if name not in BY_NAME}
+    assert files and all((plan.MODELS / name).exists() for name in files)
+
+
 def test_a_gated_run_waits_for_the_dense_one() -> None:
     done = dict.fromkeys(BY_NAME, 0)
     assert GATED.needs == [FIRST.name]
@@ -75,13 +89,14 @@ def next_name(monkeypatch, runs: Path, *options: str) -> str | None:
 
 
 def test_the_next_run_is_neither_done_nor_held(tmp_path: Path, monkeypatch) -> None:
-    assert next_name(monkeypatch, tmp_path) == FIRST.name
+    assert next_name(monkeypatch, tmp_path) == PLAN[0].name
+    two = ("--only", FIRST.name, OTHER.name)
+    assert next_name(monkeypatch, tmp_path, *two) == FIRST.name
     with locked(tmp_path / FIRST.name):
-        held = next_name(monkeypatch, tmp_path)
-        assert held is not None and held != FIRST.name
+        assert next_name(monkeypatch, tmp_path, *two) == OTHER.name
         assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
     write_log(tmp_path / FIRST.name, 40)
-    assert next_name(monkeypatch, tmp_path) == FIRST.name
+    assert next_name(monkeypatch, tmp_path, *two) == FIRST.name
     write_log(tmp_path / FIRST.name, FIRST.epochs)
     assert next_name(monkeypatch, tmp_path, "--only", FIRST.name, GATED.name) == GATED.name
     assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
@@ -98,9 +113,12 @@ def test_a_run_without_a_lock_is_left_alone_while_its_log_is_fresh(
 def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
-    line = plan.options(BY_NAME["resnet20_kxk_one_d45"], arguments)
+    line = plan.options(GATED, arguments)
     source = str(tmp_path / "resnet20_dense_100" / "checkpoint.pt")
     assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
+    exported = plan.options(half_cut("resnet20", "1x1", "0.1"), arguments)
+    source = str(plan.MODELS / "resnet20_dense_cifar10.onnx")
+    assert exported[exported.index("--warm-start") + 1] == source
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
     with pytest.raises(plan.TrainingError, match="needs --data100"):
         plan.options(BY_NAME["resnet32_cifar100_dense_100"], arguments)
