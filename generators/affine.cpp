@@ -17,7 +17,8 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        output(c, x, y) = clamp(input(c, x, y) * coefficients(c, 0) + coefficients(c, 1), low, high);
+        output(c, x, y) =
+            clamp(input(c, x, y) * coefficients(c, 0) + coefficients(c, 1), low, high);
     }
 
     void schedule() {

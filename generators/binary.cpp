@@ -8,11 +8,12 @@ using namespace Halide;
 
 enum class Operation { add, sub, mul, div };
 
-/// output = a op b, element by element, float32. IEEE 754 throughout: infinities and NaN come out as
-/// they do in scalar code.
+/// output = a op b, element by element, float32. IEEE 754 throughout: infinities and NaN come out
+/// as they do in scalar code.
 class Binary : public Generator<Binary> {
 public:
-    GeneratorParam<Operation> operation{"operation", Operation::add,
+    GeneratorParam<Operation> operation{"operation",
+                                        Operation::add,
                                         {{"add", Operation::add},
                                          {"sub", Operation::sub},
                                          {"mul", Operation::mul},
@@ -42,11 +43,11 @@ public:
             output.dim(i).set_min(0);
         }
         Expr step_a = a.dim(0).stride(), step_b = b.dim(0).stride();
-        sluice::schedules::schedule_pointwise({output, d0,
-                                               {step_a == 1 && step_b == 1,
-                                                step_a == 1 && step_b == 0,
-                                                step_a == 0 && step_b == 1}},
-                                              {natural_vector_size<float>()});
+        sluice::schedules::schedule_pointwise(
+            {output,
+             d0,
+             {step_a == 1 && step_b == 1, step_a == 1 && step_b == 0, step_a == 0 && step_b == 1}},
+            {natural_vector_size<float>()});
     }
 
 private:

@@ -48,8 +48,8 @@ public:
         // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
         Expr column = min(likely(x), output.dim(0).extent() - 1);
         Expr tap = taps.y * lanes + taps.x;
-        products(x, y) += input(column * stride_x * channels + tap, y * stride_y + taps.z) *
-                          weights(tap, taps.z);
+        products(x, y) +=
+            input(column * stride_x * channels + tap, y * stride_y + taps.z) * weights(tap, taps.z);
         output(x, y) = clamp(products(x, y) + bias, act_low, act_high);
     }
 

@@ -59,8 +59,9 @@ public:
         tiles = RDom(0, int(elements), 0, list.dim(0).extent(), "tiles");
 
         Expr tap = taps.y * lanes + taps.x;
-        products(i, t) += input(column(t) * stride_x * channels + tap, line(t) * stride_y + taps.z) *
-                          weights(tap, taps.z, channel(t, i));
+        products(i, t) +=
+            input(column(t) * stride_x * channels + tap, line(t) * stride_y + taps.z) *
+            weights(tap, taps.z, channel(t, i));
 
         Expr k = channel(tiles.y, tiles.x), x = column(tiles.y), y = line(tiles.y);
         Expr value = clamp(products(tiles.x, tiles.y) + epilogue(k, 0), act_low, act_high);

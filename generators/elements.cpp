@@ -8,10 +8,10 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-/// Which elements of a layer with a gate an element to compute: the channels whose gate is not zero,
-/// position after position in row-major order. The channels of a position begin at a multiple of
-/// `tile`, so that a tile of them reads one patch; what fills its last tile up are channels of the
-/// same position, open or closed. Channels are taken `group` at a time, as in positions.cpp.
+/// Which elements of a layer with a gate an element to compute: the channels whose gate is not
+/// zero, position after position in row-major order. The channels of a position begin at a multiple
+/// of `tile`, so that a tile of them reads one patch; what fills its last tile up are channels of
+/// the same position, open or closed. Channels are taken `group` at a time, as in positions.cpp.
 class Elements : public Generator<Elements> {
 public:
     static constexpr int group = mask_bits;
@@ -23,7 +23,8 @@ public:
     /// A power of two, at most 8.
     Input<int> tile{"tile"};
     /// (entry, row): row 0 the channel, row 1 its position y << 16 | x; capacity at least width *
-    /// height * (channels, rounded up to `tile`) + `written`. Values beyond the entries are undefined.
+    /// height * (channels, rounded up to `tile`) + `written`. Values beyond the entries are
+    /// undefined.
     Output<Buffer<uint32_t, 2>> list{"list"};
     /// The number of tiles.
     Output<Buffer<int32_t, 0>> tiles{"tiles"};

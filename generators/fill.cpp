@@ -12,8 +12,8 @@ using namespace Halide;
 ///     output(k, x, y) = clamp(shift(k) + residual(k, x, y), post_low, post_high)
 ///                                              for each (x, y) of each square of the list
 ///
-/// float32, NHWC. A square of `side` outputs is a gate's: 1 for a gate a position. Those at the ends
-/// of the map may reach beyond it.
+/// float32, NHWC. A square of `side` outputs is a gate's: 1 for a gate a position. Those at the
+/// ends of the map may reach beyond it.
 class Fill : public Generator<Fill> {
 public:
     /// row << 16 | column of the squares to fill.

@@ -20,10 +20,10 @@ enum class Gate { none, position, element };
 /// kernel * pitch consecutive values from (x * stride, y * stride).
 class GatedConv : public Generator<GatedConv> {
 public:
-    GeneratorParam<Gate> gating{"gating", Gate::position,
-                                {{"none", Gate::none},
-                                 {"position", Gate::position},
-                                 {"element", Gate::element}}};
+    GeneratorParam<Gate> gating{
+        "gating",
+        Gate::position,
+        {{"none", Gate::none}, {"position", Gate::position}, {"element", Gate::element}}};
     // Shape class; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
     GeneratorParam<int> pitch{"channels", 0};
@@ -57,7 +57,8 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        Expr row = kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch)) : weights.dim(1).extent();
+        Expr row =
+            kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch)) : weights.dim(1).extent();
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
         // A patch row is read in full; where the shape is free, the weights say how long it is.
         taps = RDom(0, row, 0, rows, "taps");
@@ -110,9 +111,9 @@ private:
         Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
         Expr from = entry(tile, p);
         t.products(k, p, tile) = epilogue(k, 0);
-        t.products(k, p, tile) += weights(k % block, taps.x, taps.y, k / block) *
-                                  input(column(from) * stride_x * channels + taps.x,
-                                        line(from) * stride_y + taps.y);
+        t.products(k, p, tile) +=
+            weights(k % block, taps.x, taps.y, k / block) *
+            input(column(from) * stride_x * channels + taps.x, line(from) * stride_y + taps.y);
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);

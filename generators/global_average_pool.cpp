@@ -6,8 +6,8 @@ namespace {
 
 using namespace Halide;
 
-/// output(c) = the mean of input(c, x, y) over x and y, float32, NHWC. Rows are summed first: errors
-/// grow with width + height instead of their product.
+/// output(c) = the mean of input(c, x, y) over x and y, float32, NHWC. Rows are summed first:
+/// errors grow with width + height instead of their product.
 class GlobalAveragePool : public Generator<GlobalAveragePool> {
 public:
     Input<Buffer<float, 3>> input{"input"};

@@ -6,8 +6,8 @@ namespace {
 
 using namespace Halide;
 
-/// output(k) = clamp(sum over i of weights(k, i) * input(i) + bias(k)), float32, one picture. The sum
-/// is made of `parts` interleaved ones, which lets them run side by side and rounds less.
+/// output(k) = clamp(sum over i of weights(k, i) * input(i) + bias(k)), float32, one picture. The
+/// sum is made of `parts` interleaved ones, which lets them run side by side and rounds less.
 class Linear : public Generator<Linear> {
 public:
     // Schedule.
@@ -49,8 +49,7 @@ public:
         weights.dim(2).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / lanes) * lanes);
         partial.bound(part, 0, parts);
-        sluice::schedules::schedule_linear({output, partial, k, part, steps, rest},
-                                           {lanes, parts});
+        sluice::schedules::schedule_linear({output, partial, k, part, steps, rest}, {lanes, parts});
     }
 
 private:

@@ -8,9 +8,9 @@ using namespace Halide;
 
 enum class Reduce { max, average };
 
-/// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the picture of the
-/// window of kernel_x * kernel_y cells from column x * stride_x - pad_left and row
-/// (first_row + y) * stride_y - pad_top. That part has at least one cell.
+/// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the picture of
+/// the window of kernel_x * kernel_y cells from column x * stride_x - pad_left and row (first_row +
+/// y) * stride_y - pad_top. That part has at least one cell.
 class Pool : public Generator<Pool> {
 public:
     GeneratorParam<Reduce> reduce{
@@ -73,7 +73,8 @@ public:
             output.dim(i).set_min(0);
         }
         // The windows of gates that are a tile wide.
-        Expr tiles = reduce == Reduce::max ? all_inside() && kernel_x == 4 && kernel_y == 4 : Expr();
+        Expr tiles =
+            reduce == Reduce::max ? all_inside() && kernel_x == 4 && kernel_y == 4 : Expr();
         sluice::schedules::schedule_reduce_positions(
             {output, c, output.dim(0).extent(), {{result, {window.x, window.y}}}, tiles},
             {natural_vector_size<float>()});

@@ -20,14 +20,15 @@ public:
 
     /// (x, y), strides any. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 2>> gate{"gate"};
-    /// Open positions; capacity at least width * height + `group`. Values beyond them are undefined.
+    /// Open positions; capacity at least width * height + `group`. Values beyond them are
+    /// undefined.
     Output<Buffer<uint32_t, 1>> active{"active"};
     /// Closed positions; likewise.
     Output<Buffer<uint32_t, 1>> skipped{"skipped"};
     /// [2]: the numbers of open and of closed positions.
     Output<Buffer<int32_t, 1>> counts{"counts"};
-    /// Scratch, (2, group): the number of open positions before the group, and its mask; capacity at
-    /// least ceil(width / `group`) * height + 1 groups.
+    /// Scratch, (2, group): the number of open positions before the group, and its mask; capacity
+    /// at least ceil(width / `group`) * height + 1 groups.
     Output<Buffer<int32_t, 2>> groups{"groups"};
 
     void generate() {
@@ -45,8 +46,7 @@ public:
         groups(i, g) = undef<int32_t>();
         groups(0, 0) = 0;
         groups(1, index) = mask(scan.x, scan.y);
-        groups(0, index + 1) =
-            groups(0, index) + cast<int32_t>(count(as_mask(groups(1, index))));
+        groups(0, index + 1) = groups(0, index) + cast<int32_t>(count(as_mask(groups(1, index))));
 
         // A group is written whole: what follows its own positions, the next group overwrites.
         write = RDom(0, group, 0, per_row, 0, height, "write");

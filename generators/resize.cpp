@@ -6,8 +6,8 @@ namespace {
 
 using namespace Halide;
 
-/// Blends two rows and two columns of the picture for each output, float32, NHWC: nearest and linear
-/// interpolation, whatever the coordinates, since those are in the tables.
+/// Blends two rows and two columns of the picture for each output, float32, NHWC: nearest and
+/// linear interpolation, whatever the coordinates, since those are in the tables.
 class Resize : public Generator<Resize> {
 public:
     Input<Buffer<float, 3>> input{"input"};
@@ -25,8 +25,7 @@ public:
         };
         // A second weight of zero leaves the first value as it is: 0 * inf would be NaN.
         const auto blend = [](Expr first, Expr second, Expr share, Expr other) {
-            return strict_float(
-                select(other == 0.0f, first, share * first + other * second));
+            return strict_float(select(other == 0.0f, first, share * first + other * second));
         };
         const auto at_row = [&](Expr row) {
             const auto value = [&](int i) {
@@ -35,8 +34,8 @@ public:
             };
             return blend(value(0), value(1), column_weights(x, 0), column_weights(x, 1));
         };
-        output(c, x, y) = blend(at_row(rows(y, 0)), at_row(rows(y, 1)), row_weights(y, 0),
-                                row_weights(y, 1));
+        output(c, x, y) =
+            blend(at_row(rows(y, 0)), at_row(rows(y, 1)), row_weights(y, 0), row_weights(y, 1));
     }
 
     void schedule() {

@@ -9,9 +9,9 @@ using namespace Halide;
 using namespace sluice::generators;
 
 /// The tiles of 2x2 or 4x4 outputs where any gate is open, and those where none is, from the masks
-/// that `positions` has made, in row-major order; and whether winograd_conv over them takes less time than gated_conv over the
-/// open positions. Where the side does not divide the width, the last tile of a row ends with the
-/// row, and overlaps the one before it; likewise along the height.
+/// that `positions` has made, in row-major order; and whether winograd_conv over them takes less
+/// time than gated_conv over the open positions. Where the side does not divide the width, the last
+/// tile of a row ends with the row, and overlaps the one before it; likewise along the height.
 class Tiles : public Generator<Tiles> {
 public:
     /// (2, group), as `positions` writes them.
@@ -25,8 +25,8 @@ public:
     Input<int> height{"height"};
     /// Open positions a tile beyond which winograd_conv pays.
     Input<float> break_even{"break_even"};
-    /// row << 16 | column of each open tile; capacity at least all tiles + 1. Values beyond them are
-    /// undefined.
+    /// row << 16 | column of each open tile; capacity at least all tiles + 1. Values beyond them
+    /// are undefined.
     Output<Buffer<uint32_t, 1>> list{"list"};
     /// The closed tiles; likewise.
     Output<Buffer<uint32_t, 1>> closed{"closed"};

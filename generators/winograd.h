@@ -6,10 +6,10 @@
 
 namespace sluice::generators {
 
-/// Winograd's minimal filtering F(side, kernel): F(2, 3) on the points 0, 1, -1 and infinity, F(4, 2)
-/// on these and 2, F(4, 3) and F(3, 4) on these and 2 and -2 (Lavin and Gray, "Fast Algorithms for Convolutional Neural
-/// Networks", CVPR 2016, section 4.1). Two dimensions take each transform twice. The weights'
-/// transform is the runtime's: plan/winograd_weights.cpp.
+/// Winograd's minimal filtering F(side, kernel): F(2, 3) on the points 0, 1, -1 and infinity, F(4,
+/// 2) on these and 2, F(4, 3) and F(3, 4) on these and 2 and -2 (Lavin and Gray, "Fast Algorithms
+/// for Convolutional Neural Networks", CVPR 2016, section 4.1). Two dimensions take each transform
+/// twice. The weights' transform is the runtime's: plan/winograd_weights.cpp.
 constexpr int winograd_points(int side, int kernel) { return side + kernel - 1; }
 
 /// B^T d, for as many points as there are inputs.
@@ -24,8 +24,8 @@ inline std::vector<Halide::Expr> transform_inputs(const std::vector<Halide::Expr
     }
     const Halide::Expr even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
     const Halide::Expr even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
-    return {4 * d[0] - 5 * d[2] + d[4], even + odd,  even - odd,
-            even2 + odd2,               even2 - odd2, 4 * d[1] - 5 * d[3] + d[5]};
+    return {4 * d[0] - 5 * d[2] + d[4], even + odd, even - odd, even2 + odd2, even2 - odd2,
+            4 * d[1] - 5 * d[3] + d[5]};
 }
 
 /// A^T m: `side` outputs.

@@ -13,9 +13,9 @@ using namespace sluice::generators;
 enum class Gate { none, position, element };
 
 /// gated_conv for kernels of stride 1, by Winograd's F(4x4, 3x3), F(2x2, 3x3) or F(3x3, 4x4) over a
-/// list of tiles of 4x4, 2x2 or 3x3 outputs: a quarter of the multiplications, or 4 of 9 with tiles of
-/// 2x2, for each tile where any gate is open. The last tile of a row ends with the row, and overlaps the one before it where the
-/// side does not divide the width; likewise along the height.
+/// list of tiles of 4x4, 2x2 or 3x3 outputs: a quarter of the multiplications, or 4 of 9 with tiles
+/// of 2x2, for each tile where any gate is open. The last tile of a row ends with the row, and
+/// overlaps the one before it where the side does not divide the width; likewise along the height.
 ///
 ///     output(k, x, y) = post((conv(k, x, y) + bias(k)) * gate + shift(k) + residual(k, x, y))
 ///                                                      for each (x, y) of each tile
@@ -25,10 +25,10 @@ enum class Gate { none, position, element };
 /// side + kernel - 1 rows and columns from there.
 class WinogradConv : public Generator<WinogradConv> {
 public:
-    GeneratorParam<Gate> gating{"gating", Gate::position,
-                                {{"none", Gate::none},
-                                 {"position", Gate::position},
-                                 {"element", Gate::element}}};
+    GeneratorParam<Gate> gating{
+        "gating",
+        Gate::position,
+        {{"none", Gate::none}, {"position", Gate::position}, {"element", Gate::element}}};
     // Shape class.
     GeneratorParam<int> kernel{"kernel", 3};
     GeneratorParam<int> pitch{"channels", 16};
@@ -53,8 +53,8 @@ public:
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
-    /// (k, x >> gate_shift, y >> gate_shift); position gates are read at k = 0, unread where gating is
-    /// none.
+    /// (k, x >> gate_shift, y >> gate_shift); position gates are read at k = 0, unread where gating
+    /// is none.
     Input<Buffer<float, 3>> gate{"gate"};
     /// (k, x, y); strides of zero over a row of zeros where there is none.
     Input<Buffer<float, 3>> residual{"residual"};
@@ -114,9 +114,7 @@ private:
 
     /// Whether a phase has a weight at a point: its kernel is one tap shorter where it begins one
     /// later, and infinity stands for the last tap.
-    Expr has_weight(Expr first, Expr point) {
-        return first == 0 || point < points() - 1;
-    }
+    Expr has_weight(Expr first, Expr point) { return first == 0 || point < points() - 1; }
 
     /// Where the weights have a point's matrix.
     Expr matrix_of(Expr x, Expr y) {
@@ -149,13 +147,14 @@ private:
         f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
         Expr right = phase % int(stride), down = phase / int(stride);
-        f.lines(c, phase, u, v, t, chunk) = mux(v, transform_inputs(each_point([&](int i) {
-            return input(((column(from) + u) * int(stride) + right) * int(pitch) + c,
-                         (line(from) + i) * int(stride) + down);
-        })));
-        f.patches(c, phase, u, v, t, chunk) = mux(u, transform_inputs(each_point([&](int i) {
-            return f.lines(c, phase, i, v, t, chunk);
-        })));
+        f.lines(c, phase, u, v, t, chunk) =
+            mux(v, transform_inputs(each_point([&](int i) {
+                    return input(((column(from) + u) * int(stride) + right) * int(pitch) + c,
+                                 (line(from) + i) * int(stride) + down);
+                })));
+        f.patches(c, phase, u, v, t, chunk) = mux(
+            u,
+            transform_inputs(each_point([&](int i) { return f.lines(c, phase, i, v, t, chunk); })));
 
         f.channels = RDom(0, int(pitch), 0, phases(), "channels");
         const RDom& r = f.channels;
@@ -169,12 +168,16 @@ private:
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 
         // The transform copies the product at (1, 1) to every output, and so the bias with it.
-        f.columns(k, u, v, t, chunk) = mux(v, transform_products(each_point([&](int i) -> Expr {
-            Expr product = f.products(k, u, i, t, chunk);
-            return i == 1 ? product + select(u == 1, epilogue(k, 0), 0.0f) : product;
-        }), side));
-        f.outputs(k, u, v, t, chunk) = mux(u, transform_products(each_point(
-            [&](int i) { return f.columns(k, i, v, t, chunk); }), side));
+        f.columns(k, u, v, t, chunk) = mux(
+            v, transform_products(each_point([&](int i) -> Expr {
+                                      Expr product = f.products(k, u, i, t, chunk);
+                                      return i == 1 ? product + select(u == 1, epilogue(k, 0), 0.0f)
+                                                    : product;
+                                  }),
+                                  side));
+        f.outputs(k, u, v, t, chunk) =
+            mux(u, transform_products(
+                       each_point([&](int i) { return f.columns(k, i, v, t, chunk); }), side));
 
         Expr to = entry(f.list.w, f.list.z);
         Expr x = column(to) + f.list.x, y = line(to) + f.list.y;
@@ -188,7 +191,8 @@ private:
         output(k, x, y) = clamp(conv + rest, post_low, post_high);
     }
 
-    Var c{"c"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"}, lin{"lin"};
+    Var c{"c"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"},
+        lin{"lin"};
     Chunks full, last;
 };
 

@@ -7,16 +7,17 @@ using Halide::Var;
 namespace {
 
 // Register budget: pixels * vectors accumulators, `vectors` registers of weights and one broadcast
-// input must fit in the file (32 on AVX-512 and NEON, 16 on AVX2 and SSE4.1). A step loads `vectors`
-// weights and `pixels` inputs for pixels * vectors FMAs, so the tile is large enough when the load
-// ports keep up with the FMA pipes.
+// input must fit in the file (32 on AVX-512 and NEON, 16 on AVX2 and SSE4.1). A step loads
+// `vectors` weights and `pixels` inputs for pixels * vectors FMAs, so the tile is large enough when
+// the load ports keep up with the FMA pipes.
 void schedule_tiles(const GatedConvFuncs& f, int part, const GatedConvParams& p) {
     Halide::Func output = f.output, products = f.parts[std::size_t(part)].products;
     const Halide::RDom& list = f.parts[std::size_t(part)].list;
     Var block("block"), vector("vector"), lane("lane");
     const int width = p.vectors * p.lanes;
 
-    // Blocks of channels outermost: one block's weights stay in the cache while the list streams by.
+    // Blocks of channels outermost: one block's weights stay in the cache while the list streams
+    // by.
     output.update(part)
         .split(f.channel, block, vector, width)
         .split(vector, vector, lane, p.lanes)

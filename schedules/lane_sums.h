@@ -12,8 +12,9 @@ struct LaneSums {
     Halide::LoopLevel tile;  ///< the loop over tiles of what reads the products
 };
 
-/// One vector accumulator an item, and one sum over lanes at its end: the sums of all items of a tile
-/// are taken together, pairwise, which costs about two shuffles an item instead of a tree an item.
+/// One vector accumulator an item, and one sum over lanes at its end: the sums of all items of a
+/// tile are taken together, pairwise, which costs about two shuffles an item instead of a tree an
+/// item.
 inline void schedule_lane_sums(LaneSums s, int items, int unroll) {
     Halide::Var lane("lane");
     auto partial = s.products.update().rfactor(s.taps.x, lane);
@@ -30,10 +31,7 @@ inline void schedule_lane_sums(LaneSums s, int items, int unroll) {
         .reorder(lane, s.item)
         .vectorize(lane)
         .unroll(s.item);
-    partial.update()
-        .reorder(lane, s.item, s.taps.y, s.taps.z)
-        .vectorize(lane)
-        .unroll(s.item);
+    partial.update().reorder(lane, s.item, s.taps.y, s.taps.z).vectorize(lane).unroll(s.item);
     if (unroll > 1) {
         partial.update().unroll(s.taps.y, unroll);
     }

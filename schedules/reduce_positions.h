@@ -26,8 +26,8 @@ struct ReducePositionsParams {
     int lanes;  ///< floats a vector
 };
 
-/// A vector of channels at a time, with its results in registers. The last vector ends with the last
-/// channel, so that some are computed twice; fewer channels than lanes go one by one.
+/// A vector of channels at a time, with its results in registers. The last vector ends with the
+/// last channel, so that some are computed twice; fewer channels than lanes go one by one.
 void schedule_reduce_positions(ReducePositionsFuncs funcs, const ReducePositionsParams& params);
 
 }  // namespace sluice::schedules

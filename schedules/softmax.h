@@ -11,7 +11,7 @@ struct SoftmaxFuncs {
     Halide::Func peaks, peak;
     Halide::Func sums, sum;
     Halide::Var part, inner, axis, outer;
-    Halide::RDom steps, rest;    ///< of peaks and sums: all parts at once, then the last few
+    Halide::RDom steps, rest;        ///< of peaks and sums: all parts at once, then the last few
     Halide::Expr in_axis, out_axis;  ///< strides along the axis
 };
 

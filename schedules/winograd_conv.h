@@ -24,7 +24,7 @@ struct WinogradChunks {
     Halide::Func columns{"columns"}, outputs{"outputs"};
     Halide::RDom channels;  ///< the reduction: x: channel, y: phase
     Halide::RDom list;      ///< x, y: output of the tile, z: tile of the chunk, w: chunk
-    int tiles = 0;      ///< of a chunk
+    int tiles = 0;          ///< of a chunk
 };
 
 /// What schedule_winograd_conv arranges. `output` scatters over the list, an update a part of it.

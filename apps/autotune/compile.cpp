@@ -11,10 +11,9 @@ namespace {
 
 std::string build(const Recipe& recipe, const Numbers& numbers, const std::string& object) {
     // The same features as in cmake/SluiceKernels.cmake: what is timed is what will be shipped.
-    const Halide::Target target(recipe.halide_target +
-                                "-no_asserts-no_bounds_query-no_runtime");
-    auto generator = Halide::Internal::GeneratorRegistry::create(
-        recipe.generator, Halide::GeneratorContext(target));
+    const Halide::Target target(recipe.halide_target + "-no_asserts-no_bounds_query-no_runtime");
+    auto generator = Halide::Internal::GeneratorRegistry::create(recipe.generator,
+                                                                 Halide::GeneratorContext(target));
     if (generator == nullptr) {
         return "has no generator " + recipe.generator;
     }

@@ -14,7 +14,9 @@ Result<nlohmann::json> read_json(const std::filesystem::path& path) {
     }
     nlohmann::json value = nlohmann::json::parse(bytes.value(), nullptr, false);
     if (!value.is_structured()) {
-        return Status(Problem{path.string(), {}, "is not JSON that autotune reads",
+        return Status(Problem{path.string(),
+                              {},
+                              "is not JSON that autotune reads",
                               "restore it from version control"});
     }
     return value;
@@ -25,8 +27,10 @@ Status write_text(const std::filesystem::path& path, std::string_view text) {
         std::error_code fault;
         std::filesystem::create_directories(path.parent_path(), fault);
         if (fault) {
-            return Status(Problem{path.parent_path().string(), {},
-                                  "cannot be made: " + fault.message(), "choose another folder"});
+            return Status(Problem{path.parent_path().string(),
+                                  {},
+                                  "cannot be made: " + fault.message(),
+                                  "choose another folder"});
         }
     }
     return picture::write_file(

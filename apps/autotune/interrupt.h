@@ -2,7 +2,8 @@
 
 namespace sluice::autotune {
 
-/// From here on, and not before, SIGINT and SIGTERM are noted and end no more than what asks `interrupted()`.
+/// From here on, and not before, SIGINT and SIGTERM are noted and end no more than what asks
+/// `interrupted()`.
 void watch_interrupts();
 
 bool interrupted();

@@ -53,8 +53,8 @@ Basis KernelJob::basis(const std::string& densities) const {
 
 void KernelJob::load() {
     for (const Layer* layer : layers_) {
-        cases_.push_back(std::make_unique<LayerCase>(layer->step, layer->loads, seed,
-                                                     layer->network_bytes));
+        cases_.push_back(
+            std::make_unique<LayerCase>(layer->step, layer->loads, seed, layer->network_bytes));
     }
 }
 

@@ -70,11 +70,10 @@ Result<int> run(int argc, const char* const* argv) {
     }
     watch_interrupts();
     Progress progress;
-    const Result<Evidence> evidence =
-        tune(workload.value(), catalogue.value(),
-             {benchmark::cpu_name(), options.threads, options.budget, numbers, base,
-              folder->path(), start_compilation},
-             progress);
+    const Result<Evidence> evidence = tune(workload.value(), catalogue.value(),
+                                           {benchmark::cpu_name(), options.threads, options.budget,
+                                            numbers, base, folder->path(), start_compilation},
+                                           progress);
     if (!evidence.ok()) {
         return evidence.status();
     }

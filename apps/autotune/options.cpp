@@ -22,9 +22,10 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     options.budget = default_budget;
     std::vector<std::string> models;
     std::optional<std::string> data, output;
-    CLI::App app{"Searches for faster schedules of the kernels that networks use, on this machine, "
-                 "and writes their numbers.",
-                 "autotune"};
+    CLI::App app{
+        "Searches for faster schedules of the kernels that networks use, on this machine, "
+        "and writes their numbers.",
+        "autotune"};
     app.set_version_flag("--version", "autotune " SLUICE_VERSION);
     app.add_option("--model", models,
                    "ONNX files; a kernel that several use is tuned for all of them")

@@ -14,9 +14,9 @@ struct Options {
     std::vector<std::filesystem::path> models;
     std::optional<std::filesystem::path> data;
     std::vector<std::string> kernels;  ///< shell patterns; empty: all
-    std::string target;   ///< empty: $SLUICE_TARGET, else the best of this CPU
-    int threads = 1;      ///< candidates compiled at a time
-    double budget = 0;    ///< seconds
+    std::string target;                ///< empty: $SLUICE_TARGET, else the best of this CPU
+    int threads = 1;                   ///< candidates compiled at a time
+    double budget = 0;                 ///< seconds
     std::optional<std::filesystem::path> output;
     bool report = false;
 

@@ -16,7 +16,8 @@ struct Outcome {
 };
 
 /// Which schedules to try next: the seeds, then the neighbours of the best one and of two more,
-/// until none of them is left. Decides from the outcomes alone, so that what an earlier run tried counts.
+/// until none of them is left. Decides from the outcomes alone, so that what an earlier run tried
+/// counts.
 class Search {
 public:
     /// `present`: the numbers to beat, whose ratio is known to be `ratio`.

@@ -9,7 +9,8 @@
 namespace sluice::autotune {
 namespace {
 
-// Arguments of generators/gated_conv.cpp; winograd_conv has one integer for the three and one clamp.
+// Arguments of generators/gated_conv.cpp; winograd_conv has one integer for the three and one
+// clamp.
 constexpr std::size_t conv_input = 0, conv_list = 1, conv_weights = 2;
 constexpr std::size_t conv_stride_x = 6, conv_stride_y = 7, conv_pitch = 8, conv_post = 11;
 
@@ -38,8 +39,8 @@ List positions_in(std::uint32_t tile, const TiledMap& map) {
     return positions;
 }
 
-/// The kernel that the plan takes for a layer: of windows of stride 1, or of the phases of stride 2, in
-/// place or copied (runtime/plan/lower_phases.cpp).
+/// The kernel that the plan takes for a layer: of windows of stride 1, or of the phases of stride
+/// 2, in place or copied (runtime/plan/lower_phases.cpp).
 const Kernel* find_winograd(const Step& direct, Family family, const Target& target) {
     const auto integer = [&direct](std::size_t argument) {
         return std::int64_t{std::get<std::int32_t>(direct.arguments[argument])};
@@ -75,7 +76,8 @@ const Kernel* find_winograd(const Step& direct, Family family, const Target& tar
 std::optional<Step> step_of(const Step& direct, const Kernel& kernel) {
     const Buffer& output = std::get<Buffer>(direct.arguments.back());
     const std::int64_t outputs = output.axes[0].extent, width = output.axes[1].extent;
-    const std::int64_t height = output.axes[2].extent, side = kernel.side, size = kernel.kernel_size;
+    const std::int64_t height = output.axes[2].extent, side = kernel.side,
+                       size = kernel.kernel_size;
     if (height < side || width < side) {
         return std::nullopt;
     }

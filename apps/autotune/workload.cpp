@@ -207,16 +207,15 @@ Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns
     for (const std::string& pattern : patterns) {
         if (std::none_of(layers.begin(), layers.end(),
                          [&](const Layer& layer) { return matches(pattern, layer); })) {
-            return Status::error("no kernel of these networks matches '" + pattern + "'",
-                                 layers.empty() ? "they have none that is tuned"
-                                                : "there is " + layers[0].kernel);
+            return Status::error(
+                "no kernel of these networks matches '" + pattern + "'",
+                layers.empty() ? "they have none that is tuned" : "there is " + layers[0].kernel);
         }
     }
     std::erase_if(layers, [&](const Layer& layer) {
         return !patterns.empty() &&
-               std::none_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-                   return matches(pattern, layer);
-               });
+               std::none_of(patterns.begin(), patterns.end(),
+                            [&](const std::string& pattern) { return matches(pattern, layer); });
     });
     return {};
 }

@@ -15,8 +15,8 @@ Table network_table(std::span<const NetworkResult> rows, const Machine& machine)
 Table kernel_table(std::span<const KernelResult> rows, const Machine& machine);
 /// A row a gated layer: what its skipped MACs promise, and what its time keeps of it.
 Table layer_table(std::span<const LayerResult> rows);
-/// One row for all layers of a network that have the same shape: their mean, and as `layer` how many
-/// they are. A network of a hundred layers has few shapes.
+/// One row for all layers of a network that have the same shape: their mean, and as `layer` how
+/// many they are. A network of a hundred layers has few shapes.
 std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows);
 /// A row a step, with its share of the network's time.
 Table step_table(std::span<const StepResult> rows, const Machine& machine);

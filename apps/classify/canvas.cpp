@@ -18,9 +18,9 @@ void Canvas::set(int x, int y, Colour colour) {
     if (x < 0 || y < 0 || x >= picture_.width || y >= picture_.height) {
         return;
     }
-    const std::size_t pixel = static_cast<std::size_t>(y) *
-                                  static_cast<std::size_t>(picture_.width) +
-                              static_cast<std::size_t>(x);
+    const std::size_t pixel =
+        static_cast<std::size_t>(y) * static_cast<std::size_t>(picture_.width) +
+        static_cast<std::size_t>(x);
     std::copy(colour.begin(), colour.end(),
               picture_.rgb.begin() + static_cast<std::ptrdiff_t>(3 * pixel));
 }

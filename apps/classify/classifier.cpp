@@ -44,9 +44,8 @@ Status check_input(const std::vector<TensorInfo>& inputs) {
                              "export it with one input [N, 3, height, width]");
     }
     if (!is_one_picture(inputs[0].shape[0])) {
-        return Status::error("takes only batches of " +
-                                 std::to_string(inputs[0].shape[0].size) + ": its input is " +
-                                 describe(inputs),
+        return Status::error("takes only batches of " + std::to_string(inputs[0].shape[0].size) +
+                                 ": its input is " + describe(inputs),
                              "export it with a batch of 1 or a symbolic one");
     }
     return {};
@@ -97,7 +96,9 @@ Result<Classifier> Classifier::load(const Options& options) {
     SLUICE_RETURN_IF_ERROR(check_input(model->inputs()).in_file(file));
     SLUICE_RETURN_IF_ERROR(check_output(model->outputs()).in_file(file));
     if (options.masks && model->gates().empty()) {
-        return Status(Problem{file, {}, "has no gated layer, so there is no mask to draw",
+        return Status(Problem{file,
+                              {},
+                              "has no gated layer, so there is no mask to draw",
                               "leave --masks out, or name a network with LCCLs"});
     }
     Result<Session> session =
@@ -112,9 +113,8 @@ Result<Classifier> Classifier::load(const Options& options) {
 }
 
 Status Classifier::read_labels(const Options& options) {
-    Result<std::vector<std::string>> labels = options.labels
-                                                  ? read_label_file(*options.labels)
-                                                  : picture::read_labels(model_.metadata());
+    Result<std::vector<std::string>> labels =
+        options.labels ? read_label_file(*options.labels) : picture::read_labels(model_.metadata());
     if (!labels.ok()) {
         return Status(labels.status()).in_file(file_);
     }
@@ -164,10 +164,12 @@ Result<Classification> Classifier::classify(const std::filesystem::path& path) {
     const std::chrono::duration<double, std::milli> elapsed =
         std::chrono::steady_clock::now() - start;
     if (!std::all_of(scores_.begin(), scores_.end(), [](float s) { return std::isfinite(s); })) {
-        return Status(Problem{path.string(), {}, "gets scores that are not finite from " + file_,
+        return Status(Problem{path.string(),
+                              {},
+                              "gets scores that are not finite from " + file_,
                               "check --mean and --std, and the network in ONNX Runtime"});
     }
-    Classification result{path.string(), scores_, {}, {}, elapsed.count(), model_.macs(),
+    Classification result{path.string(),           scores_, {}, {}, elapsed.count(), model_.macs(),
                           session_.macs_executed()};
     result.best = rank(to_probabilities(scores_), static_cast<std::size_t>(top_));
     for (const Ranked& ranked : result.best) {

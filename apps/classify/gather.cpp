@@ -31,11 +31,13 @@ Result<std::vector<fs::path>> list_pictures(const fs::path& folder) {
         }
     }
     if (code) {
-        return Status(Problem{folder.string(), {}, "cannot be listed: " + code.message(),
-                              "check its permissions"});
+        return Status(Problem{
+            folder.string(), {}, "cannot be listed: " + code.message(), "check its permissions"});
     }
     if (pictures.empty()) {
-        return Status(Problem{folder.string(), {}, "holds no .jpg, .jpeg, .png or .ppm",
+        return Status(Problem{folder.string(),
+                              {},
+                              "holds no .jpg, .jpeg, .png or .ppm",
                               "name a folder with pictures; subfolders are not searched"});
     }
     std::sort(pictures.begin(), pictures.end());

@@ -18,7 +18,8 @@ std::vector<double> mean_over_groups(const GateMap& map) {
     const auto positions = static_cast<std::size_t>(map.height * map.width);
     std::vector<double> means(positions, 0.0);
     for (std::size_t i = 0; i < map.values.size(); ++i) {
-        means[i % positions] += static_cast<double>(map.values[i]) / static_cast<double>(map.groups);
+        means[i % positions] +=
+            static_cast<double>(map.values[i]) / static_cast<double>(map.groups);
     }
     return means;
 }

@@ -38,8 +38,8 @@ Result<std::vector<std::string>> read_label_file(const std::filesystem::path& pa
         labels.pop_back();
     }
     if (labels.empty()) {
-        return Status(Problem{path.string(), {}, "holds no class names",
-                              "name a text file with one class a line"});
+        return Status(Problem{
+            path.string(), {}, "holds no class names", "name a text file with one class a line"});
     }
     return labels;
 }
@@ -49,7 +49,9 @@ Status check_label_count(const std::vector<std::string>& labels, std::int64_t cl
     if (labels.empty() || static_cast<std::int64_t>(labels.size()) == classes) {
         return {};
     }
-    return Status(Problem{file.string(), {}, "has " + std::to_string(labels.size()) +
+    return Status(Problem{file.string(),
+                          {},
+                          "has " + std::to_string(labels.size()) +
                               " class names, and the network has " + std::to_string(classes) +
                               " scores",
                           "give --labels a file with one name a score"});

@@ -12,11 +12,14 @@ Result<MaskFolder> MaskFolder::open(const std::filesystem::path& folder) {
     std::error_code code;
     std::filesystem::create_directories(folder, code);
     if (code) {
-        return Status(Problem{folder.string(), {}, "cannot be made: " + code.message(),
+        return Status(Problem{folder.string(),
+                              {},
+                              "cannot be made: " + code.message(),
                               "name a folder that can be written to with --masks"});
     }
     if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-        return Status(Problem{folder.string(), {},
+        return Status(Problem{folder.string(),
+                              {},
                               std::string("cannot be written to: ") + std::strerror(errno),
                               "name another folder with --masks"});
     }

@@ -67,8 +67,7 @@ std::size_t count_common(const std::vector<std::vector<std::string_view>>& names
         shortest = std::min(shortest, name.size());
     }
     std::size_t common = 0;
-    while (common + 1 < shortest &&
-           std::all_of(names.begin(), names.end(), [&](const auto& name) {
+    while (common + 1 < shortest && std::all_of(names.begin(), names.end(), [&](const auto& name) {
                return name[common] == names.front()[common];
            })) {
         ++common;
@@ -150,15 +149,16 @@ SheetLayout lay_out_sheet(const picture::Picture& input, std::span<const GateMap
     layout.legend_top = layout.caption_top + static_cast<int>(caption_lines) * line + 6;
     layout.height = layout.legend_top + legend_height + margin;
 
-    const int columns = static_cast<int>(std::ceil(std::sqrt(2.0 * static_cast<double>(maps.size()))));
+    const int columns =
+        static_cast<int>(std::ceil(std::sqrt(2.0 * static_cast<double>(maps.size()))));
     const int row_height = side + 10 + label_lines * line + gap;
     const int grid_left = margin + input_side + 2 * gap;
     int column = 0;
     int row = 0;
     layout.width = grid_left - 2 * gap + margin;
     for (std::size_t i = 0; i < maps.size(); ++i) {
-        const bool resized = i > 0 && (maps[i].height != maps[i - 1].height ||
-                                       maps[i].width != maps[i - 1].width);
+        const bool resized =
+            i > 0 && (maps[i].height != maps[i - 1].height || maps[i].width != maps[i - 1].width);
         if (column == columns || (resized && column > 0)) {
             column = 0;
             ++row;

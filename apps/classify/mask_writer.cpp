@@ -9,8 +9,7 @@
 
 namespace sluice::classify {
 
-Status write_masks(const Classifier& classifier, const Classification& result,
-                   MaskFolder& folder) {
+Status write_masks(const Classifier& classifier, const Classification& result, MaskFolder& folder) {
     const std::filesystem::path picture = result.file;
     const std::vector<std::string> caption = {
         picture.filename().string(),

@@ -6,7 +6,6 @@
 namespace sluice::classify {
 
 /// Draws the masks of the classifier's last picture, whose result this is, into the folder.
-Status write_masks(const Classifier& classifier, const Classification& result,
-                   MaskFolder& folder);
+Status write_masks(const Classifier& classifier, const Classification& result, MaskFolder& folder);
 
 }  // namespace sluice::classify

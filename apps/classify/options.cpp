@@ -59,7 +59,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     std::optional<std::string> deviation;
     std::optional<std::string> labels;
     std::optional<std::string> masks;
-    CLI::App app{"Classifies pictures with an ONNX network whose gates skip computation.", "classify"};
+    CLI::App app{"Classifies pictures with an ONNX network whose gates skip computation.",
+                 "classify"};
     app.set_version_flag("--version", "classify " SLUICE_VERSION);
     app.add_option("pictures", options.paths,
                    "JPEG, PNG or PPM pictures, and folders of them (without subfolders)")
@@ -84,7 +85,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--mean", mean, "Mean of each channel, of samples from 0 to 1")
         ->option_text("R,G,B");
     app.add_option("--std", deviation, "Standard deviation of each channel")->option_text("R,G,B");
-    app.add_option("--resize", options.resize, "Shorter side of a picture before its centre is cut out")
+    app.add_option("--resize", options.resize,
+                   "Shorter side of a picture before its centre is cut out")
         ->option_text("N")
         ->check(CLI::Range(1, static_cast<int>(picture::max_side)));
     const auto message = parse_command_line(app, argc, argv, see_help);

@@ -14,8 +14,9 @@ namespace sluice::classify {
 namespace {
 
 Status output_failure(int code) {
-    return Status(Problem{"standard output", {}, std::string("cannot be written: ") +
-                              std::strerror(code),
+    return Status(Problem{"standard output",
+                          {},
+                          std::string("cannot be written: ") + std::strerror(code),
                           "send it to a file or terminal that can be written to"});
 }
 

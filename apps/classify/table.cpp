@@ -38,11 +38,10 @@ Table::Table(std::span<const std::filesystem::path> files, const std::vector<std
 }
 
 std::string Table::line(const std::vector<std::string>& cells) const {
-    const std::string text = pad_right(cells[0], file_width_) + "  " +
-                             pad_right(cells[1], class_width_) + "  " +
-                             pad_left(cells[2], titles[2].size()) + "  " +
-                             pad_left(cells[3], ms_width) + "  " +
-                             pad_left(cells[4], titles[4].size());
+    const std::string text =
+        pad_right(cells[0], file_width_) + "  " + pad_right(cells[1], class_width_) + "  " +
+        pad_left(cells[2], titles[2].size()) + "  " + pad_left(cells[3], ms_width) + "  " +
+        pad_left(cells[4], titles[4].size());
     return text.substr(0, text.find_last_not_of(' ') + 1);
 }
 
@@ -53,10 +52,10 @@ std::vector<std::string> Table::rows(const Classification& result) const {
     for (std::size_t i = 0; i < result.best.size(); ++i) {
         const std::string name = to_printable(result.names[i]);
         const std::string probability = format_percent(result.best[i].probability);
-        rows.push_back(i == 0 ? line({to_printable(result.file), name, probability,
-                                      format_ms(result.latency_ms),
-                                      format_percent(result.skipped_share())})
-                              : line({"", name, probability, "", ""}));
+        rows.push_back(
+            i == 0 ? line({to_printable(result.file), name, probability,
+                           format_ms(result.latency_ms), format_percent(result.skipped_share())})
+                   : line({"", name, probability, "", ""}));
     }
     return rows;
 }

@@ -32,8 +32,8 @@ std::size_t sequence_length(std::string_view text) {
 
 bool is_control(std::string_view sequence) {
     const auto first = static_cast<unsigned char>(sequence[0]);
-    const bool c1 = sequence.size() == 2 && first == 0xc2 &&
-                    static_cast<unsigned char>(sequence[1]) < 0xa0;
+    const bool c1 =
+        sequence.size() == 2 && first == 0xc2 && static_cast<unsigned char>(sequence[1]) < 0xa0;
     return first < 0x20 || first == 0x7f || c1;
 }
 

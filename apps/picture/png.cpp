@@ -54,8 +54,10 @@ Status write_png(const std::filesystem::path& path, const Picture& picture) {
     std::vector<std::uint8_t> bytes(size);
     if (!png_image_write_to_memory(&image.png, bytes.data(), &size, 0, picture.rgb.data(), 0,
                                    nullptr)) {
-        return Status(Problem{path.string(), {}, std::string("cannot be coded as a PNG: ") +
-                              image.png.message, "check the picture's size"});
+        return Status(Problem{path.string(),
+                              {},
+                              std::string("cannot be coded as a PNG: ") + image.png.message,
+                              "check the picture's size"});
     }
     return write_file(path, std::span(bytes).first(size));
 }

@@ -12,20 +12,18 @@ namespace {
 using Metadata = std::map<std::string, std::string>;
 
 Status wrong(const std::string& key, const std::string& needed) {
-    return Status::error("the metadata \"" + key + "\" is not " + needed,
-                         "export the model again");
+    return Status::error("the metadata \"" + key + "\" is not " + needed, "export the model again");
 }
 
-Status read_triple(const Metadata& metadata, const std::string& key,
-                   std::array<float, 3>& triple) {
+Status read_triple(const Metadata& metadata, const std::string& key, std::array<float, 3>& triple) {
     const auto entry = metadata.find(key);
     if (entry == metadata.end()) {
         return {};
     }
     const auto json = nlohmann::json::parse(entry->second, nullptr, false);
-    const bool numbers = json.is_array() && json.size() == 3 &&
-                         std::all_of(json.begin(), json.end(),
-                                     [](const auto& item) { return item.is_number(); });
+    const bool numbers =
+        json.is_array() && json.size() == 3 &&
+        std::all_of(json.begin(), json.end(), [](const auto& item) { return item.is_number(); });
     if (!numbers) {
         return wrong(key, "a JSON array of three numbers");
     }
@@ -66,9 +64,9 @@ Result<std::vector<std::string>> read_labels(const Metadata& metadata) {
         return std::vector<std::string>{};
     }
     const auto json = nlohmann::json::parse(entry->second, nullptr, false);
-    const bool strings = json.is_array() &&
-                         std::all_of(json.begin(), json.end(),
-                                     [](const auto& item) { return item.is_string(); });
+    const bool strings =
+        json.is_array() &&
+        std::all_of(json.begin(), json.end(), [](const auto& item) { return item.is_string(); });
     if (!strings) {
         return wrong("sluice.labels", "a JSON array of strings");
     }
@@ -93,16 +91,16 @@ Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, 
     const std::int64_t scaled_height = shorter * picture.height / least;
     if (scaled_width < width || scaled_height < height) {
         return Status::error("resized to a shorter side of " + std::to_string(shorter) +
-                                 " it is smaller than the input of " + std::to_string(width) +
-                                 "x" + std::to_string(height),
+                                 " it is smaller than the input of " + std::to_string(width) + "x" +
+                                 std::to_string(height),
                              "raise the shorter side");
     }
     if (scaled_width * scaled_height > max_pixels) {
         return Status::error("is too long and narrow to resize", "crop it first");
     }
-    return centre_crop(resize(picture, static_cast<int>(scaled_width),
-                              static_cast<int>(scaled_height)),
-                       width, height);
+    return centre_crop(
+        resize(picture, static_cast<int>(scaled_width), static_cast<int>(scaled_height)), width,
+        height);
 }
 
 void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw) {
@@ -110,8 +108,7 @@ void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::sp
     for (std::size_t c = 0; c < 3; ++c) {
         for (std::size_t i = 0; i < plane; ++i) {
             const float sample = static_cast<float>(picture.rgb[3 * i + c]) / 255.0f;
-            nchw[c * plane + i] =
-                (sample - preprocessing.mean[c]) / preprocessing.deviation[c];
+            nchw[c * plane + i] = (sample - preprocessing.mean[c]) / preprocessing.deviation[c];
         }
     }
 }

@@ -91,8 +91,8 @@ Picture centre_crop(const Picture& source, int width, int height) {
     Picture result{width, height, {}};
     result.rgb.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
     for (int y = 0; y < height; ++y) {
-        const auto start = source.rgb.begin() +
-                           (static_cast<std::ptrdiff_t>(top + y) * source.width + left) * 3;
+        const auto start =
+            source.rgb.begin() + (static_cast<std::ptrdiff_t>(top + y) * source.width + left) * 3;
         result.rgb.insert(result.rgb.end(), start, start + std::ptrdiff_t{width} * 3);
     }
     return result;

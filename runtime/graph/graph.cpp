@@ -39,12 +39,43 @@ std::string to_string(const Shape& shape) {
 
 const char* to_string(Op op) {
     // In the order of the enumeration.
-    static constexpr std::array names = {
-        "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant",
-        "ConstantOfShape", "Conv", "Div", "Equal", "Expand", "Flatten", "Gather", "Gemm",
-        "GlobalAveragePool", "HardSigmoid", "Identity", "MatMul", "MaxPool", "Mul", "Pad", "Range",
-        "ReduceMean", "Relu", "Reshape", "Resize", "Shape", "Slice", "Softmax", "Squeeze", "Sub",
-        "Transpose", "Unsqueeze", "Where", "Affine", "FusedConv"};
+    static constexpr std::array names = {"Add",
+                                         "AveragePool",
+                                         "BatchNormalization",
+                                         "Cast",
+                                         "Clip",
+                                         "Concat",
+                                         "Constant",
+                                         "ConstantOfShape",
+                                         "Conv",
+                                         "Div",
+                                         "Equal",
+                                         "Expand",
+                                         "Flatten",
+                                         "Gather",
+                                         "Gemm",
+                                         "GlobalAveragePool",
+                                         "HardSigmoid",
+                                         "Identity",
+                                         "MatMul",
+                                         "MaxPool",
+                                         "Mul",
+                                         "Pad",
+                                         "Range",
+                                         "ReduceMean",
+                                         "Relu",
+                                         "Reshape",
+                                         "Resize",
+                                         "Shape",
+                                         "Slice",
+                                         "Softmax",
+                                         "Squeeze",
+                                         "Sub",
+                                         "Transpose",
+                                         "Unsqueeze",
+                                         "Where",
+                                         "Affine",
+                                         "FusedConv"};
     static_assert(names.size() == std::size_t(Op::fused_conv) + 1);
     return names[std::size_t(op)];
 }
@@ -78,9 +109,7 @@ const Node* Graph::producer(ValueId id) const {
     return nullptr;
 }
 
-Node* Graph::producer(ValueId id) {
-    return const_cast<Node*>(std::as_const(*this).producer(id));
-}
+Node* Graph::producer(ValueId id) { return const_cast<Node*>(std::as_const(*this).producer(id)); }
 
 std::int64_t Graph::int_attribute(const Node& node, const std::string& name,
                                   std::int64_t fallback) const {

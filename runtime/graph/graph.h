@@ -23,8 +23,8 @@ std::int64_t element_count(const Shape& shape);
 /// "[1, 3, 32, 32]".
 std::string to_string(const Shape& shape);
 
-/// A tensor known when the model is loaded: weights in float32, shape arithmetic in int64 (ONNX's bool,
-/// int32 and int64 are all held as int64). Dense, row-major, ONNX order.
+/// A tensor known when the model is loaded: weights in float32, shape arithmetic in int64 (ONNX's
+/// bool, int32 and int64 are all held as int64). Dense, row-major, ONNX order.
 struct Constant {
     Shape shape;
     std::variant<std::vector<float>, std::vector<std::int64_t>> data;
@@ -40,7 +40,7 @@ inline constexpr ValueId no_value = -1;
 
 struct Value {
     std::string name;
-    Shape shape;               ///< set by shape inference; the batch is Graph::batch
+    Shape shape;  ///< set by shape inference; the batch is Graph::batch
     bool shape_known = false;
     bool is_float = true;
     std::shared_ptr<const Constant> constant;  ///< null unless known at load time
@@ -48,10 +48,41 @@ struct Value {
 
 /// ONNX operators, and at the end the fused ones that the passes write.
 enum class Op {
-    add, average_pool, batch_normalization, cast, clip, concat, constant, constant_of_shape, conv,
-    div, equal, expand, flatten, gather, gemm, global_average_pool, hard_sigmoid, identity, mat_mul,
-    max_pool, mul, pad, range, reduce_mean, relu, reshape, resize, shape, slice, softmax, squeeze,
-    sub, transpose, unsqueeze, where,
+    add,
+    average_pool,
+    batch_normalization,
+    cast,
+    clip,
+    concat,
+    constant,
+    constant_of_shape,
+    conv,
+    div,
+    equal,
+    expand,
+    flatten,
+    gather,
+    gemm,
+    global_average_pool,
+    hard_sigmoid,
+    identity,
+    mat_mul,
+    max_pool,
+    mul,
+    pad,
+    range,
+    reduce_mean,
+    relu,
+    reshape,
+    resize,
+    shape,
+    slice,
+    softmax,
+    squeeze,
+    sub,
+    transpose,
+    unsqueeze,
+    where,
     // Written by passes, never read from a file:
     affine,      ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
     fused_conv,  ///< inputs {x, gate or no_value, residual or no_value}; see FusedConv
@@ -141,9 +172,9 @@ struct Graph {
     std::vector<Node> nodes;
     std::vector<ValueId> inputs;  ///< without initialisers
     std::vector<ValueId> outputs;
-    std::int64_t batch = 1;       ///< the first extent of each input; 1 where it is symbolic
+    std::int64_t batch = 1;  ///< the first extent of each input; 1 where it is symbolic
     bool batch_is_symbolic = false;
-    std::string batch_name;       ///< "N" where symbolic
+    std::string batch_name;  ///< "N" where symbolic
     std::map<std::string, std::string> metadata;
     std::int64_t opset = 0;
 
@@ -156,7 +187,8 @@ struct Graph {
 
     std::int64_t int_attribute(const Node&, const std::string& name, std::int64_t fallback) const;
     float float_attribute(const Node&, const std::string& name, float fallback) const;
-    std::string string_attribute(const Node&, const std::string& name, const std::string& fallback) const;
+    std::string string_attribute(const Node&, const std::string& name,
+                                 const std::string& fallback) const;
     std::vector<std::int64_t> ints_attribute(const Node&, const std::string& name,
                                              const std::vector<std::int64_t>& fallback) const;
 };

@@ -151,35 +151,70 @@ struct Rule {
 Rule rule_of(Op op) {
     namespace rules = shape_rules;
     switch (op) {
-        case Op::add: case Op::sub: case Op::mul: case Op::div: case Op::equal:
+        case Op::add:
+        case Op::sub:
+        case Op::mul:
+        case Op::div:
+        case Op::equal:
             return {2, broadcast_inputs};
-        case Op::where: return {3, broadcast_inputs};
-        case Op::cast: case Op::clip: case Op::hard_sigmoid: case Op::identity: case Op::relu:
+        case Op::where:
+            return {3, broadcast_inputs};
+        case Op::cast:
+        case Op::clip:
+        case Op::hard_sigmoid:
+        case Op::identity:
+        case Op::relu:
             return {1, same_as_input};
-        case Op::average_pool: case Op::max_pool: return {1, rules::pool};
-        case Op::batch_normalization: return {5, batch_normalization};
-        case Op::concat: return {1, rules::concat};
-        case Op::constant: return {0, constant};
-        case Op::constant_of_shape: return {1, constant_of_shape};
-        case Op::conv: return {2, rules::conv};
-        case Op::expand: return {2, rules::expand};
-        case Op::flatten: return {1, rules::flatten};
-        case Op::gather: return {2, rules::gather};
-        case Op::gemm: return {2, gemm};
-        case Op::global_average_pool: return {1, rules::global_pool};
-        case Op::mat_mul: return {2, mat_mul};
-        case Op::pad: return {2, rules::pad};
-        case Op::range: return {3, range};
-        case Op::reduce_mean: return {1, rules::reduce_mean};
-        case Op::reshape: return {2, rules::reshape};
-        case Op::resize: return {1, rules::resize};
-        case Op::shape: return {1, shape_of};
-        case Op::slice: return {3, rules::slice};
-        case Op::softmax: return {1, softmax};
-        case Op::squeeze: return {1, rules::squeeze};
-        case Op::transpose: return {1, rules::transpose};
-        case Op::unsqueeze: return {2, rules::unsqueeze};
-        case Op::affine: case Op::fused_conv: break;
+        case Op::average_pool:
+        case Op::max_pool:
+            return {1, rules::pool};
+        case Op::batch_normalization:
+            return {5, batch_normalization};
+        case Op::concat:
+            return {1, rules::concat};
+        case Op::constant:
+            return {0, constant};
+        case Op::constant_of_shape:
+            return {1, constant_of_shape};
+        case Op::conv:
+            return {2, rules::conv};
+        case Op::expand:
+            return {2, rules::expand};
+        case Op::flatten:
+            return {1, rules::flatten};
+        case Op::gather:
+            return {2, rules::gather};
+        case Op::gemm:
+            return {2, gemm};
+        case Op::global_average_pool:
+            return {1, rules::global_pool};
+        case Op::mat_mul:
+            return {2, mat_mul};
+        case Op::pad:
+            return {2, rules::pad};
+        case Op::range:
+            return {3, range};
+        case Op::reduce_mean:
+            return {1, rules::reduce_mean};
+        case Op::reshape:
+            return {2, rules::reshape};
+        case Op::resize:
+            return {1, rules::resize};
+        case Op::shape:
+            return {1, shape_of};
+        case Op::slice:
+            return {3, rules::slice};
+        case Op::softmax:
+            return {1, softmax};
+        case Op::squeeze:
+            return {1, rules::squeeze};
+        case Op::transpose:
+            return {1, rules::transpose};
+        case Op::unsqueeze:
+            return {2, rules::unsqueeze};
+        case Op::affine:
+        case Op::fused_conv:
+            break;
     }
     return {0, nullptr};
 }
@@ -189,14 +224,18 @@ bool output_is_float(const Graph& graph, const Node& node) {
         return graph.values[std::size_t(node.inputs[index])].is_float;
     };
     switch (node.op) {
-        case Op::shape: case Op::equal: return false;
-        case Op::where: return input_is_float(1);
+        case Op::shape:
+        case Op::equal:
+            return false;
+        case Op::where:
+            return input_is_float(1);
         case Op::cast: {
             // FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX's TensorProto.DataType.
             const std::int64_t to = graph.int_attribute(node, "to", 1);
             return to == 1 || to == 10 || to == 11 || to == 16;
         }
-        case Op::constant: case Op::constant_of_shape: {
+        case Op::constant:
+        case Op::constant_of_shape: {
             for (const auto& [name, attribute] : node.attributes) {
                 if (const auto* t = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
                     return (*t)->is_float();
@@ -205,7 +244,8 @@ bool output_is_float(const Graph& graph, const Node& node) {
             }
             return true;
         }
-        default: return input_is_float(0);
+        default:
+            return input_is_float(0);
     }
 }
 

@@ -10,8 +10,10 @@ namespace {
 constexpr std::int64_t max_step = std::int64_t(1) << 40;
 
 Status needs_constant(const Graph& graph, const Node& node, const char* what) {
-    return error_at(graph, node, std::string("has ") + what + " that do not fit or depend on the "
-                                                             "picture",
+    return error_at(graph, node,
+                    std::string("has ") + what +
+                        " that do not fit or depend on the "
+                        "picture",
                     "export with fixed picture extents");
 }
 
@@ -97,8 +99,7 @@ Result<std::vector<std::int64_t>> pad_extents(const Graph& graph, const Node& no
     return extents;
 }
 
-Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node,
-                                           std::size_t rank) {
+Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node, std::size_t rank) {
     std::vector<std::int64_t> listed = graph.ints_attribute(node, "axes", {});
     if (shape_rules::has_input(node, 1)) {
         const auto constant = constant_ints(graph, node, 1);
@@ -139,8 +140,9 @@ Result<Shape> pad(const Graph& graph, const Node& node) {
         return pads.status();
     }
     if (has_input(node, 2) && element_count(input_shape(graph, node, 2)) != 1) {
-        return error_at(graph, node, "pads with " + to_string(input_shape(graph, node, 2)) +
-                                         " values", "pad with one value");
+        return error_at(graph, node,
+                        "pads with " + to_string(input_shape(graph, node, 2)) + " values",
+                        "pad with one value");
     }
     Shape shape = input_shape(graph, node, 0);
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -169,8 +171,8 @@ Result<Shape> concat(const Graph& graph, const Node& node) {
 
 Result<Shape> expand(const Graph& graph, const Node& node) {
     const auto target = constant_ints(graph, node, 1);
-    const auto shape = target ? broadcast_shapes(input_shape(graph, node, 0), *target)
-                              : std::nullopt;
+    const auto shape =
+        target ? broadcast_shapes(input_shape(graph, node, 0), *target) : std::nullopt;
     return shape ? Result<Shape>(*shape) : needs_constant(graph, node, "target extents");
 }
 
@@ -249,8 +251,7 @@ Result<Shape> reshape(const Graph& graph, const Node& node) {
         fits = false;
     }
     if (!fits || known != count) {
-        return error_at(graph, node, "cannot reshape " + to_string(x) + " to " +
-                                         to_string(*target),
+        return error_at(graph, node, "cannot reshape " + to_string(x) + " to " + to_string(*target),
                         "export with fixed picture extents");
     }
     return shape;

@@ -32,15 +32,17 @@ Result<Window> read_window(const Graph& graph, const Node& node, const Shape& x,
     window.auto_pad = graph.string_attribute(node, "auto_pad", "NOTSET");
     window.ceil_mode = graph.int_attribute(node, "ceil_mode", 0) != 0;
     if (std::ranges::find(known_auto_pads, window.auto_pad) == std::end(known_auto_pads)) {
-        return error_at(graph, node, "has auto_pad '" + window.auto_pad + "', which ONNX does not define",
+        return error_at(graph, node,
+                        "has auto_pad '" + window.auto_pad + "', which ONNX does not define",
                         "export the model again");
     }
     if (window.kernel.size() != axes || window.strides.size() != axes ||
         window.dilations.size() != axes || window.pads.size() != 2 * axes ||
         !all_between(window.kernel, 1) || !all_between(window.strides, 1) ||
         !all_between(window.dilations, 1) || !all_between(window.pads, 0)) {
-        return error_at(graph, node, "has a kernel, strides, dilations or pads that do not fit " +
-                                         to_string(x), "export the model again");
+        return error_at(graph, node,
+                        "has a kernel, strides, dilations or pads that do not fit " + to_string(x),
+                        "export the model again");
     }
     return window;
 }
@@ -86,8 +88,8 @@ Result<Shape> slide(const Graph& graph, const Node& node, Window window, std::in
 
 Status check_picture(const Graph& graph, const Node& node) {
     if (input_shape(graph, node, 0).size() < 3) {
-        return error_at(graph, node, "needs [N, C, H, W], not " +
-                                         to_string(input_shape(graph, node, 0)),
+        return error_at(graph, node,
+                        "needs [N, C, H, W], not " + to_string(input_shape(graph, node, 0)),
                         "export the model again");
     }
     return {};
@@ -102,14 +104,15 @@ Result<Shape> conv(const Graph& graph, const Node& node) {
     const std::int64_t group = graph.int_attribute(node, "group", 1);
     if (weights.size() != x.size() || group < 1 || x[1] % group != 0 ||
         weights[1] != x[1] / group || weights[0] % group != 0) {
-        return error_at(graph, node, "has weights " + to_string(weights) + " in " +
-                                         std::to_string(group) +
-                                         " groups, which do not fit its input " + to_string(x),
+        return error_at(graph, node,
+                        "has weights " + to_string(weights) + " in " + std::to_string(group) +
+                            " groups, which do not fit its input " + to_string(x),
                         "export the model again");
     }
     if (has_input(node, 2) && input_shape(graph, node, 2) != Shape{weights[0]}) {
-        return error_at(graph, node, "has a bias " + to_string(input_shape(graph, node, 2)) +
-                                         " for " + std::to_string(weights[0]) + " channels",
+        return error_at(graph, node,
+                        "has a bias " + to_string(input_shape(graph, node, 2)) + " for " +
+                            std::to_string(weights[0]) + " channels",
                         "export the model again");
     }
     Window window;

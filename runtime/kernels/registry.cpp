@@ -52,11 +52,10 @@ const Kernel* find_conv(Family family, const Target& target, int kernel_size, in
                         int output_pitch) {
     const Kernel* best = nullptr;
     for (const Kernel& kernel : kernels()) {
-        const bool serves = kernel.family == family &&
-                            std::strcmp(kernel.target, target.float32) == 0 &&
-                            (kernel.kernel_size == 0 || kernel.kernel_size == kernel_size) &&
-                            (kernel.pitch == 0 || kernel.pitch == pitch) &&
-                            output_pitch % kernel.block() == 0;
+        const bool serves =
+            kernel.family == family && std::strcmp(kernel.target, target.float32) == 0 &&
+            (kernel.kernel_size == 0 || kernel.kernel_size == kernel_size) &&
+            (kernel.pitch == 0 || kernel.pitch == pitch) && output_pitch % kernel.block() == 0;
         if (serves && (!best || kernel.pitch > best->pitch)) {
             best = &kernel;
         }

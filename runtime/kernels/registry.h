@@ -14,12 +14,31 @@ namespace sluice {
 /// What a kernel computes: the generator of that name in generators/ states its arguments, or the
 /// generator that the family's rows of generators/kernels.json name.
 enum class Family {
-    dense_conv, gated_conv, element_conv,  // gated_conv.cpp
-    dense_winograd, gated_winograd, element_winograd,  // winograd_conv.cpp
-    dot_conv, branch, positions, tiles, open_count, elements, fill,
-    max_pool, average_pool, global_average_pool, linear, softmax,
-    add, sub, mul, div,  // binary.cpp
-    affine, copy, resize,
+    dense_conv,
+    gated_conv,
+    element_conv,  // gated_conv.cpp
+    dense_winograd,
+    gated_winograd,
+    element_winograd,  // winograd_conv.cpp
+    dot_conv,
+    branch,
+    positions,
+    tiles,
+    open_count,
+    elements,
+    fill,
+    max_pool,
+    average_pool,
+    global_average_pool,
+    linear,
+    softmax,
+    add,
+    sub,
+    mul,
+    div,  // binary.cpp
+    affine,
+    copy,
+    resize,
 };
 
 /// Whether a kernel of the family computes tiles: those of winograd_conv.cpp.
@@ -44,7 +63,7 @@ struct Kernel {
     int pixels;       ///< entries of a list that are computed together; 1 where there is none
     int vectors;      ///< output channels are a multiple of vectors * lanes
     int lanes;
-    int side;         ///< winograd_conv: of a tile of outputs; 0 for all others
+    int side;  ///< winograd_conv: of a tile of outputs; 0 for all others
     /// dot_conv: density beyond which the dense kernel takes less time. winograd_conv: share of a
     /// tile's outputs that are open beyond which it takes less time than the direct kernel. 1: none
     /// is known.
@@ -59,10 +78,10 @@ struct Kernel {
 /// A row of schedules/targets.json.
 struct Target {
     const char* id;
-    const char* float32;   ///< id of the target whose float32 kernels serve this one
-    const char* requires_; ///< CPU flags, comma-separated
+    const char* float32;    ///< id of the target whose float32 kernels serve this one
+    const char* requires_;  ///< CPU flags, comma-separated
     int lanes;
-    int priority;          ///< higher is preferred
+    int priority;  ///< higher is preferred
 };
 
 std::span<const Kernel> kernels();

@@ -12,9 +12,12 @@ using onnx::AttributeProto;
 Result<Attribute> read_attribute(const AttributeProto& attribute,
                                  const std::filesystem::path& model_file) {
     switch (attribute.type()) {
-        case AttributeProto::INT: return Attribute(std::int64_t(attribute.i()));
-        case AttributeProto::FLOAT: return Attribute(attribute.f());
-        case AttributeProto::STRING: return Attribute(attribute.s());
+        case AttributeProto::INT:
+            return Attribute(std::int64_t(attribute.i()));
+        case AttributeProto::FLOAT:
+            return Attribute(attribute.f());
+        case AttributeProto::STRING:
+            return Attribute(attribute.s());
         case AttributeProto::INTS:
             return Attribute(
                 std::vector<std::int64_t>(attribute.ints().begin(), attribute.ints().end()));

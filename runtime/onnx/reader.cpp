@@ -245,8 +245,9 @@ Status Reader::read_node(const onnx::NodeProto& proto, Node& node) {
     for (const std::string& name : proto.input()) {
         const auto found = ids_.find(name);
         if (!name.empty() && found == ids_.end()) {
-            return Status::error("reads '" + name + "', which is no input, no initialiser and no "
-                                                    "node's first output",
+            return Status::error("reads '" + name +
+                                     "', which is no input, no initialiser and no "
+                                     "node's first output",
                                  "export the model again");
         }
         node.inputs.push_back(name.empty() ? no_value : found->second);

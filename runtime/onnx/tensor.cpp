@@ -31,14 +31,19 @@ struct Place {
 std::int64_t element_size(int type) {
     switch (type) {
         case TensorProto::DOUBLE:
-        case TensorProto::INT64: return 8;
+        case TensorProto::INT64:
+            return 8;
         case TensorProto::FLOAT:
-        case TensorProto::INT32: return 4;
+        case TensorProto::INT32:
+            return 4;
         case TensorProto::FLOAT16:
-        case TensorProto::BFLOAT16: return 2;
+        case TensorProto::BFLOAT16:
+            return 2;
         case TensorProto::BOOL:
-        case TensorProto::UINT8: return 1;
-        default: return 0;
+        case TensorProto::UINT8:
+            return 1;
+        default:
+            return 0;
     }
 }
 
@@ -63,9 +68,7 @@ float from_half(std::uint16_t bits) {
     return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-float from_bfloat(std::uint16_t bits) {
-    return std::bit_cast<float>(std::uint32_t(bits) << 16);
-}
+float from_bfloat(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 
 template <typename Stored>
 Stored load(const std::string& bytes, std::size_t index) {
@@ -98,7 +101,9 @@ constexpr auto same = [](auto value) { return value; };
 void decode_raw(int type, const std::string& bytes, std::size_t count, Constant& result) {
     using std::int64_t;
     switch (type) {
-        case TensorProto::FLOAT: result.data = convert_raw<float, float>(bytes, count, same); break;
+        case TensorProto::FLOAT:
+            result.data = convert_raw<float, float>(bytes, count, same);
+            break;
         case TensorProto::DOUBLE:
             result.data = convert_raw<double, float>(bytes, count, same);
             break;
@@ -114,7 +119,9 @@ void decode_raw(int type, const std::string& bytes, std::size_t count, Constant&
         case TensorProto::INT32:
             result.data = convert_raw<std::int32_t, int64_t>(bytes, count, same);
             break;
-        default: result.data = convert_raw<std::uint8_t, int64_t>(bytes, count, same); break;
+        default:
+            result.data = convert_raw<std::uint8_t, int64_t>(bytes, count, same);
+            break;
     }
 }
 
@@ -138,7 +145,9 @@ void decode_fields(const TensorProto& tensor, Constant& result) {
         case TensorProto::INT64:
             result.data = convert_field<int64_t>(tensor.int64_data(), same);
             break;
-        default: result.data = convert_field<int64_t>(tensor.int32_data(), same); break;
+        default:
+            result.data = convert_field<int64_t>(tensor.int32_data(), same);
+            break;
     }
 }
 
@@ -167,8 +176,8 @@ Result<Place> external_place(const TensorProto& tensor) {
 /// Keeps external data inside the model's folder, also through symbolic links.
 Status check_inside(const std::filesystem::path& folder, const std::string& location) {
     const std::filesystem::path relative(location);
-    bool is_inside = !location.empty() && !relative.has_root_path() &&
-                     location.find('\0') == std::string::npos;
+    bool is_inside =
+        !location.empty() && !relative.has_root_path() && location.find('\0') == std::string::npos;
     for (const std::filesystem::path& part : relative) {
         is_inside = is_inside && part != "..";
     }
@@ -213,8 +222,8 @@ Result<std::string> read_external(const TensorProto& tensor, std::int64_t size,
     }
     if (std::uint64_t(place.offset) > available ||
         std::uint64_t(size) > available - std::uint64_t(place.offset)) {
-        return Status::error("external data file '" + path + "' is too short: " +
-                                 std::to_string(available) + " bytes, where " +
+        return Status::error("external data file '" + path +
+                                 "' is too short: " + std::to_string(available) + " bytes, where " +
                                  std::to_string(size) + " at offset " +
                                  std::to_string(place.offset) + " are needed",
                              "copy it again from where the model came from");

@@ -158,8 +158,7 @@ Result<Constant> cast(const Graph& graph, const Node& node) {
     const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float;
     const bool to_bool = graph.int_attribute(node, "to", 1) == onnx_bool;
     if (to_float) {
-        return x.is_float() ? x
-                            : Constant{x.shape, Floats(x.ints().begin(), x.ints().end())};
+        return x.is_float() ? x : Constant{x.shape, Floats(x.ints().begin(), x.ints().end())};
     }
     Ints ints;
     if (!x.is_float()) {
@@ -266,17 +265,20 @@ Result<Constant> pad(const Graph& graph, const Node& node, const Shape& shape) {
         fill = value.is_float() ? double(value.floats()[0]) : double(value.ints()[0]);
     }
     const auto strides = dense_strides(x.shape);
-    return pick(x, shape, [&](const Shape& at) {
-        std::int64_t from = 0;
-        for (std::size_t axis = 0; axis < at.size(); ++axis) {
-            const std::int64_t place = at[axis] - pads.value()[axis];
-            if (place < 0 || place >= x.shape[axis]) {
-                return std::int64_t(-1);
+    return pick(
+        x, shape,
+        [&](const Shape& at) {
+            std::int64_t from = 0;
+            for (std::size_t axis = 0; axis < at.size(); ++axis) {
+                const std::int64_t place = at[axis] - pads.value()[axis];
+                if (place < 0 || place >= x.shape[axis]) {
+                    return std::int64_t(-1);
+                }
+                from += place * strides[axis];
             }
-            from += place * strides[axis];
-        }
-        return from;
-    }, fill);
+            return from;
+        },
+        fill);
 }
 
 Constant transpose(const Graph& graph, const Node& node, const Shape& shape) {
@@ -330,8 +332,8 @@ Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const S
 Constant range(const Graph& graph, const Node& node, const Shape& shape) {
     Ints numbers(std::size_t(shape.front()), 0);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-        numbers[i] = input(graph, node, 0).ints()[0] +
-                     std::int64_t(i) * input(graph, node, 2).ints()[0];
+        numbers[i] =
+            input(graph, node, 0).ints()[0] + std::int64_t(i) * input(graph, node, 2).ints()[0];
     }
     return Constant{shape, std::move(numbers)};
 }
@@ -353,9 +355,14 @@ Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
                         "export the model again");
     }
     switch (node.op) {
-        case Op::add: case Op::sub: case Op::mul: case Op::div: case Op::equal:
+        case Op::add:
+        case Op::sub:
+        case Op::mul:
+        case Op::div:
+        case Op::equal:
             return binary(graph, node, shape);
-        case Op::cast: return cast(graph, node);
+        case Op::cast:
+            return cast(graph, node);
         case Op::concat: {
             const bool is_float = input(graph, node, 0).is_float();
             for (ValueId id : node.inputs) {
@@ -366,19 +373,34 @@ Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
             }
             return concat(graph, node, shape);
         }
-        case Op::constant: return from_attributes(node, shape);
-        case Op::constant_of_shape: return constant_of_shape(graph, node, shape);
-        case Op::expand: return spread(input(graph, node, 0), shape);
-        case Op::flatten: case Op::identity: case Op::reshape: case Op::squeeze:
-        case Op::unsqueeze: return Constant{shape, input(graph, node, 0).data};
-        case Op::gather: return gather(graph, node, shape);
-        case Op::pad: return pad(graph, node, shape);
-        case Op::range: return range(graph, node, shape);
-        case Op::shape: return shape_of(graph, node, shape);
-        case Op::slice: return slice(graph, node, shape);
-        case Op::transpose: return transpose(graph, node, shape);
-        case Op::where: return where(graph, node, shape);
-        default: break;
+        case Op::constant:
+            return from_attributes(node, shape);
+        case Op::constant_of_shape:
+            return constant_of_shape(graph, node, shape);
+        case Op::expand:
+            return spread(input(graph, node, 0), shape);
+        case Op::flatten:
+        case Op::identity:
+        case Op::reshape:
+        case Op::squeeze:
+        case Op::unsqueeze:
+            return Constant{shape, input(graph, node, 0).data};
+        case Op::gather:
+            return gather(graph, node, shape);
+        case Op::pad:
+            return pad(graph, node, shape);
+        case Op::range:
+            return range(graph, node, shape);
+        case Op::shape:
+            return shape_of(graph, node, shape);
+        case Op::slice:
+            return slice(graph, node, shape);
+        case Op::transpose:
+            return transpose(graph, node, shape);
+        case Op::where:
+            return where(graph, node, shape);
+        default:
+            break;
     }
     return error_at(graph, node, "computes from constants alone, which Sluice does not fold",
                     "simplify the model with onnxsim");

@@ -14,9 +14,8 @@ bool is_known(const Graph& graph, const Node& node) {
     if (node.op == Op::shape) {  // needs the shape of its input, not the input
         return true;
     }
-    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
-        return id == no_value || graph.constant(id) != nullptr;
-    });
+    return std::all_of(node.inputs.begin(), node.inputs.end(),
+                       [&](ValueId id) { return id == no_value || graph.constant(id) != nullptr; });
 }
 
 Status fold_node(Graph& graph, const Node& node) {

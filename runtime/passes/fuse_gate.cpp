@@ -25,12 +25,13 @@ bool is_non_negative(const Links& links, ValueId id) {
         return false;
     }
     switch (node->op) {
-        case Op::affine: return node->affine->clamp.low >= 0;
+        case Op::affine:
+            return node->affine->clamp.low >= 0;
         case Op::fused_conv: {
             const FusedConv& conv = *node->fused_conv;
             const bool ends_with_act = conv.post.is_none() && node->inputs[1] == no_value &&
-                                       node->inputs[2] == no_value &&
-                                       all_equal(conv.scale, 1) && all_equal(conv.shift, 0);
+                                       node->inputs[2] == no_value && all_equal(conv.scale, 1) &&
+                                       all_equal(conv.shift, 0);
             return (ends_with_act ? conv.act : conv.post).low >= 0;
         }
         case Op::resize:
@@ -38,8 +39,10 @@ bool is_non_negative(const Links& links, ValueId id) {
         case Op::reshape:
         case Op::expand:
         case Op::slice:
-        case Op::transpose: return is_non_negative(links, node->inputs[0]);
-        default: return false;
+        case Op::transpose:
+            return is_non_negative(links, node->inputs[0]);
+        default:
+            return false;
     }
 }
 
@@ -59,8 +62,7 @@ ValueId before_repeat(const Links& links, ValueId gate) {
     const Node* reshape = producer_of(links, gate, Op::reshape);
     const Node* expand =
         reshape == nullptr ? nullptr : producer_of(links, reshape->inputs[0], Op::expand);
-    const ValueId maps =
-        expand == nullptr ? no_value : before_unsqueeze(links, expand->inputs[0]);
+    const ValueId maps = expand == nullptr ? no_value : before_unsqueeze(links, expand->inputs[0]);
     if (maps == no_value) {
         return gate;
     }
@@ -116,8 +118,8 @@ std::string obstacle(const Links& links, const Node& mul, const Match& match) {
     }
     const Shape& y = shape_of(graph, match.conv);
     const Shape& g = shape_of(graph, match.gate);
-    if (shape_of(graph, match.result->outputs[0]) != y || g.size() != 4 ||
-        g[0] != y[0] || y[1] % g[1] != 0 || g[2] != y[2] || g[3] != y[3]) {
+    if (shape_of(graph, match.result->outputs[0]) != y || g.size() != 4 || g[0] != y[0] ||
+        y[1] % g[1] != 0 || g[2] != y[2] || g[3] != y[3]) {
         return "the factors " + to_string(y) + " and " + to_string(g) + " do not match as a gate";
     }
     if (g[1] != 1 && g[1] != y[1] && match.result == &mul &&

@@ -79,8 +79,12 @@ std::optional<Affine> arithmetic(const Graph& graph, const Node& node, std::size
     for (const float c : *constant) {
         double scale = 1, shift = 0;
         switch (node.op) {
-            case Op::mul: scale = c; break;
-            case Op::add: shift = c; break;
+            case Op::mul:
+                scale = c;
+                break;
+            case Op::add:
+                shift = c;
+                break;
             case Op::sub:
                 scale = x == 0 ? 1 : -1;
                 shift = x == 0 ? -c : c;
@@ -101,9 +105,12 @@ std::optional<Affine> arithmetic(const Graph& graph, const Node& node, std::size
 std::optional<Affine> affine_of(const Graph& graph, const Node& node, std::size_t& x) {
     x = 0;
     switch (node.op) {
-        case Op::relu: return Affine{{1}, {0}, {0, Clamp{}.high}};
-        case Op::clip: return clip(graph, node);
-        case Op::batch_normalization: return batch_normalization(graph, node);
+        case Op::relu:
+            return Affine{{1}, {0}, {0, Clamp{}.high}};
+        case Op::clip:
+            return clip(graph, node);
+        case Op::batch_normalization:
+            return batch_normalization(graph, node);
         case Op::hard_sigmoid:
             return Affine{{graph.float_attribute(node, "alpha", 0.2F)},
                           {graph.float_attribute(node, "beta", 0.5F)},
@@ -114,7 +121,8 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, std::size_
         case Op::div:
             x = graph.constant(node.inputs[0]) != nullptr ? 1 : 0;
             return arithmetic(graph, node, x);
-        default: return std::nullopt;
+        default:
+            return std::nullopt;
     }
 }
 

@@ -20,7 +20,8 @@ inline constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) {
 }
 
 /// Where the system has them: weights read from end to end would else wait for an address
-/// translation every 4 KiB, which costs a tenth and more of the time of layers that come from memory.
+/// translation every 4 KiB, which costs a tenth and more of the time of layers that come from
+/// memory.
 inline constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 /// Uninitialised memory of a fixed size, in huge pages where it has several and the system some.

@@ -15,7 +15,8 @@ bool live_together(const Block& a, const Block& b) {
 
 /// Memory of its own for the blocks that keep the same zeros, one after the other. Returns the
 /// slots, alive throughout, and in `slot_of` each such block's.
-std::vector<Block> share_zeros(const std::vector<Block>& blocks, std::vector<std::size_t>& slot_of) {
+std::vector<Block> share_zeros(const std::vector<Block>& blocks,
+                               std::vector<std::size_t>& slot_of) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         if (blocks[i].is_used && blocks[i].zeros >= 0) {

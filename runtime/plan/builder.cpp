@@ -50,7 +50,8 @@ void Builder::reserve_constants() {
         }
         for (const ValueId id : node.inputs) {
             const Constant* constant = graph.constant(id);
-            floats += constant != nullptr && constant->is_float() ? 2 * constant->floats().size() : 0;
+            floats +=
+                constant != nullptr && constant->is_float() ? 2 * constant->floats().size() : 0;
         }
     }
     constants_ = AlignedMemory(floats * sizeof(float));
@@ -123,14 +124,13 @@ const Layout& Builder::allocate(const Node& node, bool writes_all_lanes) {
     Layout layout;
     if (shape.size() == 3) {
         // A map that only gates read needs no lanes beside it.
-        const bool is_map = shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes &&
-                            only_gates(id);
+        const bool is_map =
+            shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes && only_gates(id);
         layout = picture_layout(id, is_map ? 1 : channel_pitch(shape[0]));
     } else {
         layout.index = int(blocks_.size());
         layout.axes = dense_axes(shape);
-        blocks_.push_back(
-            {round_up(element_count(shape), std::int64_t(memory_alignment / 4))});
+        blocks_.push_back({round_up(element_count(shape), std::int64_t(memory_alignment / 4))});
     }
     return settle(node, std::move(layout), writes_all_lanes);
 }
@@ -151,8 +151,9 @@ void Builder::keep_zeros(const Layout& layout, bool writes_all_lanes) {
         return;
     }
     const std::array<std::int64_t, 6> written = {
-        layout.origin, spares_lanes ? layout.channels() : layout.pitch(), layout.pitch(),
-        layout.width(), layout.row(), layout.height()};
+        layout.origin,  spares_lanes ? layout.channels() : layout.pitch(),
+        layout.pitch(), layout.width(),
+        layout.row(),   layout.height()};
     blocks_.back().zeros = zeros_.emplace(written, int(zeros_.size())).first->second;
 }
 
@@ -300,16 +301,11 @@ const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const 
     step.kernel = find_kernel(Family::tiles, target);
     step.node = node.name;
     step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
-    step.arguments = {lists.masks,
-                      positions,
-                      std::int32_t(side),
-                      std::int32_t(width),
-                      std::int32_t(height),
-                      float(winograd.break_even * double(side * side)),
-                      tiles.open,
-                      tiles.closed,
-                      tiles.open_count,
-                      scratch(capacity, i32, {{capacity, 1}})};
+    step.arguments = {lists.masks,          positions,
+                      std::int32_t(side),   std::int32_t(width),
+                      std::int32_t(height), float(winograd.break_even * double(side * side)),
+                      tiles.open,           tiles.closed,
+                      tiles.open_count,     scratch(capacity, i32, {{capacity, 1}})};
     emit(std::move(step));
     return tiles_[key] = tiles;
 }
@@ -389,8 +385,8 @@ Status Builder::finish() {
         }
     }
     if (constants_.data() == nullptr) {
-        return Status(Problem{graph.file, {}, "there is no memory for its packed weights",
-                              "close other programs"});
+        return Status(Problem{
+            graph.file, {}, "there is no memory for its packed weights", "close other programs"});
     }
     constants_.shrink(constants_size_);
     plan.constants = std::move(constants_);

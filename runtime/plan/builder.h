@@ -42,10 +42,10 @@ struct GateLists {
 
 /// Winograd's tiles of one gate map.
 struct TileLists {
-    Buffer open;        ///< tiles where any gate is open
-    Buffer closed;      ///< the others
+    Buffer open;    ///< tiles where any gate is open
+    Buffer closed;  ///< the others
     Buffer open_count, closed_count;
-    Buffer pays;        ///< 1 where computing these tiles takes less time than the positions, else 0
+    Buffer pays;  ///< 1 where computing these tiles takes less time than the positions, else 0
 };
 
 /// Tiles along an extent; the last one ends with it.
@@ -106,10 +106,10 @@ public:
     /// Scans a map (x, y) of gates.
     GateLists scan(const Node& node, const Buffer& map);
 
-    /// Picks the tiles of a map of gates that scan() has listed, for a Winograd kernel; once for all
-    /// that have the same tiles and break even alike.
+    /// Picks the tiles of a map of gates that scan() has listed, for a Winograd kernel; once for
+    /// all that have the same tiles and break even alike.
     const TileLists& tiles(const Node& node, const GateLists& lists, const Buffer& map,
-                    const Kernel& winograd);
+                           const Kernel& winograd);
 
     /// The shape-generic kernel of a family; fails where the target has none.
     Result<const Kernel*> kernel(const Node& node, Family family) const;

@@ -83,8 +83,8 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// Winograd's kernel for a window of `taps` over `pitch` channels; null where there is none, or none
-/// that pays with all of the outputs open, or the options want none.
+/// Winograd's kernel for a window of `taps` over `pitch` channels; null where there is none, or
+/// none that pays with all of the outputs open, or the options want none.
 const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output);
 /// That of a node whose input it reads as it lies.
@@ -105,8 +105,8 @@ Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
 /// At the open tiles of a gate that has one value a tile.
 Step tiled_winograd_step(const Conv& c, const GateLists& tiles);
 // lower_phases.cpp
-/// Whether a convolution has stride 2, and its padded input every pixel of the phases that its outputs
-/// read.
+/// Whether a convolution has stride 2, and its padded input every pixel of the phases that its
+/// outputs read.
 bool has_phases(const FusedConv& conv, const Layout& input, const Layout& output);
 /// Taps of a phase along an extent.
 std::int64_t phase_taps(const FusedConv& conv);

@@ -18,9 +18,9 @@ Status check_conv(const Builder& builder, const Node& node) {
     }
     const Shape y = builder.picture_shape(node.outputs[0]);
     if (y[1] > 65535 || y[2] > 65535) {
-        return builder.unsupported(node, "has a map of " + to_string(y) +
-                                             ", more than 65535 rows or columns",
-                                   "give the model smaller pictures");
+        return builder.unsupported(
+            node, "has a map of " + to_string(y) + ", more than 65535 rows or columns",
+            "give the model smaller pictures");
     }
     return {};
 }

@@ -100,20 +100,26 @@ Buffer no_residual(Builder& builder, std::int64_t outputs, const Layout& y) {
 
 Family family_of(GateForm form) {
     switch (form) {
-        case GateForm::none: return Family::dense_conv;
+        case GateForm::none:
+            return Family::dense_conv;
         case GateForm::position:
-        case GateForm::group: return Family::gated_conv;
-        case GateForm::element: return Family::element_conv;
+        case GateForm::group:
+            return Family::gated_conv;
+        case GateForm::element:
+            return Family::element_conv;
     }
     return Family::dense_conv;
 }
 
 Family winograd_family_of(GateForm form) {
     switch (form) {
-        case GateForm::none: return Family::dense_winograd;
+        case GateForm::none:
+            return Family::dense_winograd;
         case GateForm::position:
-        case GateForm::group: return Family::gated_winograd;
-        case GateForm::element: return Family::element_winograd;
+        case GateForm::group:
+            return Family::gated_winograd;
+        case GateForm::element:
+            return Family::element_winograd;
     }
     return Family::dense_winograd;
 }
@@ -127,19 +133,17 @@ struct Choice {
 
 /// Finds the kernels, for group gates those whose tile of channels divides a group; where none
 /// does, those of gates an element.
-Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x,
-                      const Layout& y) {
+Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x, const Layout& y) {
     const FusedConv& conv = *node.fused_conv;
     const auto find = [&](GateForm form, std::int64_t outputs) {
-        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv), int(x.pitch()),
-                                int(outputs)),
+        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv),
+                                int(x.pitch()), int(outputs)),
                       find_winograd(builder, winograd_family_of(form), node, x, outputs, y)};
     };
     if (conv.gate != GateForm::group) {
         return find(conv.gate, y.pitch());
     }
-    Choice choice =
-        find(conv.gate, y.channels() / builder.layout(node.inputs[1]).channels());
+    Choice choice = find(conv.gate, y.channels() / builder.layout(node.inputs[1]).channels());
     if (choice.kernel == nullptr) {
         choice = find(GateForm::element, y.pitch());
         choice.expands = true;
@@ -149,9 +153,8 @@ Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x,
 
 void add_gate(Builder& builder, const Node& node, std::int64_t macs) {
     const Layout& map = builder.layout(node.inputs[1]);
-    builder.plan.gates.push_back(
-        {node.name, map.channels(), map.height(), map.width(), node.fused_conv->gate_grid, macs,
-         true});
+    builder.plan.gates.push_back({node.name, map.channels(), map.height(), map.width(),
+                                  node.fused_conv->gate_grid, macs, true});
     Buffer values = pixels(map, map.channels());
     values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
     builder.plan.gate_sources.push_back({builder.plan.steps.size(), values, {}});
@@ -194,9 +197,23 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
         return builder.unsupported(node, "has no kernel for " + std::string(builder.target.id),
                                    "choose another target");
     }
-    Conv c{node, conv, choice.kernel, nullptr, patches(x, conv), {}, {},
-           pack_epilogue(builder, conv, outputs), {}, {}, pixels(y, outputs), {}, {}, outputs,
-           conv_shape(x, y, conv), x.pitch(), node.remark};
+    Conv c{node,
+           conv,
+           choice.kernel,
+           nullptr,
+           patches(x, conv),
+           {},
+           {},
+           pack_epilogue(builder, conv, outputs),
+           {},
+           {},
+           pixels(y, outputs),
+           {},
+           {},
+           outputs,
+           conv_shape(x, y, conv),
+           x.pitch(),
+           node.remark};
     c.winograd = with_single_clamp(choice.winograd, node, c.remark);
     if (c.winograd == nullptr) {
         SLUICE_RETURN_IF_ERROR(copy_phases(builder, c, x, y));
@@ -228,8 +245,8 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     if (conv.gate_grid > 1) {
         return is_tiled ? emit_tiled(builder, c) : emit_expanded(builder, c);
     }
-    return emit_gated(builder, c, conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1,
-                      channels);
+    return emit_gated(
+        builder, c, conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1, channels);
 }
 
 }  // namespace sluice

@@ -102,9 +102,7 @@ Status lower_reshape(Builder& builder, const Node& node) {
         source.axes = dense_axes(shape);
         return emit_copy(builder, node, source, target);
     }
-    Buffer dense = to.is_picture()
-                       ? builder.scratch(count, halide_type_of<float>(), {})
-                       : target;
+    Buffer dense = to.is_picture() ? builder.scratch(count, halide_type_of<float>(), {}) : target;
     dense.axes.clear();
     Shape before;
     for (const Axis& axis : source.axes) {
@@ -132,8 +130,7 @@ Status lower_transpose(Builder& builder, const Node& node) {
     }
     const Shape order = builder.graph.ints_attribute(node, "perm", reversed);
     if (order[0] != 0) {
-        return builder.unsupported(node, "moves the batch to another axis",
-                                   "keep the batch first");
+        return builder.unsupported(node, "moves the batch to another axis", "keep the batch first");
     }
     const Buffer source = view(builder.layout(node.inputs[0]));
     Buffer turned = source;
@@ -175,8 +172,8 @@ Status lower_pad(Builder& builder, const Node& node) {
         return pads.status();
     }
     const std::size_t rank = pads.value().size() / 2;
-    if (graph.string_attribute(node, "mode", "constant") != "constant" ||
-        pads.value()[0] != 0 || pads.value()[rank] != 0) {
+    if (graph.string_attribute(node, "mode", "constant") != "constant" || pads.value()[0] != 0 ||
+        pads.value()[rank] != 0) {
         return builder.unsupported(node, "pads by reflection or pads the batch",
                                    "pad with a constant in the picture");
     }

@@ -103,8 +103,8 @@ Status emit_tiled(Builder& builder, Conv c) {
     Step step = tiled_winograd_step(c, tiles);
     step.remark = c.remark;
     const TileLists lists{tiles.active, tiles.skipped, tiles.active_count, tiles.skipped_count, {}};
-    SLUICE_RETURN_IF_ERROR(
-        emit_tiles(builder, c, {0, 0, c.outputs, c.conv.weights->shape[0]}, lists, std::move(step)));
+    SLUICE_RETURN_IF_ERROR(emit_tiles(builder, c, {0, 0, c.outputs, c.conv.weights->shape[0]},
+                                      lists, std::move(step)));
     builder.plan.gate_sources.back().counts.push_back(tiles.active_count);
     builder.plan.gate_sources.back().step = builder.plan.steps.size() - 1;
     return {};

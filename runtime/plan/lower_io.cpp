@@ -15,8 +15,9 @@ Node named(const Graph& graph, ValueId id, const char* prefix) {
 
 Status check_batch(const Graph& graph, const Node& node, const Shape& shape) {
     if (shape.empty() || shape[0] != graph.batch) {
-        return error_at(graph, node, "has the shape " + to_string(shape) + " without the batch of " +
-                                         std::to_string(graph.batch),
+        return error_at(graph, node,
+                        "has the shape " + to_string(shape) + " without the batch of " +
+                            std::to_string(graph.batch),
                         "give every input and output the batch first");
     }
     return {};

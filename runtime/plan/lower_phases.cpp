@@ -1,9 +1,9 @@
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 
-/// A convolution of stride 2 is one of stride 1, with half the kernel's extents, over the four phases
-/// of its input: pixels of even and odd rows and columns, side by side as channels. Winograd's
-/// kernels compute the latter.
+/// A convolution of stride 2 is one of stride 1, with half the kernel's extents, over the four
+/// phases of its input: pixels of even and odd rows and columns, side by side as channels.
+/// Winograd's kernels compute the latter.
 namespace sluice {
 namespace {
 
@@ -47,8 +47,8 @@ Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout&
     const std::int64_t taps = kernel->kernel_size, pitch = kernel->pitch;
     const std::int64_t width = output.width() + taps - 1, height = output.height() + taps - 1;
     // The kernel reads whole vectors of channels.
-    Buffer phases = builder.scratch(height * width * pitch + builder.lanes,
-                                    halide_type_of<float>(), {});
+    Buffer phases =
+        builder.scratch(height * width * pitch + builder.lanes, halide_type_of<float>(), {});
     // Two pixels of a row lie side by side in both, the second row's behind the first one's.
     const std::int64_t pair = stride * input.pitch(), row = c.input.axes[1].stride;
     Buffer from = c.input, to = phases;

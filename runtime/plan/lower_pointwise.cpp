@@ -53,10 +53,14 @@ std::optional<Buffer> operand(Builder& builder, ValueId id, const Shape& to) {
 
 Family binary_family(Op op) {
     switch (op) {
-        case Op::add: return Family::add;
-        case Op::sub: return Family::sub;
-        case Op::mul: return Family::mul;
-        default: return Family::div;
+        case Op::add:
+            return Family::add;
+        case Op::sub:
+            return Family::sub;
+        case Op::mul:
+            return Family::mul;
+        default:
+            return Family::div;
     }
 }
 
@@ -102,11 +106,9 @@ Status lower_affine_node(Builder& builder, const Node& node) {
     const Layout& y =
         builder.allocate(node, full || (picture && x.channels() % builder.lanes == 0));
     // A tensor that is no picture is one row of elements, each with its channel's coefficients.
-    const std::int64_t count = full      ? y.pitch()
-                               : picture ? x.channels()
-                                         : element_count(x);
-    const std::int64_t each = picture ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent,
-                                                             std::int64_t{1});
+    const std::int64_t count = full ? y.pitch() : picture ? x.channels() : element_count(x);
+    const std::int64_t each =
+        picture ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent, std::int64_t{1});
     std::vector<float> coefficients(std::size_t(2 * count));
     for (std::int64_t i = 0; i < (picture ? x.channels() : count); ++i) {
         coefficients[std::size_t(i)] = at(affine.scale, i / each);
@@ -123,9 +125,8 @@ Status lower_affine_node(Builder& builder, const Node& node) {
     step.shape = to_string(builder.picture_shape(node.outputs[0]));
     step.work = 2 * element_count(y);
     step.arguments = {picture ? pixels(x, count) : row(x),
-                      builder.add_floats(coefficients, {{count, 1}, {2, count}}),
-                      affine.clamp.low, affine.clamp.high,
-                      picture ? pixels(y, count) : row(y)};
+                      builder.add_floats(coefficients, {{count, 1}, {2, count}}), affine.clamp.low,
+                      affine.clamp.high, picture ? pixels(y, count) : row(y)};
     if (picture) {
         step.split = {y.height(), {{0, 2, 1}, {4, 2, 1}}, -1};
     }
@@ -161,8 +162,7 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
     for (std::int64_t o = 0; o < l.outputs; ++o) {
         for (std::int64_t i = 0; i < l.inputs; ++i) {
             const std::int64_t from = is_turned ? o * l.inputs + i : i * l.outputs + o;
-            l.weights[std::size_t(o * l.inputs + i)] =
-                alpha * weights->floats()[std::size_t(from)];
+            l.weights[std::size_t(o * l.inputs + i)] = alpha * weights->floats()[std::size_t(from)];
         }
     }
     l.bias.assign(std::size_t(l.outputs), 0);
@@ -217,14 +217,13 @@ Status lower_gemm(Builder& builder, const Node& node) {
     step.packed_bytes = padded * inputs * 4;
     step.macs = outputs * inputs;
     step.work = 2 * step.macs;
-    step.arguments = {input,
-                      builder.add_floats(packed, {{lanes, 1},
-                                                  {inputs, lanes},
-                                                  {padded / lanes, inputs * lanes}}),
-                      builder.add_floats(bias, {{padded, 1}}),
-                      none.low,
-                      none.high,
-                      output};
+    step.arguments = {
+        input,
+        builder.add_floats(packed, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}}),
+        builder.add_floats(bias, {{padded, 1}}),
+        none.low,
+        none.high,
+        output};
     step.split = {padded / lanes, {{1, 2, 1}, {2, 0, lanes}, {5, 0, lanes}}, -1};
     builder.plan.macs += step.macs;
     builder.emit(std::move(step));
@@ -238,8 +237,7 @@ Status lower_softmax(Builder& builder, const Node& node) {
     }
     const Layout& x = builder.layout(node.inputs[0]);
     const std::size_t rank = x.axes.size() + 1;
-    const auto axis =
-        normalize_axis(builder.graph.int_attribute(node, "axis", -1), rank);
+    const auto axis = normalize_axis(builder.graph.int_attribute(node, "axis", -1), rank);
     if (!axis || *axis == 0 || rank > 4) {
         return builder.unsupported(node, "runs over the batch or more than three extents",
                                    "take another axis");

@@ -57,26 +57,24 @@ Status lower_pool(Builder& builder, const Node& node) {
                                    "pool pictures with plain windows");
     }
     const bool averages = node.op == Op::average_pool;
-    const auto kernel =
-        builder.kernel(node, averages ? Family::average_pool : Family::max_pool);
+    const auto kernel = builder.kernel(node, averages ? Family::average_pool : Family::max_pool);
     if (!kernel.ok()) {
         return kernel.status();
     }
     const Window w = read_window(graph, node, builder.picture_shape(node.inputs[0]),
                                  builder.picture_shape(node.outputs[0]));
-    const std::int64_t channels =
-        common_channels(x, builder.channel_pitch(x.channels()));
-    const Layout& y = builder.allocate(node, channels != x.channels() ||
-                                                 x.channels() % builder.lanes == 0);
+    const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
+    const Layout& y =
+        builder.allocate(node, channels != x.channels() || x.channels() % builder.lanes == 0);
     Step step;
     step.kernel = kernel.value();
     step.node = node.name;
     step.shape = pool_shape(x, y);
     step.work = w.kernel[0] * w.kernel[1] * y.channels() * y.height() * y.width();
-    step.arguments = {pixels(x, channels),        std::int32_t(w.kernel[1]),
-                      std::int32_t(w.kernel[0]),  std::int32_t(w.stride[1]),
-                      std::int32_t(w.stride[0]),  std::int32_t(w.pads[1]),
-                      std::int32_t(w.pads[0]),    std::int32_t(0)};
+    step.arguments = {pixels(x, channels),       std::int32_t(w.kernel[1]),
+                      std::int32_t(w.kernel[0]), std::int32_t(w.stride[1]),
+                      std::int32_t(w.stride[0]), std::int32_t(w.pads[1]),
+                      std::int32_t(w.pads[0]),   std::int32_t(0)};
     step.split = {y.height(), {}, 7};
     if (averages) {
         const bool counts_pads = graph.int_attribute(node, "count_include_pad", 0) != 0;
@@ -100,8 +98,8 @@ Status lower_global_average_pool(Builder& builder, const Node& node) {
         return kernel.status();
     }
     const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
-    const Layout& y = builder.allocate(node, channels != x.channels() ||
-                                                 x.channels() % builder.lanes == 0);
+    const Layout& y =
+        builder.allocate(node, channels != x.channels() || x.channels() % builder.lanes == 0);
     Buffer output = pixels(y, channels);
     output.axes.resize(1);
     Step step;
@@ -148,8 +146,8 @@ struct Taps {
     std::vector<float> weights;
 };
 
-std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double scale,
-                                std::int64_t in, std::int64_t out) {
+std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double scale, std::int64_t in,
+                                std::int64_t out) {
     const auto text = [&](const char* name, const char* fallback) {
         return graph.string_attribute(node, name, fallback);
     };
@@ -165,8 +163,8 @@ std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double sca
         if (std::isnan(at)) {
             return std::nullopt;
         }
-        const double low = linear ? std::floor(at)
-                                  : round_place(text("nearest_mode", "round_prefer_floor"), at);
+        const double low =
+            linear ? std::floor(at) : round_place(text("nearest_mode", "round_prefer_floor"), at);
         const double share = linear ? at - low : 0;
         taps.sources[std::size_t(i)] = inside(low);
         taps.sources[std::size_t(out + i)] = inside(linear ? low + 1 : low);
@@ -213,13 +211,14 @@ Status lower_resize(Builder& builder, const Node& node) {
         columns = resize_taps(builder.graph, node, scales[1], from[2], to[2]);
     }
     if (!rows || !columns) {
-        return builder.unsupported(node, "resizes more than rows and columns, by antialiasing or "
-                                         "by unknown coordinates",
+        return builder.unsupported(node,
+                                   "resizes more than rows and columns, by antialiasing or "
+                                   "by unknown coordinates",
                                    "use nearest or linear with half_pixel or asymmetric");
     }
     const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
-    const Layout& y = builder.allocate(node, channels != x.channels() ||
-                                                 x.channels() % builder.lanes == 0);
+    const Layout& y =
+        builder.allocate(node, channels != x.channels() || x.channels() % builder.lanes == 0);
     const auto axes = [](std::int64_t out) { return std::vector<Axis>{{out, 1}, {2, out}}; };
     Step step;
     step.kernel = kernel.value();

@@ -35,11 +35,16 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.shape = c.shape;
     step.packed_bytes =
         count * c.winograd->depth() * winograd_points(side, c.winograd->kernel_size) * 4;
-    step.arguments = {c.input,          list,
-                      weights,          from_channel(c.winograd_epilogue, first, count),
-                      c.gate,           from_channel(c.residual, first, count),
-                      c.gate_shift,     c.winograd_post.low,
-                      c.winograd_post.high, from_channel(c.output, first, count)};
+    step.arguments = {c.input,
+                      list,
+                      weights,
+                      from_channel(c.winograd_epilogue, first, count),
+                      c.gate,
+                      from_channel(c.residual, first, count),
+                      c.gate_shift,
+                      c.winograd_post.low,
+                      c.winograd_post.high,
+                      from_channel(c.output, first, count)};
     // A quarter of the multiplications, or about half.
     step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / side;
     step.list.argument = 1;
@@ -69,13 +74,12 @@ std::optional<Clamp> single_clamp(const Node& node) {
     const auto all = [](const std::vector<float>& values, auto is_such) {
         return std::all_of(values.begin(), values.end(), is_such);
     };
-    const bool stands_last = node.inputs[2] == no_value &&
-                             all(conv.shift, [](float shift) { return shift == 0; });
+    const bool stands_last =
+        node.inputs[2] == no_value && all(conv.shift, [](float shift) { return shift == 0; });
     // No gate is negative, and so a ReLU may follow it.
-    const bool passes =
-        conv.act.is_relu()
-            ? all(conv.scale, [](float scale) { return scale >= 0; })
-            : conv.gate == GateForm::none && all(conv.scale, [](float s) { return s == 1; });
+    const bool passes = conv.act.is_relu() ? all(conv.scale, [](float scale) { return scale >= 0; })
+                                           : conv.gate == GateForm::none &&
+                                                 all(conv.scale, [](float s) { return s == 1; });
     return stands_last && passes ? std::optional(compose(conv.act, conv.post)) : std::nullopt;
 }
 
@@ -108,10 +112,9 @@ bool pays_densely(const Kernel& kernel, const Layout& output) {
 
 const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
                             std::int64_t pitch, std::int64_t outputs, const Layout& output) {
-    const Kernel* kernel =
-        builder.options.winograd
-            ? find_conv(family, builder.target, int(taps), int(pitch), int(outputs))
-            : nullptr;
+    const Kernel* kernel = builder.options.winograd ? find_conv(family, builder.target, int(taps),
+                                                                int(pitch), int(outputs))
+                                                    : nullptr;
     return kernel != nullptr && pays_densely(*kernel, output) ? kernel : nullptr;
 }
 

@@ -13,27 +13,43 @@ using Lower = Status (*)(Builder&, const Node&);
 
 Lower lowering_of(Op op) {
     switch (op) {
-        case Op::fused_conv: return lower_fused_conv;
-        case Op::affine: return lower_affine_node;
+        case Op::fused_conv:
+            return lower_fused_conv;
+        case Op::affine:
+            return lower_affine_node;
         case Op::add:
         case Op::sub:
         case Op::mul:
-        case Op::div: return lower_binary;
+        case Op::div:
+            return lower_binary;
         case Op::max_pool:
-        case Op::average_pool: return lower_pool;
-        case Op::global_average_pool: return lower_global_average_pool;
-        case Op::gemm: return lower_gemm;
-        case Op::softmax: return lower_softmax;
-        case Op::reshape: return lower_reshape;
-        case Op::transpose: return lower_transpose;
-        case Op::slice: return lower_slice;
-        case Op::pad: return lower_pad;
-        case Op::concat: return lower_concat;
-        case Op::expand: return lower_expand;
-        case Op::resize: return lower_resize;
+        case Op::average_pool:
+            return lower_pool;
+        case Op::global_average_pool:
+            return lower_global_average_pool;
+        case Op::gemm:
+            return lower_gemm;
+        case Op::softmax:
+            return lower_softmax;
+        case Op::reshape:
+            return lower_reshape;
+        case Op::transpose:
+            return lower_transpose;
+        case Op::slice:
+            return lower_slice;
+        case Op::pad:
+            return lower_pad;
+        case Op::concat:
+            return lower_concat;
+        case Op::expand:
+            return lower_expand;
+        case Op::resize:
+            return lower_resize;
         case Op::identity:
-        case Op::cast: return lower_identity;
-        default: return nullptr;
+        case Op::cast:
+            return lower_identity;
+        default:
+            return nullptr;
     }
 }
 
@@ -42,8 +58,11 @@ Lower lowering_of(Op op) {
 Status check_batch(const Graph& graph, const Node& node) {
     const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
     if (shape.empty() || shape[0] != graph.batch) {
-        return error_at(graph, node, "gives " + to_string(shape) + ", which mixes the pictures of a "
-                                     "batch of " + std::to_string(graph.batch),
+        return error_at(graph, node,
+                        "gives " + to_string(shape) +
+                            ", which mixes the pictures of a "
+                            "batch of " +
+                            std::to_string(graph.batch),
                         "keep the batch first, or export with a batch of 1");
     }
     if (element_count(shape) == 0) {
@@ -147,8 +166,8 @@ std::string explain(const Plan& plan) {
                        std::to_string(plan.steps.size()) + " steps, " +
                        std::to_string(plan.arena_bytes / 1024) + " KiB of activations, " +
                        std::to_string(plan.constants.size() / 1024) + " KiB of weights, " +
-                       std::to_string(plan.macs) + " MACs and " +
-                       std::to_string(plan.branch_macs) + " of the branches\n";
+                       std::to_string(plan.macs) + " MACs and " + std::to_string(plan.branch_macs) +
+                       " of the branches\n";
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         const Step& step = plan.steps[i];
         std::string number = std::to_string(i);

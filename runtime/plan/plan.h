@@ -34,7 +34,7 @@ struct Plan {
     std::vector<Step> steps;
     AlignedMemory constants;
     std::size_t arena_bytes = 0;  ///< zeros when a session begins: halos and spare lanes stay so
-    std::int64_t macs = 0;         ///< of a picture, without the branches
+    std::int64_t macs = 0;        ///< of a picture, without the branches
     std::int64_t branch_macs = 0;
 };
 
@@ -42,8 +42,8 @@ struct PlanOptions {
     bool winograd = true;  ///< ModelOptions::winograd
 };
 
-/// Plans an optimised graph, whose weights it lets go of as it packs them. Fails on an operator or a form of it that no kernel computes, and on
-/// weights that are not finite, naming the node.
+/// Plans an optimised graph, whose weights it lets go of as it packs them. Fails on an operator or
+/// a form of it that no kernel computes, and on weights that are not finite, naming the node.
 Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
                                               const PlanOptions& options = {});
 

@@ -28,8 +28,8 @@ struct Axis {
 /// A kernel's buffer: 4-byte elements, axes innermost first, as the generator names them.
 struct Buffer {
     Memory memory = Memory::arena;
-    int index = 0;              ///< of the input or output; of the arena's block while planning
-    std::int64_t offset = 0;    ///< elements
+    int index = 0;            ///< of the input or output; of the arena's block while planning
+    std::int64_t offset = 0;  ///< elements
     halide_type_t type = halide_type_of<float>();
     std::vector<Axis> axes;
 };
@@ -50,12 +50,12 @@ struct Split {
 
 /// A position list that a call walks, whose length a scan may have written in the same run.
 struct ListUse {
-    int argument = -1;             ///< -1: the call walks no list
-    std::int64_t tile = 1;         ///< entries that are computed together: threads cut it there
+    int argument = -1;               ///< -1: the call walks no list
+    std::int64_t tile = 1;           ///< entries that are computed together: threads cut it there
     std::int64_t static_count = -1;  ///< -1: read from `count`
-    Buffer count;                  ///< one int32 of the arena
-    /// Outputs that the entries compute, an int32 of the arena; none: an entry is one output of each
-    /// channel.
+    Buffer count;                    ///< one int32 of the arena
+    /// Outputs that the entries compute, an int32 of the arena; none: an entry is one output of
+    /// each channel.
     std::optional<Buffer> outputs;
 };
 

@@ -20,8 +20,8 @@ Buffer cropped(const Step& step, std::size_t argument, const Buffer& whole, std:
             const std::int64_t start = first * along.elements;
             buffer.offset += start * axis.stride;
             // An input's rows overlap where windows do: it keeps what lies behind its start.
-            axis.extent = std::min(axis.extent - start, std::max(count * along.elements,
-                                                                 std::int64_t{1}));
+            axis.extent =
+                std::min(axis.extent - start, std::max(count * along.elements, std::int64_t{1}));
         }
     }
     return buffer;
@@ -56,8 +56,7 @@ BoundCall::BoundCall(const Step& step, std::byte* arena, const std::byte* consta
             pointers_[i] = &floats_[i];
             continue;
         }
-        const Buffer from =
-            cropped(step, i, std::get<Buffer>(step.arguments[i]), first, count);
+        const Buffer from = cropped(step, i, std::get<Buffer>(step.arguments[i]), first, count);
         halide_buffer_t& buffer = buffers_[i];
         buffer = halide_buffer_t{};
         buffer.type = from.type;

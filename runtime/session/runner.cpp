@@ -38,10 +38,9 @@ Runner::Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOpti
             gates_[i].values = gate_values_[i];
         }
     }
-    std::stable_sort(gate_order_.begin(), gate_order_.end(),
-                     [&plan](std::size_t a, std::size_t b) {
-                         return plan.gate_sources[a].step < plan.gate_sources[b].step;
-                     });
+    std::stable_sort(gate_order_.begin(), gate_order_.end(), [&plan](std::size_t a, std::size_t b) {
+        return plan.gate_sources[a].step < plan.gate_sources[b].step;
+    });
 }
 
 Runner::BoundStep Runner::bind(const Step& step) const {
@@ -60,8 +59,7 @@ Runner::BoundStep Runner::bind(const Step& step) const {
     bound.splits_list = has_list && step.split.along.empty();
     const int threads = pool_ ? pool_->threads() : 1;
     const std::int64_t most = bound.splits_list ? threads : step.split.count;
-    const int parts =
-        step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(threads, most));
+    const int parts = step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(threads, most));
     for (int part = 0; part < parts; ++part) {
         const std::int64_t all = step.split.count;
         const std::int64_t first = bound.splits_list ? 0 : share(all, part, parts);
@@ -104,16 +102,19 @@ void Runner::run_list(BoundStep& bound) {
                           ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
                           : int(bound.calls.size());
     Context context{bound, entries, list.tile, tiles, parts};
-    share_out(parts, [](void* pointer, int number) {
-        Context& c = *static_cast<Context*>(pointer);
-        const auto cut = [&c](int part) {
-            return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
-        };
-        const bool splits = c.bound.splits_list;
-        const std::int64_t first = splits ? cut(number) : 0;
-        const std::int64_t end = splits ? cut(number + 1) : c.entries;
-        c.bound.calls[std::size_t(number)].run_list(first, end - first);
-    }, &context);
+    share_out(
+        parts,
+        [](void* pointer, int number) {
+            Context& c = *static_cast<Context*>(pointer);
+            const auto cut = [&c](int part) {
+                return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
+            };
+            const bool splits = c.bound.splits_list;
+            const std::int64_t first = splits ? cut(number) : 0;
+            const std::int64_t end = splits ? cut(number + 1) : c.entries;
+            c.bound.calls[std::size_t(number)].run_list(first, end - first);
+        },
+        &context);
 }
 
 void Runner::run_step(BoundStep& bound) {
@@ -126,9 +127,12 @@ void Runner::run_step(BoundStep& bound) {
         run_list(bound);
         return;
     }
-    share_out(int(bound.calls.size()), [](void* pointer, int number) {
-        static_cast<BoundStep*>(pointer)->calls[std::size_t(number)].run();
-    }, &bound);
+    share_out(
+        int(bound.calls.size()),
+        [](void* pointer, int number) {
+            static_cast<BoundStep*>(pointer)->calls[std::size_t(number)].run();
+        },
+        &bound);
 }
 
 void Runner::run_and_record(std::size_t step) {

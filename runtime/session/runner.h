@@ -53,8 +53,8 @@ private:
     std::byte* arena_;
     Pool* pool_;
     std::vector<BoundStep> steps_;
-    std::vector<std::size_t> outside_;  ///< steps that touch the caller's memory
-    std::vector<std::size_t> gate_order_;  ///< gates in the order of their steps
+    std::vector<std::size_t> outside_;             ///< steps that touch the caller's memory
+    std::vector<std::size_t> gate_order_;          ///< gates in the order of their steps
     std::vector<std::vector<float>> gate_values_;  ///< empty unless gates are recorded
     std::vector<GateReading> gates_;
     std::vector<StepReading> step_readings_;  ///< empty unless steps are recorded

@@ -32,8 +32,8 @@ std::string shape_text(const TensorInfo& info) {
 }
 
 /// Checks a view and agrees on the batch; `batch` is -1 until a tensor gives it.
-Status check_shape(const TensorInfo& info, std::span<const std::int64_t> shape,
-                   const void* data, std::int64_t& batch) {
+Status check_shape(const TensorInfo& info, std::span<const std::int64_t> shape, const void* data,
+                   std::int64_t& batch) {
     bool fits = data != nullptr && shape.size() == info.shape.size();
     for (std::size_t axis = 0; fits && axis < shape.size(); ++axis) {
         const std::int64_t wanted = info.shape[axis].size;
@@ -41,7 +41,8 @@ Status check_shape(const TensorInfo& info, std::span<const std::int64_t> shape,
                                        : shape[axis] == wanted;
     }
     if (!fits) {
-        return Status(Problem{{}, info.name,
+        return Status(Problem{{},
+                              info.name,
                               (data ? "has the shape " + shape_text(shape) : "has no data") +
                                   " and needs " + shape_text(info),
                               "pass one batch of that shape"});
@@ -74,15 +75,14 @@ struct Session::State {
     /// shared out by pictures, and what remains by the work inside each.
     std::vector<Runner> runners;
     std::vector<std::int64_t> input_elements, output_elements;  ///< of a picture
-    std::span<const TensorView> inputs;  ///< of the run under way
+    std::span<const TensorView> inputs;                         ///< of the run under way
     std::span<const MutableTensorView> outputs;
     std::int64_t batch = 0;
     std::int64_t macs_executed = 0;
     std::vector<StepReading> steps;
     const Runner* last = nullptr;  ///< ran the last picture
 
-    State(std::shared_ptr<const Plan> plan_, int threads)
-        : plan(std::move(plan_)), pool(threads) {}
+    State(std::shared_ptr<const Plan> plan_, int threads) : plan(std::move(plan_)), pool(threads) {}
 
     Status allocate(const SessionOptions& options);
     void run_pictures(Runner& runner, std::int64_t first, std::int64_t end);
@@ -96,8 +96,8 @@ Status Session::State::allocate(const SessionOptions& options) {
     for (AlignedMemory& arena : arenas) {
         arena = AlignedMemory(plan->arena_bytes);
         if (plan->arena_bytes > 0 && arena.data() == nullptr) {
-            return Status(Problem{plan->file, {}, "there is no memory for its activations",
-                                  "close other programs"});
+            return Status(Problem{
+                plan->file, {}, "there is no memory for its activations", "close other programs"});
         }
         if (arena.data() != nullptr) {
             std::memset(arena.data(), 0, arena.size());
@@ -135,11 +135,14 @@ void Session::State::run_batch() {
     const std::int64_t threads = std::int64_t(runners.size()) - 1;
     const std::int64_t shared_out = threads > 0 ? batch / threads * threads : 0;
     if (shared_out > 0) {
-        pool.run(int(threads), [](void* pointer, int number) {
-            State& s = *static_cast<State*>(pointer);
-            const std::int64_t each = s.batch / (std::int64_t(s.runners.size()) - 1);
-            s.run_pictures(s.runners[std::size_t(number)], number * each, (number + 1) * each);
-        }, this);
+        pool.run(
+            int(threads),
+            [](void* pointer, int number) {
+                State& s = *static_cast<State*>(pointer);
+                const std::int64_t each = s.batch / (std::int64_t(s.runners.size()) - 1);
+                s.run_pictures(s.runners[std::size_t(number)], number * each, (number + 1) * each);
+            },
+            this);
         last = &runners[std::size_t(threads) - 1];
     }
     if (shared_out < batch) {
@@ -168,8 +171,9 @@ Session::~Session() = default;
 Result<Session> Session::create(const Model& model, const SessionOptions& options) {
     const Plan& plan = *model.plan_;
     if (options.threads < 1 || options.threads > max_threads) {
-        return Status(Problem{plan.file, {}, "cannot run on " + std::to_string(options.threads) +
-                                                 " threads",
+        return Status(Problem{plan.file,
+                              {},
+                              "cannot run on " + std::to_string(options.threads) + " threads",
                               "choose 1 to " + std::to_string(max_threads)});
     }
     auto state = std::make_unique<State>(model.plan_, options.threads);
@@ -182,7 +186,8 @@ Status Session::run(std::span<const TensorView> inputs,
     State& state = *state_;
     const Plan& plan = *state.plan;
     if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size()) {
-        return Status(Problem{plan.file, {},
+        return Status(Problem{plan.file,
+                              {},
                               "got " + std::to_string(inputs.size()) + " inputs and " +
                                   std::to_string(outputs.size()) + " outputs, and has " +
                                   std::to_string(plan.inputs.size()) + " and " +
@@ -195,8 +200,9 @@ Status Session::run(std::span<const TensorView> inputs,
             check_shape(plan.inputs[i], inputs[i].shape, inputs[i].data, batch).in_file(plan.file));
     }
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-        SLUICE_RETURN_IF_ERROR(check_shape(plan.outputs[i], outputs[i].shape, outputs[i].data,
-                                           batch).in_file(plan.file));
+        SLUICE_RETURN_IF_ERROR(
+            check_shape(plan.outputs[i], outputs[i].shape, outputs[i].data, batch)
+                .in_file(plan.file));
     }
     for (Runner& runner : state.runners) {
         runner.reset();

@@ -41,9 +41,9 @@ TEST_CASE("a call goes round copies of its weights that weigh what the network's
     const Workload workload = dense_workload();
     for (const char* kernel : {"dense_conv_3x3_c16", "dense_winograd_3x3_c16"}) {
         INFO(kernel);
-        const auto layer = std::find_if(
-            workload.layers.begin(), workload.layers.end(),
-            [&](const Layer& l) { return l.kernel == kernel && l.uses[0] == 6; });
+        const auto layer =
+            std::find_if(workload.layers.begin(), workload.layers.end(),
+                         [&](const Layer& l) { return l.kernel == kernel && l.uses[0] == 6; });
         REQUIRE(layer != workload.layers.end());
         CHECK(layer->network_bytes == 0);  // a small network's stay in the caches
         // 16 x 16 x 9 weights, or 36 points of each; and a part of one more.

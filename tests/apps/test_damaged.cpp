@@ -55,16 +55,19 @@ TEST_CASE("truncated pictures are refused at every length") {
         REQUIRE(picture::decode(kind.bytes).ok());
         for (std::size_t size = 0; size + kind.trailer < kind.bytes.size(); ++size) {
             CAPTURE(size, kind.bytes.size());
-            check_refused(Bytes(kind.bytes.begin(),
-                                kind.bytes.begin() + static_cast<std::ptrdiff_t>(size)));
+            check_refused(
+                Bytes(kind.bytes.begin(), kind.bytes.begin() + static_cast<std::ptrdiff_t>(size)));
         }
     }
 }
 
 TEST_CASE("random bytes are refused, behind every format's first bytes too") {
     std::mt19937 random(20);
-    const Bytes starts[] = {{}, {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, {0xff, 0xd8, 0xff},
-                            {'P', '3'}, {'P', '6'}};
+    const Bytes starts[] = {{},
+                            {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
+                            {0xff, 0xd8, 0xff},
+                            {'P', '3'},
+                            {'P', '6'}};
     for (const Bytes& start : starts) {
         for (int trial = 0; trial < 200; ++trial) {
             Bytes bytes = start;

@@ -16,9 +16,9 @@ using sluice::picture::Picture;
 namespace {
 
 Colour pixel(const Picture& picture, int x, int y) {
-    const std::size_t at = 3 * (static_cast<std::size_t>(y) *
-                                    static_cast<std::size_t>(picture.width) +
-                                static_cast<std::size_t>(x));
+    const std::size_t at =
+        3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(picture.width) +
+             static_cast<std::size_t>(x));
     return {picture.rgb[at], picture.rgb[at + 1], picture.rgb[at + 2]};
 }
 
@@ -67,10 +67,10 @@ TEST_CASE("maps are enlarged by whole factors and never overlap") {
     const std::vector<float> values(64 * 64, 1.0f);
     const auto of = [&](std::size_t count) { return std::span(values).first(count); };
     const Picture input{32, 24, std::vector<std::uint8_t>(32 * 24 * 3)};
-    const std::vector<GateMap> maps = {make_map("a", 32, 32, of(1024)),
-                                       make_map("b", 32, 32, of(1024)),
-                                       make_map("c", 8, 16, of(128)), make_map("d", 8, 16, of(128)),
-                                       make_map("e", 8, 16, of(128)), make_map("f", 8, 16, of(128))};
+    const std::vector<GateMap> maps = {
+        make_map("a", 32, 32, of(1024)), make_map("b", 32, 32, of(1024)),
+        make_map("c", 8, 16, of(128)),   make_map("d", 8, 16, of(128)),
+        make_map("e", 8, 16, of(128)),   make_map("f", 8, 16, of(128))};
     const SheetLayout layout = lay_out_sheet(input, maps, 3);
     REQUIRE(layout.maps.size() == 6);
     for (std::size_t i = 0; i < 6; ++i) {

@@ -46,7 +46,8 @@ std::string parse_failure(const std::vector<const char*>& arguments) {
 
 TEST_CASE("a folder gives its pictures in order") {
     const Folder folder;
-    for (const char* name : {"b.png", "a.JPG", "c.jpeg", "d.Ppm", ".hidden.png", "notes.txt", "e"}) {
+    for (const char* name :
+         {"b.png", "a.JPG", "c.jpeg", "d.Ppm", ".hidden.png", "notes.txt", "e"}) {
         folder.write(name);
     }
     fs::create_directories(folder.path / "sub.png");
@@ -104,9 +105,10 @@ TEST_CASE("each picture gets a mask sheet of its own") {
 }
 
 TEST_CASE("options are read") {
-    const auto parsed = parse({"--model", "m.onnx", "--labels", "l.txt", "--top", "5", "--threads",
-                               "2", "--target", "avx2", "--json", "--masks", "out", "--mean",
-                               "0.5,-1,1e-1", "--std", "1,2,3", "--resize", "256", "a.jpg", "dir"});
+    const auto parsed =
+        parse({"--model",     "m.onnx",   "--labels", "l.txt",    "--top",   "5",     "--threads",
+               "2",           "--target", "avx2",     "--json",   "--masks", "out",   "--mean",
+               "0.5,-1,1e-1", "--std",    "1,2,3",    "--resize", "256",     "a.jpg", "dir"});
     REQUIRE(parsed.ok());
     const Options& options = parsed.value();
     CHECK(options.model == "m.onnx");

@@ -45,8 +45,8 @@ int largest_difference(const Picture& a, const Picture& b) {
 }
 
 Picture decode_text(std::string_view text) {
-    auto result = picture::decode({reinterpret_cast<const std::uint8_t*>(text.data()),
-                                   text.size()});
+    auto result =
+        picture::decode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     INFO(result.status().message());
     REQUIRE(result.ok());
     return std::move(result).value();
@@ -63,9 +63,9 @@ TEST_CASE("pictures decode and resize to Pillow's pixels") {
         INFO(source.status().message());
         REQUIRE(source.ok());
         const bool resizes = entry.kind == "resize";
-        const Picture actual = resizes ? picture::resize(source.value(), entry.expected.width,
-                                                         entry.expected.height)
-                                       : source.value();
+        const Picture actual =
+            resizes ? picture::resize(source.value(), entry.expected.width, entry.expected.height)
+                    : source.value();
         REQUIRE(actual.width == entry.expected.width);
         REQUIRE(actual.height == entry.expected.height);
         // PNG is exact; a JPEG's inverse transform and a filter's rounding may differ by a level.

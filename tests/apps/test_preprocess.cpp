@@ -22,10 +22,15 @@ TEST_CASE("preprocessing comes from the metadata") {
 
 TEST_CASE("metadata of the wrong form is refused by its key") {
     const std::pair<const char*, const char*> wrong[] = {
-        {"sluice.mean", ""}, {"sluice.mean", "[1, 2]"}, {"sluice.mean", "[1, 2, \"3\"]"},
-        {"sluice.mean", "[1, 2, 1e300]"}, {"sluice.std", "[1, 0, 1]"},
-        {"sluice.std", "[1, -1, 1]"}, {"sluice.resize_shorter_side", "0"},
-        {"sluice.resize_shorter_side", "1.5"}, {"sluice.resize_shorter_side", "\"256\""},
+        {"sluice.mean", ""},
+        {"sluice.mean", "[1, 2]"},
+        {"sluice.mean", "[1, 2, \"3\"]"},
+        {"sluice.mean", "[1, 2, 1e300]"},
+        {"sluice.std", "[1, 0, 1]"},
+        {"sluice.std", "[1, -1, 1]"},
+        {"sluice.resize_shorter_side", "0"},
+        {"sluice.resize_shorter_side", "1.5"},
+        {"sluice.resize_shorter_side", "\"256\""},
         {"sluice.resize_shorter_side", "99999999999999"}};
     for (const auto& [key, value] : wrong) {
         CAPTURE(key, value);

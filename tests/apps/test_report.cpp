@@ -19,8 +19,9 @@ using namespace sluice::classify;
 namespace {
 
 Classification make_result() {
-    return {"a/cat.jpg", {0.1f, -2.5f, 3.0f}, {{2, 0.9375}, {0, 0.0625}}, {"cat", "dog"}, 0.25,
-            1000, 600};
+    return {
+        "a/cat.jpg", {0.1f, -2.5f, 3.0f}, {{2, 0.9375}, {0, 0.0625}}, {"cat", "dog"}, 0.25, 1000,
+        600};
 }
 
 }  // namespace
@@ -88,7 +89,8 @@ TEST_CASE("text is made printable") {
     CHECK(to_printable("\xf4\x90\x80\x80").size() == 12);
     CHECK(to_printable("a\xe2\x82") == "a" + replacement + replacement);
     CHECK(to_printable("\x7f\xc2\x85") == "??");
-    CHECK(count_columns("\xe2\x82\xac" "ab") == 3);
+    CHECK(count_columns("\xe2\x82\xac"
+                        "ab") == 3);
     CHECK(pad_left("\xe2\x82\xac", 3) == "  \xe2\x82\xac");
     CHECK(pad_right("long", 2) == "long");
 }

@@ -88,7 +88,9 @@ TEST_CASE("an attribute that is absent or of another type gives the fallback") {
     Chain chain;
     const Graph& graph = chain.graph;
     Node node = Chain::node("n", {}, {});
-    node.attributes = {{"axis", std::int64_t(-2)}, {"alpha", 0.5f}, {"mode", std::string("linear")},
+    node.attributes = {{"axis", std::int64_t(-2)},
+                       {"alpha", 0.5f},
+                       {"mode", std::string("linear")},
                        {"pads", Shape{1, 2}}};
     CHECK(graph.int_attribute(node, "axis", 7) == -2);
     CHECK(graph.int_attribute(node, "alpha", 7) == 7);

@@ -155,18 +155,27 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
         json inputs, attributes;
         const char* what;
     } cases[] = {
-        {Op::max_pool, json::array({picture}), {{"kernel_shape", {10, 3}}},
+        {Op::max_pool,
+         json::array({picture}),
+         {{"kernel_shape", {10, 3}}},
          "larger than its input"},
-        {Op::max_pool, json::array({picture}), {{"kernel_shape", {3, 3}}, {"auto_pad", "SAME"}},
+        {Op::max_pool,
+         json::array({picture}),
+         {{"kernel_shape", {3, 3}}, {"auto_pad", "SAME"}},
          "auto_pad 'SAME'"},
-        {Op::average_pool, json::array({matrix}), {{"kernel_shape", {3}}},
-         "needs [N, C, H, W]"},
-        {Op::batch_normalization, {picture, picture, picture, picture, picture},
-         {{"training_mode", 1}}, "training mode"},
-        {Op::resize, {picture, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
-         {{"mode", "cubic"}}, "mode 'cubic'"},
-        {Op::resize, {picture, nullptr, nullptr, constant_ints_of({1, 4, 0, 3})},
-         json::object(), "to nothing"},
+        {Op::average_pool, json::array({matrix}), {{"kernel_shape", {3}}}, "needs [N, C, H, W]"},
+        {Op::batch_normalization,
+         {picture, picture, picture, picture, picture},
+         {{"training_mode", 1}},
+         "training mode"},
+        {Op::resize,
+         {picture, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
+         {{"mode", "cubic"}},
+         "mode 'cubic'"},
+        {Op::resize,
+         {picture, nullptr, nullptr, constant_ints_of({1, 4, 0, 3})},
+         json::object(),
+         "to nothing"},
         {Op::resize, json::array({picture}), json::object(), "neither constant scales nor sizes"},
         {Op::expand, {picture, numbers}, json::object(), "depend on the picture"},
         {Op::reshape, {picture, numbers}, json::object(), "depend on the picture"},
@@ -179,7 +188,9 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
          "would give the shape [65536, 65536]"},
         {Op::constant_of_shape, json::array({constant_ints_of({-1})}), json::object(),
          "would give the shape [-1]"},
-        {Op::pad, {picture, constant_ints_of({0, -5, 0, 0, 0, 0, 0, 0})}, json::object(),
+        {Op::pad,
+         {picture, constant_ints_of({0, -5, 0, 0, 0, 0, 0, 0})},
+         json::object(),
          "would give the shape [1, -1, 9, 7]"},
     };
     for (const auto& c : cases) {
@@ -242,8 +253,9 @@ TEST_CASE("a slice says where it starts, steps and ends on each axis") {
 }
 
 TEST_CASE("pads and axes are given for all axes in order") {
-    OneNode pad(Op::pad, {picture, constant_ints_of({1, 2, 3, -4}), nullptr,
-                          constant_ints_of({-1, 1})}, json::object());
+    OneNode pad(Op::pad,
+                {picture, constant_ints_of({1, 2, 3, -4}), nullptr, constant_ints_of({-1, 1})},
+                json::object());
     const auto extents = pad_extents(pad.graph, pad.graph.nodes[0]);
     REQUIRE(extents.ok());
     CHECK(extents.value() == std::vector<std::int64_t>{0, 2, 0, 1, 0, -4, 0, 3});

@@ -42,7 +42,8 @@ int count_points(const Kernel& winograd) {
 // row and column from its own.
 std::vector<float> phase_of(const float* window, int size, const Kernel& kernel, int phase) {
     std::vector<float> taps;
-    for (int y = phase / kernel.stride; y < kernel.kernel_size * kernel.stride; y += kernel.stride) {
+    for (int y = phase / kernel.stride; y < kernel.kernel_size * kernel.stride;
+         y += kernel.stride) {
         for (int x = phase % kernel.stride; x < kernel.kernel_size * kernel.stride;
              x += kernel.stride) {
             taps.push_back(y < size && x < size ? window[y * size + x] : 0);
@@ -95,8 +96,8 @@ bool is_element_gated(const Kernel& kernel) {
     return kernel.family == Family::element_conv || kernel.family == Family::element_winograd;
 }
 
-// (k, row): bias, scale, shift; for Winograd's kernels the bias times the scale, and the shift, which
-// where there is no gate is part of the bias.
+// (k, row): bias, scale, shift; for Winograd's kernels the bias times the scale, and the shift,
+// which where there is no gate is part of the bias.
 std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, int output_pitch) {
     std::vector<float> rows(std::size_t(3 * output_pitch), 12345);
     for (std::size_t k = 0; k < std::size_t(output_pitch); ++k) {
@@ -252,7 +253,9 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                  {{block, 1}, {row, block}, {rows, row * block}, {count / block, matrix}});
     View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_pitch_}});
     View g(maps.data() + (element ? first : std::max(map, 0)),
-           {{element ? count : 1, 1}, {gates_across, gate_pitch}, {gates_down, gates_across * gate_pitch}});
+           {{element ? count : 1, 1},
+            {gates_across, gate_pitch},
+            {gates_down, gates_across * gate_pitch}});
     View residual(residual_.data() + first,
                   {{count, 1}, {p.width, residual_x}, {p.height, p.width * residual_x}});
     View out = output.view();
@@ -261,8 +264,8 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const Clamp &act = p.conv.act, &post = p.conv.post;
     const int failed =
         is_winograd(kernel_.family)
-            ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift,
-                   post.low, post.high, out)
+            ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift, post.low,
+                   post.high, out)
             : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
                    p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out);
     REQUIRE(failed == 0);

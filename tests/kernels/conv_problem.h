@@ -14,10 +14,10 @@ namespace sluice::kernel_test {
 
 struct ConvCase {
     int channels, outputs;
-    int height, width;             ///< of the input
-    std::array<int, 2> kernel;     ///< y, x
-    std::array<int, 2> stride;     ///< y, x
-    std::array<int, 4> pads;       ///< top, left, bottom, right
+    int height, width;          ///< of the input
+    std::array<int, 2> kernel;  ///< y, x
+    std::array<int, 2> stride;  ///< y, x
+    std::array<int, 4> pads;    ///< top, left, bottom, right
 };
 
 std::string to_string(const ConvCase& c);
@@ -28,13 +28,14 @@ struct ConvProblem {
     reference::Tensor x, residual;
     reference::Tensor products;  ///< conv(x) + bias by the scalar reference
     bool has_residual;
-    int height, width;           ///< of the output
+    int height, width;  ///< of the output
 };
 
 /// Draws weights, clamps (none, ReLU, a bounded one) and whether there is a residual.
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
 
-/// [1, maps, H', W'], or a value for each square of conv.gate_grid, of zeros and values of 0.1 to 1. A negative density: one value alone is open.
+/// [1, maps, H', W'], or a value for each square of conv.gate_grid, of zeros and values of 0.1
+/// to 1. A negative density: one value alone is open.
 reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng);
 
 /// Positions in row-major order; all where `map` is negative, else those where this map of the gate

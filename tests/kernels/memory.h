@@ -30,7 +30,8 @@ public:
         const std::size_t bytes = values.size() * sizeof(float);
         const std::size_t used = (bytes + page - 1) / page * page;
         size_ = used + page;
-        void* map = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* map =
+            ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         REQUIRE(map != MAP_FAILED);
         map_ = static_cast<char*>(map);
         REQUIRE(::mprotect(map_ + used, page, PROT_NONE) == 0);
@@ -59,8 +60,9 @@ private:
     std::size_t size_ = 0;
 };
 
-using Extents = std::vector<std::pair<int, int>>;  ///< {extent, stride} a dimension, innermost first
-using Index = std::array<int, 4>;                  ///< innermost first, 0 beyond the dimensions
+using Extents =
+    std::vector<std::pair<int, int>>;  ///< {extent, stride} a dimension, innermost first
+using Index = std::array<int, 4>;      ///< innermost first, 0 beyond the dimensions
 
 /// A tensor of up to four dimensions whose strides are any. All floats begin as `untouched`, those
 /// between and around its elements too.
@@ -100,7 +102,8 @@ public:
         for_each([&](const Index& index) { at(index) = value(index); });
     }
 
-    /// How many elements are not equal(got, expected(index)), and how many other floats were written.
+    /// How many elements are not equal(got, expected(index)), and how many other floats were
+    /// written.
     template <typename Expected, typename Equal>
     int wrong(Expected expected, Equal equal) const {
         std::vector<bool> is_element(size_, false);

@@ -26,9 +26,8 @@ inline Strided picture(const reference::Tensor& t, int computed, int pitch) {
     const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
     Strided out({{computed, 1}, {width, pitch}, {height, width * pitch}}, 0);
     out.fill([&](const Index& at) {
-        return at[0] < channels
-                   ? t.data[std::size_t((at[0] * height + at[2]) * width + at[1])]
-                   : 0.0f;
+        return at[0] < channels ? t.data[std::size_t((at[0] * height + at[2]) * width + at[1])]
+                                : 0.0f;
     });
     return out;
 }

@@ -17,15 +17,16 @@ namespace {
 
 struct Case {
     int channels, kernel_y, kernel_x, stride_y, stride_x;
-    int height, width;      ///< of the output
-    int first_row, rows;    ///< the part of the output that one call computes
-    int output_x, output_y; ///< strides of the output, in floats
+    int height, width;       ///< of the output
+    int first_row, rows;     ///< the part of the output that one call computes
+    int output_x, output_y;  ///< strides of the output, in floats
     Clamp act;
 };
 
 // [1, C, H, W] -> NHWC; the lanes beyond the channels hold values that no sum may see.
 std::vector<float> to_nhwc(const Tensor& t, int pitch) {
-    const std::size_t channels = std::size_t(t.shape[1]), pixels = std::size_t(t.shape[2] * t.shape[3]);
+    const std::size_t channels = std::size_t(t.shape[1]),
+                      pixels = std::size_t(t.shape[2] * t.shape[3]);
     std::vector<float> out(pixels * std::size_t(pitch), 77);
     for (std::size_t c = 0; c < channels; ++c) {
         for (std::size_t i = 0; i < pixels; ++i) {
@@ -64,7 +65,8 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
     std::vector<float> output(std::size_t(c.height * c.output_y), untouched);
     View in(input.data() + c.first_row * c.stride_y * row, {{row, 1}, {in_height, row}});
     View packed(weights.data(), {{c.kernel_x * pitch, 1}, {c.kernel_y, c.kernel_x * pitch}});
-    View out(output.data() + c.first_row * c.output_y, {{c.width, c.output_x}, {c.rows, c.output_y}});
+    View out(output.data() + c.first_row * c.output_y,
+             {{c.width, c.output_x}, {c.rows, c.output_y}});
     REQUIRE(call(kernel, in, packed, c.stride_x, c.stride_y, pitch, bias, c.act.low, c.act.high,
                  out) == 0);
 
@@ -74,8 +76,7 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
         const int at_y = i / c.output_y, at_x = i % c.output_y / c.output_x;
         const bool computed = at_y >= c.first_row && at_y < c.first_row + c.rows &&
                               at_x < c.width && i % c.output_y % c.output_x == 0;
-        const float want =
-            computed ? expected.data[std::size_t(at_y * c.width + at_x)] : untouched;
+        const float want = computed ? expected.data[std::size_t(at_y * c.width + at_x)] : untouched;
         wrong += !(std::abs(output[std::size_t(i)] - want) <= bound);
     }
     CHECK(wrong == 0);
@@ -103,8 +104,18 @@ TEST_CASE("branch kernels equal the scalar reference") {
                 for (const auto& [height, width] : sizes) {
                     for (const auto& [stride, gap] :
                          {std::pair{1, 1}, {2, 1}, {1, kernel.lanes}, {2, kernel.lanes}}) {
-                        const Case c{channels, k, k, stride, stride, height, width, 0, height,
-                                     gap, gap * width + calls % 3, acts[calls % 3]};
+                        const Case c{channels,
+                                     k,
+                                     k,
+                                     stride,
+                                     stride,
+                                     height,
+                                     width,
+                                     0,
+                                     height,
+                                     gap,
+                                     gap * width + calls % 3,
+                                     acts[calls % 3]};
                         ++calls;
                         INFO(kernel.name << ": channels " << channels << ", kernel " << k
                                          << ", output " << width << "x" << height << ", stride "
@@ -137,8 +148,20 @@ TEST_CASE("branch kernels take kernels and strides that differ in x and y") {
         const int kernel_y = kernel.kernel_size ? 3 : 1, kernel_x = kernel.kernel_size ? 3 : 5;
         for (const auto& [stride_y, stride_x] : {std::pair{1, 2}, {2, 1}, {1, 3}}) {
             INFO(kernel.name << ": strides " << stride_y << ", " << stride_x);
-            check_against_reference(kernel, {channels, kernel_y, kernel_x, stride_y, stride_x, 6,
-                                             11, 0, 6, 1, 11, {-0.5f, 0.5f}}, rng);
+            check_against_reference(kernel,
+                                    {channels,
+                                     kernel_y,
+                                     kernel_x,
+                                     stride_y,
+                                     stride_x,
+                                     6,
+                                     11,
+                                     0,
+                                     6,
+                                     1,
+                                     11,
+                                     {-0.5f, 0.5f}},
+                                    rng);
         }
     });
 }

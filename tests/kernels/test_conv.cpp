@@ -108,8 +108,14 @@ void check_all_sizes(int channels, std::initializer_list<int> kernels) {
         for (int k : kernels) {
             for (int stride : {1, 2}) {
                 const int pad = k / 2;
-                check_all_forms({channels, channels, height, width, {k, k}, {stride, stride},
-                                 {pad, pad, pad, pad}}, rng);
+                check_all_forms({channels,
+                                 channels,
+                                 height,
+                                 width,
+                                 {k, k},
+                                 {stride, stride},
+                                 {pad, pad, pad, pad}},
+                                rng);
             }
         }
     }

@@ -41,7 +41,8 @@ Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, i
     return lists;
 }
 
-/// Open channels in order, each position from a whole tile on; the rest of a tile may be any channel.
+/// Open channels in order, each position from a whole tile on; the rest of a tile may be any
+/// channel.
 void check_lists(const Lists& lists, const std::vector<float>& gate, int channels, int pitch,
                  int width, int height, int tile) {
     int at = 0, wrong = 0;
@@ -226,7 +227,12 @@ TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference 
                         continue;
                     }
                     const int stride = 1 + int(rng() % 2), outputs = 1 + int(rng() % 40);
-                    const ConvCase c{channels, outputs, height, width, {k, k}, {stride, stride},
+                    const ConvCase c{channels,
+                                     outputs,
+                                     height,
+                                     width,
+                                     {k, k},
+                                     {stride, stride},
                                      {k / 2, k / 2, k / 2, k / 2}};
                     const ConvProblem p = make_problem(c, rng);
                     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {

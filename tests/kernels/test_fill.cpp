@@ -44,9 +44,9 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
     const int pitch = round_up(channels, kernel.lanes), size = height * width;
     const std::vector<std::uint32_t>& list = squares.list;
     const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(pitch), -1, 1);
-    const std::vector<float> residual =
-        has_residual ? random_values(rng, std::size_t(size * pitch), -1, 1)
-                     : std::vector<float>(std::size_t(pitch), 0.0f);
+    const std::vector<float> residual = has_residual
+                                            ? random_values(rng, std::size_t(size * pitch), -1, 1)
+                                            : std::vector<float>(std::size_t(pitch), 0.0f);
     const float low = rng() % 2 ? 0.0f : -std::numeric_limits<float>::infinity();
     const float high = rng() % 2 ? 0.75f : std::numeric_limits<float>::infinity();
     std::vector<float> output(std::size_t(size * pitch) + 16, untouched);

@@ -22,19 +22,29 @@ const std::pair<Family, Binary> operations[] = {{Family::add, Binary::add},
 /// What scalar code does with each is part of IEEE 754.
 std::vector<float> special_values() {
     using Limits = std::numeric_limits<float>;
-    return {0.0f,           -0.0f,           1.0f,          -1.0f,
-            Limits::max(),  -Limits::max(),  Limits::min(), Limits::denorm_min(),
-            1.0f / 3,       -2.5f,           1e30f,         -1e-30f,
-            Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()};
+    return {0.0f,
+            -0.0f,
+            1.0f,
+            -1.0f,
+            Limits::max(),
+            -Limits::max(),
+            Limits::min(),
+            Limits::denorm_min(),
+            1.0f / 3,
+            -2.5f,
+            1e30f,
+            -1e-30f,
+            Limits::infinity(),
+            -Limits::infinity(),
+            Limits::quiet_NaN()};
 }
 
 // An eighth of the values are special.
 void fill(Strided& tensor, std::mt19937& rng) {
     const std::vector<float> special = special_values();
     std::uniform_real_distribution<float> draw(-2, 2);
-    tensor.fill([&](const Index&) {
-        return rng() % 8 == 0 ? special[rng() % special.size()] : draw(rng);
-    });
+    tensor.fill(
+        [&](const Index&) { return rng() % 8 == 0 ? special[rng() % special.size()] : draw(rng); });
 }
 
 // The elements, repeated ones too, as the reference sees them: the innermost extent last.
@@ -47,8 +57,8 @@ Tensor dense(const Strided& tensor, const Index& extents) {
 
 auto at_dense(const Tensor& t, const Index& extents) {
     return [&t, extents](const Index& i) {
-        return t.data[std::size_t(
-            ((i[3] * extents[2] + i[2]) * extents[1] + i[1]) * extents[0] + i[0])];
+        return t.data[std::size_t(((i[3] * extents[2] + i[2]) * extents[1] + i[1]) * extents[0] +
+                                  i[0])];
     };
 }
 

@@ -27,12 +27,9 @@ std::string to_string(const Window& w) {
 
 // Every window of these has a cell inside a picture of any size.
 const Window windows[] = {
-    {{1, 1}, {1, 1}, {0, 0, 0, 0}},
-    {{1, 1}, {2, 3}, {0, 0, 0, 0}, true},
-    {{3, 3}, {1, 1}, {1, 1, 1, 1}},
-    {{3, 3}, {2, 2}, {1, 1, 1, 1}, true},
-    {{2, 3}, {1, 2}, {1, 1, 0, 1}},
-    {{5, 4}, {2, 1}, {2, 3, 2, 0}},
+    {{1, 1}, {1, 1}, {0, 0, 0, 0}},       {{1, 1}, {2, 3}, {0, 0, 0, 0}, true},
+    {{3, 3}, {1, 1}, {1, 1, 1, 1}},       {{3, 3}, {2, 2}, {1, 1, 1, 1}, true},
+    {{2, 3}, {1, 2}, {1, 1, 0, 1}},       {{5, 4}, {2, 1}, {2, 3, 2, 0}},
     {{3, 2}, {3, 2}, {2, 1, 2, 1}, true},
 };
 
@@ -142,8 +139,8 @@ TEST_CASE("global average pooling kernels equal the scalar reference") {
             const Tensor expected = reference::global_average_pool(x);
             for_each_kernel(Family::global_average_pool, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
-                    INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", "
-                                     << lanes.computed << " channels computed");
+                    INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << lanes.computed
+                                     << " channels computed");
                     Strided input = picture(x, lanes.computed, lanes.input_pitch);
                     Strided output({{lanes.computed, 1}}, output_margin);
                     View in = input.view(), out = output.view();

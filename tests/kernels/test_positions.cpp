@@ -24,7 +24,9 @@ struct Map {
 // Open where `open`; the floats between the map's hold ones, which no list may name.
 std::vector<float> make_gate(const Map& map, const std::vector<bool>& open, std::mt19937& rng) {
     const float closed[] = {0.0f, -0.0f};
-    const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
+    const float opened[] = {0.25f,
+                            -3.0f,
+                            std::numeric_limits<float>::denorm_min(),
                             std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN(),
                             -std::numeric_limits<float>::quiet_NaN()};
@@ -36,8 +38,7 @@ std::vector<float> make_gate(const Map& map, const std::vector<bool>& open, std:
     return gate;
 }
 
-void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open,
-           std::mt19937& rng) {
+void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open, std::mt19937& rng) {
     std::vector<std::uint32_t> expected_active, expected_skipped;
     for (int y = 0; y < map.height; ++y) {
         for (int x = 0; x < map.width; ++x) {

@@ -22,12 +22,12 @@ using Sizes = std::vector<std::pair<int, int>>;
 
 /// How far rounding may take an output, for values, taps and scales as make_problem draws them: six
 /// standard deviations. An output sums 36 terms A B G, where the direct sum has 9. Along an extent,
-/// sum(A^2 |B|^2 |G|^2) is largest for a tile's last output: 2.8 + 2.8 + 23.3 + 23.3 + 42 = 94.3 for
-/// F(4, 3), less for F(2, 3); 3.8 + 3.8 + 23.6 + 23.6 + 42 = 96.8 for F(3, 4);
-/// 3 + 0.8 + 17.8 + 10 = 31.6 for F(4, 2), whose sums run over four phases. Of that both extents
-/// together give the square, and the direct sum its taps. The root is how much larger the terms are.
-/// Each running sum of n products rounds n times, at a size that grows as sqrt(n): sqrt(n^2 / 6) half
-/// units. The six transforms each round sums of the full size.
+/// sum(A^2 |B|^2 |G|^2) is largest for a tile's last output: 2.8 + 2.8 + 23.3 + 23.3 + 42 = 94.3
+/// for F(4, 3), less for F(2, 3); 3.8 + 3.8 + 23.6 + 23.6 + 42 = 96.8 for F(3, 4); 3 + 0.8 + 17.8 +
+/// 10 = 31.6 for F(4, 2), whose sums run over four phases. Of that both extents together give the
+/// square, and the direct sum its taps. The root is how much larger the terms are. Each running sum
+/// of n products rounds n times, at a size that grows as sqrt(n): sqrt(n^2 / 6) half units. The six
+/// transforms each round sums of the full size.
 float rounding(const ConvCase& c) {
     const bool in_phases = c.stride[0] == 2;
     const int channels = in_phases ? 4 * c.channels : c.channels;
@@ -39,8 +39,9 @@ float rounding(const ConvCase& c) {
     return float(deviations * largest_scale * half_unit * product * amplification * roundings);
 }
 
-/// A layer that the kernel computes, by the extents of its output and its pads. At stride 2 the padded
-/// input ends with the pixel that the last output's phases would begin with, were they a tap longer.
+/// A layer that the kernel computes, by the extents of its output and its pads. At stride 2 the
+/// padded input ends with the pixel that the last output's phases would begin with, were they a tap
+/// longer.
 ConvCase layer_of(const Kernel& kernel, int channels, int outputs, std::pair<int, int> extents,
                   const std::array<int, 4>& pads) {
     const int stride = kernel.stride, size = stride == 2 ? 3 : kernel.kernel_size;
@@ -80,7 +81,8 @@ Tiles open_tiles(const ConvProblem& p, int side, const Tensor& gate, int map) {
         for (std::size_t column = 0; column < columns.size(); ++column) {
             bool is_open = map < 0;
             for (int i = 0; i < side * side && !is_open; ++i) {
-                const int y = (rows[row] + i / side) / grid, x = (columns[column] + i % side) / grid;
+                const int y = (rows[row] + i / side) / grid,
+                          x = (columns[column] + i % side) / grid;
                 const std::int64_t line = map * gate.shape[2] + y;
                 is_open = gate.data[std::size_t(line * gate.shape[3] + x)] != 0;
             }
@@ -144,7 +146,8 @@ void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel&
         const Tiles list = random_tiles(p, kernel.side, count, rng);
         Strided output = packed.output();
         packed.run(gate, 0, list, 0, packed.output_pitch(), output);
-        check_output(p, kernel.side, output, is_gated ? &gate : nullptr, {list}, packed.output_pitch());
+        check_output(p, kernel.side, output, is_gated ? &gate : nullptr, {list},
+                     packed.output_pitch());
     }
 }
 
@@ -290,8 +293,7 @@ TEST_CASE("Winograd kernels take fewer channels than their pitch, and any pads")
                 return;
             }
             for (const std::array<int, 4>& pads : {std::array{0, 0, 0, 0}, {2, 0, 1, 3}}) {
-                const ConvCase c =
-                    layer_of(kernel, kernel.pitch - 3, kernel.block(), {5, 8}, pads);
+                const ConvCase c = layer_of(kernel, kernel.pitch - 3, kernel.block(), {5, 8}, pads);
                 INFO(kernel.name << ": " << to_string(c));
                 check(winograd_problem(c, rng), kernel, rng);
             }

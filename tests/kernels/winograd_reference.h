@@ -4,10 +4,10 @@
 #include <vector>
 
 /// Winograd's F(2x2, 3x3) and F(4x4, 3x3) as Lavin and Gray write them ("Fast Algorithms for
-/// Convolutional Neural Networks", CVPR 2016, section 4.1), and F(4x4, 2x2) and F(3x3, 4x4) by the same
-/// construction (Toom and Cook) on the points 0, 1, -1, 2, and -2 for the latter: row i of G is
-/// 1, p, p^2, ... over the product of p - q for the other finite points q, and the last row the last
-/// tap. In matrices and double.
+/// Convolutional Neural Networks", CVPR 2016, section 4.1), and F(4x4, 2x2) and F(3x3, 4x4) by the
+/// same construction (Toom and Cook) on the points 0, 1, -1, 2, and -2 for the latter: row i of G
+/// is 1, p, p^2, ... over the product of p - q for the other finite points q, and the last row the
+/// last tap. In matrices and double.
 namespace sluice::kernel_test {
 
 using Row = double[4];
@@ -24,8 +24,8 @@ constexpr Row winograd_G3_4[] = {
     {0, 0, 0, 1},
 };
 
-constexpr Row winograd_G2[] = {{1, 0, 0}, {1.0 / 2, 1.0 / 2, 1.0 / 2}, {1.0 / 2, -1.0 / 2, 1.0 / 2},
-                               {0, 0, 1}};
+constexpr Row winograd_G2[] = {
+    {1, 0, 0}, {1.0 / 2, 1.0 / 2, 1.0 / 2}, {1.0 / 2, -1.0 / 2, 1.0 / 2}, {0, 0, 1}};
 
 constexpr Row winograd_G4[] = {
     {1.0 / 4, 0, 0},

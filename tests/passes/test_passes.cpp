@@ -222,10 +222,9 @@ GraphBuilder enlarged_gate(const Shape& x_shape, const Shape& coarse, const Shap
     GraphBuilder b(5);
     const ValueId x = b.input(x_shape);
     const ValueId map = b.clip(b.conv(b.input({2, 3, coarse[0], coarse[1]}), 1, 1), 0, 1);
-    ValueId gate = b.node(Op::resize, {map}, {2, 1, wide[0], wide[1]},
-                          {{"mode", mode},
-                           {"coordinate_transformation_mode", place},
-                           {"nearest_mode", rounding}});
+    ValueId gate = b.node(
+        Op::resize, {map}, {2, 1, wide[0], wide[1]},
+        {{"mode", mode}, {"coordinate_transformation_mode", place}, {"nearest_mode", rounding}});
     if (Shape{x_shape[2], x_shape[3]} != wide) {
         gate = b.node(Op::slice,
                       {gate, b.integers({first_row, 0}),
@@ -254,8 +253,8 @@ TEST_CASE("a gate that is enlarged four times becomes a gate for every 4x4 outpu
                                 "floor")) == 4);
     CHECK(grid_of(enlarged_gate({2, 3, 4, 8}, {1, 2}, {4, 8}, "nearest", "half_pixel",
                                 "round_prefer_floor")) == 4);
-    CHECK(grid_of(enlarged_gate({2, 3, 7, 9}, {2, 3}, {8, 12}, "nearest", "asymmetric",
-                                "floor")) == 4);
+    CHECK(grid_of(enlarged_gate({2, 3, 7, 9}, {2, 3}, {8, 12}, "nearest", "asymmetric", "floor")) ==
+          4);
 }
 
 TEST_CASE("a gate that is enlarged otherwise, or cut elsewhere, stays as it is") {
@@ -265,8 +264,8 @@ TEST_CASE("a gate that is enlarged otherwise, or cut elsewhere, stays as it is")
     CHECK(grid_of(enlarged_gate(x, {2, 2}, {8, 8}, "nearest", "asymmetric", "ceil")) == 1);
     CHECK(grid_of(enlarged_gate(x, {2, 2}, {8, 8}, "linear", "asymmetric", "floor")) == 1);
     // A row of gates too many, and one cut off in front.
-    CHECK(grid_of(enlarged_gate({2, 3, 4, 8}, {2, 2}, {8, 8}, "nearest", "asymmetric",
-                                "floor")) == 1);
+    CHECK(grid_of(enlarged_gate({2, 3, 4, 8}, {2, 2}, {8, 8}, "nearest", "asymmetric", "floor")) ==
+          1);
     CHECK(grid_of(enlarged_gate({2, 3, 7, 8}, {2, 2}, {8, 8}, "nearest", "asymmetric", "floor",
                                 1)) == 1);
 }
@@ -286,8 +285,8 @@ TEST_CASE("what is no gate stays a product, with the reason") {
         reason = "not clamped";
     }
     SECTION("a gate of one value a channel") {
-        const ValueId mean = b.node(Op::global_average_pool, {b.relu(b.conv(x, 6, 1))},
-                                    {2, 6, 1, 1});
+        const ValueId mean =
+            b.node(Op::global_average_pool, {b.relu(b.conv(x, 6, 1))}, {2, 6, 1, 1});
         b.output(b.mul(y, b.relu(mean)));
         reason = "do not match";
     }

@@ -44,8 +44,7 @@ std::int64_t most_alive(const std::vector<Block>& blocks) {
     for (const Block& now : blocks) {
         std::int64_t alive = 0;
         for (const Block& block : blocks) {
-            const bool lives =
-                block.is_used && block.first <= now.first && now.first <= block.last;
+            const bool lives = block.is_used && block.first <= now.first && now.first <= block.last;
             alive += lives ? round_up(block.elements, alignment) : 0;
         }
         most = std::max(most, alive);

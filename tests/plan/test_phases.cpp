@@ -57,25 +57,26 @@ TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs
         {50, 3, 16, 64, 32},  {1, 1, 4, 4, 4},   {6, 7, 8, 24, 12},    {3, 2, 16, 24, 24}};
     for (const auto& [side, kernel] : sizes) {
         for (const auto& [there, channels, pitch, outputs, block] : forms) {
-            INFO("F(" << side << ", " << kernel << "), " << there << " of " << outputs << " outputs, " << channels
-                         << " of " << pitch << " channels, block " << block);
+            INFO("F(" << side << ", " << kernel << "), " << there << " of " << outputs
+                      << " outputs, " << channels << " of " << pitch << " channels, block "
+                      << block);
             const std::int64_t points = (side + kernel - 1) * (side + kernel - 1);
             const std::int64_t taps = kernel * kernel;
             std::vector<float> weights(std::size_t(there * channels * taps));
             std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
             const std::size_t size = std::size_t(outputs * pitch * points);
             std::vector<float> packed(size + margin, untouched);
-            transform_weights({weights.data(), there, channels, kernel}, {side, pitch, outputs, block},
-                              packed.data());
+            transform_weights({weights.data(), there, channels, kernel},
+                              {side, pitch, outputs, block}, packed.data());
             int wrong = 0;
             for (std::int64_t k = 0; k < outputs; ++k) {
                 for (std::int64_t c = 0; c < pitch; ++c) {
                     const bool is_there = k < there && c < channels;
-                    const auto want =
-                        is_there ? kernel_test::transformed(
-                                       &weights[std::size_t((k * channels + c) * taps)],
-                                       int(side), int(kernel))
-                                 : std::vector<double>(std::size_t(points));
+                    const auto want = is_there
+                                          ? kernel_test::transformed(
+                                                &weights[std::size_t((k * channels + c) * taps)],
+                                                int(side), int(kernel))
+                                          : std::vector<double>(std::size_t(points));
                     for (std::int64_t point = 0; point < points; ++point) {
                         const std::int64_t line = (k / block * points + point) * pitch + c;
                         const float got = packed[std::size_t(line * block + k % block)];
@@ -128,8 +129,8 @@ TEST_CASE("a picture's phases become the channels of a 7x7 layer of stride 2") {
              {std::tuple{16, 20, true}, {17, 20, false}, {16, 21, false}}) {
             GraphBuilder b(3);
             const Shape y = {1, 64, (height + 1) / 2, (width + 1) / 2};
-            b.output(b.node(Op::conv, {b.input({1, 3, height, width}), b.constant({64, 3, 7, 7})}, y,
-                            {{"pads", Shape{3, 3, 3, 3}}, {"strides", Shape{2, 2}}}));
+            b.output(b.node(Op::conv, {b.input({1, 3, height, width}), b.constant({64, 3, 7, 7})},
+                            y, {{"pads", Shape{3, 3, 3, 3}}, {"strides", Shape{2, 2}}}));
             const auto plan = checked_plan(b, *target);
             INFO(target->id << ": " << explain(*plan));
             const Steps steps = steps_of(*plan, Family::dense_winograd);

@@ -101,8 +101,8 @@ TEST_CASE("a plan says why a gate was not fused") {
     GraphBuilder squeezed(9);  // one gate a channel, not a position
     const ValueId a = squeezed.input({1, 16, 9, 7});
     const ValueId pooled = squeezed.node(Op::global_average_pool, {a}, {1, 16, 1, 1});
-    squeezed.output(squeezed.mul(squeezed.conv(a, 16, 3),
-                                 squeezed.relu(squeezed.conv(pooled, 16, 1))));
+    squeezed.output(
+        squeezed.mul(squeezed.conv(a, 16, 3), squeezed.relu(squeezed.conv(pooled, 16, 1))));
     CHECK(lines_with(explained(squeezed, target),
                      {"mul_", "not fused: the factors [1, 16, 9, 7] and [1, 16, 1, 1]"}) == 1);
 }
@@ -162,12 +162,12 @@ TEST_CASE("convolutions that no kernel computes are refused by name") {
         failure(conv_with({16, 4, 1, 1}, {{"group", std::int64_t{4}}}, {1, 16, 9, 7}), "node0");
     CHECK(contains(grouped, "no kernel computes it: not lowered: it is grouped"));
     CHECK(contains(grouped, "replace it in the model"));
-    CHECK(contains(failure(conv_with({8, 16, 3, 3}, {{"dilations", Shape{2, 2}}}, {1, 8, 5, 3}),
-                           "node0"),
-                   "it is dilated"));
-    CHECK(contains(failure(conv_with({8, 16, 1, 1}, {{"pads", Shape{-1, 0, 0, 0}}}, {1, 8, 8, 7}),
-                           "node0"),
-                   "negative padding"));
+    CHECK(contains(
+        failure(conv_with({8, 16, 3, 3}, {{"dilations", Shape{2, 2}}}, {1, 8, 5, 3}), "node0"),
+        "it is dilated"));
+    CHECK(contains(
+        failure(conv_with({8, 16, 1, 1}, {{"pads", Shape{-1, 0, 0, 0}}}, {1, 8, 8, 7}), "node0"),
+        "negative padding"));
 }
 
 TEST_CASE("weights that are not finite are refused by name") {
@@ -195,8 +195,7 @@ TEST_CASE("weights that are not finite are refused by name") {
 
         GraphBuilder scaled(4);
         const ValueId s = scaled.input({1, 3, 4, 4});
-        scaled.output(scaled.mul(
-            s, scaled.constant(reference::Tensor{{1, 3, 1, 1}, {1, bad, 1}})));
+        scaled.output(scaled.mul(s, scaled.constant(reference::Tensor{{1, 3, 1, 1}, {1, bad, 1}})));
         CHECK(contains(failure(scaled, "node0"), "weights that are not finite numbers"));
     }
 }
@@ -206,8 +205,8 @@ TEST_CASE("integers where floats belong, and weights without an output, are refu
         Value& value = b.graph.values[std::size_t(id)];
         const auto count = std::size_t(element_count(value.shape));
         value.is_float = false;
-        value.constant = std::make_shared<Constant>(
-            Constant{value.shape, std::vector<std::int64_t>(count, 1)});
+        value.constant =
+            std::make_shared<Constant>(Constant{value.shape, std::vector<std::int64_t>(count, 1)});
     };
     for (const bool in_bias : {false, true}) {
         GraphBuilder conv(6);
@@ -246,9 +245,8 @@ TEST_CASE("operators and forms without a kernel are refused by name") {
 
     GraphBuilder dilated(5);
     const ValueId z = dilated.input({1, 3, 9, 9});
-    dilated.output(dilated.node(
-        Op::max_pool, {z}, {1, 3, 5, 5},
-        {{"kernel_shape", Shape{3, 3}}, {"dilations", Shape{2, 2}}}));
+    dilated.output(dilated.node(Op::max_pool, {z}, {1, 3, 5, 5},
+                                {{"kernel_shape", Shape{3, 3}}, {"dilations", Shape{2, 2}}}));
     CHECK(contains(failure(dilated, "node0"), "is dilated"));
 }
 

@@ -134,8 +134,8 @@ TEST_CASE("layers that no Winograd kernel computes, or that lie on less than a t
         for (const GraphBuilder& b :
              // The last outputs' phases would reach beyond the padding.
              {conv(16, three, {2, 2}, {15, 16}), conv(16, three, {2, 2}, {16, 15}),
-              conv(16, three, {1, 2}, {8, 16}),
-              conv(16, one, one, eight), conv(16, {5, 5}, one, eight), conv(16, {3, 1}, one, eight),
+              conv(16, three, {1, 2}, {8, 16}), conv(16, one, one, eight),
+              conv(16, {5, 5}, one, eight), conv(16, {3, 1}, one, eight),
               conv(16, {1, 3}, one, eight), conv(16, three, one, {3, 8}),
               conv(16, three, one, {8, 3}), conv(48, three, one, eight)}) {
             const auto plan = checked_plan(b, *target);
@@ -168,8 +168,8 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
     }
 }
 
-// 16 x 7 outputs are 4 x 2 tiles of 4 x 4, the last of a row over the one before it; 15 x 8 have the
-// last two rows overlap, and of 11 x 8 the last two of three.
+// 16 x 7 outputs are 4 x 2 tiles of 4 x 4, the last of a row over the one before it; 15 x 8 have
+// the last two rows overlap, and of 11 x 8 the last two of three.
 TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap") {
     const std::tuple<int, int, int> cases[] = {{16, 7, 2}, {15, 8, 4}, {15, 7, 4}, {11, 8, 6}};
     for (const Target* target : possible_targets()) {
@@ -201,7 +201,8 @@ TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by 
 }
 
 // Winograd's kernels have one clamp, behind everything else.
-TEST_CASE("a clamp before the gate is Winograd's where it may follow it, else the layer is direct") {
+TEST_CASE(
+    "a clamp before the gate is Winograd's where it may follow it, else the layer is direct") {
     for (const Target* target : possible_targets()) {
         INFO(target->id);
         const auto steps = [&](bool gated, float high, bool residual) {
@@ -212,8 +213,8 @@ TEST_CASE("a clamp before the gate is Winograd's where it may follow it, else th
             b.output(residual ? b.add_up(y, x) : y);
             const auto plan = checked_plan(b, *target);
             const std::size_t count = winograd_steps(*plan);
-            CHECK((count == 0) == (explain(*plan).find("a clamp stands before") !=
-                                   std::string::npos));
+            CHECK((count == 0) ==
+                  (explain(*plan).find("a clamp stands before") != std::string::npos));
             return count;
         };
         const float infinity = std::numeric_limits<float>::infinity();

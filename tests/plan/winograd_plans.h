@@ -14,12 +14,12 @@ using Steps = std::vector<const Step*>;
 /// A value of whole tiles, or as given, with lanes beside its channels as the kernels of all
 /// targets need.
 inline ValueId picture(GraphBuilder& b, std::int64_t channels, std::int64_t height = 12,
-                std::int64_t width = 8) {
+                       std::int64_t width = 8) {
     return b.relu(b.conv(b.input({1, 4, height, width}), channels, 1));
 }
 
 inline std::shared_ptr<const Plan> checked_plan(const GraphBuilder& b, const Target& target,
-                                         const PlanOptions& options = {}) {
+                                                const PlanOptions& options = {}) {
     const auto plan = plan_of(b, target, options);
     INFO(plan.status().message());
     REQUIRE(plan.ok());

@@ -30,10 +30,14 @@ namespace {
 
 double combine(Binary op, double a, double b) {
     switch (op) {
-        case Binary::add: return a + b;
-        case Binary::sub: return a - b;
-        case Binary::mul: return a * b;
-        case Binary::div: return a / b;
+        case Binary::add:
+            return a + b;
+        case Binary::sub:
+            return a - b;
+        case Binary::mul:
+            return a * b;
+        case Binary::div:
+            return a / b;
     }
     return 0;
 }

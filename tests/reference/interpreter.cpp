@@ -14,9 +14,7 @@ struct Context {
     const Node& node;
     const std::map<ValueId, Tensor>& values;
 
-    ValueId id(std::size_t i) const {
-        return i < node.inputs.size() ? node.inputs[i] : no_value;
-    }
+    ValueId id(std::size_t i) const { return i < node.inputs.size() ? node.inputs[i] : no_value; }
     const Tensor& input(std::size_t i) const { return values.at(id(i)); }
     const Tensor* optional(std::size_t i) const {
         return id(i) == no_value ? nullptr : &values.at(id(i));
@@ -43,8 +41,11 @@ Window window_of(const Context& c) {
     const Shape kernel = c.ints("kernel_shape", {1, 1});
     const Shape stride = c.ints("strides", {1, 1});
     const Shape pads = c.ints("pads", {0, 0, 0, 0});
-    return {{kernel[0], kernel[1]}, {stride[0], stride[1]}, {pads[0], pads[1], pads[2], pads[3]},
-            c.integer("ceil_mode", 0) != 0, c.integer("count_include_pad", 0) != 0};
+    return {{kernel[0], kernel[1]},
+            {stride[0], stride[1]},
+            {pads[0], pads[1], pads[2], pads[3]},
+            c.integer("ceil_mode", 0) != 0,
+            c.integer("count_include_pad", 0) != 0};
 }
 
 Tensor run_conv(const Context& c) {
@@ -64,8 +65,8 @@ Tensor run_batch_normalization(const Context& c) {
     const std::size_t area = y.data.size() / std::size_t(y.shape[0] * y.shape[1]);
     for (std::size_t i = 0; i < y.data.size(); ++i) {
         const std::size_t k = i / area % channels;
-        const double unit = (y.data[i] - double(c.input(3).data[k])) /
-                            std::sqrt(c.input(4).data[k] + epsilon);
+        const double unit =
+            (y.data[i] - double(c.input(3).data[k])) / std::sqrt(c.input(4).data[k] + epsilon);
         y.data[i] = float(unit * c.input(1).data[k] + c.input(2).data[k]);
     }
     return y;
@@ -86,9 +87,8 @@ Tensor run_gemm(const Context& c) {
     const Tensor weights = turns_w ? c.input(1) : transpose(c.input(1), {1, 0});
     const std::vector<float> no_bias(std::size_t(weights.shape[0]));
     const Tensor y = binary(Binary::mul, linear(x, weights, no_bias), factor("alpha"));
-    return c.optional(2)
-               ? binary(Binary::add, y, binary(Binary::mul, c.input(2), factor("beta")))
-               : y;
+    return c.optional(2) ? binary(Binary::add, y, binary(Binary::mul, c.input(2), factor("beta")))
+                         : y;
 }
 
 Tensor run_pad(const Context& c) {
@@ -111,8 +111,8 @@ Tensor run_slice(const Context& c) {
         const std::int64_t extent = x.shape[axis];
         steps[axis] = given_steps[i];
         const std::int64_t start = given[i] < 0 ? given[i] + extent : given[i];
-        starts[axis] = std::min(std::max(start, std::int64_t{0}),
-                                steps[axis] < 0 ? extent - 1 : extent);
+        starts[axis] =
+            std::min(std::max(start, std::int64_t{0}), steps[axis] < 0 ? extent - 1 : extent);
     }
     return slice(x, starts, steps, c.shape());
 }
@@ -174,7 +174,10 @@ const std::map<Op, Run>& table() {
         {Op::div, run_binary(Binary::div)},
         {Op::conv, run_conv},
         {Op::batch_normalization, run_batch_normalization},
-        {Op::relu, [](const Context& c) { return clamp({0, Clamp{}.high}, c.input(0)); }},
+        {Op::relu,
+         [](const Context& c) {
+             return clamp({0, Clamp{}.high}, c.input(0));
+         }},
         {Op::clip,
          [](const Context& c) {
              return clamp({c.scalar(1, Clamp{}.low), c.scalar(2, Clamp{}.high)}, c.input(0));
@@ -187,8 +190,7 @@ const std::map<Op, Run>& table() {
              return affine(a, c.input(0));
          }},
         {Op::max_pool, [](const Context& c) { return max_pool(c.input(0), window_of(c)); }},
-        {Op::average_pool,
-         [](const Context& c) { return average_pool(c.input(0), window_of(c)); }},
+        {Op::average_pool, [](const Context& c) { return average_pool(c.input(0), window_of(c)); }},
         {Op::global_average_pool, [](const Context& c) { return global_average_pool(c.input(0)); }},
         {Op::reduce_mean, run_reduce_mean},
         {Op::gemm, run_gemm},

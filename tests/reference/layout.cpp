@@ -86,8 +86,10 @@ namespace {
 double source(Coordinates mode, std::int64_t place, double scale, std::int64_t in,
               std::int64_t out) {
     switch (mode) {
-        case Coordinates::asymmetric: return double(place) / scale;
-        case Coordinates::half_pixel: return (double(place) + 0.5) / scale - 0.5;
+        case Coordinates::asymmetric:
+            return double(place) / scale;
+        case Coordinates::half_pixel:
+            return (double(place) + 0.5) / scale - 0.5;
         case Coordinates::align_corners:
             return out == 1 ? 0 : double(place) * double(in - 1) / double(out - 1);
         case Coordinates::pytorch_half_pixel:
@@ -98,10 +100,14 @@ double source(Coordinates mode, std::int64_t place, double scale, std::int64_t i
 
 double rounded(Rounding mode, double place) {
     switch (mode) {
-        case Rounding::round_prefer_floor: return std::ceil(place - 0.5);
-        case Rounding::round_prefer_ceil: return std::floor(place + 0.5);
-        case Rounding::floor: return std::floor(place);
-        case Rounding::ceil: return std::ceil(place);
+        case Rounding::round_prefer_floor:
+            return std::ceil(place - 0.5);
+        case Rounding::round_prefer_ceil:
+            return std::floor(place + 0.5);
+        case Rounding::floor:
+            return std::floor(place);
+        case Rounding::ceil:
+            return std::ceil(place);
     }
     return 0;
 }
@@ -114,8 +120,7 @@ struct Blend {
 
 Blend blend(const Resize& resize, int axis, std::int64_t place, std::int64_t in) {
     const auto a = std::size_t(axis);
-    const double at =
-        source(resize.coordinates, place, resize.scale[a], in, resize.size[a]);
+    const double at = source(resize.coordinates, place, resize.scale[a], in, resize.size[a]);
     const auto inside = [in](double i) {
         return std::min(std::max(std::int64_t(i), std::int64_t{0}), in - 1);
     };

@@ -103,14 +103,16 @@ const std::map<std::string, Run> operators = {
                       {c.ints.begin() + 4, c.ints.end()}, c.tensors.back().shape);
      }},
     {"concat",
-     [](const Case& c) { return concat({c.tensors[0], c.tensors[1]}, int(c.ints[0])); }},
+     [](const Case& c) {
+         return concat({c.tensors[0], c.tensors[1]}, int(c.ints[0]));
+     }},
     {"transpose",
-     [](const Case& c) { return transpose(c.tensors[0], {c.ints.begin(), c.ints.end()}); }},
+     [](const Case& c) {
+         return transpose(c.tensors[0], {c.ints.begin(), c.ints.end()});
+     }},
     {"softmax", [](const Case& c) { return softmax(c.tensors[0], int(c.ints[0])); }},
-    {"linear",
-     [](const Case& c) { return linear(c.tensors[0], c.tensors[1], c.tensors[2].data); }},
-    {"binary",
-     [](const Case& c) { return binary(Binary(c.ints[0]), c.tensors[0], c.tensors[1]); }},
+    {"linear", [](const Case& c) { return linear(c.tensors[0], c.tensors[1], c.tensors[2].data); }},
+    {"binary", [](const Case& c) { return binary(Binary(c.ints[0]), c.tensors[0], c.tensors[1]); }},
 };
 
 double worst_error(const Tensor& got, const Tensor& expected) {

@@ -18,8 +18,8 @@ std::int64_t window_count(const Window& window, int axis, std::int64_t extent) {
 
 namespace {
 
-/// Adds weight times a plane of x [H, W], moved by the tap's place in the window, to a plane of sums
-/// [H', W'].
+/// Adds weight times a plane of x [H, W], moved by the tap's place in the window, to a plane of
+/// sums [H', W'].
 void add_tap(const float* x, std::int64_t height, std::int64_t width, double weight,
              std::int64_t tap_y, std::int64_t tap_x, const std::array<std::int64_t, 2>& stride,
              std::int64_t out_height, std::int64_t out_width, double* sums) {

@@ -25,8 +25,11 @@ Array read_array(const nlohmann::json& entry) {
 }
 
 Case parse_case(const nlohmann::json& entry) {
-    Case c{entry["name"], std::filesystem::path(entry["model"].get<std::string>()),
-           read_array(entry["x"]), read_array(entry["y"]), {}};
+    Case c{entry["name"],
+           std::filesystem::path(entry["model"].get<std::string>()),
+           read_array(entry["x"]),
+           read_array(entry["y"]),
+           {}};
     for (const auto& gate : entry["gates"]) {
         c.gates.push_back({gate["layer"], read_array(gate)});
     }

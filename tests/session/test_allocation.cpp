@@ -106,9 +106,9 @@ TEST_CASE("the counter sees every allocator") {
     CHECK(count_allocations([] { std::free(keep(std::aligned_alloc(64, 64))); }) == 1);
     CHECK(count_allocations([] { ::operator delete(keep(::operator new(10))); }) == 1);
     CHECK(count_allocations([] {
-        constexpr std::align_val_t alignment{64};
-        ::operator delete(keep(::operator new(64, alignment)), alignment);
-    }) == 1);
+              constexpr std::align_val_t alignment{64};
+              ::operator delete(keep(::operator new(64, alignment)), alignment);
+          }) == 1);
     CHECK(count_allocations([] { std::vector<float> values(100); }) == 1);
     // What a kernel calls when its temporaries do not fit the stack.
     CHECK(count_allocations([] { halide_free(nullptr, keep(halide_malloc(nullptr, 100))); }) == 1);
@@ -130,8 +130,9 @@ TEST_CASE("a run allocates nothing") {
                         const MutableTensorView output = y.mutable_view(0, y_part);
                         bool ok = false;
                         // The first run of a session counts like any other.
-                        const long count = count_allocations(
-                            [&] { ok = session.run({&input, 1}, {&output, 1}).ok(); });
+                        const long count = count_allocations([&] {
+                            ok = session.run({&input, 1}, {&output, 1}).ok();
+                        });
                         INFO(name << " on " << target << ", " << threads << " threads, batch "
                                   << batch << (records ? ", recording" : ""));
                         CHECK(ok);
@@ -152,8 +153,9 @@ TEST_CASE("a run of any operator allocates nothing") {
             const TensorView input = c.x.view(0, c.x.shape);
             const MutableTensorView output = y.mutable_view(0, c.y.shape);
             bool ok = false;
-            const long count =
-                count_allocations([&] { ok = session.run({&input, 1}, {&output, 1}).ok(); });
+            const long count = count_allocations([&] {
+                ok = session.run({&input, 1}, {&output, 1}).ok();
+            });
             INFO(c.name << " on " << target);
             CHECK(ok);
             CHECK(count == 0);

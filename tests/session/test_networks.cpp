@@ -53,8 +53,7 @@ void compare_gate(const GateReading& reading, const float* expected, Difference&
         difference.near_zero += is_near;
     }
     difference.positions += std::int64_t(count);
-    difference.gates =
-        std::max(difference.gates, relative(reading.values.data(), expected, count));
+    difference.gates = std::max(difference.gates, relative(reading.values.data(), expected, count));
     CHECK(reading.active == open);
     CHECK(reading.total == std::int64_t(count));
 }

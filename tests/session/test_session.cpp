@@ -89,9 +89,9 @@ TEST_CASE("a batch gives what its pictures give") {
     Array x(two), y(scores);
     const TensorView input{x.values.data(), two};
     const MutableTensorView output{y.values.data(), scores};
-    CHECK(contains(failure(session, {&input, 1}, {&output, 1},
-                           read_case("batch_fixed").model.string()),
-                   "has the shape [2, 5, 6, 4] and needs [3, 5, 6, 4]"));
+    CHECK(contains(
+        failure(session, {&input, 1}, {&output, 1}, read_case("batch_fixed").model.string()),
+        "has the shape [2, 5, 6, 4] and needs [3, 5, 6, 4]"));
 }
 
 TEST_CASE("threads that share out a batch give and count what one thread does") {

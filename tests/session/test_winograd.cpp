@@ -113,8 +113,8 @@ TEST_CASE("each run computes a gated layer by tiles where they pay, else by posi
 }
 
 TEST_CASE("any number of threads gives the same outputs where tiles overlap") {
-    for (const char* name : {"winograd_5x4", "winograd_11x13", "winograd_27x30", "winograd_wide",
-                             "phases_72x64"}) {
+    for (const char* name :
+         {"winograd_5x4", "winograd_11x13", "winograd_27x30", "winograd_wide", "phases_72x64"}) {
         const Case c = read_case(name);
         for (const std::string& target : possible_targets()) {
             const Model model = load(c.model, target);

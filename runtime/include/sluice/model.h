@@ -18,27 +18,28 @@ struct ModelOptions {
     /// A target's id of schedules/targets.json ("avx2"); empty: $SLUICE_TARGET, else the best
     /// that this CPU runs.
     std::string target;
-    /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over pictures, may be computed by Winograd's
-    /// minimal filtering, which takes a third to two thirds of the time and rounds about ten times as
-    /// coarsely: 1e-5 of the largest value. A value that is not finite then spreads over the tile of up
-    /// to 4x4 outputs that is computed with it. The kernels' stacks take up to half a MiB.
+    /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over pictures, may be computed by
+    /// Winograd's minimal filtering, which takes a third to two thirds of the time and rounds about
+    /// ten times as coarsely: 1e-5 of the largest value. A value that is not finite then spreads
+    /// over the tile of up to 4x4 outputs that is computed with it. The kernels' stacks take up to
+    /// half a MiB.
     bool winograd = true;
 };
 
 /// One gated layer of a model, as `Session::gates` reports on it.
 struct GateInfo {
-    std::string layer;          ///< name of the gated convolution's ONNX node
-    std::int64_t groups = 1;    ///< maps: 1 (position), G (group) or K (element)
-    std::int64_t height = 0;    ///< of each map, in gates
+    std::string layer;        ///< name of the gated convolution's ONNX node
+    std::int64_t groups = 1;  ///< maps: 1 (position), G (group) or K (element)
+    std::int64_t height = 0;  ///< of each map, in gates
     std::int64_t width = 0;
-    std::int64_t grid = 1;      ///< output pixels along each side that one gate governs
-    std::int64_t macs = 0;      ///< of the convolution with nothing skipped
-    bool skips = false;         ///< false where the gate is multiplied densely
+    std::int64_t grid = 1;  ///< output pixels along each side that one gate governs
+    std::int64_t macs = 0;  ///< of the convolution with nothing skipped
+    bool skips = false;     ///< false where the gate is multiplied densely
 };
 
 /// One step of a model's plan, in the order of their runs.
 struct StepInfo {
-    std::string node;    ///< name of the ONNX node that it computes, or a part of it
+    std::string node;  ///< name of the ONNX node that it computes, or a part of it
     std::string kernel;
     std::string shape;
 };

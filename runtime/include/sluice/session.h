@@ -12,7 +12,8 @@ namespace sluice {
 
 struct SessionOptions {
     /// Of this session's pool, the caller's own included. A batch is shared out by pictures (each
-    /// thread has memory of its own where the model takes batches), one picture by its layers' work.
+    /// thread has memory of its own where the model takes batches), one picture by its layers'
+    /// work.
     int threads = 1;
     bool record_gates = false;  ///< keep each gate's values for `Session::gates`
     bool record_steps = false;  ///< time each step for `Session::steps`; costs two clock readings

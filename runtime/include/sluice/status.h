@@ -73,7 +73,7 @@ private:
 template <typename T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : value_(std::move(value)) {}  // NOLINT: a value is a success
+    Result(T value) : value_(std::move(value)) {}         // NOLINT: a value is a success
     Result(Status status) : status_(std::move(status)) {  // NOLINT: a failure converts
         assert(!status_.ok());
     }
@@ -92,11 +92,11 @@ private:
 };
 
 /// Returns early with the failure of a Status expression.
-#define SLUICE_RETURN_IF_ERROR(expression)                          \
-    do {                                                            \
+#define SLUICE_RETURN_IF_ERROR(expression)                            \
+    do {                                                              \
         if (::sluice::Status status_ = (expression); !status_.ok()) { \
-            return status_;                                         \
-        }                                                           \
+            return status_;                                           \
+        }                                                             \
     } while (false)
 
 }  // namespace sluice
