@@ -301,13 +301,15 @@ def main():
     parser.add_argument("output", type=Path)
     parser.add_argument("--pictures", type=Path, metavar="DIR")
     parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--every", type=int, default=1, metavar="N",
+                        help="of apps/samples, the first of every N pictures")
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     folder = Folder(arguments.output.resolve())
     if arguments.pictures:
         files = first_of_each_class(arguments.pictures, arguments.count)
     else:
-        files = sorted((checkout / "apps" / "samples").glob("*.jpg"))
+        files = sorted((checkout / "apps" / "samples").glob("*.jpg"))[:: arguments.every]
         add_small(folder)
     for path, model, pictures in network_cases(checkout, files):
         folder.add("network", path.stem, path, pictures,
