@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.card import write_card
@@ -16,7 +15,7 @@ from sluice_training.checkpoint import read_checkpoint, replace_text, restore_mo
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.loop import validate
-from sluice_training.onnx_file import PictureInfo, open_session, read_picture_info
+from sluice_training.onnx_file import PictureInfo, open_session, read_onnx, read_picture_info
 
 SPLITS = ("validation", "test")
 
@@ -56,10 +55,7 @@ def main() -> None:
     arguments = parse_arguments()
     if arguments.card and not (arguments.checkpoint and arguments.log):
         raise TrainingError("--card needs --checkpoint and --log")
-    try:
-        proto = onnx.load(arguments.onnx)
-    except Exception as error:  # missing, truncated or not protobuf: onnx has no common class
-        raise TrainingError(f"{arguments.onnx}: not a readable ONNX file ({error})") from error
+    proto = read_onnx(arguments.onnx)
     info = read_picture_info(proto, arguments.onnx)
     splits = {split: read_named_split(arguments.data, split) for split in arguments.split}
     accuracies = {

@@ -13,6 +13,7 @@ from sluice_training.errors import TrainingError, run_command
 from sluice_training.onnx_file import (
     EXPORTERS,
     PictureInfo,
+    add_metadata,
     check_scores,
     round_weights,
     store_half,
@@ -50,8 +51,7 @@ def main() -> None:
     info = PictureInfo(
         tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), arguments.size
     )
-    for key, value in (info.metadata() | describe_network(state)).items():
-        proto.metadata_props.add(key=key, value=value)
+    add_metadata(proto, info.metadata() | describe_network(state))
     pictures = torch.randn(8, 3, arguments.size, arguments.size)
     difference = check_scores(model, proto, pictures)
     write_onnx(proto, arguments.output)

@@ -126,6 +126,18 @@ bool uses_winograd(const Model& model) {
     });
 }
 
+std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
+                                  const std::string& family) {
+    std::vector<std::size_t> found;
+    const std::vector<StepInfo> steps = model.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (steps[i].node == layer && steps[i].kernel.rfind(family + "_", 0) == 0) {
+            found.push_back(i);
+        }
+    }
+    return found;
+}
+
 Session open(const Model& model, const SessionOptions& options) {
     Result<Session> session = Session::create(model, options);
     INFO(session.status().message());

@@ -60,6 +60,9 @@ std::vector<std::string> possible_targets();
 Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true);
 /// Whether Winograd computes any of it.
 bool uses_winograd(const Model& model);
+/// Steps of a layer whose kernel begins with `family`.
+std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
+                                  const std::string& family);
 Session open(const Model& model, const SessionOptions& options = {});
 
 /// The outputs for all pictures of x, `batch` of them a run.

@@ -12,13 +12,10 @@ using namespace sluice::session_test;
 
 /// MACs that a run spent on a layer's steps of kernels whose name begins so.
 std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
-                     const std::string& kernel) {
+                     const std::string& family) {
     std::int64_t macs = 0;
-    const std::vector<StepInfo> steps = model.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (steps[i].node == layer && steps[i].kernel.rfind(kernel, 0) == 0) {
-            macs += session.steps()[i].macs;
-        }
+    for (const std::size_t step : steps_of(model, layer, family)) {
+        macs += session.steps()[step].macs;
     }
     return macs;
 }
@@ -36,8 +33,8 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
         const GateReading& reading = session.gates()[g];
         const auto open = std::count_if(reading.values.begin(), reading.values.end(),
                                         [](float value) { return value != 0; });
-        const std::int64_t listed = macs_of(model, session, gate.layer, "dot_conv_");
-        const std::int64_t dense = macs_of(model, session, gate.layer, "element_");
+        const std::int64_t listed = macs_of(model, session, gate.layer, "dot_conv");
+        const std::int64_t dense = macs_of(model, session, gate.layer, "element");
         INFO(gate.layer << ": " << open << " of " << reading.total << " open");
         CHECK(reading.active == open);
         CHECK((listed == 0 || dense == 0));

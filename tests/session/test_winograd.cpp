@@ -40,19 +40,6 @@ const Kernel& kernel_named(const std::string& name) {
     return *found;
 }
 
-/// Steps of a layer whose kernel begins with `family`.
-std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
-                                  const std::string& family) {
-    std::vector<std::size_t> found;
-    const std::vector<StepInfo> steps = model.steps();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (steps[i].node == layer && steps[i].kernel.rfind(family + "_", 0) == 0) {
-            found.push_back(i);
-        }
-    }
-    return found;
-}
-
 /// How many maps were computed by tiles, and how many by positions.
 struct Choices {
     int tiles = 0, positions = 0;

@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from torch import nn
 
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec, gated_layers
 from sluice_training.nets import add_gates, make_net
-from sluice_training.onnx_file import read_picture_info, trained_state
+from sluice_training.onnx_file import metadata, read_onnx, read_picture_info, trained_state
 
 # What an exported file says of the network and its gates.
 NETWORK = "sluice.network"
@@ -58,12 +57,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _read_exported(path: Path) -> dict[str, Any]:
-    try:
-        proto = onnx.load(path)
-    except Exception as error:  # missing, truncated or not protobuf: onnx has no common class
-        raise TrainingError(f"{path}: not a readable ONNX file ({error})") from error
+    proto = read_onnx(path)
     info = read_picture_info(proto, path)
-    described = {entry.key: entry.value for entry in proto.metadata_props}.get(NETWORK)
+    described = metadata(proto).get(NETWORK)
     if described is None:
         raise TrainingError(f"{path}: lacks {NETWORK}; export it again from its checkpoint")
     fixed = {"classes": list(info.labels), "mean": list(info.mean), "std": list(info.std)}

@@ -15,6 +15,7 @@ import triton
 from torch import nn
 
 from sluice_training.conv_kernels import convolve_kernel, input_gradient, weight_gradient
+from sluice_training.fused_triton import pointer
 
 # What the branch is: none, one 3x3 map, a 1x1 map an output channel.
 BARE, ONE_MAP, CENTRE_MAPS = range(3)
@@ -103,8 +104,8 @@ def _launch_convolve(
     branch_out = None if branch == BARE else out.new_empty((*out.shape[:3], maps))
     tile = forward_tile(shapes.inputs)
     convolve_kernel[(triton.cdiv(shapes.positions, tile.block),)](
-        x, weight, out, _or(branch_weight, weight), _or(branch_out, out), _or(bias, weight),
-        _or(residual, out), shapes.positions, EPILOGUE=bias is not None,
+        x, weight, out, pointer(branch_weight, weight), pointer(branch_out, out), pointer(bias, weight),
+        pointer(residual, out), shapes.positions, EPILOGUE=bias is not None,
         RESIDUAL=residual is not None, **shapes.outward(), **tile.flags(shapes.inputs),
     )  # fmt: skip
     return out, branch_out
@@ -133,7 +134,7 @@ class _Convolution(torch.autograd.Function):
             dx = torch.empty_like(x)
             tile = input_gradient_tile(shapes.outputs, shapes.stride)
             input_gradient[(triton.cdiv(x.numel() // shapes.inputs, tile.block),)](
-                dy, weight, dx, _or(branch_weight, weight), _or(dbranch, dy),
+                dy, weight, dx, pointer(branch_weight, weight), pointer(dbranch, dy),
                 x.numel() // shapes.inputs, **shapes.inward(), **tile.flags(shapes.outputs),
             )  # fmt: skip
         count = 0 if branch_weight is None else branch_weight.numel()
@@ -142,7 +143,7 @@ class _Convolution(torch.autograd.Function):
         tile = weight_gradient_tile(shapes.inputs)
         splits = min(triton.cdiv(shapes.positions, tile.block), tile.splits)
         weight_gradient[(splits, 3 if tile.whole_row else 9)](
-            x, dy, dweight, _or(dbranch, dy), dbranch_weight if count else dweight,
+            x, dy, dweight, pointer(dbranch, dy), dbranch_weight if count else dweight,
             shapes.positions, **shapes.outward(), **tile.flags(shapes.inputs),
         )  # fmt: skip
         dweight = dweight.view(weight.shape).permute(0, 3, 1, 2)
@@ -150,11 +151,6 @@ class _Convolution(torch.autograd.Function):
             return dx, dweight, None, None, None
         dbranch_weight = dbranch_weight.view(branch_weight.shape).permute(0, 3, 1, 2)
         return dx, dweight, dbranch_weight, None, None
-
-
-def _or(tensor: torch.Tensor | None, other: torch.Tensor) -> torch.Tensor:
-    """A pointer that a kernel does not read where there is no tensor."""
-    return other if tensor is None else tensor
 
 
 def _branch_of(weight: torch.Tensor) -> int:

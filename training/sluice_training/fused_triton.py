@@ -204,10 +204,10 @@ class _NormRelu(torch.autograd.Function):
         shares = y.new_empty((2, sizes.summing, sizes.channels), dtype=torch.float32)
         moments = y.new_empty((2, sizes.channels), dtype=torch.float32)
         flags = {"GATING": gating, **sizes.constants}
-        _moments[(sizes.summing,)](y, _or(gate, y), shares, sizes.positions, **flags)
+        _moments[(sizes.summing,)](y, pointer(gate, y), shares, sizes.positions, **flags)
         limited = limit != math.inf
         _normalise[(sizes.writing,)](
-            y, _or(gate, y), _or(residual, y), out, shares, sizes.summing, moments, weight, bias,
+            y, pointer(gate, y), pointer(residual, y), out, shares, sizes.summing, moments, weight, bias,
             norm.running_mean, norm.running_var, norm.num_batches_tracked, norm.momentum, norm.eps,
             limit if limited else 0.0, sizes.positions,
             RESIDUAL=residual is not None, LIMITED=limited, **flags, **sizes.shares,
@@ -230,18 +230,18 @@ class _NormRelu(torch.autograd.Function):
         limited = ctx.limit != math.inf
         limit = ctx.limit if limited else 0.0
         _gradient_sums[(sizes.summing,)](
-            dout, out, y, _or(gate, y), shares, moments, ctx.epsilon, limit, sizes.positions,
+            dout, out, y, pointer(gate, y), shares, moments, ctx.epsilon, limit, sizes.positions,
             LIMITED=limited, **flags,
         )  # fmt: skip
         _gradients[(sizes.writing,)](
-            dout, out, y, _or(gate, y), dy, _or(dgate, y), _or(dresidual, y), shares,
+            dout, out, y, pointer(gate, y), dy, pointer(dgate, y), pointer(dresidual, y), shares,
             sizes.summing, dparameters, moments, weight, ctx.epsilon, limit, sizes.positions,
             RESIDUAL=ctx.has_residual, LIMITED=limited, **flags, **sizes.shares,
         )  # fmt: skip
         return dy, dgate, dresidual, dparameters[0], dparameters[1], None, None
 
 
-def _or(tensor: torch.Tensor | None, other: torch.Tensor) -> torch.Tensor:
+def pointer(tensor: torch.Tensor | None, other: torch.Tensor) -> torch.Tensor:
     """A pointer that a kernel does not read where there is no tensor."""
     return other if tensor is None else tensor
 

@@ -46,9 +46,26 @@ class PictureInfo:
         }
 
 
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Raises TrainingError where the file is missing or damaged."""
+    try:
+        return onnx.load(path)
+    except Exception as error:  # missing, truncated or not protobuf: onnx has no common class
+        raise TrainingError(f"{path}: not a readable ONNX file ({error})") from error
+
+
+def metadata(model: onnx.ModelProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def add_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
+    for key, value in entries.items():
+        model.metadata_props.add(key=key, value=value)
+
+
 def read_picture_info(model: onnx.ModelProto, path: Path) -> PictureInfo:
     """The metadata of a model file. Raises TrainingError where it is missing or malformed."""
-    found = {entry.key: entry.value for entry in model.metadata_props}
+    found = metadata(model)
     try:
         return PictureInfo(
             tuple(json.loads(found["sluice.labels"])),

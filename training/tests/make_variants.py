@@ -22,7 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from sluice_training.errors import run_command
 from sluice_training.lccl import GateSpec
 from sluice_training.nets import BasicBlock, PreactBlock, add_gates, conv3x3, projection
-from sluice_training.onnx_file import EXPORTERS, PictureInfo, check_scores, to_onnx, write_onnx
+from sluice_training.onnx_file import (
+    EXPORTERS,
+    PictureInfo,
+    add_metadata,
+    check_scores,
+    to_onnx,
+    write_onnx,
+)
 
 SIDE = 32
 CLASSES = 10
@@ -152,8 +159,7 @@ def write_variant(name: str, exporter: str, folder: Path) -> None:
     proto = to_onnx(model, (3, SIDE, SIDE), exporter, batch)
     labels = tuple(f"class {index}" for index in range(CLASSES))
     info = PictureInfo(labels, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), SIDE)
-    for key, value in info.metadata().items():
-        proto.metadata_props.add(key=key, value=value)
+    add_metadata(proto, info.metadata())
     difference = check_scores(model, proto, torch.randn(batch or 3, 3, SIDE, SIDE))
     path = folder / f"{name}__{exporter}.onnx"
     write_onnx(proto, path, external=name == "external_data")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from triton_device import DEVICE, TYPES
 
-ON_CUDA = torch.cuda.is_available()
-DEVICE = "cuda" if ON_CUDA else "cpu"
-if not ON_CUDA:
-    os.environ["TRITON_INTERPRET"] = "1"
+from sluice_training import conv_triton
 
-pytest.importorskip("triton", reason="Triton is not installed (pip install triton)")
-
-from sluice_training import conv_triton  # noqa: E402  the interpreter is chosen when it is imported
-
-TYPES = [torch.float32, torch.bfloat16] if ON_CUDA else [torch.float32]
 # Inputs, outputs, stride, height, width: odd sizes, rows of fewer positions than a block has.
 SHAPES = [
     (16, 16, 1, 9, 13), (16, 32, 2, 9, 12), (32, 32, 1, 8, 8), (64, 64, 1, 5, 8), (32, 64, 2, 8, 7),

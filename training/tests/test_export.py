@@ -23,7 +23,9 @@ from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec
 from sluice_training.onnx_file import (
     PictureInfo,
+    add_metadata,
     check_scores,
+    metadata,
     read_picture_info,
     round_weights,
     run_onnx,
@@ -83,13 +85,11 @@ def test_an_exported_network_can_be_trained_on(tmp_path: Path) -> None:
     store_half(proto)
     path = tmp_path / "m.onnx"
     info = PictureInfo(("a", "b"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
-    for key, value in info.metadata().items():
-        proto.metadata_props.add(key=key, value=value)
+    add_metadata(proto, info.metadata())
     write_onnx(proto, path)
     with pytest.raises(TrainingError, match="lacks sluice.network"):
         read_checkpoint(path)
-    for key, value in describe_network(state).items():
-        proto.metadata_props.add(key=key, value=value)
+    add_metadata(proto, describe_network(state))
     write_onnx(proto, path)
     found = read_checkpoint(path)
     assert {key: found[key] for key in state} == state
@@ -121,11 +121,10 @@ def test_metadata_survives_the_file(tmp_path: Path) -> None:
     proto = to_onnx(VARIANTS["gate_1x1_one"](), (3, 32, 32))
     with pytest.raises(TrainingError, match="sluice.labels"):
         read_picture_info(proto, tmp_path)
-    for key, value in info.metadata().items():
-        proto.metadata_props.add(key=key, value=value)
+    add_metadata(proto, info.metadata())
     write_onnx(proto, tmp_path / "m.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
     loaded = onnx.load(tmp_path / "m.onnx")
     assert read_picture_info(loaded, tmp_path) == info
-    found = {entry.key: entry.value for entry in loaded.metadata_props}
+    found = metadata(loaded)
     assert json.loads(found["sluice.resize_shorter_side"]) == 32

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from triton_device import DEVICE, TYPES
 
-ON_CUDA = torch.cuda.is_available()
-DEVICE = "cuda" if ON_CUDA else "cpu"
-if not ON_CUDA:
-    os.environ["TRITON_INTERPRET"] = "1"
-
-pytest.importorskip("triton", reason="Triton is not installed (pip install triton)")
-
-from sluice_training import fused_triton  # noqa: E402  the interpreter is chosen when it is imported
-
-TYPES = [torch.float32, torch.bfloat16] if ON_CUDA else [torch.float32]
+from sluice_training import fused_triton
 
 
 def plain(norm: nn.BatchNorm2d, y, gate, residual) -> torch.Tensor:
