@@ -19,6 +19,8 @@ class RunConfig:
     peak_lr, schedule, warmup: the learning rate climbs to its peak over the share `warmup` of the
         run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at 1/2 and at 3/4
         of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
+    detach_branches: branches pass no gradient on to the layers before them. From branch to branch that
+        gradient explodes while the gates close: docs/recipes.md, "The third loan".
     gate_lr: learning rate of the branches, as a multiple of the network's.
     target: wanted mean density of the gates, unused in a dense run.
     densities: wanted density of each gated layer, in the network's order; empty where all layers
@@ -44,6 +46,7 @@ class RunConfig:
     precision: str = "bf16"
     schedule: str = "cosine"
     gate_lr: float = 1.0
+    detach_branches: bool = False
     test_density: bool = False
     densities: tuple[float, ...] = ()
 

@@ -83,10 +83,11 @@ class _Shapes:
             "SOURCE_HEIGHT": self.size[0], "SOURCE_WIDTH": self.size[1], **self.flags,
         }  # fmt: skip
 
-    def inward(self) -> dict[str, int]:
+    def inward(self, detached: bool) -> dict[str, int]:
+        through = {"BRANCH": BARE} if detached else {}
         return {
             "HEIGHT": self.size[0], "WIDTH": self.size[1],
-            "OUT_HEIGHT": self.out_size[0], "OUT_WIDTH": self.out_size[1], **self.flags,
+            "OUT_HEIGHT": self.out_size[0], "OUT_WIDTH": self.out_size[1], **self.flags, **through,
         }  # fmt: skip
 
 
@@ -113,14 +114,16 @@ def _launch_convolve(
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x, weight, branch_weight, stride: int, kind: torch.dtype):
+    def forward(
+        ctx: Any, x, weight, branch_weight, stride: int, kind: torch.dtype, detached: bool
+    ):
         branch = BARE if branch_weight is None else _branch_of(branch_weight)
         shapes = _Shapes(x, weight, stride, branch)
         rows = _rows(weight)
         branch_rows = None if branch_weight is None else _rows(branch_weight)
         y, branch_y = _launch_convolve(shapes, x, rows, branch_rows, kind)
         ctx.save_for_backward(x, rows, branch_rows)
-        ctx.shapes = shapes
+        ctx.shapes, ctx.detached = shapes, detached
         return y, branch_y
 
     @staticmethod
@@ -135,7 +138,8 @@ class _Convolution(torch.autograd.Function):
             tile = input_gradient_tile(shapes.outputs, shapes.stride)
             input_gradient[(triton.cdiv(x.numel() // shapes.inputs, tile.block),)](
                 dy, weight, dx, pointer(branch_weight, weight), pointer(dbranch, dy),
-                x.numel() // shapes.inputs, **shapes.inward(), **tile.flags(shapes.outputs),
+                x.numel() // shapes.inputs, **shapes.inward(ctx.detached),
+                **tile.flags(shapes.outputs),
             )  # fmt: skip
         count = 0 if branch_weight is None else branch_weight.numel()
         both = torch.zeros(weight.numel() + count, dtype=torch.float32, device=x.device)
@@ -148,9 +152,9 @@ class _Convolution(torch.autograd.Function):
         )  # fmt: skip
         dweight = dweight.view(weight.shape).permute(0, 3, 1, 2)
         if not count:
-            return dx, dweight, None, None, None
+            return dx, dweight, None, None, None, None
         dbranch_weight = dbranch_weight.view(branch_weight.shape).permute(0, 3, 1, 2)
-        return dx, dweight, dbranch_weight, None, None
+        return dx, dweight, dbranch_weight, None, None, None
 
 
 def _branch_of(weight: torch.Tensor) -> int:
@@ -193,13 +197,15 @@ def convolve(
     branch_weight: torch.Tensor | None,
     stride: int,
     kind: torch.dtype,
+    detached: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """conv(x) and the branch of x, both of type `kind`, with their gradients.
 
     x: contiguous [N, H, W, C]. weight: [K, C, 3, 3]; branch_weight: [1, C, 3, 3] or [K, C, 1, 1].
+    detached: x takes no gradient through the branch.
     Returns [N, H', W', K] and [N, H', W', 1 or K].
     """
-    return _Convolution.apply(x, weight, branch_weight, stride, kind)
+    return _Convolution.apply(x, weight, branch_weight, stride, kind, detached)
 
 
 def convolve_relu(

@@ -192,19 +192,23 @@ def _can_fuse(norm: nn.Module, y: torch.Tensor, gate: torch.Tensor | None) -> bo
 
 
 def convolve(
-    conv: nn.Conv2d, branch: nn.Conv2d | None, x: torch.Tensor
+    conv: nn.Conv2d, branch: nn.Conv2d | None, x: torch.Tensor, detached: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """conv(x) and branch(x), [N, K, H', W'] and [N, maps, H', W']; bf16 on an accelerator at once."""
+    """conv(x) and branch(x), [N, K, H', W'] and [N, maps, H', W']; bf16 on an accelerator at once.
+
+    detached: no gradient goes through the branch to x.
+    """
+    seen = x.detach() if detached else x
     if not _can_convolve(conv, x) or not conv.training or conv.bias is not None:
-        return conv(x), None if branch is None else branch(x)
+        return conv(x), None if branch is None else branch(seen)
     assert _conv_triton is not None
     apart = branch is not None and not _conv_triton.takes_branch(conv, branch)
     weight = None if branch is None or apart else branch.weight
     y, maps = _conv_triton.convolve(
-        _channels_last(x), conv.weight, weight, conv.stride[0], torch.bfloat16
+        _channels_last(x), conv.weight, weight, conv.stride[0], torch.bfloat16, detached
     )
     if branch is not None:
-        maps = branch(x) if apart else maps.permute(0, 3, 1, 2)
+        maps = branch(seen) if apart else maps.permute(0, 3, 1, 2)
     return y.permute(0, 3, 1, 2), maps
 
 

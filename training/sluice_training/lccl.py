@@ -69,7 +69,8 @@ class Gate(nn.Module):
     """The branch, its batch norm and the gate function: [N, C, H, W] -> [N, maps, H', W'].
 
     H' x W' is the output size of the convolution it gates. With a fixed slope s the batch norm
-    is s * (z + threshold): a larger threshold opens the gate, see `set_threshold`.
+    is s * (z + threshold): a larger threshold opens the gate, see `set_threshold`. While it
+    is `detached`, its branch learns but passes no gradient on to the layer's input.
     """
 
     def __init__(self, conv: nn.Conv2d, spec: GateSpec) -> None:
@@ -100,6 +101,7 @@ class Gate(nn.Module):
             self.branch = nn.Conv2d(conv.in_channels, maps, 1, step, bias=False)
         self.pool_stride = stride * spec.grid if spec.form == "tile" else 1
         self.norm = nn.BatchNorm2d(maps)
+        self.detached = False
         if spec.slope is not None:
             nn.init.constant_(self.norm.weight, spec.slope)
             self.norm.requires_grad_(False)
@@ -152,9 +154,10 @@ class GatedConv2d(nn.Module):
     def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The two factors: what the gate multiplies [N, K, H', W'], gates [N, maps, H', W']."""
         if self.gate.spec.form == "tile":
-            y, gate = self.conv(x), self.gate(x)
+            y, _ = convolve(self.conv, None, x)
+            gate = self.gate(x.detach() if self.gate.detached else x)
         else:
-            y, maps = convolve(self.conv, self.gate.branch, x)
+            y, maps = convolve(self.conv, self.gate.branch, x, self.gate.detached)
             gate = self.gate.opened(maps)
         if self.observer is not None:
             self.observer(gate.detach())

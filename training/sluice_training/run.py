@@ -59,6 +59,8 @@ class Run:
         self._graphed = graphed
         self._graph: StepGraph | None = None
         self._controller: DensityController | None = None
+        for _, layer in gated_layers(model):
+            layer.gate.detached = config.detach_branches
         fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
         if fixed and all(fixed):
             size = (3, *data.images.shape[1:3])

@@ -13,15 +13,16 @@ SECONDS = {"dense": 77.0, "kxk-one": 102.0, "1x1": 110.0, "1x1-one": 105.0, "til
 TEACHER_SECONDS = 22.0
 # By this end a file of models/ is told from a run.
 EXPORTED = ".onnx"
-# Epochs of a dense network from scratch, and of what starts from it: the gated networks, and the
-# dense one trained on as they are, to compare them with.
+# Epochs of a dense network from scratch, and of what goes on from it.
 START, REFINE = 100, 40
 # Trained before the others, for fewer epochs.
 SHORTER = {("resnet56", "cifar100"): 50}
-# At this low rate the warm start is not undone; branches that start from what positions are worth
-# need no higher one.
-REFINED = ("--peak-lr", "0.02", "--warmup", "0.05", "--mixup", "0.5", "--distill", "0.5")
-GATED = (*REFINED, "--anneal", "0.4", "--fit-gates", "2000", "--test-density")
+DISTILLED = ("--warmup", "0.05", "--mixup", "0.5", "--distill", "0.5")
+GATED = (*DISTILLED, "--anneal", "0.4", "--fit-gates", "2000", "--test-density", "--detach-branches")
+# The more of a network is skipped, the more it has to learn anew: peak rates of a dense network trained
+# on, of one that loses up to a third of its MACs, and of one that loses half, for so many epochs.
+REFINED_RATE, THIRD_RATE, HALF_RATE = "0.02", "0.05", "0.1"
+HALF = {"resnet20": 90, "resnet32": 60, "resnet56": 45}
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,18 @@ def dense(net: str, data: str, seed: int = 1) -> PlannedRun:
     return PlannedRun(_name(net, data, f"dense_{epochs}", seed), net, data, epochs, options)
 
 
-def refined(net: str, data: str, seed: int = 1, epochs: int = REFINE) -> PlannedRun:
-    """The dense network trained on as gated ones are, to compare them with."""
-    options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed), *REFINED)
-    name, source = _name(net, data, "refined", seed), dense(net, data).name
-    return PlannedRun(name, net, data, epochs, options, "dense", source, source)
+def refined(net: str, data: str) -> PlannedRun:
+    """The dense network trained on, distilled from itself: the dense one of models/."""
+    options = ("--net", net, "--epochs", str(REFINE), "--seed", "1", "--peak-lr", REFINED_RATE, *DISTILLED)
+    source = dense(net, data).name
+    return PlannedRun(_name(net, data, "refined"), net, data, REFINE, options, "dense", source, source)
+
+
+def control(net: str, data: str, seed: int = 1) -> PlannedRun:
+    """The dense network of models/ trained on as gated ones are, to compare them with."""
+    options = ("--net", net, "--epochs", str(REFINE), "--seed", str(seed), "--peak-lr", THIRD_RATE)
+    name, source = _name(net, data, "control", seed), shipped(net, data)
+    return PlannedRun(name, net, data, REFINE, (*options, *DISTILLED), "dense", source, source)
 
 
 def gated(
@@ -66,29 +74,27 @@ def gated(
     density: float,
     gate: str = "kxk-one",
     seed: int = 1,
-    extra: tuple[str, ...] = (),
-    label: str = "",
+    rate: str = THIRD_RATE,
     epochs: int = REFINE,
-    source: str = "",
+    extra: tuple[str, ...] = (),
 ) -> PlannedRun:
-    """A gated network that starts from the dense one, distilled from it.
-
-    source: a file of models/ in its place. Seeds differ in this training alone.
-    """
-    parts = [gate.replace("-", "_"), f"d{round(100 * density)}", label]
+    """A gated network that starts from the dense one of models/, distilled from it."""
     options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed), "--gate", gate, *GATED)
-    options += ("--target", str(density), *extra)
-    name = _name(net, data, "_".join(part for part in parts if part), seed)
-    source = source or dense(net, data).name
+    options += ("--target", str(density), "--peak-lr", rate, *extra)
+    name = _name(net, data, f"{gate.replace('-', '_')}_d{round(100 * density)}", seed)
+    source = shipped(net, data)
     return PlannedRun(name, net, data, epochs, options, gate, source, source)
 
 
-def half_cut(net: str, gate: str, peak_lr: str) -> PlannedRun:
-    """Half of the MACs gone at a higher rate: at 0.02 a network does not recover from that."""
+def half_cut(net: str, gate: str, seed: int = 1) -> PlannedRun:
+    """Half of the MACs gone."""
     density = 0.45 if gate == "kxk-one" else 0.39
-    extra = ("--peak-lr", peak_lr)
-    label, source = f"lr{peak_lr}", f"{net}_dense_cifar10{EXPORTED}"
-    return gated(net, "cifar10", density, gate, extra=extra, label=label, source=source)
+    return gated(net, "cifar10", density, gate, seed, HALF_RATE, HALF[net])
+
+
+def shipped(net: str, data: str) -> str:
+    """The dense network of models/."""
+    return f"{net}_dense_{data}{EXPORTED}"
 
 
 def paper_control(net: str, data: str, seed: int = 1, epochs: int = START + REFINE) -> PlannedRun:
@@ -99,7 +105,7 @@ def paper_control(net: str, data: str, seed: int = 1, epochs: int = START + REFI
     return PlannedRun(_name(net, data, "paper_relu", seed), net, data, epochs, options, "kxk-one")
 
 
-def _name(net: str, data: str, what: str, seed: int) -> str:
+def _name(net: str, data: str, what: str, seed: int = 1) -> str:
     parts = [net, *([] if data == "cifar10" else [data]), what]
     return "_".join(parts) + (f"_seed{seed}" if seed != 1 else "")
 
@@ -112,29 +118,33 @@ PLAN: tuple[PlannedRun, ...] = (
     dense("resnet20", "cifar10"),
     dense("resnet32", "cifar10"),
     refined("resnet56", "cifar10"),
-    gated("resnet20", "cifar10", 0.68, "1x1"),
-    gated("resnet20", "cifar10", 0.75),
     refined("resnet20", "cifar10"),
     refined("resnet32", "cifar10"),
+    half_cut("resnet56", "kxk-one"),
+    half_cut("resnet32", "kxk-one"),
+    half_cut("resnet20", "1x1"),
+    half_cut("resnet20", "kxk-one"),
+    half_cut("resnet20", "1x1", seed=2),
+    half_cut("resnet20", "kxk-one", seed=2),
+    gated("resnet20", "cifar10", 0.5, "tile", rate=HALF_RATE, extra=("--gate-layers", "blocks.[0-5].*")),
     gated("resnet32", "cifar10", 0.64),
-    gated("resnet32", "cifar10", 0.57, "1x1"),
-    gated("resnet20", "cifar10", 0.68, "1x1", seed=2),
+    gated("resnet20", "cifar10", 0.75),
     gated("resnet20", "cifar10", 0.75, seed=2),
+    gated("resnet20", "cifar10", 0.68, "1x1"),
+    gated("resnet20", "cifar10", 0.68, "1x1", seed=2),
+    gated("resnet32", "cifar10", 0.57, "1x1"),
+    control("resnet20", "cifar10"),
+    control("resnet20", "cifar10", seed=2),
+    control("resnet32", "cifar10"),
     dense("resnet56", "cifar100"),
     dense("resnet32", "cifar100"),
-    gated("resnet56", "cifar100", 0.58, "1x1"),
     refined("resnet56", "cifar100"),
-    gated("resnet32", "cifar100", 0.58, "1x1"),
     refined("resnet32", "cifar100"),
-    refined("resnet20", "cifar10", seed=2),
-    *(half_cut("resnet20", gate, lr) for gate in ("kxk-one", "1x1") for lr in ("0.05", "0.1")),
-    *(half_cut("resnet56", gate, "0.05") for gate in ("kxk-one", "1x1")),
-    half_cut("resnet32", "kxk-one", "0.05"),
-    refined("resnet32", "cifar10", seed=2),
-    gated("resnet32", "cifar10", 0.64, seed=2),
-    gated("resnet32", "cifar10", 0.57, "1x1", seed=2),
-    gated("resnet32", "cifar100", 0.64),
     gated("resnet56", "cifar100", 0.64),
+    gated("resnet32", "cifar100", 0.64),
+    gated("resnet56", "cifar100", 0.58, "1x1"),
+    gated("resnet32", "cifar100", 0.58, "1x1"),
+    half_cut("resnet56", "1x1"),
     paper_control("resnet20", "cifar10"),
 )
 

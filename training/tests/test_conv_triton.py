@@ -29,11 +29,12 @@ def close(found: torch.Tensor, wanted: torch.Tensor, dtype: torch.dtype) -> bool
     return bool((found.float() - wanted).norm() <= tolerance * wanted.norm())
 
 
+@pytest.mark.parametrize("detached", [False, True], ids=["through", "detached"])
 @pytest.mark.parametrize("branch", ["none", "one map", "centre maps"])
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_convolution_and_its_gradients(
-    shape: tuple[int, int, int, int, int], dtype: torch.dtype, branch: str
+    shape: tuple[int, int, int, int, int], dtype: torch.dtype, branch: str, detached: bool
 ) -> None:
     torch.manual_seed(3)
     inputs, outputs, stride, height, width = shape
@@ -41,12 +42,14 @@ def test_convolution_and_its_gradients(
     weight = leaf(outputs, inputs, 3, 3)
     maps = {"one map": (1, inputs, 3, 3), "centre maps": (outputs, inputs, 1, 1)}.get(branch)
     branch_weight = leaf(*maps) if maps else None
-    found = [*conv_triton.convolve(x, weight, branch_weight, stride, dtype)][: 2 if maps else 1]
+    found = [*conv_triton.convolve(x, weight, branch_weight, stride, dtype, detached)]
+    found = found[: 2 if maps else 1]
     plain = x.float().permute(0, 3, 1, 2)
     wanted = [nhwc(functional.conv2d(plain, weight, None, stride, 1))]
     if branch_weight is not None:
+        seen = plain.detach() if detached else plain
         wanted.append(
-            nhwc(functional.conv2d(plain, branch_weight, None, stride, 1 if maps[0] == 1 else 0))
+            nhwc(functional.conv2d(seen, branch_weight, None, stride, 1 if maps[0] == 1 else 0))
         )
     leaves = [x, weight] + ([branch_weight] if maps else [])
     factors = [torch.randn_like(y) for y in wanted]

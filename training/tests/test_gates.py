@@ -117,6 +117,20 @@ def test_threshold_opens_where_the_normalised_branch_exceeds_its_negative() -> N
     assert gate == [0.0, 0.0, 0.5, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("form", ["kxk-one", "1x1", "groups", "tile"])
+def test_a_detached_branch_learns_and_is_a_constant_to_its_input(form: str) -> None:
+    torch.manual_seed(3)
+    layer = GatedConv2d(nn.Conv2d(4, 6, 3, 1, 1, bias=False), GateSpec(form, maps=3))
+    layer.gate.detached = True
+    x = torch.randn(2, 4, 8, 8, requires_grad=True)
+    weights = torch.randn(2, 6, 8, 8)
+    (layer(x) * weights).sum().backward()
+    assert layer.gate.branch.weight.grad.norm() > 0
+    factor = layer.gate(x).detach().repeat_interleave(6 // layer.gate.spec.maps_for(6), 1)
+    (wanted,) = torch.autograd.grad((layer.conv(x) * factor * weights).sum(), x)
+    assert torch.allclose(x.grad, wanted, atol=1e-5)
+
+
 def test_add_gates_takes_the_residual_convolutions_only() -> None:
     model = add_gates(make_net("resnet20", 10), GateSpec())
     gated = [name for name, module in model.named_modules() if isinstance(module, GatedConv2d)]

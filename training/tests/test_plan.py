@@ -18,13 +18,14 @@ from sluice_training.schedule import (
     half_cut,
     hours_left,
     ready,
+    refined,
     seconds_an_epoch,
 )
 
 BY_NAME = {run.name: run for run in PLAN}
 FIRST = next(run for run in PLAN if run.net == "resnet20")
 OTHER = next(run for run in PLAN if run.net == "resnet32")
-GATED = next(run for run in PLAN if run.gate != "dense" and run.net == FIRST.net)
+REFINED = refined(FIRST.net, FIRST.data)
 
 
 def write_log(folder: Path, epochs: int, seconds: float = 36.0) -> None:
@@ -61,14 +62,14 @@ def test_exported_files_that_runs_start_from_are_in_models() -> None:
     assert files and all((plan.MODELS / name).exists() for name in files)
 
 
-def test_a_gated_run_waits_for_the_dense_one() -> None:
+def test_a_refined_run_waits_for_the_dense_one() -> None:
     done = dict.fromkeys(BY_NAME, 0)
-    assert GATED.needs == [FIRST.name]
-    assert ready(FIRST, done) and not ready(GATED, done)
+    assert REFINED.needs == [FIRST.name]
+    assert ready(FIRST, done) and not ready(REFINED, done)
     done[FIRST.name] = FIRST.epochs - 1
-    assert ready(FIRST, done) and not ready(GATED, done)
+    assert ready(FIRST, done) and not ready(REFINED, done)
     done[FIRST.name] = FIRST.epochs
-    assert not ready(FIRST, done) and ready(GATED, done)
+    assert not ready(FIRST, done) and ready(REFINED, done)
 
 
 def test_hours_follow_the_recorded_epochs() -> None:
@@ -98,7 +99,7 @@ def test_the_next_run_is_neither_done_nor_held(tmp_path: Path, monkeypatch) -> N
     write_log(tmp_path / FIRST.name, 40)
     assert next_name(monkeypatch, tmp_path, *two) == FIRST.name
     write_log(tmp_path / FIRST.name, FIRST.epochs)
-    assert next_name(monkeypatch, tmp_path, "--only", FIRST.name, GATED.name) == GATED.name
+    assert next_name(monkeypatch, tmp_path, "--only", FIRST.name, REFINED.name) == REFINED.name
     assert next_name(monkeypatch, tmp_path, "--only", FIRST.name) is None
 
 
@@ -113,10 +114,10 @@ def test_a_run_without_a_lock_is_left_alone_while_its_log_is_fresh(
 def test_the_command_names_what_it_starts_from(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["plan.py", "--runs", str(tmp_path), "--data10", "D10"])
     arguments = plan.parse_arguments()
-    line = plan.options(GATED, arguments)
+    line = plan.options(REFINED, arguments)
     source = str(tmp_path / "resnet20_dense_100" / "checkpoint.pt")
     assert line[line.index("--warm-start") + 1] == line[line.index("--teacher") + 1] == source
-    exported = plan.options(half_cut("resnet20", "1x1", "0.1"), arguments)
+    exported = plan.options(half_cut("resnet20", "1x1"), arguments)
     source = str(plan.MODELS / "resnet20_dense_cifar10.onnx")
     assert exported[exported.index("--warm-start") + 1] == source
     assert line[line.index("--data") + 1] == "D10" and "--resume" in line
