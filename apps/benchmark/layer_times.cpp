@@ -52,9 +52,10 @@ struct Layer {
 
 bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_"); }
 
-/// Of two of a layer, direct and Winograd's, one runs in each run.
+/// Of up to three of a layer, one runs in each run.
 bool is_gated_product(const StepInfo& step) {
-    return step.kernel.starts_with("gated_conv") || step.kernel.starts_with("gated_winograd");
+    return step.kernel.starts_with("gated_conv") || step.kernel.starts_with("gated_winograd") ||
+           step.kernel.starts_with("sparse_conv");
 }
 
 Status add_dense_kernel(const Target& target, Layer& layer) {

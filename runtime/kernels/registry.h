@@ -21,9 +21,11 @@ enum class Family {
     gated_winograd,
     element_winograd,  // winograd_conv.cpp
     dot_conv,
+    sparse_conv,
     branch,
     positions,
     tiles,
+    kernel_map,
     open_count,
     elements,
     fill,
@@ -65,8 +67,9 @@ struct Kernel {
     int lanes;
     int side;  ///< winograd_conv: of a tile of outputs; 0 for all others
     /// dot_conv: density beyond which the dense kernel takes less time. winograd_conv: share of a
-    /// tile's outputs that are open beyond which it takes less time than the direct kernel. 1: none
-    /// is known.
+    /// tile's outputs that are open beyond which it takes less time than the direct kernel.
+    /// sparse_conv: share of the taps of open outputs that are pairs beyond which the direct kernel
+    /// takes less time. 1: none is known.
     double break_even;
     KernelFunction function;
 

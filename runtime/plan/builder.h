@@ -40,6 +40,12 @@ struct GateLists {
     Buffer masks;  ///< (2, group of positions): a scratch of the scan
 };
 
+/// What a gate leaves of a layer's output: one number a channel wherever it is closed.
+struct GatedValue {
+    GateLists lists;
+    std::vector<float> closed;
+};
+
 /// Winograd's tiles of one gate map.
 struct TileLists {
     Buffer open;    ///< tiles where any gate is open
@@ -106,6 +112,14 @@ public:
     /// Scans a map (x, y) of gates.
     GateLists scan(const Node& node, const Buffer& map);
 
+    /// Remembers what a gate leaves of a value, for the layer that reads it.
+    void set_gated(ValueId id, GatedValue value) { gated_values_[id] = std::move(value); }
+    /// Null where no gate a position is known.
+    const GatedValue* gated_value(ValueId id) const {
+        const auto found = gated_values_.find(id);
+        return found == gated_values_.end() ? nullptr : &found->second;
+    }
+
     /// Picks the tiles of a map of gates that scan() has listed, for a Winograd kernel; once for
     /// all that have the same tiles and break even alike.
     const TileLists& tiles(const Node& node, const GateLists& lists, const Buffer& map,
@@ -143,6 +157,7 @@ private:
     std::size_t constants_size_ = 0;
     std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
+    std::map<ValueId, GatedValue> gated_values_;
     std::map<std::tuple<int, std::int64_t, double>, TileLists> tiles_;
 };
 

@@ -54,6 +54,8 @@ inline bool splits_weights(const Step& step, std::int64_t blocks) {
 }
 
 // pack_conv.cpp
+/// Packs taps for a direct kernel of `block` outputs: (k % block, kx * pitch + c, ky, k / block).
+Buffer pack_taps(Builder& builder, const Conv& c, std::int64_t block);
 /// Packs the direct kernel's weights.
 void pack_direct(Builder& builder, Conv& c);
 /// Packs `weights` [K, channels of the phases, taps, taps] for Winograd's kernel.
@@ -104,6 +106,19 @@ Step gated_winograd_step(const Conv& c, std::int64_t first, std::int64_t count,
                          const TileLists& tiles);
 /// At the open tiles of a gate that has one value a tile.
 Step tiled_winograd_step(const Conv& c, const GateLists& tiles);
+// lower_sparse.cpp
+/// The kernel for the pairs of open inputs and open outputs, where the input comes from a layer
+/// with a gate a position; null where it does not, or none serves.
+const Kernel* find_sparse(const Builder& builder, const Conv& c);
+/// The convolution over pairs, and what decides in each run between it, Winograd's kernel and the
+/// direct one: an int32 each, 1 where a run takes it, else 0.
+struct SparseSteps {
+    Step step;
+    Buffer pays, winograd_pays, direct_pays;
+};
+/// Emits the search for pairs by the lists of c.gate. `tiles`: null without Winograd's kernel.
+SparseSteps sparse_steps(Builder& builder, const Conv& c, const Kernel& kernel,
+                         const GateLists& lists, const TileLists* tiles);
 // lower_phases.cpp
 /// Whether a convolution has stride 2, and its padded input every pixel of the phases that its
 /// outputs read.

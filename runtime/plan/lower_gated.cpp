@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "plan/conv_common.h"
 #include "plan/lower.h"
@@ -53,7 +55,8 @@ Status emit_tiles(Builder& builder, const Conv& c, const GroupOfOutputs& g, cons
 }
 
 /// The convolution at the open positions of a gate map (lists of c.gate) and the constant at the
-/// others. With a Winograd kernel, each run chooses between its tiles and the positions.
+/// others. Each run chooses between the kernels that there are: direct over the positions,
+/// Winograd's over their tiles, or that of the pairs of open inputs and outputs.
 Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
                       const GateLists& lists) {
     auto fill = fill_step(builder, c, g.first, g.count, lists.skipped);
@@ -65,17 +68,42 @@ Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
     direct.list.count = lists.active_count;
     direct.macs_per_entry = g.channels * macs_per_output(c.conv);
     direct.remark = c.remark;
+    std::optional<TileLists> tiles;
     if (c.winograd != nullptr) {
-        const TileLists& tiles = builder.tiles(c.node, lists, c.gate, *c.winograd);
-        Step step = gated_winograd_step(c, g.first, g.count, tiles);
+        tiles = builder.tiles(c.node, lists, c.gate, *c.winograd);
+        direct.condition = Condition{tiles->pays, 0, false};
+    }
+    std::optional<Step> sparse;
+    if (const Kernel* kernel = g.count == c.outputs ? find_sparse(builder, c) : nullptr) {
+        SparseSteps steps = sparse_steps(builder, c, *kernel, lists, tiles ? &*tiles : nullptr);
+        sparse = std::move(steps.step);
+        direct.condition = Condition{steps.direct_pays, 0, true};
+        if (tiles) {
+            tiles->pays = steps.winograd_pays;
+        }
+    }
+    if (tiles) {
+        Step step = gated_winograd_step(c, g.first, g.count, *tiles);
         step.list.outputs = lists.active_count;
         step.macs_per_entry = direct.macs_per_entry;
-        fill->condition = direct.condition = Condition{tiles.pays, 0, false};
-        SLUICE_RETURN_IF_ERROR(emit_tiles(builder, c, g, tiles, std::move(step)));
+        fill->condition = Condition{tiles->pays, 0, false};
+        SLUICE_RETURN_IF_ERROR(emit_tiles(builder, c, g, *tiles, std::move(step)));
     }
     builder.emit(std::move(fill).value());
+    if (sparse) {
+        builder.emit(std::move(*sparse));
+    }
     builder.emit(std::move(direct));
     return {};
+}
+
+/// What the gate of a layer without residual leaves where it is closed.
+std::vector<float> closed_outputs(const FusedConv& conv) {
+    std::vector<float> closed(conv.shift.size());
+    std::transform(conv.shift.begin(), conv.shift.end(), closed.begin(), [&](float shift) {
+        return std::min(std::max(shift, conv.post.low), conv.post.high);
+    });
+    return closed;
 }
 
 }  // namespace
@@ -90,6 +118,9 @@ Status emit_gated(Builder& builder, Conv c, std::int64_t groups, std::int64_t ch
         SLUICE_RETURN_IF_ERROR(
             emit_positions(builder, c, {g, g * each, each, groups == 1 ? channels : each}, lists));
         source.counts.push_back(lists.active_count);
+        if (groups == 1 && c.node.inputs[2] == no_value) {
+            builder.set_gated(c.node.outputs[0], {lists, closed_outputs(c.conv)});
+        }
     }
     source.step = builder.plan.steps.size() - 1;
     return {};

@@ -74,12 +74,15 @@ std::vector<Axis> matrix_axes(const TapLayout& layout) {
 
 }  // namespace
 
-void pack_direct(Builder& builder, Conv& c) {
+Buffer pack_taps(Builder& builder, const Conv& c, std::int64_t block) {
     const Constant& weights = *c.conv.weights;
-    const TapLayout layout{c.input_pitch, c.outputs, c.kernel->block(),
-                           weights.shape[2] * weights.shape[3]};
-    c.weights = builder.add_packed(layout.size(), tap_axes(weights.shape, layout),
-                                   [&](float* to) { write_taps(weights, nullptr, layout, to); });
+    const TapLayout layout{c.input_pitch, c.outputs, block, weights.shape[2] * weights.shape[3]};
+    return builder.add_packed(layout.size(), tap_axes(weights.shape, layout),
+                              [&](float* to) { write_taps(weights, nullptr, layout, to); });
+}
+
+void pack_direct(Builder& builder, Conv& c) {
+    c.weights = pack_taps(builder, c, c.kernel->block());
 }
 
 void pack_transformed(Builder& builder, Conv& c, const Constant& weights) {

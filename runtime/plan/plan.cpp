@@ -175,7 +175,9 @@ std::string explain(const Plan& plan) {
         text += number + "  " + pad(step.node, node_width) + pad(step.kernel->name, kernel_width) +
                 pad(step.shape, shape_width);
         if (step.macs_per_entry > 0) {
-            text += std::to_string(step.macs_per_entry) + " MACs a position  ";
+            const bool of_pairs = step.kernel->family == Family::sparse_conv;
+            text += std::to_string(step.macs_per_entry) +
+                    (of_pairs ? " MACs a pair  " : " MACs a position  ");
         } else if (step.macs > 0) {
             text += std::to_string(step.macs) + " MACs  ";
         }

@@ -128,7 +128,12 @@ class Networks(Case):
             if "by 2x2" in layer["shape"]:
                 self.assertEqual(layer["dense_kernel"], "dense_conv")
             branch = 1 / int(layer["shape"].split("-> ")[1].split("x")[0])
-            self.assertAlmostEqual(1 / layer["theoretical"], layer["density"] + branch, 3)
+            executed = 1 / layer["theoretical"] - branch
+            if "/conv2/" in layer["layer"]:  # which its input's gate may spare more than its own
+                self.assertLess(executed, layer["density"] + 0.001)
+                self.assertGreater(executed, 0)
+            else:
+                self.assertAlmostEqual(executed, layer["density"], 3)
         executed = sum(step["macs"] for step in report["steps"])
         self.assertAlmostEqual(executed / row["macs_executed"], 1, 5)
 

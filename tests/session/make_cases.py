@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
 from net import RANDOM, Net, run
+from sparse_cases import sparse_cases
 from winograd_cases import phase_cases, tile_cases, winograd_cases
 
 
@@ -289,7 +290,7 @@ def add_small(folder):
                       tile_cases, phase_cases, batch_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
-    for cases in (winograd_cases, element_cases):
+    for cases in (winograd_cases, element_cases, sparse_cases):
         for case in cases():
             add(*case)
     onnx.save(pair(), folder.path / "pair.onnx")

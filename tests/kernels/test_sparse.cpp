@@ -1,0 +1,231 @@
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/conv_problem.h"
+
+using namespace sluice;
+using namespace sluice::kernel_test;
+using reference::Tensor;
+
+namespace {
+
+constexpr int taps = 9;
+
+/// A 3x3 convolution over what a gated layer wrote.
+struct SparseProblem {
+    ConvProblem conv;
+    Tensor from;                ///< the gate of the input
+    std::vector<float> closed;  ///< the input where that is zero, a channel each
+};
+
+SparseProblem make_sparse_problem(const ConvCase& c, double density, bool is_zero,
+                                  std::mt19937& rng) {
+    SparseProblem p{make_problem(c, rng), {}, {}};
+    p.from = make_gate(p.conv, 1, density, rng);
+    p.closed = is_zero ? std::vector<float>(std::size_t(c.channels), 0.0f)
+                       : random_values(rng, std::size_t(c.channels), -1, 1);
+    const std::size_t size = std::size_t(c.height * c.width);
+    for (std::size_t i = 0; i < p.conv.x.data.size(); ++i) {
+        if (p.from.data[i % size] == 0) {
+            p.conv.x.data[i] = p.closed[i / size];
+        }
+    }
+    const Constant& weights = *p.conv.conv.weights;
+    const float* data = weights.floats().data();
+    const std::size_t count = std::size_t(c.outputs * c.channels * taps);
+    p.conv.products = reference::conv2d(p.conv.x, {weights.shape, {data, data + count}},
+                                        p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
+    return p;
+}
+
+/// (k, x, y): the reference's convolution of a map of 3x3 pixels, each of `closed`, has the nine
+/// cases that there are at the borders of any map.
+std::vector<float> pack_borders(const SparseProblem& p, int output_pitch) {
+    const Constant& weights = *p.conv.conv.weights;
+    const float* data = weights.floats().data();
+    const int channels = p.conv.shape.channels, outputs = p.conv.shape.outputs;
+    Tensor constant{{1, channels, 3, 3}, {}};
+    for (const float value : p.closed) {
+        constant.data.insert(constant.data.end(), 9, value);
+    }
+    const std::size_t count = std::size_t(outputs * channels * taps);
+    const Tensor borders = reference::conv2d(constant, {weights.shape, {data, data + count}},
+                                             p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
+    return to_nhwc(borders, output_pitch, {});
+}
+
+/// (k, tap).
+std::vector<float> pack_closed(const SparseProblem& p, int output_pitch) {
+    const float* weight = p.conv.conv.weights->floats().data();
+    std::vector<float> out(std::size_t(taps * output_pitch), 0.0f);
+    for (int k = 0; k < p.conv.shape.outputs; ++k) {
+        for (int c = 0; c < p.conv.shape.channels; ++c) {
+            for (int tap = 0; tap < taps; ++tap) {
+                out[std::size_t(tap * output_pitch + k)] += *weight++ * p.closed[std::size_t(c)];
+            }
+        }
+    }
+    return out;
+}
+
+/// (k % block, kx * pitch + c, ky, k / block).
+std::vector<float> pack_weights(const SparseProblem& p, int pitch, int block, int output_pitch) {
+    const float* weight = p.conv.conv.weights->floats().data();
+    std::vector<float> out(std::size_t(taps * pitch * output_pitch), 0.0f);
+    for (int k = 0; k < p.conv.shape.outputs; ++k) {
+        for (int c = 0; c < p.conv.shape.channels; ++c) {
+            for (int tap = 0; tap < taps; ++tap) {
+                const int at = (k / block * taps + tap) * pitch + c;
+                out[std::size_t(at * block + k % block)] = *weight++;
+            }
+        }
+    }
+    return out;
+}
+
+/// As kernel_map states them, with as much room as it asks for.
+struct PairLists {
+    int capacity;
+    std::vector<std::uint32_t> pairs;
+    std::vector<std::int32_t> counts;
+};
+
+PairLists list_pairs(const SparseProblem& p, const Tensor& to, int row, int pixels) {
+    const int height = p.conv.height, width = p.conv.width;
+    PairLists lists{height * width + std::max(pixels, 8), {}, std::vector<std::int32_t>(taps + 4)};
+    lists.pairs.assign(std::size_t(taps * lists.capacity), 0xdeadbeef);
+    for (int tap = 0; tap < taps; ++tap) {
+        auto next = lists.pairs.begin() + tap * lists.capacity;
+        for (int y = 0; y < height; ++y) {
+            for (int x = 0; x < width; ++x) {
+                const int v = y + tap / 3 - 1, u = x + tap % 3 - 1;
+                if (v >= 0 && v < height && u >= 0 && u < width &&
+                    p.from.data[std::size_t(v * width + u)] != 0 &&
+                    to.data[std::size_t(y * width + x)] != 0) {
+                    *next++ = std::uint32_t(y * row + x);
+                    ++lists.counts[std::size_t(tap)];
+                }
+            }
+        }
+        std::fill_n(next, pixels, std::uint32_t(width));
+    }
+    return lists;
+}
+
+/// (k, row), what is not read far off.
+std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
+    std::vector<float> rows(std::size_t(3 * output_pitch), untouched);
+    std::fill(rows.begin() + output_pitch, rows.end(), 0.0f);
+    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + output_pitch);
+    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * output_pitch);
+    return rows;
+}
+
+// Outputs first .. first + count. Rows of the input are `spare` pixels longer than they need be.
+void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int first, int count,
+         int spare, Strided& output) {
+    const ConvProblem& c = p.conv;
+    const int pitch = kernel.pitch, block = kernel.block(), row = c.width + 2 + spare;
+    const int output_pitch = round_up(c.shape.outputs, block), pixels = row * c.height;
+    const Guarded input(to_nhwc(c.x, pitch, {1, 1, 1, 1 + spare}));
+    const Guarded weights(pack_weights(p, pitch, block, output_pitch));
+    const Guarded borders(pack_borders(p, output_pitch)), closed(pack_closed(p, output_pitch));
+    const Guarded epilogue(pack_epilogue(c.conv, output_pitch)), gate(to_nhwc(to, 1, {}));
+    const Guarded residual(c.has_residual ? to_nhwc(c.residual, output_pitch, {})
+                                          : std::vector<float>(std::size_t(output_pitch), 0.0f));
+    Guarded sums(std::vector<float>(std::size_t(pixels * output_pitch),
+                                    std::numeric_limits<float>::quiet_NaN()));
+    const std::vector<std::uint32_t> positions = list_positions(c, to, 0);
+    const PairLists lists = list_pairs(p, to, row, kernel.pixels);
+    const int residual_x = c.has_residual ? output_pitch : 0, matrix = taps * pitch * block;
+
+    View in(input.data(), {{row * pitch, 1}, {c.height + 2, row * pitch}});
+    View list(positions.data(), {{int(positions.size()), 1}});
+    View pairs(lists.pairs.data(), {{lists.capacity, 1}, {taps, lists.capacity}});
+    View counts(lists.counts.data(), {{taps + 4, 1}});
+    View w(weights.data() + first / block * matrix,
+           {{block, 1}, {3 * pitch, block}, {3, 3 * pitch * block}, {count / block, matrix}});
+    View b(borders.data() + first, {{count, 1}, {3, output_pitch}, {3, 3 * output_pitch}});
+    View cl(closed.data() + first, {{count, 1}, {taps, output_pitch}});
+    View e(epilogue.data() + first, {{count, 1}, {3, output_pitch}});
+    View g(gate.data(), {{1, 1}, {c.width, 1}, {c.height, c.width}});
+    View r(residual.data() + first,
+           {{count, 1}, {c.width, residual_x}, {c.height, c.width * residual_x}});
+    View s(sums.data() + first * pixels,
+           {{block, 1}, {pixels, block}, {count / block, block * pixels}});
+    View out = output.view();
+    out.buffer.host += std::size_t(first) * sizeof(float);
+    out.dims[0].extent = count;
+    const Clamp &act = c.conv.act, &post = c.conv.post;
+    REQUIRE(call(kernel, in, list, pairs, counts, w, b, cl, e, g, r, act.low, act.high, post.low,
+                 post.high, s, out) == 0);
+}
+
+// Where the output's gate is closed stands what stood; channels beyond the last are zero.
+void check_output(const SparseProblem& p, const Tensor& to, const Strided& got) {
+    const ConvProblem& c = p.conv;
+    const Tensor want =
+        reference::gated(c.conv, c.products, &to, c.has_residual ? &c.residual : nullptr);
+    const int outputs = c.shape.outputs;
+    const auto expected = [&](const Index& at) {
+        const int pixel = at[2] * c.width + at[1];
+        if (to.data[std::size_t(pixel)] == 0) {
+            return untouched;
+        }
+        return at[0] < outputs ? want.data[std::size_t(at[0] * c.height * c.width + pixel)]
+                               : std::min(std::max(0.0f, c.conv.post.low), c.conv.post.high);
+    };
+    // Twice the taps of the direct sum: what `closed` adds, the taps take away again.
+    CHECK(got.wrong(expected, within(2e-6f * float(c.shape.channels * taps) + 1e-5f)) == 0);
+}
+
+void check(const Kernel& kernel, const SparseProblem& p, const Tensor& to, std::mt19937& rng) {
+    const int block = kernel.block(), output_pitch = round_up(p.conv.shape.outputs, block);
+    const int row = (p.conv.width + 1) * output_pitch;
+    Strided output({{output_pitch, 1}, {p.conv.width, output_pitch}, {p.conv.height, row}},
+                   output_margin);
+    // As threads share the blocks out.
+    const int half = output_pitch / block / 2 * block, spare = int(rng() % 3);
+    for (const auto& [first, count] : {std::array{0, half}, {half, output_pitch - half}}) {
+        if (count > 0) {
+            run(kernel, p, to, first, count, spare, output);
+        }
+    }
+    check_output(p, to, output);
+}
+
+}  // namespace
+
+TEST_CASE("sparse_conv kernels equal the scalar reference over a gated input") {
+    std::mt19937 rng(20261126);
+    for_each_kernel(Family::sparse_conv, [&](const Kernel& kernel) {
+        for (const auto& [height, width] :
+             {std::array{2, 2}, {2, 9}, {3, 5}, {7, 12}, {16, 16}, {21, 19}}) {
+            for (const int fewer : {0, 3}) {
+                const ConvCase c{kernel.pitch - fewer,
+                                 kernel.pitch + 2 * kernel.block() - fewer,
+                                 height,
+                                 width,
+                                 {3, 3},
+                                 {1, 1},
+                                 {1, 1, 1, 1}};
+                for (const double density : {0.0, -1.0, 0.3, 0.7, 1.0}) {
+                    const SparseProblem p = make_sparse_problem(c, density, rng() % 3 == 0, rng);
+                    for (const double open : {-1.0, 0.4, 1.0}) {
+                        Tensor to = make_gate(p.conv, 1, open, rng);
+                        to.data[rng() % to.data.size()] = 0.5f;  // a list is never empty
+                        INFO(kernel.name << ": " << to_string(c) << ", densities " << density
+                                         << " and " << open);
+                        check(kernel, p, to, rng);
+                    }
+                }
+            }
+        }
+    });
+}
