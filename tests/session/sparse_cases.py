@@ -6,9 +6,14 @@ from net import RANDOM, Net
 
 
 def gated_layer(net, x, channels, outputs, share, pictures, act=False, **attributes):
-    """conv(x) times a gate a position that is open at a share of them."""
+    """conv(x) times a gate a position that is open at a share of them.
+
+    Without attributes the gate is of the pictures: over a map that is constant in places it would be
+    so too, and rounding would decide all of them at once.
+    """
     layer = net.conv(x, channels, outputs, **attributes)
-    gate = net.opened(net.conv(x, channels, 1, **attributes), [share], pictures)
+    branch = net.conv(x, channels, 1, **attributes) if attributes else net.conv("x", 16, 1)
+    gate = net.opened(branch, [share], pictures)
     net.gate(layer, gate)
     return net.op("Mul", net.op("Relu", layer) if act else layer, gate)
 
