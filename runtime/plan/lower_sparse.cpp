@@ -70,9 +70,9 @@ Pairs emit_kernel_map(Builder& builder, const Conv& c, const Kernel& kernel, con
     const std::int64_t capacity = height * width + std::max<std::int64_t>(kernel.pixels, group);
     const std::int64_t per_row = round_up(width, group) / group, groups = per_row * height + 1;
     const auto i32 = halide_type_of<std::int32_t>();
-    const Pairs pairs{builder.scratch(taps * capacity, halide_type_of<std::uint32_t>(),
-                                      {{capacity, 1}, {taps, capacity}}),
-                      builder.scratch(taps + 4, i32, {{taps + 4, 1}})};
+    Pairs pairs{builder.scratch(taps * capacity, halide_type_of<std::uint32_t>(),
+                                {{capacity, 1}, {taps, capacity}}),
+                builder.scratch(taps + 4, i32, {{taps + 4, 1}})};
     Buffer open_tiles = tiles != nullptr ? tiles->open_count
                                          : builder.add_ints(std::vector<std::int32_t>{0, 0}, {});
     open_tiles.axes = {{2, 1}};
