@@ -5,7 +5,9 @@
 #include <cmath>
 #include <string>
 
+#include "autotune/pair_search.h"
 #include "autotune/report.h"
+#include "benchmark/statistics.h"
 
 namespace sluice::autotune {
 namespace {
@@ -13,22 +15,37 @@ namespace {
 constexpr std::size_t repeats = 3;  ///< each in a process of its own
 constexpr Patience patience{31, 60};
 
-/// "gated" of "gated_winograd_3x3_c16", where the kernel is one of `kind`; else empty.
-std::string gating_of(const std::string& kernel, const std::string& kind) {
-    const std::size_t end = kernel.find("_" + kind + "_");
-    return end == std::string::npos ? "" : kernel.substr(0, end);
+constexpr double taps = 9;    ///< of sparse_conv's windows
+constexpr int searches = 10;  ///< a sample, long against the clock's own time
+
+Family family_of(const KernelJob& job) { return job.layers()[0]->step.kernel->family; }
+
+/// What computes the layers of a family that has break-evens position by position.
+std::optional<Family> direct_family(Family family) {
+    switch (family) {
+        case Family::dense_winograd:
+            return Family::dense_conv;
+        case Family::gated_winograd:
+        case Family::sparse_conv:
+            return Family::gated_conv;
+        case Family::element_winograd:
+            return Family::element_conv;
+        default:
+            return std::nullopt;
+    }
 }
 
-/// A layer that both kernels compute, by its place in each.
+/// A layer that both kernels compute, and where any unit of it is open, by its place in each.
 struct Shared {
-    std::size_t winograd, direct;
+    std::size_t kernel, direct;
 };
 
-std::vector<Shared> shared_layers(const KernelJob& winograd, const KernelJob& direct) {
+std::vector<Shared> shared_layers(const KernelJob& kernel, const KernelJob& direct) {
     std::vector<Shared> shared;
-    for (std::size_t i = 0; i < winograd.layers().size(); ++i) {
+    for (std::size_t i = 0; i < kernel.layers().size(); ++i) {
         for (std::size_t j = 0; j < direct.layers().size(); ++j) {
-            if (winograd.layers()[i]->shape == direct.layers()[j]->shape) {
+            const Layer& layer = *kernel.layers()[i];
+            if (layer.shape == direct.layers()[j]->shape && layer.loads.front().open > 0) {
                 shared.push_back({i, j});
             }
         }
@@ -43,37 +60,56 @@ Result<bool> compiles(KernelJob& job, const Numbers& numbers) {
     return problems.empty();
 }
 
-/// Of the fullest lists alone: a kernel computes few tiles in the time of a tail, which says more
-/// of the list's end than of a tile.
-double break_even_of(const std::vector<Shared>& shared, const KernelJob& winograd,
+/// Of listing the pairs, which a run does for nothing else: the first quartile, as of kernels.
+double search_ms(const Step& sparse, const Load& load) {
+    PairSearch search(sparse, load);
+    std::vector<double> samples;
+    for (int round = 0; round < patience.rounds; ++round) {
+        const auto start = Clock::now();
+        for (int i = 0; i < searches; ++i) {
+            search.run();
+        }
+        const std::chrono::duration<double, std::milli> time = Clock::now() - start;
+        samples.push_back(time.count() / searches);
+    }
+    std::sort(samples.begin(), samples.end());
+    return benchmark::percentile(samples, 25);
+}
+
+/// Of the fullest lists alone: a kernel computes few tiles, or pairs, in the time of a tail, which
+/// says more of the list's end than of a tile.
+double break_even_of(const std::vector<Shared>& shared, const KernelJob& kernel,
                      const KernelJob& direct, const Verdict& verdict) {
-    double tile_ms = 0, tiles = 0, position_ms = 0, positions = 0;
+    const bool has_pairs = family_of(kernel) == Family::sparse_conv;
+    double unit_ms = 0, units = 0, position_ms = 0, positions = 0;
     for (std::size_t i = 0; i < shared.size(); ++i) {
-        const Load& in_tiles = winograd.layers()[shared[i].winograd]->loads.front();
+        const Layer& layer = *kernel.layers()[shared[i].kernel];
+        const Load& load = layer.loads.front();
         const Load& in_positions = direct.layers()[shared[i].direct]->loads.front();
         const LoadTimes& times = verdict.times[i].front();
-        const double weight = winograd.weight(shared[i].winograd);
-        tile_ms += weight * times.candidate_ms;
-        tiles += weight * static_cast<double>(in_tiles.list.size());
+        const double weight = kernel.weight(shared[i].kernel);
+        unit_ms += weight * (times.candidate_ms + (has_pairs ? search_ms(layer.step, load) : 0));
+        units += weight * (has_pairs ? static_cast<double>(load.open)
+                                     : static_cast<double>(load.list.size()));
         position_ms += weight * times.present_ms;
         positions += weight * static_cast<double>(in_positions.list.size());
     }
-    const double side = winograd.layers()[0]->step.kernel->side;
-    return tile_ms / tiles / (side * side * position_ms / positions);
+    const double of_position = unit_ms / units / (position_ms / positions);
+    const double side = kernel.layers()[0]->step.kernel->side;
+    return has_pairs ? 1 / (taps * of_position) : of_position / (side * side);
 }
 
 }  // namespace
 
-bool is_direct_of(const KernelJob& direct, const KernelJob& winograd) {
-    const std::string gating = gating_of(winograd.name(), "winograd");
-    return !gating.empty() && gating == gating_of(direct.name(), "conv") &&
-           !shared_layers(winograd, direct).empty();
+bool is_direct_of(const KernelJob& direct, const KernelJob& kernel) {
+    return direct_family(family_of(kernel)) == family_of(direct) &&
+           !shared_layers(kernel, direct).empty();
 }
 
 Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& numbers,
                                                     const Numbers& direct_numbers) {
-    KernelJob &winograd = rivals.winograd, &direct = rivals.direct;
-    const Result<bool> first = compiles(winograd, numbers);
+    KernelJob &kernel = rivals.kernel, &direct = rivals.direct;
+    const Result<bool> first = compiles(kernel, numbers);
     const Result<bool> second = first.ok() ? compiles(direct, direct_numbers) : first;
     if (!second.ok()) {
         return second.status();
@@ -81,26 +117,27 @@ Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const 
     if (!first.value() || !second.value()) {
         return std::optional<BreakEven>();
     }
-    winograd.load();
+    kernel.load();
     direct.load();
-    const std::vector<Shared> shared = shared_layers(winograd, direct);
+    const std::vector<Shared> shared = shared_layers(kernel, direct);
     std::vector<Weighed> weighed;
+    weighed.reserve(shared.size());
     for (const Shared& layer : shared) {
-        weighed.push_back({&direct.layer_case(layer.direct), &winograd.layer_case(layer.winograd),
-                           winograd.weight(layer.winograd)});
+        weighed.push_back({&direct.layer_case(layer.direct), &kernel.layer_case(layer.kernel),
+                           kernel.weight(layer.kernel)});
     }
     std::vector<double> found;
     Status status;
     while (found.size() < repeats) {
         const Result<Verdict> verdict =
-            judge(weighed, direct.library(direct_numbers), winograd.library(numbers), patience);
+            judge(weighed, direct.library(direct_numbers), kernel.library(numbers), patience);
         if (!verdict.ok() || !verdict->problem.empty()) {
             status = verdict.status();
             break;
         }
-        found.push_back(break_even_of(shared, winograd, direct, verdict.value()));
+        found.push_back(break_even_of(shared, kernel, direct, verdict.value()));
     }
-    winograd.drop();
+    kernel.drop();
     direct.drop();
     if (!status.ok()) {
         return status;
@@ -122,7 +159,7 @@ double choose_break_even(double before, const BreakEven& found) {
 
 Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
                          const TuneSettings& settings, Progress& progress) {
-    const std::string& name = rivals.winograd.name();
+    const std::string& name = rivals.kernel.name();
     const std::string& direct_name = rivals.direct.name();
     const Result<TunedTable> table = read_either(settings.numbers, settings.base);
     if (!table.ok()) {

@@ -6,26 +6,26 @@
 
 namespace sluice::autotune {
 
-/// A Winograd kernel's break-even as measured against a direct kernel's.
+/// A kernel's break-even (runtime/kernels/registry.h) as measured against a direct kernel.
 struct BreakEven {
     double measured = 1;  ///< the middle one of the repeats
     double spread = 0;    ///< from the least to the largest of them
 };
 
-/// Whether one kernel computes directly what the other does by Winograd: the gating is the same,
-/// and a layer at least.
-bool is_direct_of(const KernelJob& direct, const KernelJob& winograd);
+/// Whether one kernel computes position by position what the other does by Winograd, or by pairs:
+/// the gating is the same, and a layer at least.
+bool is_direct_of(const KernelJob& direct, const KernelJob& kernel);
 
-/// A Winograd kernel and a direct one of which is_direct_of holds.
+/// A kernel of tiles or of pairs and a direct one of which is_direct_of holds.
 struct Rivals {
-    KernelJob& winograd;
+    KernelJob& kernel;
     KernelJob& direct;
 };
 
-/// Times both kernels in turns on the layers that they share, a tile of their fullest lists over as
-/// many positions as it has. None where either cannot be compiled or run. Fails where the program
-/// is interrupted.
-Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& winograd,
+/// Times both kernels in turns on the fullest lists of the layers that they share: a tile over as
+/// many positions as it has, or a position over its nine pairs and their listing. None where either
+/// cannot be compiled or run. Fails where the program is interrupted.
+Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& numbers,
                                                     const Numbers& direct);
 
 /// What the numbers should hold: `measured`, rounded up to two decimals and at most 1, where it is

@@ -17,6 +17,8 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
         space.row = row.channels;
         space.depth = row.channels * row.stride * row.stride;
         space.points = static_cast<int>(winograd_points(row.side, row.kernel));
+    } else if (row.recipe.generator == "sparse_conv") {
+        space.row = row.channels;
     } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }

@@ -29,11 +29,11 @@ struct LayerEvidence {
     double after_ms = 0;
 };
 
-/// How a Winograd kernel came to its break_even: the time of a tile over that of its positions by
-/// the direct kernel, both measured in turns.
+/// How a kernel of tiles or of pairs came to its break_even, measured in turns with the direct
+/// kernel.
 struct BreakEvenEvidence {
     std::string against;  ///< the direct kernel, its generator's fingerprint and its numbers
-    Numbers numbers;      ///< of the Winograd kernel
+    Numbers numbers;      ///< of the kernel itself
     double before = 1;    ///< that the numbers held
     double after = 1;     ///< that they hold now
     double measured = 1;  ///< the middle one of the repeats

@@ -8,7 +8,7 @@
 #include <random>
 #include <utility>
 
-#include "autotune/winograd_step.h"
+#include "autotune/pairs.h"
 #include "benchmark/kernel_times.h"
 #include "plan/winograd_weights.h"
 
@@ -19,14 +19,26 @@ constexpr std::int64_t alignment = memory_alignment / 4;  // floats
 /// More than the caches of one core's share of a processor hold.
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
-// Arguments of generators/gated_conv.cpp and of winograd_conv.cpp.
-constexpr std::size_t conv_weights = 2;
-constexpr std::size_t conv_epilogue = 3, conv_gate = 4;
+/// Arguments of a convolution's generator.
+struct ConvArguments {
+    std::size_t weights, epilogue, gate;
+};
+constexpr ConvArguments gated_conv{2, 3, 4};  // and winograd_conv's
+constexpr ConvArguments sparse_conv{4, 7, 8};
+constexpr std::size_t sparse_pairs = 2, sparse_counts = 3, sparse_sums = 14;
+/// More than any tile has, and than kernel_map writes at once.
+constexpr std::int64_t most_pixels = 32;
+
+bool is_sparse(const Step& step) { return step.kernel->family == Family::sparse_conv; }
+
+const ConvArguments& arguments_of(const Step& step) {
+    return is_sparse(step) ? sparse_conv : gated_conv;
+}
 
 bool is_conv(const Step& step) {
     const Family family = step.kernel->family;
     return family == Family::dense_conv || family == Family::gated_conv ||
-           family == Family::element_conv || is_winograd(family);
+           family == Family::element_conv || is_winograd(family) || is_sparse(step);
 }
 
 /// Elements from the first to the last.
@@ -38,15 +50,28 @@ std::int64_t span_of(const Buffer& buffer) {
     return span;
 }
 
+Buffer& buffer_of(Step& step, std::size_t argument) {
+    return std::get<Buffer>(step.arguments[argument]);
+}
+const Buffer& buffer_of(const Step& step, std::size_t argument) {
+    return std::get<Buffer>(step.arguments[argument]);
+}
+const Buffer& weights_of(const Step& step) { return buffer_of(step, arguments_of(step).weights); }
+
 /// The step with its weights packed by `block`, which lie at the start of the constants. Their
 /// middle axes are a row's taps and the rows, or Winograd's channels and points.
 Step packed_step(Step step, int block) {
     if (block > 0) {
-        Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
+        Buffer& weights = buffer_of(step, arguments_of(step).weights);
         const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
         const std::int64_t row = weights.axes[1].extent, rows = weights.axes[2].extent;
         weights.axes = {
             {block, 1}, {row, block}, {rows, row * block}, {outputs / block, rows * row * block}};
+        if (is_sparse(step)) {
+            std::vector<Axis>& sums = buffer_of(step, sparse_sums).axes;
+            const std::int64_t pixels = sums[1].extent;
+            sums = {{block, 1}, {pixels, block}, {outputs / block, pixels * block}};
+        }
     }
     return step;
 }
@@ -70,14 +95,14 @@ std::size_t packed_bytes(const Step& step, int block) {
         return 0;
     }
     std::int64_t values = 1;
-    for (const Axis& axis : std::get<Buffer>(step.arguments[conv_weights]).axes) {
+    for (const Axis& axis : weights_of(step).axes) {
         values *= axis.extent;
     }
     return static_cast<std::size_t>(round_up(values, alignment)) * sizeof(float);
 }
 
 void pack(const std::vector<float>& matrix, const Step& step, int block, float* to) {
-    const Buffer& weights = std::get<Buffer>(step.arguments[conv_weights]);
+    const Buffer& weights = weights_of(step);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
     if (is_winograd(step.kernel->family)) {
         const std::int64_t pitch = weights.axes[1].extent;
@@ -111,6 +136,9 @@ LayerCase::LayerCase(const Step& step, std::vector<Load> loads, unsigned seed,
     if (is_conv(step_)) {
         draw_weights(seed);
     }
+    if (is_sparse(step_)) {
+        widen_pairs();
+    }
     place(seed);
     Call plans(*this, step_.kernel->function, is_conv(step_) ? step_.kernel->block() : 0);
     for (std::size_t load = 0; load < loads_.size(); ++load) {
@@ -125,13 +153,13 @@ void LayerCase::add_short_lists() {
         const std::vector<std::uint32_t>& from = loads_[0].list;
         if (length < from.size()) {
             const auto end = from.begin() + static_cast<std::ptrdiff_t>(length);
-            loads_.push_back({0, {from.begin(), end}});
+            loads_.push_back({0, {from.begin(), end}, 0, loads_[0].inputs});
         }
     }
 }
 
 void LayerCase::draw_weights(unsigned seed) {
-    Buffer& weights = std::get<Buffer>(step_.arguments[conv_weights]);
+    Buffer& weights = buffer_of(step_, arguments_of(step_).weights);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
     std::int64_t taps = weights.axes[2].extent;
     if (is_winograd(step_.kernel->family)) {
@@ -149,6 +177,28 @@ void LayerCase::draw_weights(unsigned seed) {
     std::generate(matrix_.begin(), matrix_.end(), [&] { return draw(random); });
 }
 
+/// Leaves room for what the tile of any candidate reads behind each tap's pairs.
+void LayerCase::widen_pairs() {
+    const std::vector<Axis>& output = buffer_of(step_, output_argument()).axes;
+    const std::int64_t capacity = output[1].extent * output[2].extent + most_pixels;
+    std::vector<Axis>& pairs = buffer_of(step_, sparse_pairs).axes;
+    pairs = {{capacity, 1}, {pairs[1].extent, capacity}};
+}
+
+bool LayerCase::is_written(std::size_t argument) const {
+    return argument == output_argument() || (is_sparse(step_) && argument == sparse_sums);
+}
+
+/// Whether a kernel may leave anything there.
+bool LayerCase::is_scratch(std::size_t at) const {
+    if (!is_sparse(step_)) {
+        return false;
+    }
+    const Buffer& sums = buffer_of(step_, sparse_sums);
+    const auto place = static_cast<std::int64_t>(at);
+    return place >= sums.offset && place < sums.offset + span_of(sums);
+}
+
 /// Gives every buffer but the weights a place in one arena, with a margin behind each.
 void LayerCase::place(unsigned seed) {
     std::uniform_real_distribution<float> draw(-1, 1), open(0.1f, 1);
@@ -156,7 +206,7 @@ void LayerCase::place(unsigned seed) {
         // Each argument's own, so that two kernels of the same layer read the same values.
         std::mt19937 random(seed + 1 + static_cast<unsigned>(i));
         Buffer* buffer = std::get_if<Buffer>(&step_.arguments[i]);
-        if (buffer == nullptr || (is_conv(step_) && i == conv_weights)) {
+        if (buffer == nullptr || (is_conv(step_) && i == arguments_of(step_).weights)) {
             continue;
         }
         const auto start = static_cast<std::int64_t>(image_.size());
@@ -165,9 +215,9 @@ void LayerCase::place(unsigned seed) {
         buffer->offset = start;
         image_.resize(static_cast<std::size_t>(round_up(start + span, alignment) + alignment),
                       std::numeric_limits<float>::quiet_NaN());
-        // The output and the margins stay as they are: what is not written shows.
-        const bool is_gate = is_conv(step_) && i == conv_gate;
-        for (std::int64_t at = start; at < start + span && i != output_argument(); ++at) {
+        // What is written and the margins stay as they are: what is not written shows.
+        const bool is_gate = is_conv(step_) && i == arguments_of(step_).gate;
+        for (std::int64_t at = start; at < start + span && !is_written(i); ++at) {
             image_[static_cast<std::size_t>(at)] = is_gate ? open(random) : draw(random);
         }
     }
@@ -178,7 +228,7 @@ void LayerCase::place(unsigned seed) {
 
 /// To 1, since winograd_conv has them in its weights.
 void LayerCase::set_scales() {
-    const Buffer& epilogue = std::get<Buffer>(step_.arguments[conv_epilogue]);
+    const Buffer& epilogue = buffer_of(step_, arguments_of(step_).epilogue);
     const auto row = image_.begin() + epilogue.offset + epilogue.axes[1].stride;
     std::fill_n(row, epilogue.axes[0].extent, 1.0f);
 }
@@ -214,6 +264,27 @@ void Call::prepare(std::size_t load) {
         const Buffer& buffer = std::get<Buffer>(step_.arguments[argument]);
         std::memcpy(arena_.data() + buffer.offset * 4, list.data(), list.size() * 4);
     }
+    if (is_sparse(step_)) {
+        write_pairs(case_.loads_[load]);
+    }
+}
+
+/// As kernel_map does for a tile of `most_pixels`; which kernel pays is not read.
+void Call::write_pairs(const Load& load) {
+    const Buffer& to = buffer_of(step_, sparse_pairs);
+    const std::int64_t row = buffer_of(step_, 0).axes[1].stride / std::int64_t{step_.kernel->pitch};
+    const std::int64_t width = buffer_of(step_, case_.output_argument()).axes[1].extent;
+    const Pairs pairs = list_pairs(load.inputs, load.list, row);
+    auto* const words = reinterpret_cast<std::uint32_t*>(arena_.data());
+    std::uint32_t* count = words + buffer_of(step_, sparse_counts).offset;
+    for (std::size_t tap = 0; tap < pairs.size(); ++tap) {
+        std::uint32_t* first =
+            words + to.offset + static_cast<std::int64_t>(tap) * to.axes[1].stride;
+        std::fill_n(std::copy(pairs[tap].begin(), pairs[tap].end(), first), most_pixels,
+                    static_cast<std::uint32_t>(width));
+        *count++ = static_cast<std::uint32_t>(pairs[tap].size());
+    }
+    *count = static_cast<std::uint32_t>(count_pairs(pairs));
 }
 
 void Call::run() {
@@ -239,7 +310,7 @@ std::string Call::check(std::size_t load) const {
     }
     double worst = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
-        if (are_same_bits(got[i], wanted[i])) {
+        if (are_same_bits(got[i], wanted[i]) || case_.is_scratch(i)) {
             continue;
         }
         if (i < first || i >= last) {

@@ -14,11 +14,15 @@ namespace sluice::autotune {
 
 /// What a step computes in one call: all of it, or the entries of a list.
 struct Load {
-    double density = 1;  ///< share of the map's positions, or of its Winograd tiles
+    /// Share of the map's positions, of its Winograd tiles, or of its pairs of an input and an
+    /// output.
+    double density = 1;
     /// y << 16 | x of positions, or row << 16 | column of tiles; empty where the step walks no
     /// list.
     std::vector<std::uint32_t> list;
-    std::int64_t open = 0;  ///< positions that it stands for
+    std::int64_t open = 0;  ///< positions that it stands for; sparse_conv: pairs
+    std::vector<std::uint32_t> inputs =
+        {};  ///< sparse_conv: positions that the layer before opened
 };
 
 /// A step of a plan with random values in memory of its own, laid out as in the plan, and the
@@ -41,6 +45,9 @@ private:
     void place(unsigned seed);
     void set_scales();
     void draw_weights(unsigned seed);
+    void widen_pairs();
+    bool is_written(std::size_t argument) const;
+    bool is_scratch(std::size_t at) const;
     std::size_t output_argument() const { return step_.arguments.size() - 1; }
 
     Step step_;
@@ -72,6 +79,8 @@ public:
     }
 
 private:
+    void write_pairs(const Load& load);
+
     const LayerCase& case_;
     Kernel kernel_;
     Step step_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 
 namespace sluice::autotune {
 namespace {
@@ -88,9 +89,11 @@ Numbers settle_unroll(const Space& space, Numbers numbers) {
 }
 
 Numbers conv_tile(const Space& space, const Numbers& from, int vectors, int pixels) {
-    return settle_unroll(
-        space,
-        with(from, {{"vectors", vectors}, {"pixels", pixels}, {"tail", std::max(1, pixels / 3)}}));
+    Numbers tile = with(from, {{"vectors", vectors}, {"pixels", pixels}});
+    if (tile.contains("tail")) {
+        tile["tail"] = std::max(1, pixels / 3);
+    }
+    return settle_unroll(space, std::move(tile));
 }
 
 std::vector<Numbers> conv_seeds(const Space& space, const Numbers& present) {
@@ -114,17 +117,22 @@ std::vector<Numbers> conv_seeds(const Space& space, const Numbers& present) {
 std::vector<Numbers> conv_neighbours(const Space& space, const Numbers& from) {
     const int pixels = get(from, "pixels"), tail = get(from, "tail");
     const int vectors = get(from, "vectors"), unroll = get(from, "unroll");
+    const bool has_tail = from.contains("tail");
     std::vector<Numbers> near;
     for (const int other : {pixels - 1, pixels + 1, pixels - 2, pixels + 2}) {
-        near.push_back(settle_unroll(
-            space,
-            with(from, {{"pixels", other}, {"tail", std::min(tail, std::max(1, other - 1))}})));
+        Numbers resized = with(from, {{"pixels", other}});
+        if (has_tail) {
+            resized["tail"] = std::min(tail, std::max(1, other - 1));
+        }
+        near.push_back(settle_unroll(space, std::move(resized)));
     }
     for (const int other : near_divisors(space, unroll)) {
         near.push_back(with(from, {{"unroll", other}}));
     }
-    for (const int other : {tail - 1, tail + 1, 1, pixels / 2}) {
-        near.push_back(with(from, {{"tail", other}}));
+    if (has_tail) {
+        for (const int other : {tail - 1, tail + 1, 1, pixels / 2}) {
+            near.push_back(with(from, {{"tail", other}}));
+        }
     }
     for (const int other : {vectors / 2, vectors - 1, vectors + 1, vectors * 2}) {
         if (other >= 1 && other != vectors) {
@@ -212,6 +220,11 @@ std::vector<Numbers> branch_neighbours(const Space& space, const Numbers& from) 
     return near;
 }
 
+/// Whether `pixels` and `vectors` are a register tile's.
+bool has_conv_tile(const std::string& generator) {
+    return generator == "gated_conv" || generator == "sparse_conv";
+}
+
 /// Those that fit, each once.
 std::vector<Numbers> keep_fitting(const Space& space, const std::vector<Numbers>& all) {
     std::vector<Numbers> kept;
@@ -236,11 +249,11 @@ bool is_tunable(const std::string& generator) {
 }
 
 bool is_conv(const std::string& generator) {
-    return generator == "gated_conv" || generator == "winograd_conv";
+    return generator == "winograd_conv" || has_conv_tile(generator);
 }
 
 bool fits(const Space& space, const Numbers& numbers) {
-    if (space.generator == "gated_conv") {
+    if (has_conv_tile(space.generator)) {
         return fits_conv(space, numbers);
     }
     if (space.generator == "winograd_conv") {
@@ -257,7 +270,7 @@ bool fits(const Space& space, const Numbers& numbers) {
 
 std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
     std::vector<Numbers> seeds;
-    if (space.generator == "gated_conv") {
+    if (has_conv_tile(space.generator)) {
         seeds = conv_seeds(space, present);
     } else if (space.generator == "winograd_conv") {
         seeds = winograd_seeds(space, present);
@@ -273,7 +286,7 @@ std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
 
 std::vector<Numbers> make_neighbours(const Space& space, const Numbers& from) {
     std::vector<Numbers> near;
-    if (space.generator == "gated_conv") {
+    if (has_conv_tile(space.generator)) {
         near = conv_neighbours(space, from);
     } else if (space.generator == "winograd_conv") {
         near = winograd_neighbours(space, from);

@@ -9,12 +9,12 @@ namespace sluice::autotune {
 
 /// What bounds the schedules of one kernel.
 struct Space {
-    std::string generator;  ///< gated_conv, winograd_conv, branch or linear
+    std::string generator;  ///< gated_conv, winograd_conv, sparse_conv, branch or linear
     int registers = 16;     ///< vector registers of the target
     int lanes = 1;          ///< floats a vector
     /// Steps of the loop that `unroll` unrolls, which it must divide; 0 where run time decides.
     int row = 0;
-    /// gated_conv and winograd_conv: output channels that a tile's width must divide, so that every
+    /// Convolutions: output channels that a tile's width must divide, so that every
     /// layer which the kernel serves is still served (find_conv in runtime/kernels/registry.cpp).
     int channels = 1;
     int points = 0;  ///< winograd_conv: of a tile
@@ -30,9 +30,9 @@ bool is_tunable(const std::string& generator);
 bool is_conv(const std::string& generator);
 
 /// The register budget and the divisors that `space` asks for. gated_conv: pixels * vectors
-/// accumulators, `vectors` of weights and one broadcast input; winograd_conv: rows * vectors
-/// likewise, and what a chunk keeps on the stack; branch: `tile` accumulators, one of weights and
-/// one of inputs; linear: `parts` likewise.
+/// accumulators, `vectors` of weights and one broadcast input, as for sparse_conv, which has no
+/// `tail`; winograd_conv: rows * vectors likewise, and what a chunk keeps on the stack; branch:
+/// `tile` accumulators, one of weights and one of inputs; linear: `parts` likewise.
 bool fits(const Space& space, const Numbers& numbers);
 
 /// Where the search begins: for each width of a tile the most pixels that fit, and a few less.

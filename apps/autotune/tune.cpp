@@ -325,16 +325,16 @@ Status Tuner::tune_kernel(Tuned& tuned, double share_before, double share_of_res
     return {};
 }
 
-/// Of each Winograd kernel, against the direct one that has most of the time.
+/// Of each kernel that has one, against the direct kernel that has most of the time.
 Status Tuner::settle_break_evens(Evidence& done) {
-    for (Tuned& winograd : kernels_) {
+    for (Tuned& tuned : kernels_) {
         const auto direct = std::find_if(kernels_.begin(), kernels_.end(), [&](const Tuned& other) {
-            return is_direct_of(other.job, winograd.job);
+            return is_direct_of(other.job, tuned.job);
         });
         if (direct != kernels_.end()) {
-            SLUICE_RETURN_IF_ERROR(settle_break_even({winograd.job, direct->job}, winograd.evidence,
-                                                     settings_, progress_));
-            done[winograd.job.name()] = winograd.evidence;
+            SLUICE_RETURN_IF_ERROR(
+                settle_break_even({tuned.job, direct->job}, tuned.evidence, settings_, progress_));
+            done[tuned.job.name()] = tuned.evidence;
         }
     }
     return {};

@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "autotune/pairs.h"
 #include "autotune/winograd_step.h"
 #include "benchmark/inputs.h"
 #include "passes/load_graph.h"
@@ -19,7 +20,7 @@
 namespace sluice::autotune {
 namespace {
 
-/// The lists of each gated node, by its name: one a picture and group.
+/// The open positions of each gated node, by its name: a list for each picture and group.
 using Lists = std::map<std::string, std::vector<List>>;
 
 constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
@@ -50,9 +51,7 @@ void add_lists(const GateInfo& gate, std::span<const float> values, Lists& lists
             }
         }
         std::sort(list.begin(), list.end());  // as a scan of the expanded map gives them
-        if (!list.empty()) {
-            lists[gate.layer].push_back(std::move(list));
-        }
+        lists[gate.layer].push_back(std::move(list));
     }
 }
 
@@ -106,12 +105,11 @@ List all_positions(std::int64_t height, std::int64_t width) {
 }
 
 /// The positions of gates of which shares are open, at least one.
-std::vector<List> draw_lists(const GateInfo& gate) {
+std::vector<List> draw_lists(const GateInfo& gate, std::mt19937& random) {
     std::vector<std::int64_t> gates(static_cast<std::size_t>(gate.height * gate.width));
     std::iota(gates.begin(), gates.end(), 0);
     std::vector<List> lists;
     for (const double density : drawn_densities) {
-        std::mt19937 random(seed);
         const double count = std::max(1.0, std::round(density * static_cast<double>(gates.size())));
         std::vector<std::int64_t> open;
         std::sample(gates.begin(), gates.end(), std::back_inserter(open),
@@ -126,39 +124,67 @@ std::vector<List> draw_lists(const GateInfo& gate) {
     return lists;
 }
 
+/// What the gates of a layer let through on one picture.
+struct Opened {
+    List outputs;
+    List inputs = {};  ///< sparse_conv: what the gate of the layer before does
+};
+
+Load make_load(const Step& step, Opened opened) {
+    const std::vector<Axis>& output = std::get<Buffer>(step.arguments.back()).axes;
+    const TiledMap map{output[2].extent, output[1].extent, step.kernel->side};
+    const auto share = [](std::int64_t part, std::int64_t all) {
+        return static_cast<double>(part) / static_cast<double>(all);
+    };
+    const std::int64_t positions = map.height * map.width;
+    const auto open = static_cast<std::int64_t>(opened.outputs.size());
+    if (step.kernel->family == Family::sparse_conv) {
+        const Pairs pairs = list_pairs(opened.inputs, opened.outputs, map.width);
+        const std::int64_t count = count_pairs(pairs);
+        return {share(count, positions * static_cast<std::int64_t>(pairs.size())),
+                std::move(opened.outputs), count, std::move(opened.inputs)};
+    }
+    if (!is_winograd(step.kernel->family)) {
+        return {share(open, positions), std::move(opened.outputs), open};
+    }
+    List tiles = tiles_of(opened.outputs, map);
+    const auto count = static_cast<std::int64_t>(tiles.size());
+    return {share(count, static_cast<std::int64_t>(all_tiles(map).size())), std::move(tiles), open};
+}
+
 /// The lists a layer is timed on: the sextiles' outer and middle ones of those that occur.
-std::vector<Load> choose_loads(const Step& step, std::vector<List> seen) {
+std::vector<Load> choose_loads(const Step& step, std::vector<Opened> seen) {
     if (step.list.argument < 0) {
         return {{1, {}}};
     }
     const Buffer& output = std::get<Buffer>(step.arguments.back());
     const std::int64_t width = output.axes[1].extent, height = output.axes[2].extent;
-    const bool in_tiles = is_winograd(step.kernel->family);
-    const TiledMap map{height, width, step.kernel->side};
-    const List all = in_tiles ? all_tiles(map) : all_positions(height, width);
-    std::vector<Load> loads;
-    const auto add = [&](List list, std::int64_t open) {
-        const double density = static_cast<double>(list.size()) / static_cast<double>(all.size());
-        loads.push_back({density, std::move(list), open});
-    };
     if (step.list.static_count >= 0) {
-        add(all, height * width);
-    } else {
-        if (seen.empty()) {  // no picture opens any
-            seen = draw_lists({{}, 1, height, width});
+        return {make_load(step, {all_positions(height, width)})};
+    }
+    if (seen.empty()) {  // no picture opens any
+        std::mt19937 random(seed);
+        const GateInfo gate{{}, 1, height, width};
+        const std::vector<List> outputs = draw_lists(gate, random);
+        const std::vector<List> inputs = draw_lists(gate, random);
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+            seen.push_back({outputs[i], inputs[i]});
         }
-        for (List& list : seen) {
-            // The last squares of a gate each may reach beyond the map.
-            std::erase_if(list, [&](std::uint32_t at) {
+    }
+    std::vector<Load> all;
+    for (Opened& opened : seen) {
+        // The last squares of a gate each may reach beyond the map.
+        for (List* list : {&opened.outputs, &opened.inputs}) {
+            std::erase_if(*list, [&](std::uint32_t at) {
                 return (at >> 16) >= height || (at & 0xffff) >= width;
             });
         }
-        std::sort(seen.begin(), seen.end(),
-                  [](const List& a, const List& b) { return a.size() > b.size(); });
-        for (const std::size_t sixth : {1, 3, 5}) {
-            const List& list = seen[std::min(sixth * seen.size() / 6, seen.size() - 1)];
-            add(in_tiles ? tiles_of(list, map) : list, static_cast<std::int64_t>(list.size()));
-        }
+        all.push_back(make_load(step, std::move(opened)));
+    }
+    std::sort(all.begin(), all.end(), [](const Load& a, const Load& b) { return a.open > b.open; });
+    std::vector<Load> loads;
+    for (const std::size_t sixth : {1, 3, 5}) {
+        loads.push_back(all[std::min(sixth * all.size() / 6, all.size() - 1)]);
     }
     return loads;
 }
@@ -166,7 +192,7 @@ std::vector<Load> choose_loads(const Step& step, std::vector<List> seen) {
 /// The workload while it is collected.
 struct Collection {
     Workload workload;
-    std::vector<std::vector<List>> seen = {};  ///< a layer each
+    std::vector<std::vector<Opened>> seen = {};  ///< a layer each
 };
 
 struct Network {
@@ -174,9 +200,9 @@ struct Network {
     std::size_t bytes;  ///< of its constants as it runs, roughly; 0 where they stay in the caches
 };
 
-/// Counts a step of a network, whose gate gave `lists`.
+/// Counts a step of a network, whose gates opened `seen`.
 void add_step(Collection& to, const Step& step, const Network& network,
-              const std::vector<List>& lists) {
+              const std::vector<Opened>& seen) {
     const std::string kernel = without_target(step.kernel->name);
     std::vector<Layer>& layers = to.workload.layers;
     auto at = std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) {
@@ -189,8 +215,40 @@ void add_step(Collection& to, const Step& step, const Network& network,
     }
     ++at->uses[network.index];
     at->network_bytes = std::max(at->network_bytes, network.bytes);
-    std::vector<List>& of_layer = to.seen[static_cast<std::size_t>(at - layers.begin())];
-    of_layer.insert(of_layer.end(), lists.begin(), lists.end());
+    std::vector<Opened>& of_layer = to.seen[static_cast<std::size_t>(at - layers.begin())];
+    of_layer.insert(of_layer.end(), seen.begin(), seen.end());
+}
+
+/// The node that computes what a node reads first; "" where none does.
+std::string node_before(const Graph& graph, const std::string& name) {
+    const auto node = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                   [&](const Node& n) { return n.name == name; });
+    for (const Node& before : graph.nodes) {
+        if (node != graph.nodes.end() && before.outputs[0] == node->inputs[0]) {
+            return before.name;
+        }
+    }
+    return {};
+}
+
+/// What a step's gates opened, wherever they opened any output.
+std::vector<Opened> opened_by(const Step& step, const Graph& graph, const Lists& lists) {
+    const auto of = [&](const std::string& node) {
+        const auto found = lists.find(node);
+        return found == lists.end() ? std::vector<List>() : found->second;
+    };
+    const std::vector<List> outputs = of(step.node);
+    std::vector<List> inputs(outputs.size());
+    if (step.kernel->family == Family::sparse_conv) {
+        inputs = of(node_before(graph, step.node));
+    }
+    std::vector<Opened> opened;
+    for (std::size_t i = 0; i < std::min(outputs.size(), inputs.size()); ++i) {
+        if (!outputs[i].empty()) {
+            opened.push_back({outputs[i], inputs[i]});
+        }
+    }
+    return opened;
 }
 
 }  // namespace
@@ -235,13 +293,13 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
     Collection collection;
     Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
-        auto graph = load_graph(models[m]);
+        const auto graph = load_graph(models[m]);
         if (!graph.ok()) {
             return graph.status();
         }
         // Of the steps without Winograd those with it follow.
         const auto plan = make_plan(graph.value(), target, {false});
-        const auto runs = make_plan(std::move(graph).value(), target, {});
+        const auto runs = make_plan(graph.value(), target, {});
         if (!plan.ok() || !runs.ok()) {
             return plan.ok() ? runs.status() : plan.status();
         }
@@ -256,17 +314,19 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
             workload.densities += m ? "; " : "";
             workload.densities += source.value();
         } else {
+            std::mt19937 random(seed);
             for (const GateInfo& gate : plan.value()->gates) {
-                lists[gate.layer] = draw_lists(gate);
+                lists[gate.layer] = draw_lists(gate, random);
             }
         }
         for (const Step& step : plan.value()->steps) {
             if (!catalogue.kernels.contains(without_target(step.kernel->name))) {
                 continue;
             }
-            add_step(collection, step, network, lists[step.node]);
+            const std::vector<Opened> opened = opened_by(step, graph.value(), lists);
+            add_step(collection, step, network, opened);
             if (const std::optional<Step> winograd = winograd_step(step, target)) {
-                add_step(collection, *winograd, network, lists[step.node]);
+                add_step(collection, *winograd, network, opened);
             }
         }
     }

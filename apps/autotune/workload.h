@@ -33,7 +33,8 @@ struct Workload {
 /// convolutions both directly and by Winograd, wherever a kernel can, because which one a plan
 /// takes follows from their times. With a folder of pictures, each gated layer's lists are three
 /// that occur on them, from sparse to full; without one, gates are drawn at densities 1, 0.5 and
-/// 0.2. Winograd's lists are the tiles that hold the same positions.
+/// 0.2. Winograd's lists are the tiles that hold the same positions; sparse_conv's pairs are of two
+/// layers' gates on the same picture, or of two drawn independently.
 Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
                                const Target& target, const Catalogue& catalogue,
                                const std::optional<std::filesystem::path>& data);

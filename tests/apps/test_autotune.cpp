@@ -136,6 +136,28 @@ TEST_CASE("every schedule of Winograd's fits registers, channels and the stack")
         fits(wide, {{"pixels", 6}, {"rows", 6}, {"tail", 2}, {"unroll", 4}, {"vectors", 5}}));
 }
 
+TEST_CASE("every schedule over pairs fits registers, a tap's channels and outputs") {
+    const Space spaces[] = {{"sparse_conv", 16, 8, 16, 16},
+                            {"sparse_conv", 32, 16, 64, 64},
+                            {"sparse_conv", 16, 4, 32, 32},
+                            {"sparse_conv", 32, 4, 16, 16}};
+    for (const Space& space : spaces) {
+        INFO("registers " << space.registers << ", lanes " << space.lanes << ", row " << space.row);
+        const std::set<Numbers> all =
+            reachable(space, {{"pixels", 4}, {"unroll", 8}, {"vectors", 2}});
+        CHECK(all.size() >= 10);
+        for (const Numbers& n : all) {
+            INFO(to_text(n));
+            const int p = n.at("pixels"), v = n.at("vectors");
+            CHECK(n.size() == 3);  // the generator has no other parameter, a tail least of all
+            CHECK(p * v + v + 1 <= space.registers);
+            CHECK(p * v >= 8);
+            CHECK(space.channels % (v * space.lanes) == 0);
+            CHECK(space.row % n.at("unroll") == 0);
+        }
+    }
+}
+
 TEST_CASE("Winograd's tiles are those that hold a position") {
     const auto at = [](std::uint32_t x, std::uint32_t y) { return y << 16 | x; };
     // Five rows and ten columns: tiles from rows 0 and 1, and from columns 0, 4 and 6.

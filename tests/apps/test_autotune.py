@@ -52,8 +52,10 @@ class Case(unittest.TestCase):
 
 class Runs(Case):
     def test_short_run_goes_on_and_reports(self):
-        code, output, message = finish(start("--model", DEMO, "--data", SAMPLES, "--budget", 15,
-                                             "--output", self.numbers))
+        # A few kernels: the budget begins with the present schedules of all.
+        arguments = ("--model", DEMO, "--data", SAMPLES, "--output", self.numbers,
+                     "--kernel", "gated_conv_*", "sparse_conv_3x3_c16")
+        code, output, message = finish(start(*arguments, "--budget", 15))
         self.assertEqual(code, 0, message)
         self.assertIn("densities: of the pictures in samples", message)
         self.assertRegex(message, r"gated_conv_3x3_c64: \d+ tried")
@@ -69,6 +71,7 @@ class Runs(Case):
             outputs = 32 if "by 2x2" in layer["shape"] else 16
             macs = layer["density"] * positions * outputs * 16 * 9
             self.assertAlmostEqual(macs / layer["macs"], 1, 2)
+        self.assertGreater(kept["sparse_conv_3x3_c16"]["break_even"]["measured"], 0)
         self.assertIn("GFLOPS", output)
 
         code, report, message = finish(start("--report", "--output", self.numbers))
@@ -77,8 +80,7 @@ class Runs(Case):
         self.assertIn("gated_conv_3x3_c16", report)
 
         # What was tried is not tried again.
-        code, output, message = finish(start("--model", DEMO, "--data", SAMPLES, "--budget", 2,
-                                             "--output", self.numbers))
+        code, output, message = finish(start(*arguments, "--budget", 2))
         self.assertEqual(code, 0, message)
         after = json.loads(self.evidence.read_text())
         for kernel, evidence in kept.items():

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <array>
+
+#include "autotune/winograd_step.h"  // List
+
+namespace sluice::autotune {
+
+/// Of each tap of a 3x3 window, y * row + x of the outputs.
+using Pairs = std::array<List, 9>;
+
+/// The pairs of an open input and an open output of a convolution of stride 1 and pads of 1, as
+/// generators/kernel_map.cpp lists them. Both lists are of positions of the same map.
+Pairs list_pairs(const List& inputs, const List& outputs, std::int64_t row);
+std::int64_t count_pairs(const Pairs& pairs);
+
+}  // namespace sluice::autotune
