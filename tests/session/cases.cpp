@@ -138,6 +138,15 @@ std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
     return found;
 }
 
+std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
+                     const std::string& family) {
+    std::int64_t macs = 0;
+    for (const std::size_t step : steps_of(model, layer, family)) {
+        macs += session.steps()[step].macs;
+    }
+    return macs;
+}
+
 Session open(const Model& model, const SessionOptions& options) {
     Result<Session> session = Session::create(model, options);
     INFO(session.status().message());
@@ -156,6 +165,17 @@ Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t
         REQUIRE(status.ok());
     }
     return y;
+}
+
+void run_each(Session& session, const Case& c, const std::function<void()>& look) {
+    const Extents x_part = c.x.part(1), y_part = c.y.part(1);
+    Array y(y_part);
+    for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
+        const TensorView input = c.x.view(picture, x_part);
+        const MutableTensorView output = y.mutable_view(0, y_part);
+        REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
+        look();
+    }
 }
 
 }  // namespace sluice::session_test

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -63,9 +64,14 @@ bool uses_winograd(const Model& model);
 /// Steps of a layer whose kernel begins with `family`.
 std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
                                   const std::string& family);
+/// MACs that the last run spent on them; the session records steps.
+std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
+                     const std::string& family);
 Session open(const Model& model, const SessionOptions& options = {});
 
 /// The outputs for all pictures of x, `batch` of them a run.
 Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch);
+/// Runs a case's pictures one by one, each followed by a look at the session.
+void run_each(Session& session, const Case& c, const std::function<void()>& look);
 
 }  // namespace sluice::session_test

@@ -10,16 +10,6 @@ namespace {
 using namespace sluice;
 using namespace sluice::session_test;
 
-/// MACs that a run spent on a layer's steps of kernels whose name begins so.
-std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
-                     const std::string& family) {
-    std::int64_t macs = 0;
-    for (const std::size_t step : steps_of(model, layer, family)) {
-        macs += session.steps()[step].macs;
-    }
-    return macs;
-}
-
 /// How many gated layers were computed by their list of open elements, and how many densely.
 struct Choices {
     int listed = 0, dense = 0;

@@ -23,15 +23,6 @@ std::int64_t count_pairs(const float* from, const float* to, int height, int wid
     return pairs;
 }
 
-std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
-                     const std::string& family) {
-    std::int64_t macs = 0;
-    for (const std::size_t step : steps_of(model, layer, family)) {
-        macs += session.steps()[step].macs;
-    }
-    return macs;
-}
-
 /// How many layers have a choice, and how many runs of them took the pairs, and another way.
 struct Choices {
     int layers = 0, pairs = 0, others = 0;
@@ -76,16 +67,11 @@ TEST_CASE("each run computes a layer over a gated input by pairs where they are 
             for (const bool winograd : {true, false}) {
                 const Model model = load(c.model, target, winograd);
                 Session session = open(model, {.record_gates = true, .record_steps = true});
-                const Extents x_part = c.x.part(1), y_part = c.y.part(1);
-                Array y(y_part);
-                for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
-                    const TensorView input = c.x.view(picture, x_part);
-                    const MutableTensorView output = y.mutable_view(0, y_part);
-                    REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
+                run_each(session, c, [&] {
                     check_choices(model, session, choices);
                     // Of every block the second layer, and nothing else.
                     CHECK(choices.layers == 12);
-                }
+                });
             }
         }
         INFO(target);

@@ -84,14 +84,7 @@ TEST_CASE("each run computes a gated layer by tiles where they pay, else by posi
             const Case c = read_case(name);
             const Model model = load(c.model, target);
             Session session = open(model, {.record_gates = true, .record_steps = true});
-            const Extents x_part = c.x.part(1), y_part = c.y.part(1);
-            Array y(y_part);
-            for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
-                const TensorView input = c.x.view(picture, x_part);
-                const MutableTensorView output = y.mutable_view(0, y_part);
-                REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
-                check_choices(model, session, choices);
-            }
+            run_each(session, c, [&] { check_choices(model, session, choices); });
         }
         INFO(target);
         CHECK(choices.tiles > 0);
