@@ -16,6 +16,8 @@ void schedule_softmax(SoftmaxFuncs f, const SoftmaxParams& p) {
         runs->update(0).reorder(f.part, f.steps.x);
         runs->update(0).specialize(f.in_axis == 1).vectorize(f.part);
         runs->update(0).vectorize(f.part);
+        // Fewer elements than a vector has lanes.
+        runs->update(1).unscheduled();
     }
     f.peak.compute_at(f.output, f.inner);
     f.sum.compute_at(f.output, f.inner);
