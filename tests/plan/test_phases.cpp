@@ -97,12 +97,12 @@ TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as 
     for (const Target* target : possible_targets()) {
         for (const bool gated : {false, true}) {
             GraphBuilder b(3);
-            const ValueId x = picture(b, 32, 16, 24);
+            const ValueId x = picture(b, 64, 16, 24);
             const auto halve = [&](std::int64_t outputs) {
-                return b.node(Op::conv, {x, b.constant({outputs, 32, 3, 3})}, {1, outputs, 8, 12},
+                return b.node(Op::conv, {x, b.constant({outputs, 64, 3, 3})}, {1, outputs, 8, 12},
                               {{"pads", Shape{1, 1, 1, 1}}, {"strides", Shape{2, 2}}});
             };
-            const ValueId y = halve(64);
+            const ValueId y = halve(128);
             b.output(gated ? b.mul(y, b.relu(halve(1))) : y);
             const auto plan = checked_plan(b, *target);
             INFO(target->id << ": " << explain(*plan));
@@ -111,13 +111,13 @@ TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as 
             REQUIRE(steps.size() == 1);
             const Kernel& kernel = *steps[0]->kernel;
             CHECK(kernel.stride == 2);
-            CHECK(kernel.pitch == 32);
+            CHECK(kernel.pitch == 64);
             CHECK(steps_of(*plan, Family::copy).size() == 2);  // the input's and the output's
             // Twice the extents of 8 x 12 outputs, and a halo of one pixel on all sides.
-            CHECK(buffer(*steps[0], 0).axes[0].extent == 26 * 32);
+            CHECK(buffer(*steps[0], 0).axes[0].extent == 26 * 64);
             CHECK(buffer(*steps[0], 0).axes[1].extent == 18);
-            CHECK(buffer(*steps[0], 2).axes[1].extent == 4 * 32);
-            CHECK((gated ? steps[0]->macs_per_entry : steps[0]->macs / 96) == 9LL * 32 * 64);
+            CHECK(buffer(*steps[0], 2).axes[1].extent == 4 * 64);
+            CHECK((gated ? steps[0]->macs_per_entry : steps[0]->macs / 96) == 9LL * 64 * 128);
         }
     }
 }
