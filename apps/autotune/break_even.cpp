@@ -6,6 +6,7 @@
 #include <string>
 
 #include "autotune/pair_search.h"
+#include "autotune/pairs.h"
 #include "autotune/report.h"
 #include "benchmark/statistics.h"
 
@@ -15,24 +16,14 @@ namespace {
 constexpr std::size_t repeats = 3;  ///< each in a process of its own
 constexpr Patience patience{31, 60};
 
-constexpr double taps = 9;    ///< of sparse_conv's windows
 constexpr int searches = 10;  ///< a sample, long against the clock's own time
 
 Family family_of(const KernelJob& job) { return job.layers()[0]->step.kernel->family; }
 
-/// What computes the layers of a family that has break-evens position by position.
-std::optional<Family> direct_family(Family family) {
-    switch (family) {
-        case Family::dense_winograd:
-            return Family::dense_conv;
-        case Family::gated_winograd:
-        case Family::sparse_conv:
-            return Family::gated_conv;
-        case Family::element_winograd:
-            return Family::element_conv;
-        default:
-            return std::nullopt;
-    }
+/// Whether layers of a family that has break-evens are computed position by position by the other.
+bool are_rivals(Family direct, Family family) {
+    return family == Family::sparse_conv ? direct == Family::gated_conv
+                                         : winograd_family(direct) == family;
 }
 
 /// A layer that both kernels compute, and where any unit of it is open, by its place in each.
@@ -96,13 +87,13 @@ double break_even_of(const std::vector<Shared>& shared, const KernelJob& kernel,
     }
     const double of_position = unit_ms / units / (position_ms / positions);
     const double side = kernel.layers()[0]->step.kernel->side;
-    return has_pairs ? 1 / (taps * of_position) : of_position / (side * side);
+    return has_pairs ? 1 / (double{pair_taps} * of_position) : of_position / (side * side);
 }
 
 }  // namespace
 
 bool is_direct_of(const KernelJob& direct, const KernelJob& kernel) {
-    return direct_family(family_of(kernel)) == family_of(direct) &&
+    return are_rivals(family_of(direct), family_of(kernel)) &&
            !shared_layers(kernel, direct).empty();
 }
 

@@ -5,11 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "autotune/pairs.h"
+
 namespace sluice::autotune {
 namespace {
 
 constexpr std::int64_t mask_bits = 8;  // of generators/mask_tables.h
-constexpr std::int64_t taps = 9;
 constexpr std::size_t conv_input = 0;
 
 const Target& target_of(const Kernel& kernel) {
@@ -59,10 +60,10 @@ PairSearch::PairSearch(const Step& sparse, const Load& load) {
     Words words;
     const Buffer from = words.add(2, groups), to = words.add(2, groups);
     const Buffer from_open = words.add(1), to_open = words.add(1), tiles = words.add(2);
-    Buffer pairs = words.add(width * height + std::max(pixels, mask_bits), taps);
+    Buffer pairs = words.add(width * height + std::max(pixels, mask_bits), pair_taps);
     pairs.type = halide_type_of<std::uint32_t>();
-    const Buffer counts = words.add(taps + 4), around = words.add(per_row, height + 2);
-    const Buffer before = words.add(taps, groups + 1);
+    const Buffer counts = words.add(pair_taps + 4), around = words.add(per_row, height + 2);
+    const Buffer before = words.add(pair_taps, groups + 1);
     Step step;
     step.kernel = find_kernel(Family::kernel_map, target_of(*sparse.kernel));
     // Pairs that take no time always pay.
@@ -89,7 +90,7 @@ PairSearch::PairSearch(const Step& sparse, const Load& load) {
     memory[from_open.offset] = static_cast<std::int32_t>(load.inputs.size());
     memory[to_open.offset] = static_cast<std::int32_t>(load.list.size());
     call_.emplace(step, arena_.data(), nullptr, 0, step.split.count);
-    count_ = memory + counts.offset + taps;
+    count_ = memory + counts.offset + pair_taps;
 }
 
 }  // namespace sluice::autotune

@@ -6,8 +6,11 @@
 
 namespace sluice::autotune {
 
-/// Of each tap of a 3x3 window, y * row + x of the outputs.
-using Pairs = std::array<List, 9>;
+/// Of sparse_conv's 3x3 windows.
+inline constexpr int pair_taps = 9;
+
+/// Of each tap, y * row + x of the outputs.
+using Pairs = std::array<List, pair_taps>;
 
 /// The pairs of an open input and an open output of a convolution of stride 1 and pads of 1, as
 /// generators/kernel_map.cpp lists them. Both lists are of positions of the same map.

@@ -14,19 +14,6 @@ namespace {
 constexpr std::size_t conv_input = 0, conv_list = 1, conv_weights = 2;
 constexpr std::size_t conv_stride_x = 6, conv_stride_y = 7, conv_pitch = 8, conv_post = 11;
 
-std::optional<Family> winograd_family(Family direct) {
-    switch (direct) {
-        case Family::dense_conv:
-            return Family::dense_winograd;
-        case Family::gated_conv:
-            return Family::gated_winograd;
-        case Family::element_conv:
-            return Family::element_winograd;
-        default:
-            return std::nullopt;
-    }
-}
-
 List positions_in(std::uint32_t tile, const TiledMap& map) {
     const std::int64_t first_y = tile_start(tile >> 16, map.height, map.side);
     const std::int64_t first_x = tile_start(tile & 0xffff, map.width, map.side);
@@ -103,6 +90,19 @@ std::optional<Step> step_of(const Step& direct, const Kernel& kernel) {
 }
 
 }  // namespace
+
+std::optional<Family> winograd_family(Family direct) {
+    switch (direct) {
+        case Family::dense_conv:
+            return Family::dense_winograd;
+        case Family::gated_conv:
+            return Family::gated_winograd;
+        case Family::element_conv:
+            return Family::element_winograd;
+        default:
+            return std::nullopt;
+    }
+}
 
 std::optional<Step> winograd_step(const Step& direct, const Target& target) {
     const std::optional<Family> family = winograd_family(direct.kernel->family);
