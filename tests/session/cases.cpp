@@ -37,8 +37,17 @@ Case parse_case(const nlohmann::json& entry) {
 }
 
 void keep_first(Array& array, std::int64_t pictures) {
+    REQUIRE(pictures <= array.pictures());
     array.values.resize(array.picture_size() * std::size_t(pictures));
     array.shape[0] = pictures;
+}
+
+void keep_first(Case& c, std::int64_t pictures) {
+    keep_first(c.x, pictures);
+    keep_first(c.y, pictures);
+    for (RecordedGate& gate : c.gates) {
+        keep_first(gate.values, pictures);
+    }
 }
 
 nlohmann::json read_list() {
@@ -69,11 +78,14 @@ std::filesystem::path case_folder() {
     return other ? other : SLUICE_SESSION_CASES;
 }
 
-std::vector<Case> read_cases(const std::string& kind) {
+std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
     std::vector<Case> cases;
     for (const auto& entry : read_list()) {
         if (entry["kind"] == kind) {
             cases.push_back(parse_case(entry));
+            if (pictures > 0) {
+                keep_first(cases.back(), pictures);
+            }
         }
     }
     REQUIRE(!cases.empty());
@@ -85,10 +97,7 @@ Case read_case(const std::string& name, std::int64_t pictures) {
         if (entry["name"] == name) {
             Case c = parse_case(entry);
             if (pictures > 0) {
-                REQUIRE(pictures <= c.x.pictures());
-                keep_first(c.x, pictures);
-                keep_first(c.y, pictures);
-                c.gates.clear();
+                keep_first(c, pictures);
             }
             return c;
         }

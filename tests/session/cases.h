@@ -48,8 +48,8 @@ struct Case {
 
 /// $SLUICE_SESSION_CASES, or what the build wrote.
 std::filesystem::path case_folder();
-/// "small" or "network"; never empty.
-std::vector<Case> read_cases(const std::string& kind);
+/// "small" or "network", the first `pictures` of each (0: all); never empty.
+std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures = 0);
 /// The first `pictures` of it; 0: all.
 Case read_case(const std::string& name, std::int64_t pictures = 0);
 std::filesystem::path demo_model();
