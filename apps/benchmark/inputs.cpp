@@ -20,7 +20,7 @@ namespace {
 /// Little beside what engines take themselves, since it lies in the memory of each.
 constexpr std::int64_t most_bytes = std::int64_t{4} << 20;
 constexpr std::int64_t most_pictures = 64;
-constexpr unsigned seed = 1;
+constexpr unsigned picture_seed = 1;
 
 Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
     std::vector<std::int64_t> shape;
@@ -39,7 +39,7 @@ Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
 
 void draw_normal(Inputs& inputs) {
     inputs.source = "random normal";
-    std::mt19937 random(seed);
+    std::mt19937 random(picture_seed);
     std::normal_distribution<float> distribution;
     std::generate(inputs.values.begin(), inputs.values.end(), [&] { return distribution(random); });
 }

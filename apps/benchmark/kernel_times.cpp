@@ -22,7 +22,7 @@ double cpu_milliseconds() {
     return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-constexpr unsigned seed = 1;
+constexpr unsigned layer_seed = 1;
 constexpr double sample_ms = 0.2;  ///< long against the clock's own time, short against a round
 constexpr int most_repeats = 1000;
 constexpr std::size_t least_rounds = 5;
@@ -78,8 +78,8 @@ const Kernel* find(Family family, const Target& target, const LayerShape& shape,
 Open draw(const ConvShape& shape, double density, int side) {
     const int all = side > 0 ? count_tiles(shape, side) : shape.positions();
     const int active = std::max(1, static_cast<int>(std::lround(density * all)));
-    return side > 0 ? draw_tiles(shape, side, active, seed)
-                    : Open{draw_positions(all, active, seed), {}};
+    return side > 0 ? draw_tiles(shape, side, active, layer_seed)
+                    : Open{draw_positions(all, active, layer_seed), {}};
 }
 
 Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, int side,
@@ -121,7 +121,7 @@ void add_rows(const KernelQuestion& question, const KernelResult& row, const Con
 
 std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& target,
                                const LayerShape& shape) {
-    const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, seed);
+    const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, layer_seed);
     const auto& families = question.families;
     const bool asks_for_tiles =
         std::find(families.begin(), families.end(), Family::gated_winograd) != families.end();

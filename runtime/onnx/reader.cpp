@@ -20,7 +20,6 @@ constexpr std::int64_t last_opset = 23;
 constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protobuf's own limit
 constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
-constexpr std::int64_t max_elements = std::int64_t(1) << 31;
 
 /// Builds a Graph from a parsed model, part by part.
 class Reader {

@@ -19,9 +19,6 @@ using onnx::TensorProto;
 
 static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
 
-// 2^31 elements: more cannot come from a protobuf, and offsets stay far from overflow.
-constexpr std::int64_t max_elements = std::int64_t(1) << 31;
-
 struct Place {
     std::string location;
     std::int64_t offset = 0;

@@ -10,7 +10,7 @@ float at(const std::vector<float>& values, std::int64_t c) {
     return values[values.size() == 1 ? 0 : std::size_t(c)];
 }
 
-std::int64_t element_count(const Layout& layout) {
+std::int64_t value_count(const Layout& layout) {
     std::int64_t count = 1;
     for (const Axis& axis : layout.axes) {
         count *= axis.extent;
@@ -82,7 +82,7 @@ Status lower_binary(Builder& builder, const Node& node) {
     step.kernel = kernel.value();
     step.node = node.name;
     step.shape = to_string(shape);
-    step.work = element_count(builder.layout(node.outputs[0]));
+    step.work = value_count(builder.layout(node.outputs[0]));
     step.split = split_views(output, {0, 1, 2});
     step.arguments = {*a, *b, output};
     step.remark = node.remark;
@@ -106,7 +106,7 @@ Status lower_affine_node(Builder& builder, const Node& node) {
     const Layout& y =
         builder.allocate(node, full || (picture && x.channels() % builder.lanes == 0));
     // A tensor that is no picture is one row of elements, each with its channel's coefficients.
-    const std::int64_t count = full ? y.pitch() : picture ? x.channels() : element_count(x);
+    const std::int64_t count = full ? y.pitch() : picture ? x.channels() : value_count(x);
     const std::int64_t each =
         picture ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent, std::int64_t{1});
     std::vector<float> coefficients(std::size_t(2 * count));
@@ -123,7 +123,7 @@ Status lower_affine_node(Builder& builder, const Node& node) {
     step.kernel = kernel.value();
     step.node = node.name;
     step.shape = to_string(builder.picture_shape(node.outputs[0]));
-    step.work = 2 * element_count(y);
+    step.work = 2 * value_count(y);
     step.arguments = {picture ? pixels(x, count) : row(x),
                       builder.add_floats(coefficients, {{count, 1}, {2, count}}), affine.clamp.low,
                       affine.clamp.high, picture ? pixels(y, count) : row(y)};
