@@ -78,6 +78,10 @@ std::filesystem::path case_folder() {
     return other ? other : SLUICE_SESSION_CASES;
 }
 
+std::int64_t compared_pictures() {
+    return std::getenv("SLUICE_SESSION_CASES") ? 0 : SLUICE_SESSION_PICTURES;
+}
+
 std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
     std::vector<Case> cases;
     for (const auto& entry : read_list()) {

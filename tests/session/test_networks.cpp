@@ -150,7 +150,7 @@ TEST_CASE("small networks give ONNX Runtime's outputs and masks") {
 }
 
 TEST_CASE("the networks of models give ONNX Runtime's scores and masks") {
-    const std::vector<Case> cases = read_cases("network", SLUICE_SESSION_PICTURES);
+    const std::vector<Case> cases = read_cases("network", compared_pictures());
     for (const std::string& target : possible_targets()) {
         for (const Case& c : cases) {
             compare_both(c, target, [&](const Difference& difference, bool winograd) {
