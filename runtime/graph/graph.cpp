@@ -29,6 +29,18 @@ std::int64_t element_count(const Shape& shape) {
     return count;
 }
 
+std::optional<std::int64_t> checked_element_count(const Shape& shape) {
+    constexpr std::int64_t most = std::int64_t(1) << 31;
+    std::int64_t count = 1;
+    for (std::int64_t extent : shape) {
+        if (extent < 0 || (extent > 0 && count > most / extent)) {
+            return std::nullopt;
+        }
+        count *= extent;
+    }
+    return count;
+}
+
 std::string to_string(const Shape& shape) {
     std::string text = "[";
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {

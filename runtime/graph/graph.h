@@ -20,6 +20,10 @@ using Shape = std::vector<std::int64_t>;
 /// Product of the extents; 1 for a scalar.
 std::int64_t element_count(const Shape& shape);
 
+/// The same for a shape from a file: none where an extent is negative or the product passes 2^31.
+/// More cannot come from a protobuf, and offsets stay far from overflow.
+std::optional<std::int64_t> checked_element_count(const Shape& shape);
+
 /// "[1, 3, 32, 32]".
 std::string to_string(const Shape& shape);
 

@@ -11,8 +11,6 @@ namespace {
 using shape_rules::has_input;
 using shape_rules::input_shape;
 
-constexpr std::int64_t max_elements = std::int64_t(1) << 31;
-
 Status does_not_fit(const Graph& graph, const Node& node) {
     std::string shapes;
     for (ValueId id : node.inputs) {
@@ -299,13 +297,9 @@ Status infer_shape(Graph& graph, Node& node) {
     if (!shape.ok()) {
         return shape.status();
     }
-    std::int64_t count = 1;
-    for (std::int64_t extent : shape.value()) {
-        if (extent < 0 || (extent > 0 && count > max_elements / extent)) {
-            return error_at(graph, node, "would give the shape " + to_string(shape.value()),
-                            "export with smaller extents");
-        }
-        count *= extent;
+    if (!checked_element_count(shape.value())) {
+        return error_at(graph, node, "would give the shape " + to_string(shape.value()),
+                        "export with smaller extents");
     }
     Value& output = graph.values[std::size_t(node.outputs[0])];
     output.shape = std::move(shape).value();

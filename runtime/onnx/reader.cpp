@@ -160,8 +160,7 @@ Status Reader::read_input(const onnx::ValueInfoProto& info) {
                                  "export with extents from 1 to " + std::to_string(max_extent));
         }
         value.shape.push_back(dimension.dim_value());
-        // Checked extent by extent: the product itself stays far from overflow.
-        if (element_count(value.shape) > max_elements) {
+        if (!checked_element_count(value.shape)) {
             return Status::error(label + "is too large: " + to_string(value.shape),
                                  "export with a smaller picture or batch");
         }

@@ -235,18 +235,6 @@ Result<std::string> read_external(const TensorProto& tensor, std::int64_t size,
     return bytes;
 }
 
-Result<std::int64_t> checked_count(const Shape& shape) {
-    std::int64_t count = 1;
-    for (std::int64_t extent : shape) {
-        if (extent < 0 || (extent > 0 && count > max_elements / extent)) {
-            return Status::error("has the shape " + to_string(shape) + ", which is no size",
-                                 "export the model again");
-        }
-        count *= extent;
-    }
-    return count;
-}
-
 Status check_finite(const Constant& constant) {
     if (!constant.is_float()) {
         return {};
@@ -310,11 +298,12 @@ Result<Constant> decode_tensor(const TensorProto& tensor, const std::filesystem:
     if (!is_float_type(tensor.data_type())) {
         result.data = std::vector<std::int64_t>();
     }
-    Result<std::int64_t> count = checked_count(result.shape);
-    if (!count.ok()) {
-        return count.status();
+    const std::optional<std::int64_t> count = checked_element_count(result.shape);
+    if (!count) {
+        return Status::error("has the shape " + to_string(result.shape) + ", which is no size",
+                             "export the model again");
     }
-    SLUICE_RETURN_IF_ERROR(fill(tensor, count.value(), model_file, result));
+    SLUICE_RETURN_IF_ERROR(fill(tensor, *count, model_file, result));
     SLUICE_RETURN_IF_ERROR(check_finite(result));
     return result;
 }

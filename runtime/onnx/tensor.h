@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 
 #include "graph/graph.h"
@@ -10,9 +9,6 @@ class TensorProto;
 }
 
 namespace sluice {
-
-/// More cannot come from a protobuf, and offsets stay far from overflow.
-inline constexpr std::int64_t max_elements = std::int64_t(1) << 31;
 
 /// Decodes a tensor: float, float16, bfloat16 and double to float32; int64, int32, bool and uint8
 /// to int64. External data is read from the folder of `model_file`. NaN is an error, and so is

@@ -24,18 +24,6 @@ Array read_array(const nlohmann::json& entry) {
     return array;
 }
 
-Case parse_case(const nlohmann::json& entry) {
-    Case c{entry["name"],
-           std::filesystem::path(entry["model"].get<std::string>()),
-           read_array(entry["x"]),
-           read_array(entry["y"]),
-           {}};
-    for (const auto& gate : entry["gates"]) {
-        c.gates.push_back({gate["layer"], read_array(gate)});
-    }
-    return c;
-}
-
 void keep_first(Array& array, std::int64_t pictures) {
     REQUIRE(pictures <= array.pictures());
     array.values.resize(array.picture_size() * std::size_t(pictures));
@@ -48,6 +36,22 @@ void keep_first(Case& c, std::int64_t pictures) {
     for (RecordedGate& gate : c.gates) {
         keep_first(gate.values, pictures);
     }
+}
+
+/// The first `pictures` of it; 0: all.
+Case parse_case(const nlohmann::json& entry, std::int64_t pictures) {
+    Case c{entry["name"],
+           std::filesystem::path(entry["model"].get<std::string>()),
+           read_array(entry["x"]),
+           read_array(entry["y"]),
+           {}};
+    for (const auto& gate : entry["gates"]) {
+        c.gates.push_back({gate["layer"], read_array(gate)});
+    }
+    if (pictures > 0) {
+        keep_first(c, pictures);
+    }
+    return c;
 }
 
 nlohmann::json read_list() {
@@ -86,10 +90,7 @@ std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
     std::vector<Case> cases;
     for (const auto& entry : read_list()) {
         if (entry["kind"] == kind) {
-            cases.push_back(parse_case(entry));
-            if (pictures > 0) {
-                keep_first(cases.back(), pictures);
-            }
+            cases.push_back(parse_case(entry, pictures));
         }
     }
     REQUIRE(!cases.empty());
@@ -99,11 +100,7 @@ std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
 Case read_case(const std::string& name, std::int64_t pictures) {
     for (const auto& entry : read_list()) {
         if (entry["name"] == name) {
-            Case c = parse_case(entry);
-            if (pictures > 0) {
-                keep_first(c, pictures);
-            }
-            return c;
+            return parse_case(entry, pictures);
         }
     }
     FAIL("no case " << name);
