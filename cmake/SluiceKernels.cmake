@@ -26,6 +26,18 @@ function(sluice_param params key fallback out)
     endforeach()
 endfunction()
 
+# Kernels, and the Halide runtime that they share, as another tree has compiled them: a sanitizer sees
+# nothing inside them, so that its tree need not compile them again.
+function(sluice_imported_kernel name)
+    set(folder "${SLUICE_KERNELS_FROM}/runtime/kernels")
+    if(NOT EXISTS "${folder}/lib${name}.a")
+        message(FATAL_ERROR "${folder} has no lib${name}.a: build that tree first (make build)")
+    endif()
+    add_library(${name} STATIC IMPORTED GLOBAL)
+    set_target_properties(${name} PROPERTIES
+        IMPORTED_LOCATION "${folder}/lib${name}.a" INTERFACE_INCLUDE_DIRECTORIES "${folder}")
+endfunction()
+
 # Builds every kernel into `library` and writes the registry's table to `table`.
 function(sluice_kernels library table)
     set(table_file "${PROJECT_SOURCE_DIR}/generators/kernels.json")
@@ -87,10 +99,14 @@ function(sluice_kernels library table)
             sluice_param("${numbers}" break_even 1 break_even)
             list(FILTER numbers EXCLUDE REGEX "^break_even=")
             set(name "${family}_${shape}__${target}")
-            add_halide_library(${name} FROM sluice::halide_generators::${generator}
-                GENERATOR ${generator} FUNCTION_NAME ${name} USE_RUNTIME sluice_halide_runtime
-                TARGETS "${halide}-no_asserts-no_bounds_query-no_runtime"
-                PARAMS ${params} ${numbers})
+            if(SLUICE_KERNELS_FROM)
+                sluice_imported_kernel(${name})
+            else()
+                add_halide_library(${name} FROM sluice::halide_generators::${generator}
+                    GENERATOR ${generator} FUNCTION_NAME ${name} USE_RUNTIME sluice_halide_runtime
+                    TARGETS "${halide}-no_asserts-no_bounds_query-no_runtime"
+                    PARAMS ${params} ${numbers})
+            endif()
             target_link_libraries(${library} PRIVATE ${name})
             sluice_param("${params}" kernel 0 kernel)
             sluice_param("${params}" channels 0 channels)

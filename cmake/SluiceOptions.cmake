@@ -3,6 +3,7 @@
 option(SLUICE_TESTS "Build the tests" ON)
 option(SLUICE_WERROR "Treat warnings as errors" OFF)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with: address, undefined, thread")
+set(SLUICE_KERNELS_FROM "" CACHE PATH "Another build folder, whose generated kernels to link; empty: generate them")
 
 add_library(sluice_flags INTERFACE)
 target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wpedantic)
