@@ -131,6 +131,15 @@ Status Classifier::read_preprocessing(const Options& options) {
     preprocessing_.mean = options.mean.value_or(preprocessing_.mean);
     preprocessing_.deviation = options.deviation.value_or(preprocessing_.deviation);
     if (options.resize) {
+        // Trained networks say so themselves where they want a frame of zeros.
+        const std::int64_t side = std::min(input_shape_[2], input_shape_[3]);
+        if (*options.resize < side) {
+            return Status(Problem{file_,
+                                  {},
+                                  "takes images of a shorter side of " + std::to_string(side) +
+                                      ", more than --resize " + std::to_string(*options.resize),
+                                  "raise --resize"});
+        }
         preprocessing_.shorter_side = options.resize;
     }
     return {};

@@ -2,20 +2,26 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 #include <jpeglib.h>
 
 #include <jerror.h>
 
 #include "picture/codecs.h"
+#include "picture/orientation.h"
 
 namespace sluice::picture {
 namespace {
+
+// Real progressive files have about ten. Each costs a pass over all coefficients, however short.
+constexpr int max_scans = 100;
 
 struct ErrorManager {
     jpeg_error_mgr base;  // first, so that libjpeg's pointer to it is a pointer to this
     std::jmp_buf resume;
     char message[JMSG_LENGTH_MAX];
+    bool too_many_scans = false;
 };
 
 [[noreturn]] void fail(j_common_ptr info) {
@@ -38,73 +44,123 @@ void emit(j_common_ptr info, int level) {
 
 void discard(j_common_ptr) {}
 
+void count_scans(j_common_ptr info) {
+    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > max_scans) {
+        auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+        manager->too_many_scans = true;
+        std::longjmp(manager->resume, 1);
+    }
+}
+
 // longjmp skips destructors: what must be freed lives here, outside every frame it leaves.
-struct Reader {
+struct JpegReader {
     jpeg_decompress_struct info{};
     ErrorManager errors{};
+    jpeg_progress_mgr progress{};
 
-    Reader() {
+    JpegReader() {
         info.err = jpeg_std_error(&errors.base);
         errors.base.error_exit = fail;
         errors.base.emit_message = emit;
         errors.base.output_message = discard;
+        progress.progress_monitor = count_scans;
     }
-    Reader(const Reader&) = delete;
-    Reader& operator=(const Reader&) = delete;
-    ~Reader() { jpeg_destroy_decompress(&info); }
+    JpegReader(const JpegReader&) = delete;
+    JpegReader& operator=(const JpegReader&) = delete;
+    ~JpegReader() { jpeg_destroy_decompress(&info); }
 };
 
-bool read_header(Reader& reader, std::span<const std::uint8_t> bytes) {
+bool read_header(JpegReader& reader, std::span<const std::uint8_t> bytes) {
     if (setjmp(reader.errors.resume) != 0) {
         return false;
     }
     jpeg_create_decompress(&reader.info);
+    reader.info.progress = &reader.progress;
     jpeg_mem_src(&reader.info, bytes.data(), static_cast<unsigned long>(bytes.size()));
+    jpeg_save_markers(&reader.info, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(&reader.info, TRUE);
     return true;
 }
 
-bool read_rows(Reader& reader, std::uint8_t* rgb) {
+bool is_cmyk(const JpegReader& reader) { return reader.info.num_components == 4; }
+
+// As Pillow has it: whoever writes CMYK inverts it, as Adobe does.
+void cmyk_to_rgb(const std::uint8_t* cmyk, std::size_t width, std::uint8_t* rgb) {
+    for (std::size_t x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
+        const int black = cmyk[3];
+        for (std::size_t c = 0; c < 3; ++c) {
+            rgb[c] = static_cast<std::uint8_t>(black - ((255 - cmyk[c]) * black + 127) / 255);
+        }
+    }
+}
+
+// `cmyk` has room for one row of four samples a pixel where the file has as many.
+bool read_rows(JpegReader& reader, std::uint8_t* cmyk, std::uint8_t* rgb) {
     if (setjmp(reader.errors.resume) != 0) {
         return false;
     }
-    reader.info.out_color_space = JCS_RGB;
+    reader.info.out_color_space = is_cmyk(reader) ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&reader.info);
-    const std::size_t pitch = std::size_t{reader.info.output_width} * 3;
+    const std::size_t width = reader.info.output_width;
     while (reader.info.output_scanline < reader.info.output_height) {
-        JSAMPROW row = rgb + pitch * reader.info.output_scanline;
+        std::uint8_t* target = rgb + 3 * width * reader.info.output_scanline;
+        JSAMPROW row = is_cmyk(reader) ? cmyk : target;
         jpeg_read_scanlines(&reader.info, &row, 1);
+        if (is_cmyk(reader)) {
+            cmyk_to_rgb(cmyk, width, target);
+        }
     }
     jpeg_finish_decompress(&reader.info);
     return true;
 }
 
-Status damaged(const Reader& reader) {
-    return Status::error(std::string("is a damaged JPEG: ") + reader.errors.message,
-                         "fetch or save it again");
+// What stands behind `signature` in the APP1 segments that begin with it, one after the other.
+std::vector<std::uint8_t> segments(const JpegReader& reader, std::string_view signature) {
+    std::vector<std::uint8_t> joined;
+    for (auto* marker = reader.info.marker_list; marker != nullptr; marker = marker->next) {
+        const std::string_view data(reinterpret_cast<const char*>(marker->data),
+                                    marker->data_length);
+        if (data.starts_with(signature)) {
+            joined.insert(joined.end(), marker->data + signature.size(),
+                          marker->data + marker->data_length);
+        }
+    }
+    return joined;
+}
+
+Status failure(const JpegReader& reader) {
+    if (reader.errors.too_many_scans) {
+        return Status::error("is a JPEG of over " + std::to_string(max_scans) + " scans",
+                             "save it again, not progressive");
+    }
+    if (reader.errors.base.msg_code == JERR_OUT_OF_MEMORY) {
+        return out_of_memory();
+    }
+    return damaged("JPEG", reader.errors.message);
 }
 
 }  // namespace
 
 Result<Picture> decode_jpeg(std::span<const std::uint8_t> bytes) {
-    Reader reader;
+    JpegReader reader;
     if (!read_header(reader, bytes)) {
-        return damaged(reader);
+        return failure(reader);
     }
-    if (reader.info.num_components != 1 && reader.info.num_components != 3) {
-        return Status::error("is a JPEG of " + std::to_string(reader.info.num_components) +
-                                 " colour components, CMYK perhaps",
+    const int components = reader.info.num_components;
+    if (components != 1 && components != 3 && components != 4) {
+        return Status::error("is a JPEG of " + std::to_string(components) + " colour components",
                              "convert it to RGB");
     }
     SLUICE_RETURN_IF_ERROR(check_size(reader.info.image_width, reader.info.image_height));
-    Picture picture;
-    picture.width = static_cast<int>(reader.info.image_width);
-    picture.height = static_cast<int>(reader.info.image_height);
-    picture.rgb.resize(std::size_t{reader.info.image_width} * reader.info.image_height * 3);
-    if (!read_rows(reader, picture.rgb.data())) {
-        return damaged(reader);
+    const std::vector<std::uint8_t> exif = segments(reader, std::string_view("Exif\0\0", 6));
+    const std::vector<std::uint8_t> xmp =
+        segments(reader, std::string_view("http://ns.adobe.com/xap/1.0/\0", 29));
+    Picture picture = blank(reader.info.image_width, reader.info.image_height);
+    std::vector<std::uint8_t> cmyk(is_cmyk(reader) ? std::size_t{reader.info.image_width} * 4 : 0);
+    if (!read_rows(reader, cmyk.data(), picture.rgb.data())) {
+        return failure(reader);
     }
-    return picture;
+    return upright(std::move(picture), read_orientation(exif, xmp));
 }
 
 }  // namespace sluice::picture

@@ -16,14 +16,17 @@ struct Picture {
     std::vector<std::uint8_t> rgb;
 };
 
-/// Larger pictures are refused before memory is taken for them.
+/// Larger images are refused before memory is taken for them.
 inline constexpr std::int64_t max_side = 32768;
 inline constexpr std::int64_t max_pixels = std::int64_t{1} << 26;
 inline constexpr std::int64_t max_file_bytes = std::int64_t{1} << 28;
 
-/// Decodes a JPEG, PNG or PPM (P3, P6), told apart by its first bytes. Grey becomes RGB, 16 bits
-/// become 8, transparent pixels are laid over white. CMYK JPEGs, truncated and damaged pictures
-/// fail.
+/// Decodes a JPEG, PNG, WebP or PPM (P3, P6), told apart by its first bytes, to the pixels that
+/// Pillow gives for ImageOps.exif_transpose(image).convert("RGB"): turned as its EXIF or XMP
+/// orientation asks; alpha dropped, not blended; colour profiles and gAMA ignored; 16-bit samples
+/// cut to their upper 8 bits, but those of 16-bit grey clipped at 255; CMYK read as Adobe inverts
+/// it; of an animation the first frame. Two things differ: a JPEG's samples may be off by one, and
+/// a damaged or truncated JPEG, or a JPEG of over 100 scans, fails where Pillow may fill in grey.
 Result<Picture> decode(std::span<const std::uint8_t> bytes);
 
 /// Reads and decodes a file; a failure names it.
@@ -32,11 +35,14 @@ Result<Picture> read(const std::filesystem::path& path);
 /// Writes a PNG aside and renames it, so that a failure leaves no partial file.
 Status write_png(const std::filesystem::path& path, const Picture& picture);
 
-/// A picture of the given size, filtered by the triangle of Pillow's BILINEAR, widened by the
-/// scale where the picture shrinks. The same size gives the same bytes. Sizes must be positive.
+/// An image of the given size, by the triangle of Pillow's BILINEAR, widened by the scale where the
+/// image shrinks. Equal to Pillow's in each pass; of both, samples may be off by one, since Pillow
+/// 13 at times begins with the rows. The same size gives the same bytes. Sizes must be positive;
+/// may throw std::bad_alloc, and takes width x max(height, the source's height) pixels.
 Picture resize(const Picture& source, int width, int height);
 
-/// The middle of a picture; the size must not exceed the picture's.
+/// The middle of an image, cut as torchvision's CenterCrop does: an odd rest is rounded half to
+/// even, and a side that exceeds the image's gets zeros around it.
 Picture centre_crop(const Picture& source, int width, int height);
 
 }  // namespace sluice::picture

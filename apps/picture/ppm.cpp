@@ -1,4 +1,5 @@
 #include <cctype>
+#include <cmath>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -7,10 +8,6 @@
 
 namespace sluice::picture {
 namespace {
-
-Status damaged(const char* what) {
-    return Status::error(std::string("is a damaged PPM: ") + what, "fetch or save it again");
-}
 
 // The tokens of a PPM: decimal numbers between white space and "#" comments.
 class Scanner {
@@ -57,18 +54,20 @@ private:
     std::size_t at_ = 2;  // past "P3" or "P6"
 };
 
+// Half to even, as Pillow rounds.
 std::uint8_t to_byte(std::int64_t sample, std::int64_t maximum) {
-    return static_cast<std::uint8_t>((sample * 255 + maximum / 2) / maximum);
+    return static_cast<std::uint8_t>(
+        std::lrint(static_cast<double>(sample) / static_cast<double>(maximum) * 255.0));
 }
 
 Status read_text(Scanner& scanner, std::int64_t maximum, std::span<std::uint8_t> rgb) {
     for (std::uint8_t& byte : rgb) {
         const auto sample = scanner.number();
         if (!sample) {
-            return damaged("a sample is missing");
+            return damaged("PPM", "a sample is missing");
         }
         if (*sample > maximum) {
-            return damaged("a sample is over the maximum");
+            return damaged("PPM", "a sample is over the maximum");
         }
         byte = to_byte(*sample, maximum);
     }
@@ -79,13 +78,13 @@ Status read_binary(std::span<const std::uint8_t> raster, std::int64_t maximum,
                    std::span<std::uint8_t> rgb) {
     const std::size_t width = maximum > 255 ? 2 : 1;
     if (raster.size() < rgb.size() * width) {
-        return damaged("it is truncated");
+        return damaged("PPM", "it is truncated");
     }
     for (std::size_t i = 0; i < rgb.size(); ++i) {
         const std::int64_t sample =
             width == 1 ? raster[i] : raster[2 * i] * 256 + raster[2 * i + 1];
         if (sample > maximum) {
-            return damaged("a sample is over the maximum");
+            return damaged("PPM", "a sample is over the maximum");
         }
         rgb[i] = to_byte(sample, maximum);
     }
@@ -100,23 +99,22 @@ Result<Picture> decode_ppm(std::span<const std::uint8_t> bytes) {
     const auto height = scanner.number();
     const auto maximum = scanner.number();
     if (!width || !height || !maximum || *maximum < 1 || *maximum > 65535) {
-        return damaged("the header lacks a width, a height or a maximum of 1 to 65535");
+        return damaged("PPM", "the header lacks a width, a height or a maximum of 1 to 65535");
     }
     SLUICE_RETURN_IF_ERROR(check_size(*width, *height));
     const auto samples = static_cast<std::size_t>(*width * *height * 3);
     // A sample takes at least a byte, so a short file is refused before memory is taken.
     if (scanner.left() < samples) {
-        return damaged("it is truncated");
+        return damaged("PPM", "it is truncated");
     }
-    Picture picture{static_cast<int>(*width), static_cast<int>(*height),
-                    std::vector<std::uint8_t>(samples)};
+    Picture picture = blank(*width, *height);
     if (bytes[1] == '3') {
         SLUICE_RETURN_IF_ERROR(read_text(scanner, *maximum, picture.rgb));
         return picture;
     }
     const auto raster = scanner.raster();
     if (!raster) {
-        return damaged("no white space follows the header");
+        return damaged("PPM", "no white space follows the header");
     }
     SLUICE_RETURN_IF_ERROR(read_binary(*raster, *maximum, picture.rgb));
     return picture;

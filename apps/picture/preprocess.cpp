@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <new>
 
 #include <nlohmann/json.hpp>
+
+#include "picture/codecs.h"
 
 namespace sluice::picture {
 namespace {
@@ -32,6 +35,18 @@ Status read_triple(const Metadata& metadata, const std::string& key, std::array<
         if (!std::isfinite(triple[c])) {
             return wrong(key, "three finite numbers");
         }
+    }
+    return {};
+}
+
+// resize() works on the columns first: what lies between has the picture's height.
+Status check_resized(const Picture& picture, std::int64_t width, std::int64_t height) {
+    if (width * std::max<std::int64_t>(height, picture.height) > max_pixels) {
+        return Status::error("is " + std::to_string(picture.width) + "x" +
+                                 std::to_string(picture.height) + ", and resizing it to " +
+                                 std::to_string(width) + "x" + std::to_string(height) +
+                                 " takes over 64 Mi pixels",
+                             "crop it first");
     }
     return {};
 }
@@ -79,28 +94,21 @@ Result<std::vector<std::string>> read_labels(const Metadata& metadata) {
 
 Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
                     int height) {
-    if (picture.width == width && picture.height == height) {
-        return picture;
+    std::int64_t scaled_width = width, scaled_height = height;
+    if (preprocessing.shorter_side) {
+        const std::int64_t shorter = *preprocessing.shorter_side;
+        const std::int64_t least = std::min(picture.width, picture.height);
+        scaled_width = shorter * picture.width / least;
+        scaled_height = shorter * picture.height / least;
     }
-    if (!preprocessing.shorter_side) {
-        return resize(picture, width, height);
+    SLUICE_RETURN_IF_ERROR(check_resized(picture, scaled_width, scaled_height));
+    try {
+        Picture scaled =
+            resize(picture, static_cast<int>(scaled_width), static_cast<int>(scaled_height));
+        return preprocessing.shorter_side ? centre_crop(scaled, width, height) : scaled;
+    } catch (const std::bad_alloc&) {
+        return out_of_memory();
     }
-    const std::int64_t shorter = *preprocessing.shorter_side;
-    const std::int64_t least = std::min(picture.width, picture.height);
-    const std::int64_t scaled_width = shorter * picture.width / least;
-    const std::int64_t scaled_height = shorter * picture.height / least;
-    if (scaled_width < width || scaled_height < height) {
-        return Status::error("resized to a shorter side of " + std::to_string(shorter) +
-                                 " it is smaller than the input of " + std::to_string(width) + "x" +
-                                 std::to_string(height),
-                             "raise the shorter side");
-    }
-    if (scaled_width * scaled_height > max_pixels) {
-        return Status::error("is too long and narrow to resize", "crop it first");
-    }
-    return centre_crop(
-        resize(picture, static_cast<int>(scaled_width), static_cast<int>(scaled_height)), width,
-        height);
 }
 
 void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw) {

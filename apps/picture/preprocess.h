@@ -16,7 +16,7 @@ namespace sluice::picture {
 struct Preprocessing {
     std::array<float, 3> mean = {0.0f, 0.0f, 0.0f};
     std::array<float, 3> deviation = {1.0f, 1.0f, 1.0f};
-    /// The shorter side before the centre crop; none: the picture is resized to the input size.
+    /// The shorter side before the centre crop; none: the image is resized to the input size.
     std::optional<int> shorter_side;
 };
 
@@ -27,7 +27,10 @@ Result<Preprocessing> read_preprocessing(const std::map<std::string, std::string
 /// Class names of "sluice.labels" (a JSON array of strings); empty where it is absent.
 Result<std::vector<std::string>> read_labels(const std::map<std::string, std::string>& metadata);
 
-/// The picture at the network's input size. One that has it already comes back unchanged.
+/// The image at the network's input size, as torchvision makes it: resized to that size, or, where
+/// a shorter side is given, Resize(shorter_side), whatever size the image has, and
+/// CenterCrop((height, width)), which pads with zeros what is smaller. The crop itself must be of
+/// at most max_pixels. Fails for an image that is too long and narrow, and without memory.
 Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
                     int height);
 

@@ -2,54 +2,56 @@
 #include <cmath>
 #include <cstddef>
 
-#include "picture/picture.h"
+#include "picture/codecs.h"
 
 namespace sluice::picture {
 namespace {
 
+// Pillow's fixed point for 8-bit samples: the weights of an output sample add up to 2^22.
+constexpr int weight_bits = 22;
+
 // The source samples that one output sample is a weighted mean of.
 struct Window {
-    int first = 0;
-    std::vector<float> weights;
+    std::size_t first = 0;
+    std::vector<std::int32_t> weights;
 };
 
 std::vector<Window> triangle_windows(int source, int target) {
     const double scale = static_cast<double>(source) / target;
     const double radius = std::max(scale, 1.0);
     std::vector<Window> windows(static_cast<std::size_t>(target));
+    std::vector<double> weights;
     for (int i = 0; i < target; ++i) {
         const double centre = (i + 0.5) * scale;
         const int first = std::max(0, static_cast<int>(centre - radius + 0.5));
         const int last = std::min(source, static_cast<int>(centre + radius + 0.5));
-        Window& window = windows[static_cast<std::size_t>(i)];
-        window.first = first;
         double sum = 0.0;
+        weights.clear();
         for (int x = first; x < last; ++x) {
-            const double weight = std::max(0.0, 1.0 - std::abs(x + 0.5 - centre) / radius);
-            window.weights.push_back(static_cast<float>(weight));
-            sum += weight;
+            weights.push_back(std::max(0.0, 1.0 - std::abs((x - centre + 0.5) * (1.0 / radius))));
+            sum += weights.back();
         }
-        for (float& weight : window.weights) {
-            weight = static_cast<float>(weight / sum);
+        Window& window = windows[static_cast<std::size_t>(i)];
+        window.first = static_cast<std::size_t>(first);
+        for (const double weight : weights) {
+            window.weights.push_back(
+                static_cast<std::int32_t>(0.5 + weight / sum * (1 << weight_bits)));
         }
     }
     return windows;
 }
 
-std::uint8_t round_to_byte(float value) {
-    return static_cast<std::uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f));
-}
-
 // One pass along an axis; `stride` separates neighbours on it, in samples.
 void filter(const std::uint8_t* source, std::size_t stride, const Window& window,
             std::uint8_t* target, std::size_t count) {
-    const std::uint8_t* start = source + static_cast<std::size_t>(window.first) * stride;
+    const std::uint8_t* start = source + window.first * stride;
     for (std::size_t c = 0; c < count; ++c) {
-        float sum = 0.0f;
+        std::int32_t sum = 1 << (weight_bits - 1);
         for (std::size_t k = 0; k < window.weights.size(); ++k) {
-            sum += window.weights[k] * static_cast<float>(start[k * stride + c]);
+            sum += window.weights[k] * start[k * stride + c];
         }
-        target[c] = round_to_byte(sum);
+        // Rounded weights can add up to a little more than one.
+        target[c] = static_cast<std::uint8_t>(std::min(sum >> weight_bits, 255));
     }
 }
 
@@ -58,7 +60,7 @@ Picture resize_width(const Picture& source, int width) {
     const std::size_t from = static_cast<std::size_t>(source.width) * 3;
     const std::size_t to = static_cast<std::size_t>(width) * 3;
     const auto rows = static_cast<std::size_t>(source.height);
-    Picture result{width, source.height, std::vector<std::uint8_t>(to * rows)};
+    Picture result = blank(width, source.height);
     for (std::size_t y = 0; y < rows; ++y) {
         for (std::size_t x = 0; x < windows.size(); ++x) {
             filter(&source.rgb[y * from], 3, windows[x], &result.rgb[y * to + x * 3], 3);
@@ -69,13 +71,28 @@ Picture resize_width(const Picture& source, int width) {
 
 Picture resize_height(const Picture& source, int height) {
     const std::vector<Window> windows = triangle_windows(source.height, height);
-    const std::size_t pitch = static_cast<std::size_t>(source.width) * 3;
-    Picture result{source.width, height,
-                   std::vector<std::uint8_t>(pitch * static_cast<std::size_t>(height))};
+    const std::size_t row = static_cast<std::size_t>(source.width) * 3;
+    Picture result = blank(source.width, height);
     for (std::size_t y = 0; y < windows.size(); ++y) {
-        filter(source.rgb.data(), pitch, windows[y], &result.rgb[y * pitch], pitch);
+        filter(source.rgb.data(), row, windows[y], &result.rgb[y * row], row);
     }
     return result;
+}
+
+// The part of an axis that source and target have in common, and where it begins in each.
+struct Overlap {
+    std::size_t source = 0;
+    std::size_t target = 0;
+    std::size_t size = 0;
+};
+
+Overlap centre(int source, int target) {
+    const auto size = static_cast<std::size_t>(std::min(source, target));
+    if (source < target) {
+        return {0, static_cast<std::size_t>(target - source) / 2, size};
+    }
+    // nearbyint rounds half to even, as Python's round does.
+    return {static_cast<std::size_t>(std::nearbyint((source - target) / 2.0)), 0, size};
 }
 
 }  // namespace
@@ -86,14 +103,13 @@ Picture resize(const Picture& source, int width, int height) {
 }
 
 Picture centre_crop(const Picture& source, int width, int height) {
-    const int left = static_cast<int>(std::lround((source.width - width) / 2.0));
-    const int top = static_cast<int>(std::lround((source.height - height) / 2.0));
-    Picture result{width, height, {}};
-    result.rgb.reserve(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
-    for (int y = 0; y < height; ++y) {
-        const auto start =
-            source.rgb.begin() + (static_cast<std::ptrdiff_t>(top + y) * source.width + left) * 3;
-        result.rgb.insert(result.rgb.end(), start, start + std::ptrdiff_t{width} * 3);
+    const Overlap columns = centre(source.width, width), rows = centre(source.height, height);
+    Picture result = blank(width, height);
+    const std::size_t from = static_cast<std::size_t>(source.width) * 3;
+    const std::size_t to = static_cast<std::size_t>(width) * 3;
+    for (std::size_t y = 0; y < rows.size; ++y) {
+        std::copy_n(&source.rgb[(rows.source + y) * from + columns.source * 3], columns.size * 3,
+                    &result.rgb[(rows.target + y) * to + columns.target * 3]);
     }
     return result;
 }

@@ -386,9 +386,13 @@ class BadPictures(Case):
             self.assertRegex(result.stderr.decode(), r"\Aclassify: [^\n]*mixed/b\.png: [^\n]+\n\Z")
             self.assertEqual(len(re.findall(rb"mixed/[ac]\.png", result.stdout)), 2)
 
-    def test_pictures_smaller_than_the_input(self):
-        self.bad("--model", self.model, "--resize", 4, self.picture_of("big.png", (1, 2, 3), (9, 9)),
-                 names=["big.png", "shorter side"])
+    def test_images_smaller_than_the_input(self):
+        self.bad("--model", self.model, "--resize", 4, self.picture, names=["--resize 4", "side of 8"])
+        # A quarter of the input is the image, the rest zeros, as torchvision's CenterCrop pads.
+        padded = self.save("padded.onnx", models.mean_colour(
+            metadata={"sluice.resize_shorter_side": "4"}))
+        [result] = self.objects("--model", padded, self.picture)
+        np.testing.assert_allclose(result["scores"], np.array([50, 2.5, 2.5]) / 255, rtol=1e-5)
 
 
 class BadCommands(Case):

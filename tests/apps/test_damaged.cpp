@@ -41,7 +41,8 @@ void check_refused(const Bytes& bytes) {
 
 TEST_CASE("truncated pictures are refused at every length") {
     const std::string cases = SLUICE_PICTURE_CASES;
-    // The decoder is done before the file is: a PNG's end chunk takes 12 bytes, a JPEG's marker 2.
+    // A PNG's pixels are complete before its end chunk of 12 bytes, a JPEG's before its marker
+    // of 2.
     struct Kind {
         Bytes bytes;
         std::size_t trailer;
@@ -50,6 +51,9 @@ TEST_CASE("truncated pictures are refused at every length") {
                           {read_bytes(cases + "/progressive.jpg"), 2},
                           {read_bytes(cases + "/rgb.png"), 12},
                           {read_bytes(cases + "/palette.png"), 12},
+                          {read_bytes(cases + "/lossy.webp"), 0},
+                          {read_bytes(cases + "/lossless_alpha.webp"), 0},
+                          {read_bytes(cases + "/animation.webp"), 0},
                           {ppm(), 0}};
     for (const Kind& kind : kinds) {
         REQUIRE(picture::decode(kind.bytes).ok());
@@ -66,6 +70,7 @@ TEST_CASE("random bytes are refused, behind every format's first bytes too") {
     const Bytes starts[] = {{},
                             {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'},
                             {0xff, 0xd8, 0xff},
+                            {'R', 'I', 'F', 'F', 40, 0, 0, 0, 'W', 'E', 'B', 'P'},
                             {'P', '3'},
                             {'P', '6'}};
     for (const Bytes& start : starts) {
@@ -84,7 +89,15 @@ TEST_CASE("damaged bytes never crash a decoder") {
     const std::string cases = SLUICE_PICTURE_CASES;
     const Bytes sources[] = {read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"),
                              read_bytes(cases + "/progressive.jpg"),
-                             read_bytes(cases + "/palette.png"), ppm()};
+                             read_bytes(cases + "/turn6.jpg"),
+                             read_bytes(cases + "/cmyk.jpg"),
+                             read_bytes(cases + "/palette.png"),
+                             read_bytes(cases + "/turn6.png"),
+                             read_bytes(cases + "/raw_profile1.png"),
+                             read_bytes(cases + "/lossy_alpha.webp"),
+                             read_bytes(cases + "/turn6.webp"),
+                             read_bytes(cases + "/animation.webp"),
+                             ppm()};
     for (const Bytes& source : sources) {
         for (int trial = 0; trial < 500; ++trial) {
             Bytes bytes = source;
@@ -101,14 +114,28 @@ TEST_CASE("damaged bytes never crash a decoder") {
     }
 }
 
-TEST_CASE("pictures that are not pictures of ours are refused") {
-    check_refused(read_bytes(std::string(SLUICE_PICTURE_CASES) + "/cmyk.jpg"));
+TEST_CASE("images that are none of ours are refused") {
     for (const char* words : {"P6 0 4 255\n", "P6 4 4 0\n", "P6 4 4 70000\n", "P6 99999 1 255\n",
-                              "P6 30000 30000 255\n", "P6 99999999999999999999 1 255\n",
-                              "P3 1 1 255 1 2", "P3 1 1 255 1 2 256", "P3 -1 1 255", "GIF89a"}) {
+                              "P6 99999999999999999999 1 255\n", "P3 1 1 255 1 2",
+                              "P3 1 1 255 1 2 256", "P3 -1 1 255", "GIF89a", "RIFF1234AVI "}) {
         CAPTURE(words);
         check_refused(text(words));
     }
+}
+
+TEST_CASE("images over a limit are refused by its name, before they take memory or time") {
+    std::ifstream lines(std::string(SLUICE_PICTURE_CASES) + "/cases.txt");
+    int refused = 0;
+    for (std::string kind, path, limit; lines >> kind >> path && std::getline(lines, limit);) {
+        if (kind == "refuse") {
+            CAPTURE(path);
+            const Bytes bytes = read_bytes(path);
+            check_refused(bytes);
+            CHECK(picture::decode(bytes).status().message().find(limit) != std::string::npos);
+            ++refused;
+        }
+    }
+    CHECK(refused == 6);
 }
 
 TEST_CASE("a file that is missing or a folder is named") {

@@ -56,7 +56,7 @@ TEST_CASE("pixels become planes of normalised floats") {
     }
 }
 
-TEST_CASE("a picture is fitted to the input") {
+TEST_CASE("an image is fitted to the input") {
     // Columns of a constant colour each: 8 wide, so the middle 4 are columns 2 to 5.
     picture::Picture source{8, 4, {}};
     for (int i = 0; i < 32; ++i) {
@@ -70,6 +70,25 @@ TEST_CASE("a picture is fitted to the input") {
     for (std::size_t x = 0; x < 4; ++x) {
         CHECK(cropped.value().rgb[3 * x] == 20 + 10 * x);
     }
-    preprocessing.shorter_side = 3;
-    CHECK_FALSE(picture::fit(source, preprocessing, 4, 4).ok());
+}
+
+TEST_CASE("an image that takes too many pixels to resize is refused") {
+    const auto line = [](int width, int height) {
+        return picture::Picture{width, height,
+                                std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
+                                                          static_cast<std::size_t>(height) * 3)};
+    };
+    picture::Preprocessing preprocessing;
+    // Resized by columns first: 4096 x 30000 on the way to 4096 x 8.
+    const auto between = picture::fit(line(1, 30000), preprocessing, 4096, 8);
+    REQUIRE_FALSE(between.ok());
+    CHECK(between.status().message().find("64 Mi pixels") != std::string::npos);
+    preprocessing.shorter_side = 256;
+    for (const auto& [width, height] : {std::pair(1, 30000), std::pair(30000, 1)}) {
+        CAPTURE(width, height);
+        CHECK_FALSE(picture::fit(line(width, height), preprocessing, 8, 8).ok());
+    }
+    // 32768^2 * 32768 is over what 32 bits hold.
+    preprocessing.shorter_side = 32768;
+    CHECK_FALSE(picture::fit(line(1, 32768), preprocessing, 8, 8).ok());
 }
