@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/npy.h"
+#include "run/bind.h"
+#include "sluice/session.h"
+
+namespace sluice::run {
+
+/// What inputs without a file hold; where it is neither, each needs a file.
+struct Fill {
+    std::optional<std::uint32_t> seed;  ///< random, see Uniform
+    bool zeros = false;
+};
+
+/// A model, a session of it, and memory for its inputs and outputs.
+class Network {
+public:
+    /// Of an ONNX file; see ModelOptions::target and SessionOptions::threads.
+    static Result<Network> load(const std::filesystem::path& file, const std::string& target,
+                                int threads);
+
+    const Model& model() const { return model_; }
+
+    /// Reads a file for each input, or fills it. Symbolic extents are those of the files; 1 where
+    /// no file gives one.
+    Status read_inputs(const Files& files, const Fill& fill);
+    /// Runs on those inputs. Elements that the run leaves unwritten are NaN.
+    Status run();
+
+    const std::vector<npy::Array>& inputs() const { return inputs_; }
+    const std::vector<npy::Array>& outputs() const { return outputs_; }  ///< after run()
+
+private:
+    Network(Model model, Session session, std::string file);
+
+    Model model_;
+    Session session_;
+    std::string file_;
+    std::vector<npy::Array> inputs_;
+    std::vector<npy::Array> outputs_;
+};
+
+}  // namespace sluice::run
