@@ -123,7 +123,8 @@ class Bad(Npy):
 
     def test_files_that_are_no_arrays(self):
         whole = self.save("x.npy", np.zeros(SHAPE, np.float32)).read_bytes()
-        for length in range(len(whole)):
+        # An emulated run takes ten times as long.
+        for length in range(0, len(whole), 1 if len(run_case.RUN) == 1 else 16):
             self.bad_bytes(whole[:length])
         self.bad_bytes(whole + b"\0", "97 bytes", "96")
         self.bad_bytes(b"PK\3\4" + bytes(100), ".npz")
@@ -147,11 +148,17 @@ class Bad(Npy):
                 self.bad_bytes(file_of(header))
 
     def test_sizes_that_lie(self):
-        for shape in ((2, 3, 5), (2**31, 2**31), (2**62, 2**62, 0), (0, 2**63 - 1), (2**40,),
-                      (1,) * 65, (2**32, 2**32), (1 << 30,)):
-            header = str({"descr": "<f4", "fortran_order": False, "shape": shape})
+        def header(*shape):
+            return str({"descr": "<f4", "fortran_order": False, "shape": shape})
+
+        self.bad_bytes(file_of(header(2, 3, 5)), "96 bytes", "120")
+        self.bad_bytes(file_of(header(1 << 30)), "96 bytes")
+        self.bad_bytes(file_of(header(*[1] * 65)), "65 axes")
+        # The products of some are 0, others pass 64 bits and are 0 again.
+        for shape in ((2**31, 2**31), (2**62, 2**62, 0), (0, 2**63 - 1), (2**40,), (4, 2**62),
+                      (2**32, 2**32)):
             with self.subTest(shape):
-                self.bad_bytes(file_of(header))
+                self.bad_bytes(file_of(header(*shape), b""), "2^31")
         # Lengths of headers beyond the file, and beyond reason.
         for length in (200, 1 << 20, (1 << 32) - 1):
             self.bad_bytes(b"\x93NUMPY\2\0" + struct.pack("<I", length) + b" " * 100)
