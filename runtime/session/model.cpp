@@ -4,26 +4,29 @@
 #include "kernels/registry.h"
 #include "passes/load_graph.h"
 #include "plan/plan.h"
+#include "session/no_memory.h"
 
 namespace sluice {
 
 Model::Model(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
 
 Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions& options) {
-    const auto target = choose_target(options.target);
-    if (!target.ok()) {
-        return target.status();
-    }
-    auto graph = load_graph(path);
-    if (!graph.ok()) {
-        return graph.status();
-    }
-    auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
-    return_freed_memory();
-    if (!plan.ok()) {
-        return plan.status();
-    }
-    return Model(std::move(plan).value());
+    return unless_no_memory(path.native(), "to load it", [&]() -> Result<Model> {
+        const auto target = choose_target(options.target);
+        if (!target.ok()) {
+            return target.status();
+        }
+        auto graph = load_graph(path);
+        if (!graph.ok()) {
+            return graph.status();
+        }
+        auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
+        return_freed_memory();
+        if (!plan.ok()) {
+            return plan.status();
+        }
+        return Model(std::move(plan).value());
+    });
 }
 
 const std::vector<TensorInfo>& Model::inputs() const { return plan_->inputs; }

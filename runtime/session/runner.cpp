@@ -9,22 +9,34 @@ namespace {
 /// A step with less work runs on one thread: waking the others takes about as long.
 constexpr std::int64_t work_for_threads = 100'000;
 
-bool touches_outside(const Step& step) {
-    return std::any_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) {
-        const Buffer* buffer = std::get_if<Buffer>(&a);
-        return buffer && (buffer->memory == Memory::input || buffer->memory == Memory::output);
-    });
+/// Notes a step with the tensors of the caller that it touches.
+void note_outside(const Step& step, std::size_t number,
+                  std::vector<std::vector<std::size_t>>& input_steps,
+                  std::vector<std::vector<std::size_t>>& output_steps) {
+    for (const Argument& argument : step.arguments) {
+        const Buffer* buffer = std::get_if<Buffer>(&argument);
+        if (!buffer || (buffer->memory != Memory::input && buffer->memory != Memory::output)) {
+            continue;
+        }
+        auto& steps = (buffer->memory == Memory::input ? input_steps
+                                                       : output_steps)[std::size_t(buffer->index)];
+        if (steps.empty() || steps.back() != number) {
+            steps.push_back(number);
+        }
+    }
 }
 
 }  // namespace
 
 Runner::Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options)
-    : plan_(&plan), arena_(arena), pool_(pool) {
+    : plan_(&plan),
+      arena_(arena),
+      pool_(pool),
+      input_steps_(plan.inputs.size()),
+      output_steps_(plan.outputs.size()) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         steps_.push_back(bind(plan.steps[i]));
-        if (touches_outside(plan.steps[i])) {
-            outside_.push_back(i);
-        }
+        note_outside(plan.steps[i], i, input_steps_, output_steps_);
     }
     step_readings_.resize(options.record_steps ? plan.steps.size() : 0);
     gates_.resize(plan.gates.size());
@@ -70,7 +82,8 @@ Runner::BoundStep Runner::bind(const Step& step) const {
 }
 
 void Runner::point_at(Memory memory, int index, const void* picture) {
-    for (const std::size_t step : outside_) {
+    const auto& steps = memory == Memory::input ? input_steps_ : output_steps_;
+    for (const std::size_t step : steps[std::size_t(index)]) {
         for (BoundCall& call : steps_[step].calls) {
             call.point_at(memory, index, picture);
         }

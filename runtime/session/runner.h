@@ -53,7 +53,8 @@ private:
     std::byte* arena_;
     Pool* pool_;
     std::vector<BoundStep> steps_;
-    std::vector<std::size_t> outside_;             ///< steps that touch the caller's memory
+    /// Steps that touch the caller's input, and output, of each number.
+    std::vector<std::vector<std::size_t>> input_steps_, output_steps_;
     std::vector<std::size_t> gate_order_;          ///< gates in the order of their steps
     std::vector<std::vector<float>> gate_values_;  ///< empty unless gates are recorded
     std::vector<GateReading> gates_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "session/no_memory.h"
 #include "session/pool.h"
 #include "session/runner.h"
 
@@ -59,6 +60,8 @@ std::int64_t picture_elements(const TensorInfo& info) {
     return count;
 }
 
+constexpr char for_activations[] = "for its activations";
+
 /// Whether a run may bring more than one picture.
 bool takes_batches(const Plan& plan) {
     const bool has_batch = !plan.inputs.empty() && !plan.inputs[0].shape.empty();
@@ -82,7 +85,7 @@ struct Session::State {
     std::vector<StepReading> steps;
     const Runner* last = nullptr;  ///< ran the last picture
 
-    State(std::shared_ptr<const Plan> plan_, int threads) : plan(std::move(plan_)), pool(threads) {}
+    explicit State(std::shared_ptr<const Plan> plan_) : plan(std::move(plan_)) {}
 
     Status allocate(const SessionOptions& options);
     void run_pictures(Runner& runner, std::int64_t first, std::int64_t end);
@@ -96,8 +99,7 @@ Status Session::State::allocate(const SessionOptions& options) {
     for (AlignedMemory& arena : arenas) {
         arena = AlignedMemory(plan->arena_bytes);
         if (plan->arena_bytes > 0 && arena.data() == nullptr) {
-            return Status(Problem{
-                plan->file, {}, "there is no memory for its activations", "close other programs"});
+            return no_memory(plan->file, for_activations);
         }
         if (arena.data() != nullptr) {
             std::memset(arena.data(), 0, arena.size());
@@ -176,9 +178,12 @@ Result<Session> Session::create(const Model& model, const SessionOptions& option
                               "cannot run on " + std::to_string(options.threads) + " threads",
                               "choose 1 to " + std::to_string(max_threads)});
     }
-    auto state = std::make_unique<State>(model.plan_, options.threads);
-    SLUICE_RETURN_IF_ERROR(state->allocate(options));
-    return Session(std::move(state));
+    return unless_no_memory(plan.file, for_activations, [&]() -> Result<Session> {
+        auto state = std::make_unique<State>(model.plan_);
+        SLUICE_RETURN_IF_ERROR(state->pool.start(options.threads).in_file(plan.file));
+        SLUICE_RETURN_IF_ERROR(state->allocate(options));
+        return Session(std::move(state));
+    });
 }
 
 Status Session::run(std::span<const TensorView> inputs,

@@ -3,6 +3,7 @@
 #include <HalideRuntime.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 
@@ -11,6 +12,9 @@
 // The linker sends every call of the C library's allocators to these (see CMakeLists.txt).
 namespace {
 std::atomic<long> allocations{0};
+std::atomic<long> failing{0};  ///< the allocation of this number finds no memory; 0: none
+
+bool has_memory() { return ++allocations != failing; }
 }  // namespace
 
 extern "C" {
@@ -21,29 +25,21 @@ void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
 void* __real_memalign(std::size_t alignment, std::size_t size);
 int __real_posix_memalign(void** memory, std::size_t alignment, std::size_t size);
 
-void* __wrap_malloc(std::size_t size) {
-    ++allocations;
-    return __real_malloc(size);
-}
+void* __wrap_malloc(std::size_t size) { return has_memory() ? __real_malloc(size) : nullptr; }
 void* __wrap_calloc(std::size_t count, std::size_t size) {
-    ++allocations;
-    return __real_calloc(count, size);
+    return has_memory() ? __real_calloc(count, size) : nullptr;
 }
 void* __wrap_realloc(void* memory, std::size_t size) {
-    ++allocations;
-    return __real_realloc(memory, size);
+    return has_memory() ? __real_realloc(memory, size) : nullptr;
 }
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-    ++allocations;
-    return __real_aligned_alloc(alignment, size);
+    return has_memory() ? __real_aligned_alloc(alignment, size) : nullptr;
 }
 void* __wrap_memalign(std::size_t alignment, std::size_t size) {
-    ++allocations;
-    return __real_memalign(alignment, size);
+    return has_memory() ? __real_memalign(alignment, size) : nullptr;
 }
 int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-    ++allocations;
-    return __real_posix_memalign(memory, alignment, size);
+    return has_memory() ? __real_posix_memalign(memory, alignment, size) : ENOMEM;
 }
 }
 
@@ -90,6 +86,32 @@ long count_allocations(Function function) {
     const long before = allocations;
     function();
     return allocations - before;
+}
+
+/// Makes one allocation after another fail, first with the first, until `make` asks for no more.
+/// Each failure has to name the file and say that there is no memory. Returns how many there were.
+template <typename Make>
+long fail_each(const std::string& file, Make make) {
+    long failures = 0;
+    for (long number = 1;; ++number) {
+        const long before = allocations;
+        failing = before + number;
+        const auto made = make();
+        const bool was_last = allocations < failing;
+        failing = 0;
+        if (was_last) {
+            REQUIRE(made.ok());
+            return failures;
+        }
+        // What is better with more memory and works with less, such as sorting, does not fail.
+        if (!made.ok()) {
+            ++failures;
+            const std::string message = made.status().message();
+            INFO("allocation " << number << ": " << message);
+            REQUIRE(message.rfind(file + ": ", 0) == 0);
+            REQUIRE(message.find("there is no memory") != std::string::npos);
+        }
+    }
 }
 
 /// Keeps the compiler from leaving out an allocation that nothing reads.
@@ -160,5 +182,14 @@ TEST_CASE("a run of any operator allocates nothing") {
             CHECK(ok);
             CHECK(count == 0);
         }
+    }
+}
+
+TEST_CASE("an allocation that fails while a session is created is a failure that says so") {
+    const Case c = read_case("chain");
+    const Model model = load(c.model);
+    for (const int threads : {1, 3}) {
+        CHECK(fail_each(c.model.string(),
+                        [&] { return Session::create(model, {.threads = threads}); }) > 10);
     }
 }
