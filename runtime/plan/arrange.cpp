@@ -10,7 +10,10 @@ bool all_finite(std::span<const float> values) {
     return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
 
-bool arrange(std::vector<Buffer*> views) {
+namespace {
+
+/// `is_dense`: views[0] has stride 1 along its first axis.
+bool arrange(const std::vector<Buffer*>& views, bool is_dense) {
     const std::vector<Axis> lead = views[0]->axes;
     std::vector<std::size_t> order;
     for (std::size_t axis = 0; axis < lead.size(); ++axis) {
@@ -36,19 +39,26 @@ bool arrange(std::vector<Buffer*> views) {
             }
         }
     }
+    // A scalar is dense too, and so is what has one channel.
+    const bool adds_axis = axes[0].empty() || (is_dense && axes[0][0].stride != 1);
     for (std::size_t v = 0; v < views.size(); ++v) {
+        if (adds_axis) {
+            axes[v].insert(axes[v].begin(), {1, 1});
+        }
         if (axes[v].size() > 4) {
             return false;
-        }
-        // A scalar still has a dense first axis.
-        if (axes[v].empty()) {
-            axes[v].push_back({1, 1});
         }
         axes[v].resize(4, {1, 0});
         views[v]->axes = std::move(axes[v]);
     }
     return true;
 }
+
+}  // namespace
+
+bool arrange(std::vector<Buffer*> views) { return arrange(views, false); }
+
+bool arrange_dense(std::vector<Buffer*> views) { return arrange(views, true); }
 
 Split split_views(const Buffer& output, std::vector<int> arguments) {
     Split split;

@@ -37,9 +37,12 @@ Status lower_expand(Builder& builder, const Node& node);
 Status lower_identity(Builder& builder, const Node& node);
 
 // arrange.cpp
-/// Views of the same extents brought to four axes, the one along which `views[0]` is dense first;
-/// neighbours that are contiguous in all views become one. Fails beyond four axes.
+/// Views of the same extents brought to four axes, those of the smallest strides in `views[0]`
+/// first; neighbours that are contiguous in all views become one. Fails beyond four axes.
 bool arrange(std::vector<Buffer*> views);
+/// The same for kernels that take `views[0]` to be dense along its first axis: it is, or the axis
+/// has one index.
+bool arrange_dense(std::vector<Buffer*> views);
 /// The axis that a call over arranged views is split along, for threads.
 Split split_views(const Buffer& output, std::vector<int> arguments);
 /// Whether all values are finite.

@@ -27,7 +27,7 @@ Result<Buffer> emit_count(Builder& builder, const Conv& c, Buffer gates) {
     if (!kernel.ok()) {
         return kernel.status();
     }
-    arrange({&gates});
+    arrange_dense({&gates});
     Buffer open = builder.scratch(1, halide_type_of<std::int32_t>(), {});
     builder.emit(scan_step(c, kernel.value(), {std::move(gates), open}));
     return open;

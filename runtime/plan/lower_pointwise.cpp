@@ -74,7 +74,7 @@ Status lower_binary(Builder& builder, const Node& node) {
     const Shape shape = builder.picture_shape(node.outputs[0]);
     auto a = operand(builder, node.inputs[0], shape), b = operand(builder, node.inputs[1], shape);
     Buffer output = view(builder.allocate(node, false));
-    if (!a || !b || !arrange({&output, &*a, &*b})) {
+    if (!a || !b || !arrange_dense({&output, &*a, &*b})) {
         return builder.unsupported(node, "broadcasts over the batch or more than four extents",
                                    "give both sides the batch first and the same rank");
     }
