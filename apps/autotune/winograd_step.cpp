@@ -26,48 +26,53 @@ List positions_in(std::uint32_t tile, const TiledMap& map) {
     return positions;
 }
 
-/// The kernel that the plan takes for a layer: of windows of stride 1, or of the phases of stride
-/// 2, in place or copied (runtime/plan/lower_phases.cpp).
-const Kernel* find_winograd(const Step& direct, Family family, const Target& target) {
+/// The layer that a direct step computes; its pads are those of its input, and not apart.
+ConvLayer layer_of(const Step& direct) {
     const auto integer = [&direct](std::size_t argument) {
         return std::int64_t{std::get<std::int32_t>(direct.arguments[argument])};
     };
     const std::vector<Axis>& weights = std::get<Buffer>(direct.arguments[conv_weights]).axes;
-    const std::int64_t kernel = weights[2].extent, pitch = integer(conv_pitch);
-    const std::int64_t stride = integer(conv_stride_x);
-    if (weights[1].extent != kernel * pitch || integer(conv_stride_y) != stride) {
-        return nullptr;
-    }
-    const Buffer& output = std::get<Buffer>(direct.arguments.back());
-    const auto find = [&](std::int64_t taps, std::int64_t channels) {
-        return find_conv(family, target, static_cast<int>(taps), static_cast<int>(channels),
-                         static_cast<int>(output.axes[0].extent));
-    };
-    if (stride == 1) {
-        return kernel == 3 ? find(kernel, pitch) : nullptr;
-    }
     const std::vector<Axis>& input = std::get<Buffer>(direct.arguments[conv_input]).axes;
-    const std::int64_t taps = (kernel + 1) / 2;
-    const bool has_phases = stride == 2 &&
-                            input[0].extent >= 2 * (output.axes[1].extent + taps - 1) * pitch &&
-                            input[1].extent >= 2 * (output.axes[2].extent + taps - 1);
-    if (!has_phases) {
-        return nullptr;
-    }
-    const Kernel* in_place = kernel == 3 ? find(taps, pitch) : nullptr;
-    const bool copies = in_place == nullptr && family == Family::dense_winograd;
-    return copies ? find(taps, 4 * pitch) : in_place;
+    const std::vector<Axis>& output = std::get<Buffer>(direct.arguments.back()).axes;
+    ConvLayer layer;
+    layer.channel_stride = integer(conv_pitch);
+    layer.kernel[0] = weights[2].extent;
+    layer.kernel[1] = weights[1].extent / layer.channel_stride;
+    layer.stride[0] = integer(conv_stride_y);
+    layer.stride[1] = integer(conv_stride_x);
+    layer.input[0] = input[1].extent;
+    layer.input[1] = input[0].extent / layer.channel_stride;
+    layer.output[0] = output[2].extent;
+    layer.output[1] = output[1].extent;
+    layer.outputs = output[0].extent;
+    return layer;
 }
 
-/// The direct step with Winograd's kernel in its place; none where the map is smaller than a tile.
-std::optional<Step> step_of(const Step& direct, const Kernel& kernel) {
+/// The kernel that the plan takes for a layer: of windows of stride 1, or of the phases of stride
+/// 2, in place or copied (runtime/plan/lower_phases.cpp).
+const Kernel* find_winograd(const Step& direct, Family family, const Target& target) {
+    ConvLayer layer = layer_of(direct);
+    const Kernel* in_place = find_conv(family, target, layer);
+    if (in_place != nullptr || family != Family::dense_winograd || layer.stride[0] != 2 ||
+        layer.stride[1] != 2 || layer.kernel[0] != layer.kernel[1]) {
+        return in_place;
+    }
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        layer.kernel[axis] = (layer.kernel[axis] + 1) / 2;
+        layer.stride[axis] = 1;
+        layer.input[axis] /= 2;
+    }
+    layer.channel_stride *= 4;
+    layer.has_tail = true;
+    return find_conv(family, target, layer);
+}
+
+/// The direct step with Winograd's kernel in its place.
+Step step_of(const Step& direct, const Kernel& kernel) {
     const Buffer& output = std::get<Buffer>(direct.arguments.back());
     const std::int64_t outputs = output.axes[0].extent, width = output.axes[1].extent;
     const std::int64_t height = output.axes[2].extent, side = kernel.side,
                        size = kernel.kernel_size;
-    if (height < side || width < side) {
-        return std::nullopt;
-    }
     const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
     const std::int64_t depth = kernel.depth(), block = kernel.block(), matrix = depth * block;
     const std::int64_t points = winograd_points(side, size);
@@ -107,7 +112,7 @@ std::optional<Family> winograd_family(Family direct) {
 std::optional<Step> winograd_step(const Step& direct, const Target& target) {
     const std::optional<Family> family = winograd_family(direct.kernel->family);
     const Kernel* kernel = family ? find_winograd(direct, *family, target) : nullptr;
-    return kernel != nullptr ? step_of(direct, *kernel) : std::nullopt;
+    return kernel != nullptr ? std::optional(step_of(direct, *kernel)) : std::nullopt;
 }
 
 List all_tiles(const TiledMap& map) {

@@ -97,9 +97,26 @@ Result<const Target*> choose_target(const std::string& name);
 /// The family's shape-generic kernel for the target, or null.
 const Kernel* find_kernel(Family family, const Target& target);
 
-/// The most specialised kernel for the shape, or null where the family has none for the target.
-/// `pitch` and `output_pitch` are channel pitches in floats.
-const Kernel* find_conv(Family family, const Target& target, int kernel_size, int pitch,
-                        int output_pitch);
+/// What a kernel has to fit of a convolution; y before x.
+struct ConvLayer {
+    std::int64_t kernel[2] = {1, 1};
+    std::int64_t stride[2] = {1, 1};
+    std::int64_t pads[4] = {0, 0, 0, 0};  ///< top, left, bottom, right
+    std::int64_t input[2] = {1, 1};       ///< rows and columns, with the padding
+    std::int64_t output[2] = {1, 1};      ///< rows and columns
+    std::int64_t channel_stride = 1;      ///< of the input, in floats
+    /// Output channels of a call, a multiple of the lanes where they are not a gate's group alone.
+    std::int64_t outputs = 1;
+    /// Whether a vector that begins in the input's last pixel ends in memory that may be read.
+    bool has_tail = false;
+};
+
+/// Whether a kernel computes a layer: its row of the table held against all that its generator
+/// requires. The gate's form is the family's.
+bool fits(const Kernel& kernel, const ConvLayer& layer);
+
+/// The most specialised kernel that fits the layer, or null where the family has none for the
+/// target.
+const Kernel* find_conv(Family family, const Target& target, const ConvLayer& layer);
 
 }  // namespace sluice

@@ -4,17 +4,21 @@
 
 namespace sluice {
 
-/// Fails unless the convolution reads pictures, has finite weights, no cropping pads, and a map
-/// whose positions fit the 16 bits that a list gives each coordinate.
+/// Fails unless the convolution reads pictures whose layouts hold all that its kernels read, has
+/// finite weights, no cropping pads, and a map whose positions fit the 16 bits that a list gives
+/// each coordinate.
 Status check_conv(const Builder& builder, const Node& node);
 
 /// The input as a convolution's kernel reads it: (x * pitch + c, y) from the halo's first element
 /// that this convolution's own padding reaches.
 Buffer patches(const Layout& input, const FusedConv& conv);
 
-/// Kernel extent for find_conv: that of a square kernel, else -1, which only shape-generic kernels
-/// serve.
+/// Extent of a square kernel, else -1.
 int square_kernel(const FusedConv& conv);
+
+/// The layer for find_conv; `outputs` is that of a call.
+ConvLayer conv_layer(const Layout& input, const FusedConv& conv, const Layout& output,
+                     std::int64_t outputs);
 
 /// MACs of one output element.
 std::int64_t macs_per_output(const FusedConv& conv);
@@ -28,6 +32,7 @@ struct Conv {
     const FusedConv& conv;
     const Kernel* kernel;
     const Kernel* winograd;  ///< null where the kernel alone computes it
+    ConvLayer layer;         ///< with all output channels
     Buffer input;
     /// As the kernel and as Winograd's reads them; where nothing calls it, a buffer without axes.
     Buffer weights, transformed;
@@ -85,13 +90,9 @@ Status emit_tiled(Builder& builder, Conv c);
 /// A gate for every tile that no kernel computes: it becomes one a position.
 Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
-/// Winograd's kernel for a window of `taps` over `pitch` channels; null where there is none, or
-/// none that pays with all of the outputs open, or the options want none.
-const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
-                            std::int64_t pitch, std::int64_t outputs, const Layout& output);
-/// That of a node whose input it reads as it lies.
-const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
-                            const Layout& input, std::int64_t outputs, const Layout& output);
+/// Winograd's kernel for a layer whose input it reads as it lies; null where there is none, or none
+/// that pays with all of the outputs open, or the options want none.
+const Kernel* find_winograd(const Builder& builder, Family family, const ConvLayer& layer);
 /// The one clamp that equals `act` and `post` of a node; none where both have to stand.
 std::optional<Clamp> single_clamp(const Node& node);
 /// The kernel found, null where a node's clamps are more than it has; `remark` then says so.
@@ -120,14 +121,9 @@ struct SparseSteps {
 SparseSteps sparse_steps(Builder& builder, const Conv& c, const Kernel& kernel,
                          const GateLists& lists, const TileLists* tiles);
 // lower_phases.cpp
-/// Whether a convolution has stride 2, and its padded input every pixel of the phases that its
-/// outputs read.
-bool has_phases(const FusedConv& conv, const Layout& input, const Layout& output);
-/// Taps of a phase along an extent.
-std::int64_t phase_taps(const FusedConv& conv);
 /// Gives a dense convolution of stride 2 over few channels a Winograd kernel, where there is one
 /// that pays, for the stride-1 convolution over its input's phases; emits the copy to those.
-Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout& output);
+Status copy_phases(Builder& builder, Conv& c);
 /// [K, C, k, k] -> [K, 4 pitch, ceil(k / 2), ceil(k / 2)], over the phases, zeros where they lack a
 /// channel or a tap.
 Constant phase_weights(const Constant& weights, std::int64_t pitch);

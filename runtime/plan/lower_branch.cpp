@@ -39,6 +39,21 @@ int square_kernel(const FusedConv& conv) {
     return shape[2] == shape[3] ? int(shape[2]) : -1;
 }
 
+ConvLayer conv_layer(const Layout& x, const FusedConv& conv, const Layout& y,
+                     std::int64_t outputs) {
+    ConvLayer layer;
+    std::copy_n(conv.weights->shape.begin() + 2, 2, layer.kernel);
+    std::copy_n(conv.stride, 2, layer.stride);
+    std::copy_n(conv.pads, 4, layer.pads);
+    layer.input[0] = conv.pads[0] + x.height() + conv.pads[2];
+    layer.input[1] = conv.pads[1] + x.width() + conv.pads[3];
+    layer.output[0] = y.height();
+    layer.output[1] = y.width();
+    layer.channel_stride = x.pitch();
+    layer.outputs = outputs;
+    return layer;
+}
+
 std::int64_t macs_per_output(const FusedConv& conv) {
     const Shape& shape = conv.weights->shape;
     return shape[1] * shape[2] * shape[3];
@@ -93,7 +108,7 @@ Status lower_branch(Builder& builder, const Node& node) {
         return std::min(std::max(v, conv.post.low), conv.post.high);
     };
     Step step;
-    step.kernel = find_conv(Family::branch, builder.target, square_kernel(conv), int(x.pitch()), 0);
+    step.kernel = find_conv(Family::branch, builder.target, conv_layer(x, conv, y, 1));
     if (step.kernel == nullptr) {
         return builder.unsupported(node, "has no kernel for its branch", "choose another target");
     }

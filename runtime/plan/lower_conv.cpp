@@ -136,9 +136,9 @@ struct Choice {
 Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x, const Layout& y) {
     const FusedConv& conv = *node.fused_conv;
     const auto find = [&](GateForm form, std::int64_t outputs) {
-        return Choice{find_conv(family_of(form), builder.target, square_kernel(conv),
-                                int(x.pitch()), int(outputs)),
-                      find_winograd(builder, winograd_family_of(form), node, x, outputs, y)};
+        const ConvLayer layer = conv_layer(x, conv, y, outputs);
+        return Choice{find_conv(family_of(form), builder.target, layer),
+                      find_winograd(builder, winograd_family_of(form), layer)};
     };
     if (conv.gate != GateForm::group) {
         return find(conv.gate, y.pitch());
@@ -201,6 +201,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
            conv,
            choice.kernel,
            nullptr,
+           conv_layer(x, conv, y, outputs),
            patches(x, conv),
            {},
            {},
@@ -216,7 +217,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
            node.remark};
     c.winograd = with_single_clamp(choice.winograd, node, c.remark);
     if (c.winograd == nullptr) {
-        SLUICE_RETURN_IF_ERROR(copy_phases(builder, c, x, y));
+        SLUICE_RETURN_IF_ERROR(copy_phases(builder, c));
     }
     const bool is_tiled = c.winograd != nullptr && conv.gate_grid == c.winograd->side;
     // A run chooses by the positions that are open; tiles and elements leave it no choice.

@@ -82,9 +82,8 @@ std::string percent(double share) { return std::to_string(int(share * 100 + 0.5)
 
 Result<bool> emit_elements(Builder& builder, const Conv& c) {
     Step dense = dense_step(builder, c);
-    const Kernel* dots = find_conv(Family::dot_conv, builder.target, square_kernel(c.conv),
-                                   int(c.input_pitch), int(c.outputs));
-    if (dots == nullptr || c.input_pitch % builder.lanes != 0) {
+    const Kernel* dots = find_conv(Family::dot_conv, builder.target, c.layer);
+    if (dots == nullptr) {
         dense.remark = "multiplied densely: its input has no lanes beside its channels";
         builder.emit(std::move(dense));
         return false;

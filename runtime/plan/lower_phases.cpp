@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 
@@ -9,48 +11,49 @@ namespace {
 
 constexpr std::int64_t stride = 2;
 
-/// Whether a padded extent has each pixel of the phases that the outputs along it read.
-bool covers(std::int64_t outputs, std::int64_t taps, std::int64_t padded) {
-    return stride * (outputs + taps - 1) <= padded;
+std::int64_t phase_taps(std::int64_t kernel) { return (kernel + stride - 1) / stride; }
+
+/// The convolution of stride 1 over a layer's phases, once they lie side by side; none where a
+/// phase lacks pixels, or the input's pixels do not follow each other.
+std::optional<ConvLayer> over_phases(const Conv& c) {
+    const ConvLayer& layer = c.layer;
+    const std::int64_t channels = c.conv.weights->shape[1];
+    ConvLayer phases;
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        phases.kernel[axis] = phase_taps(layer.kernel[axis]);
+        phases.output[axis] = layer.output[axis];
+        phases.input[axis] = layer.output[axis] + phases.kernel[axis] - 1;
+        if (layer.stride[axis] != stride || stride * phases.input[axis] > layer.input[axis]) {
+            return std::nullopt;
+        }
+    }
+    phases.channel_stride = stride * stride * channels;
+    phases.outputs = layer.outputs;
+    phases.has_tail = true;
+    const bool is_square = layer.kernel[0] == layer.kernel[1];
+    return is_square && layer.channel_stride == channels ? std::optional(phases) : std::nullopt;
 }
 
 /// Winograd's kernel over copied phases; null where it has none.
-const Kernel* find_kernel(const Builder& builder, const Conv& c, const Layout& x, const Layout& y) {
-    const std::int64_t channels = c.conv.weights->shape[1];
-    const bool fits = has_phases(c.conv, x, y) && x.pitch() == channels;
-    if (c.conv.gate != GateForm::none || !fits) {
-        return nullptr;
-    }
-    return find_winograd(builder, Family::dense_winograd, phase_taps(c.conv),
-                         stride * stride * channels, c.outputs, y);
+const Kernel* find_kernel(const Builder& builder, const Conv& c) {
+    const auto phases = c.conv.gate == GateForm::none ? over_phases(c) : std::nullopt;
+    return phases ? find_winograd(builder, Family::dense_winograd, *phases) : nullptr;
 }
 
 }  // namespace
 
-std::int64_t phase_taps(const FusedConv& conv) {
-    return (square_kernel(conv) + stride - 1) / stride;
-}
-
-bool has_phases(const FusedConv& conv, const Layout& x, const Layout& y) {
-    const std::int64_t taps = phase_taps(conv);
-    return square_kernel(conv) > 0 && conv.stride[0] == stride && conv.stride[1] == stride &&
-           covers(y.height(), taps, conv.pads[0] + x.height() + conv.pads[2]) &&
-           covers(y.width(), taps, conv.pads[1] + x.width() + conv.pads[3]);
-}
-
-Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout& output) {
-    const Kernel* kernel =
-        with_single_clamp(find_kernel(builder, c, input, output), c.node, c.remark);
+Status copy_phases(Builder& builder, Conv& c) {
+    const Kernel* kernel = with_single_clamp(find_kernel(builder, c), c.node, c.remark);
     if (kernel == nullptr) {
         return {};
     }
     const std::int64_t taps = kernel->kernel_size, pitch = kernel->pitch;
-    const std::int64_t width = output.width() + taps - 1, height = output.height() + taps - 1;
+    const std::int64_t height = c.layer.output[0] + taps - 1, width = c.layer.output[1] + taps - 1;
     // The kernel reads whole vectors of channels.
     Buffer phases =
         builder.scratch(height * width * pitch + builder.lanes, halide_type_of<float>(), {});
     // Two pixels of a row lie side by side in both, the second row's behind the first one's.
-    const std::int64_t pair = stride * input.pitch(), row = c.input.axes[1].stride;
+    const std::int64_t pair = stride * c.input_pitch, row = c.input.axes[1].stride;
     Buffer from = c.input, to = phases;
     from.axes = {{pair, 1}, {width, pair}, {stride, row}, {height, stride * row}};
     to.axes = {{pair, 1}, {width, pitch}, {stride, pair}, {height, width * pitch}};
@@ -63,7 +66,7 @@ Status copy_phases(Builder& builder, Conv& c, const Layout& input, const Layout&
 
 Constant phase_weights(const Constant& weights, std::int64_t pitch) {
     const std::int64_t outputs = weights.shape[0], channels = weights.shape[1];
-    const std::int64_t kernel = weights.shape[2], taps = (kernel + stride - 1) / stride;
+    const std::int64_t kernel = weights.shape[2], taps = phase_taps(kernel);
     const std::int64_t phases = stride * stride;
     std::vector<float> values(std::size_t(outputs * phases * pitch * taps * taps));
     const float* from = weights.floats().data();

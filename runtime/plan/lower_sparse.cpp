@@ -158,17 +158,11 @@ Step sparse_step(Builder& builder, const Conv& c, const Kernel& kernel, const Ga
 }  // namespace
 
 const Kernel* find_sparse(const Builder& builder, const Conv& c) {
-    const auto& pads = c.conv.pads;
-    const bool fits = builder.gated_value(c.node.inputs[0]) != nullptr &&
-                      square_kernel(c.conv) == 3 && c.conv.stride[0] == 1 &&
-                      c.conv.stride[1] == 1 &&
-                      std::all_of(pads, pads + 4, [](std::int64_t pad) { return pad == 1; }) &&
-                      c.output.axes[1].extent >= 2 && c.output.axes[2].extent >= 2;
+    const bool is_gated = builder.gated_value(c.node.inputs[0]) != nullptr;
     // What both kernels of tiles of 2x2 read in one piece has the scale in it.
     const bool scales_weights = c.winograd != nullptr && can_share_taps(c);
-    return fits && !scales_weights ? find_conv(Family::sparse_conv, builder.target, 3,
-                                               int(c.input_pitch), int(c.outputs))
-                                   : nullptr;
+    return is_gated && !scales_weights ? find_conv(Family::sparse_conv, builder.target, c.layer)
+                                       : nullptr;
 }
 
 SparseSteps sparse_steps(Builder& builder, const Conv& c, const Kernel& kernel,

@@ -60,10 +60,6 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     return step;
 }
 
-bool is_window(const FusedConv& conv) {
-    return square_kernel(conv) == 3 && conv.stride[0] == 1 && conv.stride[1] == 1;
-}
-
 }  // namespace
 
 std::optional<Clamp> single_clamp(const Node& node) {
@@ -101,30 +97,18 @@ Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int6
 }
 
 /// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
-bool pays_densely(const Kernel& kernel, const Layout& output) {
-    const std::int64_t side = kernel.side, height = output.height(), width = output.width();
+bool pays_densely(const Kernel& kernel, const ConvLayer& layer) {
+    const std::int64_t side = kernel.side, height = layer.output[0], width = layer.output[1];
     const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
-    return height >= side && width >= side &&
-           double(height * width) > kernel.break_even * double(side * side * tiles);
+    return double(height * width) > kernel.break_even * double(side * side * tiles);
 }
 
 }  // namespace
 
-const Kernel* find_winograd(const Builder& builder, Family family, std::int64_t taps,
-                            std::int64_t pitch, std::int64_t outputs, const Layout& output) {
-    const Kernel* kernel = builder.options.winograd ? find_conv(family, builder.target, int(taps),
-                                                                int(pitch), int(outputs))
-                                                    : nullptr;
-    return kernel != nullptr && pays_densely(*kernel, output) ? kernel : nullptr;
-}
-
-const Kernel* find_winograd(const Builder& builder, Family family, const Node& node,
-                            const Layout& input, std::int64_t outputs, const Layout& output) {
-    const FusedConv& conv = *node.fused_conv;
-    const bool in_phases = square_kernel(conv) == 3 && has_phases(conv, input, output);
-    const std::int64_t taps = in_phases ? phase_taps(conv) : is_window(conv) ? 3 : 0;
-    return taps > 0 ? find_winograd(builder, family, taps, input.pitch(), outputs, output)
-                    : nullptr;
+const Kernel* find_winograd(const Builder& builder, Family family, const ConvLayer& layer) {
+    const Kernel* kernel =
+        builder.options.winograd ? find_conv(family, builder.target, layer) : nullptr;
+    return kernel != nullptr && pays_densely(*kernel, layer) ? kernel : nullptr;
 }
 
 const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark) {

@@ -19,10 +19,12 @@
 #include "benchmark/process.h"
 #include "benchmark/statistics.h"
 #include "kernels/cpu.h"
+#include "kernels/layer.h"
 #include "reference/operators.h"
 
 using namespace sluice;
 using namespace sluice::benchmark;
+using kernel_test::square_layer;
 
 namespace {
 
@@ -238,7 +240,7 @@ TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
         const ConvCase values({6, 9, channels, channels}, 1);
         for (const Family family : {Family::dense_winograd, Family::gated_winograd}) {
             const bool gated = family == Family::gated_winograd;
-            const Kernel* kernel = find_conv(family, *target.value(), 3, 16, 16);
+            const Kernel* kernel = find_conv(family, *target.value(), square_layer(3, 16, 16));
             REQUIRE(kernel != nullptr);
             const Open open = gated ? draw_tiles(values.shape(), kernel->side, 2, 1)
                                     : all_open(values.shape(), kernel->side);
@@ -263,7 +265,8 @@ TEST_CASE("a layer without its gate is computed as a plan computes it") {
         REQUIRE(kernel.ok());
         return kernel.value()->family;
     };
-    const Kernel* winograd = find_conv(Family::dense_winograd, *target.value(), 3, 16, 16);
+    const Kernel* winograd =
+        find_conv(Family::dense_winograd, *target.value(), square_layer(3, 16, 16));
     REQUIRE(winograd != nullptr);
     // All 64 positions of four tiles: only a break-even of 1 says that Winograd never pays.
     CHECK(family({8, 8, 16, 16}) ==

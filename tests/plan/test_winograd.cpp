@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "kernels/layer.h"
 #include "plan/winograd_plans.h"
 
 using namespace sluice;
@@ -13,7 +14,8 @@ namespace {
 
 /// The open outputs of a tile beyond which this target's kernel pays; none: there is no kernel.
 double open_to_pay(const Target& target, Family family, int channels, int outputs) {
-    const Kernel* kernel = find_conv(family, target, 3, channels, outputs);
+    const Kernel* kernel =
+        find_conv(family, target, kernel_test::square_layer(3, channels, outputs));
     return kernel ? 16 * kernel->break_even : std::numeric_limits<double>::infinity();
 }
 
