@@ -57,14 +57,20 @@ void Builder::reserve_constants() {
     constants_ = AlignedMemory(floats * sizeof(float));
 }
 
+/// Readers come after writers, so one walk from the back sees what an alias's readers need before
+/// the value that lends it its memory.
 void Builder::measure_halos() {
     halos_.assign(graph.values.size(), {0, 0, 0, 0});
-    for (const Node& node : graph.nodes) {
-        if (node.op == Op::fused_conv) {
-            auto& halo = halos_[std::size_t(node.inputs[0])];
-            for (std::size_t side = 0; side < 4; ++side) {
-                halo[side] = std::max(halo[side], node.fused_conv->pads[side]);
-            }
+    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+        if (node->op != Op::fused_conv && !is_alias(*node)) {
+            continue;
+        }
+        auto& halo = halos_[std::size_t(node->inputs[0])];
+        for (std::size_t side = 0; side < 4; ++side) {
+            const std::int64_t needed = node->op == Op::fused_conv
+                                            ? node->fused_conv->pads[side]
+                                            : halos_[std::size_t(node->outputs[0])][side];
+            halo[side] = std::max(halo[side], needed);
         }
     }
 }

@@ -17,7 +17,9 @@
 namespace sluice {
 
 /// Where one picture of a value lies. Pictures [C, H, W] are NHWC with a channel pitch and a halo
-/// of zeros; everything else is dense and row-major.
+/// of zeros; everything else is dense and row-major. The halo holds the padding of every
+/// convolution that reads the value, itself or through an alias, and between the channels and the
+/// pitch lie zeros or what the writer makes of zeros: check_conv holds a layout against its reader.
 struct Layout {
     Memory memory = Memory::arena;
     int index = 0;            ///< of the block
@@ -63,6 +65,9 @@ constexpr std::int64_t count_tiles(std::int64_t extent, std::int64_t side) {
 constexpr std::int64_t tile_start(std::int64_t tile, std::int64_t extent, std::int64_t side) {
     return std::min(tile * side, extent - side);
 }
+
+/// Whether the node's output is its input, halo and all.
+inline bool is_alias(const Node& node) { return node.op == Op::identity || node.op == Op::cast; }
 
 /// What the lowering functions of lower.h share while a plan is made.
 class Builder {

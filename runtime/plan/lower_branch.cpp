@@ -1,9 +1,27 @@
 #include <algorithm>
+#include <functional>
 
 #include "plan/conv_common.h"
 #include "plan/lower.h"
 
 namespace sluice {
+namespace {
+
+/// Whether all that the kernels read beside their inputs' elements is theirs: padding in the halo
+/// of the input, and whole vectors of a gate an element and of the residual.
+bool holds_what_is_read(const Builder& builder, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const Layout& x = builder.layout(node.inputs[0]);
+    const std::int64_t outputs = builder.channel_pitch(conv.weights->shape[0]);
+    const auto has_lanes = [&](ValueId id) {
+        return id == no_value || builder.layout(id).pitch() >= outputs;
+    };
+    return std::equal(conv.pads, conv.pads + 4, x.halo, std::less_equal<>()) &&
+           (conv.gate != GateForm::element || has_lanes(node.inputs[1])) &&
+           has_lanes(node.inputs[2]);
+}
+
+}  // namespace
 
 Status check_conv(const Builder& builder, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
@@ -21,6 +39,10 @@ Status check_conv(const Builder& builder, const Node& node) {
         return builder.unsupported(
             node, "has a map of " + to_string(y) + ", more than 65535 rows or columns",
             "give the model smaller pictures");
+    }
+    if (!holds_what_is_read(builder, node)) {
+        return builder.unsupported(node, "would read beyond the memory of its inputs",
+                                   "report this model: the fault is Sluice's");
     }
     return {};
 }
