@@ -156,7 +156,9 @@ Status lower_slice(Builder& builder, const Node& node) {
     for (std::size_t axis = 0; axis < part.axes.size(); ++axis) {
         const SliceRange& range = ranges.value()[axis + 1];
         part.origin += range.start * part.axes[axis].stride;
-        part.axes[axis] = {range.count, part.axes[axis].stride * range.step};
+        // A step past the end is never taken: one element has no neighbour.
+        const std::int64_t step = range.count > 1 ? range.step : 1;
+        part.axes[axis] = {range.count, part.axes[axis].stride * step};
     }
     if (builder.only_copied(node.outputs[0])) {
         builder.alias(node.outputs[0], std::move(part));
@@ -179,22 +181,32 @@ Status lower_pad(Builder& builder, const Node& node) {
     }
     const bool has_value = node.inputs.size() > 2 && node.inputs[2] != no_value;
     const Constant* constant = has_value ? graph.constant(node.inputs[2]) : nullptr;
-    const float value = constant != nullptr && constant->is_float() ? constant->floats()[0] : 0;
+    if (has_value && (constant == nullptr || !constant->is_float())) {
+        return builder.unsupported(node, "pads with a value that is no float constant",
+                                   "pad with a constant");
+    }
+    const float value = constant != nullptr ? constant->floats()[0] : 0;
     const Buffer paint = builder.add_floats({&value, 1}, {});
     Buffer source = view(builder.layout(node.inputs[0]));
     Buffer target = view(builder.allocate(node, false));
     // Axis by axis: what is left of the target is painted before and after the source.
     for (std::size_t axis = 0; axis + 1 < rank; ++axis) {
-        const std::int64_t before = pads.value()[axis + 1], after = pads.value()[rank + axis + 1];
-        SLUICE_RETURN_IF_ERROR(emit_paint(builder, node, paint, target, axis, 0, before));
         Axis& from = source.axes[axis];
         Axis& to = target.axes[axis];
+        // A crop on one side may leave less than the padding on the other.
+        const std::int64_t before = pads.value()[axis + 1];
+        const std::int64_t first = std::clamp(before, std::int64_t{0}, to.extent);
+        const std::int64_t end = std::clamp(before + from.extent, first, to.extent);
+        SLUICE_RETURN_IF_ERROR(emit_paint(builder, node, paint, target, axis, 0, first));
         SLUICE_RETURN_IF_ERROR(
-            emit_paint(builder, node, paint, target, axis, to.extent - after, after));
-        source.offset += std::max(-before, std::int64_t{0}) * from.stride;
-        target.offset += std::max(before, std::int64_t{0}) * to.stride;
-        from.extent += std::min(before, std::int64_t{0}) + std::min(after, std::int64_t{0});
-        to.extent = from.extent;
+            emit_paint(builder, node, paint, target, axis, end, to.extent - end));
+        if (end == first) {
+            return {};
+        }
+        source.offset += (first - before) * from.stride;
+        target.offset += first * to.stride;
+        from.extent = end - first;
+        to.extent = end - first;
     }
     return emit_copy(builder, node, source, target);
 }
