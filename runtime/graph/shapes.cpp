@@ -25,6 +25,18 @@ Result<Shape> same_as_input(const Graph& graph, const Node& node) {
     return input_shape(graph, node, 0);
 }
 
+/// Dropout reads as Identity too, and its third input says whether it drops anything.
+Result<Shape> identity(const Graph& graph, const Node& node) {
+    const auto drops = constant_ints(graph, node, 2);
+    if (has_input(node, 2) && drops != std::vector<std::int64_t>{0}) {
+        return error_at(graph, node,
+                        drops ? "is a Dropout with training_mode true"
+                              : "is a Dropout whose training_mode is no constant",
+                        "call model.eval() before the export");
+    }
+    return input_shape(graph, node, 0);
+}
+
 Result<Shape> broadcast_inputs(const Graph& graph, const Node& node) {
     Shape shape;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -160,9 +172,10 @@ Rule rule_of(Op op) {
         case Op::cast:
         case Op::clip:
         case Op::hard_sigmoid:
-        case Op::identity:
         case Op::relu:
             return {1, same_as_input};
+        case Op::identity:
+            return {1, identity};
         case Op::average_pool:
         case Op::max_pool:
             return {1, rules::pool};
