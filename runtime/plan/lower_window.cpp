@@ -174,19 +174,20 @@ std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double sca
     return taps;
 }
 
-/// Output over input along each axis of the picture: ONNX's scales where they are given.
-std::array<double, 2> resize_scales(const Graph& graph, const Node& node, const Shape& x,
+/// Output over input along each axis, the batch first: ONNX's scales where they are given.
+std::array<double, 4> resize_scales(const Graph& graph, const Node& node, const Shape& x,
                                     const Shape& y) {
-    std::array<double, 2> scales = {double(y[1]) / double(x[1]), double(y[2]) / double(x[2])};
+    std::array<double, 4> scales;
+    std::transform(y.begin(), y.end(), x.begin(), scales.begin(),
+                   [](std::int64_t out, std::int64_t in) { return double(out) / double(in); });
     const Constant* given = node.inputs.size() > 2 ? graph.constant(node.inputs[2]) : nullptr;
     if (given == nullptr || !given->is_float() || given->floats().empty()) {
         return scales;
     }
     const Shape axes = graph.ints_attribute(node, "axes", {0, 1, 2, 3});
     for (std::size_t i = 0; i < axes.size() && i < given->floats().size(); ++i) {
-        const auto axis = normalize_axis(axes[i], 4);
-        if (axis && *axis >= 2) {
-            scales[*axis - 2] = double(given->floats()[i]);
+        if (const auto axis = normalize_axis(axes[i], 4)) {
+            scales[*axis] = double(given->floats()[i]);
         }
     }
     return scales;
@@ -196,19 +197,20 @@ std::array<double, 2> resize_scales(const Graph& graph, const Node& node, const 
 
 Status lower_resize(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
-    const Shape from = builder.picture_shape(node.inputs[0]);
-    const Shape to = builder.picture_shape(node.outputs[0]);
+    const Shape& from = builder.graph.values[std::size_t(node.inputs[0])].shape;
+    const Shape& to = builder.graph.values[std::size_t(node.outputs[0])].shape;
     const auto kernel = builder.kernel(node, Family::resize);
     if (!kernel.ok()) {
         return kernel.status();
     }
-    const bool plain = x.is_picture() && to.size() == 3 && from[0] == to[0] &&
-                       builder.graph.int_attribute(node, "antialias", 0) == 0;
     std::optional<Taps> rows, columns;
-    if (plain) {
+    if (x.is_picture() && builder.graph.int_attribute(node, "antialias", 0) == 0) {
         const auto scales = resize_scales(builder.graph, node, from, to);
-        rows = resize_taps(builder.graph, node, scales[0], from[1], to[1]);
-        columns = resize_taps(builder.graph, node, scales[1], from[2], to[2]);
+        // A scale near 1 keeps an extent, and yet moves its elements.
+        if (scales[0] == 1 && scales[1] == 1) {
+            rows = resize_taps(builder.graph, node, scales[2], from[2], to[2]);
+            columns = resize_taps(builder.graph, node, scales[3], from[3], to[3]);
+        }
     }
     if (!rows || !columns) {
         return builder.unsupported(node,
@@ -226,12 +228,12 @@ Status lower_resize(Builder& builder, const Node& node) {
     step.shape = pool_shape(x, y);
     step.work = 4 * y.channels() * y.height() * y.width();
     step.arguments = {pixels(x, channels),
-                      builder.add_ints(columns->sources, axes(to[2])),
-                      builder.add_floats(columns->weights, axes(to[2])),
-                      builder.add_ints(rows->sources, axes(to[1])),
-                      builder.add_floats(rows->weights, axes(to[1])),
+                      builder.add_ints(columns->sources, axes(to[3])),
+                      builder.add_floats(columns->weights, axes(to[3])),
+                      builder.add_ints(rows->sources, axes(to[2])),
+                      builder.add_floats(rows->weights, axes(to[2])),
                       pixels(y, channels)};
-    step.split = {to[1], {{3, 0, 1}, {4, 0, 1}, {5, 2, 1}}, -1};
+    step.split = {to[2], {{3, 0, 1}, {4, 0, 1}, {5, 2, 1}}, -1};
     builder.emit(std::move(step));
     return {};
 }
