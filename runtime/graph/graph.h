@@ -179,6 +179,8 @@ struct Graph {
     std::int64_t batch = 1;  ///< the first extent of each input; 1 where it is symbolic
     bool batch_is_symbolic = false;
     std::string batch_name;  ///< "N" where symbolic
+    /// Why a symbolic batch was fixed at 1: the node that mixes the images of others. Else empty.
+    std::string batch_remark;
     std::map<std::string, std::string> metadata;
     std::int64_t opset = 0;
 

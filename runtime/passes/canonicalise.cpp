@@ -37,13 +37,6 @@ bool covers_picture(const Graph& graph, const Node& node) {
     return rank == 4 && axes.ok() && axes.value() == std::vector<std::size_t>{2, 3};
 }
 
-/// A batch of one picture, which stands for any, would hide that its axis goes.
-bool joins_pictures(const Graph& graph, const Node& node) {
-    const auto rank = std::int64_t(shape_of(graph, node.inputs[0]).size());
-    const std::int64_t axis = graph.int_attribute(node, "axis", 1);
-    return graph.batch_is_symbolic && (axis == 0 || axis == -rank);
-}
-
 /// Returns the Reshape that has to follow, if any.
 std::optional<Node> make_global_average_pool(Graph& graph, Node& node) {
     std::optional<Node> after;
@@ -83,9 +76,6 @@ Status canonicalise(Graph& graph) {
         }
         Node node = original;
         std::optional<Node> after;
-        if (node.op == Op::flatten && joins_pictures(graph, node)) {
-            return error_at(graph, node, "joins the pictures of a batch", "flatten from axis 1 on");
-        }
         if (node.op == Op::flatten || node.op == Op::squeeze || node.op == Op::unsqueeze) {
             make_reshape(graph, node);
         } else if (node.op == Op::reduce_mean && covers_picture(graph, node)) {

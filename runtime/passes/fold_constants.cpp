@@ -5,6 +5,7 @@
 
 #include "graph/shapes.h"
 #include "passes/evaluate_constant.h"
+#include "passes/fix_mixed_batch.h"
 
 namespace sluice {
 
@@ -43,6 +44,7 @@ Status check_outputs(const Graph& graph) {
 }  // namespace
 
 Status fold_constants(Graph& graph) {
+    Graph unfolded = graph.batch_is_symbolic ? graph : Graph();
     std::vector<Node> kept;
     for (Node& node : graph.nodes) {
         SLUICE_RETURN_IF_ERROR(infer_shape(graph, node));
@@ -57,7 +59,11 @@ Status fold_constants(Graph& graph) {
     }
     graph.nodes = std::move(kept);
     remove_dead_nodes(graph);
-    return check_outputs(graph);
+    SLUICE_RETURN_IF_ERROR(check_outputs(graph));
+    if (graph.batch_is_symbolic) {
+        fix_mixed_batch(graph, std::move(unfolded));
+    }
+    return {};
 }
 
 }  // namespace sluice

@@ -146,8 +146,7 @@ Status lower_slice(Builder& builder, const Node& node) {
         return ranges.status();
     }
     const SliceRange& batch = ranges.value()[0];
-    if (batch.start != 0 || batch.step != 1 || batch.count != builder.graph.batch ||
-        (builder.graph.batch_is_symbolic && !batch.is_open)) {
+    if (batch.start != 0 || batch.step != 1 || batch.count != builder.graph.batch) {
         return builder.unsupported(node, "takes some pictures of the batch",
                                    "run a smaller batch instead");
     }

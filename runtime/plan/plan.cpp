@@ -137,6 +137,7 @@ Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
     Builder builder(graph, target, options);
     builder.plan.file = graph.file;
     builder.plan.target_id = target.id;
+    builder.plan.batch_remark = graph.batch_remark;
     builder.plan.metadata = graph.metadata;
     SLUICE_RETURN_IF_ERROR(plan_inputs(builder));
     SLUICE_RETURN_IF_ERROR(lower_nodes(builder, graph));
@@ -162,12 +163,13 @@ std::string explain(const Plan& plan) {
         text.resize(std::max(width, text.size()), ' ');
         return text + "  ";
     };
-    std::string text = plan.file + ": target " + plan.target_id + ", " +
-                       std::to_string(plan.steps.size()) + " steps, " +
-                       std::to_string(plan.arena_bytes / 1024) + " KiB of activations, " +
-                       std::to_string(plan.constants.size() / 1024) + " KiB of weights, " +
-                       std::to_string(plan.macs) + " MACs and " + std::to_string(plan.branch_macs) +
-                       " of the branches\n";
+    std::string text =
+        plan.file + ": target " + plan.target_id + ", " + std::to_string(plan.steps.size()) +
+        " steps, " + std::to_string(plan.arena_bytes / 1024) + " KiB of activations, " +
+        std::to_string(plan.constants.size() / 1024) + " KiB of weights, " +
+        std::to_string(plan.macs) + " MACs and " + std::to_string(plan.branch_macs) +
+        " of the branches" +
+        (plan.batch_remark.empty() ? "" : ", one image a run: " + plan.batch_remark) + "\n";
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         const Step& step = plan.steps[i];
         std::string number = std::to_string(i);

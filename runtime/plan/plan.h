@@ -28,6 +28,7 @@ struct Plan {
     std::string file;
     std::string target_id;
     std::vector<TensorInfo> inputs, outputs;
+    std::string batch_remark;  ///< why a symbolic batch is fixed at 1; else empty
     std::map<std::string, std::string> metadata;
     std::vector<GateInfo> gates;
     std::vector<GateSource> gate_sources;  ///< one for each of `gates`

@@ -33,8 +33,8 @@ std::string shape_text(const TensorInfo& info) {
 }
 
 /// Checks a view and agrees on the batch; `batch` is -1 until a tensor gives it.
-Status check_shape(const TensorInfo& info, std::span<const std::int64_t> shape, const void* data,
-                   std::int64_t& batch) {
+Status check_shape(const Plan& plan, const TensorInfo& info, std::span<const std::int64_t> shape,
+                   const void* data, std::int64_t& batch) {
     bool fits = data != nullptr && shape.size() == info.shape.size();
     for (std::size_t axis = 0; fits && axis < shape.size(); ++axis) {
         const std::int64_t wanted = info.shape[axis].size;
@@ -42,10 +42,11 @@ Status check_shape(const TensorInfo& info, std::span<const std::int64_t> shape, 
                                        : shape[axis] == wanted;
     }
     if (!fits) {
-        return Status(Problem{{},
-                              info.name,
+        const std::string reason =
+            plan.batch_remark.empty() ? "" : ", because " + plan.batch_remark;
+        return Status(Problem{plan.file, info.name,
                               (data ? "has the shape " + shape_text(shape) : "has no data") +
-                                  " and needs " + shape_text(info),
+                                  " and needs " + shape_text(info) + reason,
                               "pass one batch of that shape"});
     }
     batch = shape.empty() ? 1 : shape[0];
@@ -202,12 +203,11 @@ Status Session::run(std::span<const TensorView> inputs,
     std::int64_t batch = -1;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         SLUICE_RETURN_IF_ERROR(
-            check_shape(plan.inputs[i], inputs[i].shape, inputs[i].data, batch).in_file(plan.file));
+            check_shape(plan, plan.inputs[i], inputs[i].shape, inputs[i].data, batch));
     }
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         SLUICE_RETURN_IF_ERROR(
-            check_shape(plan.outputs[i], outputs[i].shape, outputs[i].data, batch)
-                .in_file(plan.file));
+            check_shape(plan, plan.outputs[i], outputs[i].shape, outputs[i].data, batch));
     }
     for (Runner& runner : state.runners) {
         runner.reset();

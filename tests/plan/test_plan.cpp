@@ -249,33 +249,3 @@ TEST_CASE("operators and forms without a kernel are refused by name") {
                                 {{"kernel_shape", Shape{3, 3}}, {"dilations", Shape{2, 2}}}));
     CHECK(contains(failure(dilated, "node0"), "is dilated"));
 }
-
-// Its extent, 1, stands for any.
-TEST_CASE("what would mix or drop pictures of a symbolic batch is refused by name") {
-    const auto slice = [](const Shape& ends) {
-        GraphBuilder b(5);
-        b.graph.batch_is_symbolic = true;
-        const ValueId x = b.input({1, 3, 4, 4});
-        b.output(b.node(Op::slice, {x, b.integers({0, 0}), b.integers(ends), b.integers({0, 1})},
-                        {1, 2, 4, 4}));
-        return b;
-    };
-    constexpr std::int64_t end = std::numeric_limits<std::int64_t>::max();
-    CHECK(contains(failure(slice({1, 2}), "node0"), "takes some pictures of the batch"));
-    for (const std::int64_t to_end : {end, std::int64_t{2147483647}}) {
-        CHECK(plan_of(slice({to_end, 2}), *possible_targets()[0]).ok());
-    }
-
-    for (const std::int64_t axis : {0, -4}) {
-        GraphBuilder b(5);
-        b.graph.batch_is_symbolic = true;
-        const ValueId x = b.input({1, 3, 4, 4});
-        b.output(b.node(Op::flatten, {x}, {1, 48}, {{"axis", axis}}));
-        Graph graph = b.graph;
-        const Status status = optimise(graph);
-        REQUIRE(!status.ok());
-        CHECK(contains(status.message(), "node0 (Flatten): joins the pictures of a batch"));
-        b.graph.batch_is_symbolic = false;
-        CHECK(plan_of(b, *possible_targets()[0]).ok());
-    }
-}

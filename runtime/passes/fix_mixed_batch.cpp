@@ -1,0 +1,150 @@
+#include "passes/fix_mixed_batch.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "graph/shapes.h"
+#include "passes/evaluate_constant.h"
+
+namespace sluice {
+namespace {
+
+/// Even, so that a batch that is halved shows; small, so that no shape becomes too large by it.
+constexpr std::int64_t other_batch = 6;
+
+/// A graph at two batches: folded at 1, and at another as far as it has been evaluated. A constant
+/// that both share does not depend on the batch.
+class TwoBatches {
+public:
+    TwoBatches(const Graph& folded, Graph unfolded) : at_1_(folded), other_(std::move(unfolded)) {
+        remove_dead_nodes(other_);
+        other_.batch = other_batch;
+        for (const ValueId id : other_.inputs) {
+            other_.values[std::size_t(id)].shape[0] = other_batch;
+        }
+    }
+
+    /// The first node whose result for an image depends on the batch; null where there is none.
+    const Node* find_mixing_node() {
+        for (Node& node : other_.nodes) {
+            const bool keeps =
+                infer_shape(other_, node).ok() &&
+                (at_1_.constant(node.outputs[0]) != nullptr ? evaluate(node) : keeps_images(node));
+            if (!keeps) {
+                return &node;
+            }
+        }
+        return nullptr;
+    }
+
+private:
+    const Shape& shape_at_1(ValueId id) const { return at_1_.values[std::size_t(id)].shape; }
+
+    bool is_shared(ValueId id) const { return at_1_.constant(id) == other_.constant(id); }
+
+    /// Whether a quotient of integers is whole, where it depends on the batch: else it could be the
+    /// same for both batches and not for a third.
+    bool divides(const Node& node) const {
+        const auto a = constant_ints(other_, node, 0), b = constant_ints(other_, node, 1);
+        if (node.op != Op::div || !a || !b) {
+            return true;
+        }
+        return a->size() == 1 && b->size() == 1 && b->front() > 0 && a->front() % b->front() == 0;
+    }
+
+    bool evaluate(const Node& node) {
+        const ValueId id = node.outputs[0];
+        Value& value = other_.values[std::size_t(id)];
+        const auto& before = at_1_.values[std::size_t(id)].constant;
+        const bool shares_all = std::all_of(node.inputs.begin(), node.inputs.end(),
+                                            [this](ValueId input) { return is_shared(input); });
+        if (node.op != Op::shape && shares_all) {
+            value.constant = before;
+            return true;
+        }
+        Result<Constant> constant = evaluate_constant(other_, node);
+        if (!constant.ok() || !divides(node)) {
+            return false;
+        }
+        const bool is_same = constant->shape == before->shape && constant->data == before->data;
+        value.constant =
+            is_same ? before : std::make_shared<const Constant>(std::move(constant).value());
+        return true;
+    }
+
+    /// Whether a value has the batch first, and elsewhere the same extents at both batches.
+    bool has_batch_first(ValueId id) const {
+        Shape shape = other_.values[std::size_t(id)].shape;
+        if (shape.empty() || shape[0] != other_batch) {
+            return false;
+        }
+        shape[0] = 1;
+        return shape == shape_at_1(id);
+    }
+
+    /// Whether an operand holds the same for each image of a batch.
+    bool repeats(const Node& node, ValueId id) const {
+        const bool is_arithmetic =
+            node.op == Op::add || node.op == Op::sub || node.op == Op::mul || node.op == Op::div;
+        if (!is_arithmetic || !at_1_.constant(id)->is_float() || !has_batch_first(id) ||
+            shape_at_1(id).size() != shape_at_1(node.outputs[0]).size()) {
+            return false;
+        }
+        const auto& image = at_1_.constant(id)->floats();
+        const auto& all = other_.constant(id)->floats();
+        for (std::size_t at = 0; at < all.size(); at += image.size()) {
+            if (!std::equal(image.begin(), image.end(), all.begin() + std::ptrdiff_t(at))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// Whether a Slice takes all images, of any batch, and the same of each.
+    bool slices_alike(const Node& node) const {
+        const auto before = slice_ranges(at_1_, node), ranges = slice_ranges(other_, node);
+        const SliceRange& batch = ranges.value()[0];
+        // An end that is no constant of the file has followed the batch.
+        const bool follows = batch.is_open || !is_shared(node.inputs[2]);
+        if (batch.start != 0 || batch.step != 1 || batch.count != other_batch || !follows) {
+            return false;
+        }
+        return std::equal(before->begin() + 1, before->end(), ranges->begin() + 1,
+                          [](const SliceRange& a, const SliceRange& b) {
+                              return a.start == b.start && a.step == b.step && a.count == b.count;
+                          });
+    }
+
+    bool keeps_images(const Node& node) const {
+        if (!has_batch_first(node.outputs[0]) || (node.op == Op::slice && !slices_alike(node))) {
+            return false;
+        }
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            const ValueId id = node.inputs[i];
+            // What they do is seen in the shape, or in the ranges.
+            const bool gives_extents =
+                ((node.op == Op::reshape || node.op == Op::expand) && i == 1) ||
+                (node.op == Op::resize && i == 3) || node.op == Op::slice;
+            if (at_1_.constant(id) != nullptr && !is_shared(id) && !gives_extents &&
+                !repeats(node, id)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    const Graph& at_1_;
+    Graph other_;
+};
+
+}  // namespace
+
+void fix_mixed_batch(Graph& graph, Graph unfolded) {
+    TwoBatches batches(graph, std::move(unfolded));
+    if (const Node* node = batches.find_mixing_node()) {
+        graph.batch_is_symbolic = false;
+        graph.batch_remark = node->label() + " mixes the images of a batch";
+    }
+}
+
+}  // namespace sluice
