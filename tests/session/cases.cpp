@@ -3,8 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "kernels/cpu.h"
@@ -97,6 +99,22 @@ std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
     return cases;
 }
 
+std::vector<LayoutCase> read_layout_cases() {
+    std::vector<LayoutCase> cases;
+    for (const auto& entry : read_list()) {
+        if (entry["kind"] == "layout") {
+            LayoutCase c{
+                entry["name"], entry["model"].get<std::string>(), read_array(entry["x"]), {}};
+            for (const auto& output : entry["outputs"]) {
+                c.outputs.push_back(read_array(output));
+            }
+            cases.push_back(std::move(c));
+        }
+    }
+    REQUIRE(!cases.empty());
+    return cases;
+}
+
 Case read_case(const std::string& name, std::int64_t pictures) {
     for (const auto& entry : read_list()) {
         if (entry["name"] == name) {
@@ -175,6 +193,17 @@ Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t
         REQUIRE(status.ok());
     }
     return y;
+}
+
+double relative(const float* actual, const float* expected, std::size_t count) {
+    double largest = 0, worst = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        largest = std::max(largest, std::abs(double(expected[i])));
+        const double difference = std::abs(double(actual[i]) - double(expected[i]));
+        worst = std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                       : std::max(worst, difference);
+    }
+    return largest > 0 ? worst / largest : worst;
 }
 
 void run_each(Session& session, const Case& c, const std::function<void()>& look) {

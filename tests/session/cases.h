@@ -46,12 +46,21 @@ struct Case {
     std::vector<RecordedGate> gates;
 };
 
+/// A network of several outputs.
+struct LayoutCase {
+    std::string name;
+    std::filesystem::path model;
+    Array x;
+    std::vector<Array> outputs;
+};
+
 /// $SLUICE_SESSION_CASES, or what the build wrote.
 std::filesystem::path case_folder();
 /// Of each network's pictures; 0: all, as of $SLUICE_SESSION_CASES always.
 std::int64_t compared_pictures();
 /// "small" or "network", the first `pictures` of each (0: all); never empty.
 std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures = 0);
+std::vector<LayoutCase> read_layout_cases();
 /// The first `pictures` of it; 0: all.
 Case read_case(const std::string& name, std::int64_t pictures = 0);
 std::filesystem::path demo_model();
@@ -73,6 +82,8 @@ Session open(const Model& model, const SessionOptions& options = {});
 
 /// The outputs for all pictures of x, `batch` of them a run.
 Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch);
+/// The largest difference over the largest expected value; infinite where a NaN is.
+double relative(const float* actual, const float* expected, std::size_t count);
 /// Runs a case's pictures one by one, each followed by a look at the session.
 void run_each(Session& session, const Case& c, const std::function<void()>& look);
 

@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
-from net import RANDOM, Net, run
+from layout_cases import layout_cases, mixing_cases
+from net import RANDOM, Net, outputs_of, run
 from sparse_cases import sparse_cases
 from winograd_cases import phase_cases, tile_cases, winograd_cases
 
@@ -238,6 +239,12 @@ class Folder:
             "gates": [{"layer": layer, **self.write(f"{name}.gate{i}", values)}
                       for i, (layer, values) in enumerate(gates)]})
 
+    def add_outputs(self, name, model, x, ys):
+        """A network of several outputs."""
+        self.cases.append({"kind": "layout", "name": name, "model": str(model),
+                           "x": self.write(f"{name}.x", x),
+                           "outputs": [self.write(f"{name}.y{i}", y) for i, y in enumerate(ys)]})
+
     def finish(self):
         (self.path / "cases.json").write_text(json.dumps(self.cases, indent=1))
 
@@ -293,6 +300,14 @@ def add_small(folder):
     for cases in (winograd_cases, element_cases, sparse_cases):
         for case in cases():
             add(*case)
+    for name, model, x in layout_cases():
+        path = folder.path / f"{name}.onnx"
+        onnx.save(model, path)
+        folder.add_outputs(name, path, x, outputs_of(model, x))
+    for name, model, x in mixing_cases():
+        path = folder.path / f"{name}.onnx"
+        onnx.save(model, path)
+        folder.add("mixing", name, path, x, *run(model, [], x[:, None]))
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

@@ -59,14 +59,24 @@ class Net:
         """Records that `gate` decides what is computed of the convolution whose output is `layer`."""
         self.gates.append((f"n{layer[1:]}", gate))
 
-    def finish(self, y):
+    def finish(self, *ys):
         shape = ["N" if self.batch else self.shape[0], *self.shape[1:]]
         graph = helper.make_graph(
             self.nodes, "case", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(y, TensorProto.FLOAT, None)], self.weights)
+            [helper.make_tensor_value_info(y, TensorProto.FLOAT, None) for y in ys], self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
         model.ir_version = 9
         return model
+
+
+def outputs_of(model, x):
+    """All that ONNX Runtime computes from x, its optimisations off."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options,
+                                           ["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})
 
 
 def run(model, gates, batches):

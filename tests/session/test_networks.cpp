@@ -29,17 +29,6 @@ struct Difference {
     std::int64_t near_zero = 0;   ///< open on either side by no more than the tolerance
 };
 
-double relative(const float* actual, const float* expected, std::size_t count) {
-    double largest = 0, worst = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        largest = std::max(largest, std::abs(double(expected[i])));
-        const double difference = std::abs(double(actual[i]) - double(expected[i]));
-        worst = std::isnan(difference) ? std::numeric_limits<double>::infinity()
-                                       : std::max(worst, difference);
-    }
-    return largest > 0 ? worst / largest : worst;
-}
-
 void compare_gate(const GateReading& reading, const float* expected, Difference& difference) {
     const std::size_t count = reading.values.size();
     std::int64_t open = 0;
