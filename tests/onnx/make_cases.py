@@ -54,6 +54,7 @@ def shape_cases():
     yield "hard_sigmoid", one("HardSigmoid")
     yield "identity", one("Identity")
     yield "dropout", one("Dropout")
+    yield "dropout_off", one("Dropout", {"ratio": np.float32(0.5), "training": np.array(False)})
     yield "softmax", one("Softmax", axis=1)
     yield "batch_normalization", one("BatchNormalization", bn)
     yield "conv", one(
@@ -136,6 +137,11 @@ def error_cases():
     yield "nan", one("Add", {"bad": np.array([np.nan], np.float32)}), "initialiser 'bad' holds NaN"
     yield "infinite", one("Add", {"bad": np.array([np.inf], np.float32)}), "holds infinity"
     yield "channels", one("Conv", {"w": ones(5, 3, 3, 3)}), "do not fit its input"
+    yield "dropout_on", one("Dropout", {"ratio": np.float32(0.5), "training": np.array(True)}), \
+        "Dropout with training_mode true"
+    yield "dropout_unknown", build([
+        helper.make_node("Cast", ["x"], ["t"], "cast", to=TensorProto.BOOL),
+        helper.make_node("Dropout", ["x", "", "t"], ["y"], "node")], x=(1, 1)), "integers from"
     yield "no_reshape", one("Reshape", {"to": ints(5, -1)}), "cannot reshape"
     yield "no_broadcast", one("Add", {"b": ones(5)}), "do not fit together"
     yield "old_opset", one("Relu", opset=12), "opset 12"
