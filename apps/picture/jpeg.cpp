@@ -36,9 +36,14 @@ void emit(j_common_ptr info, int level) {
     if (level >= 0) {
         return;
     }
-    const int code = info->err->msg_code;
-    if (code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM && code != JWRN_JFIF_MAJOR) {
-        fail(info);
+    switch (info->err->msg_code) {
+        case JWRN_ADOBE_XFORM:
+        case JWRN_EXTRANEOUS_DATA:
+        case JWRN_JFIF_MAJOR:
+        case JWRN_NOT_SEQUENTIAL:  // fields of no use in such a scan, which some cameras leave zero
+            return;
+        default:
+            fail(info);
     }
 }
 

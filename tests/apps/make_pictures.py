@@ -107,6 +107,10 @@ def jpeg_cases(cases: Cases, samples: Path) -> None:
                                 ("as_rgb", "RGB", {"keep_rgb": True}), ("grey", "L", {}),
                                 ("cmyk", "CMYK", {}), ("cmyk2", "CMYK", {"progressive": True})):
         cases.decode(f"{name}.jpg", encoded(smooth.convert(mode), "JPEG", quality=85, **options), 1)
+    # Scan parameters that a baseline file has no use for, and bytes between its segments.
+    full = encoded(smooth, "JPEG")
+    cases.decode("odd_scan.jpg", full.replace(b"\x00\x3f\x00", b"\x00\x00\x00"), 1)
+    cases.decode("stray_bytes.jpg", full.replace(b"\xff\xda", b"\x01\x02\xff\xda"), 1)
     cases.decode("pixel.jpg", encoded(smooth.resize((1, 1)), "JPEG"), 1)
     cases.decode("scans_100.jpg", files.jpeg_of_scans(100), 1)
     cases.refuse("scans_101.jpg", files.jpeg_of_scans(101), "100 scans")
