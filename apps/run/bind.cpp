@@ -26,6 +26,12 @@ Status unknown_name(const std::string& word, const std::vector<TensorInfo>& tens
         "name a file, or one of " + describe(tensors) + " before the '='");
 }
 
+Status one_too_many(const std::string& word, const std::vector<TensorInfo>& tensors,
+                    const std::string& option) {
+    return Status::error(option + ": '" + word + "' is one file too many",
+                         "the model has " + describe(tensors));
+}
+
 }  // namespace
 
 Result<Files> share_out(const std::vector<std::string>& words,
@@ -52,8 +58,7 @@ Result<Files> share_out(const std::vector<std::string>& words,
     for (const std::string& word : unnamed) {
         next = std::find(next, files.end(), std::nullopt);
         if (next == files.end()) {
-            return Status::error(option + ": '" + word + "' is one file too many",
-                                 "the model has " + describe(tensors));
+            return one_too_many(word, tensors, option);
         }
         *next = word;
     }
