@@ -29,24 +29,35 @@ std::int64_t element_count(const Shape& shape) {
     return count;
 }
 
-std::optional<std::int64_t> checked_element_count(const Shape& shape) {
+const char* shape_fault(const Shape& shape) {
     constexpr std::int64_t most = std::int64_t(1) << 31;
+    if (shape.size() > max_rank) {
+        static_assert(max_rank == 8);
+        return "more than 8 extents";
+    }
     std::int64_t count = 1;
     for (std::int64_t extent : shape) {
-        if (extent < 0 || (extent > 0 && count > most / extent)) {
-            return std::nullopt;
+        if (extent < 0) {
+            return "a negative extent";
         }
-        count *= extent;
+        if (extent > 0 && count > most / extent) {
+            return "more than 2147483648 elements";
+        }
+        count *= std::max(extent, std::int64_t{1});
     }
-    return count;
+    return nullptr;
+}
+
+std::optional<std::int64_t> checked_element_count(const Shape& shape) {
+    return shape_fault(shape) ? std::nullopt : std::optional(element_count(shape));
 }
 
 std::string to_string(const Shape& shape) {
     std::string text = "[";
-    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    for (std::size_t axis = 0; axis < std::min(shape.size(), max_rank); ++axis) {
         text += (axis ? ", " : "") + std::to_string(shape[axis]);
     }
-    return text + "]";
+    return text + (shape.size() > max_rank ? ", ...]" : "]");
 }
 
 const char* to_string(Op op) {
@@ -101,14 +112,6 @@ const Constant* Graph::constant(ValueId id) const {
     return id == no_value ? nullptr : values[std::size_t(id)].constant.get();
 }
 
-int Graph::consumer_count(ValueId id) const {
-    std::ptrdiff_t count = std::count(outputs.begin(), outputs.end(), id);
-    for (const Node& node : nodes) {
-        count += std::count(node.inputs.begin(), node.inputs.end(), id);
-    }
-    return int(count);
-}
-
 const Node* Graph::producer(ValueId id) const {
     if (id == no_value) {
         return nullptr;
@@ -144,13 +147,6 @@ std::vector<std::int64_t> Graph::ints_attribute(const Node& node, const std::str
 
 Status error_at(const Graph& graph, const Node& node, std::string what, std::string remedy) {
     return Status(Problem{graph.file, node.label(), std::move(what), std::move(remedy)});
-}
-
-void replace_uses(Graph& graph, ValueId from, ValueId to) {
-    for (Node& node : graph.nodes) {
-        std::replace(node.inputs.begin(), node.inputs.end(), from, to);
-    }
-    std::replace(graph.outputs.begin(), graph.outputs.end(), from, to);
 }
 
 void remove_dead_nodes(Graph& graph) {

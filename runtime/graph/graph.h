@@ -20,11 +20,18 @@ using Shape = std::vector<std::int64_t>;
 /// Product of the extents; 1 for a scalar.
 std::int64_t element_count(const Shape& shape);
 
-/// The same for a shape from a file: none where an extent is negative or the product passes 2^31.
-/// More cannot come from a protobuf, and offsets stay far from overflow.
+/// More extents than any network's tensor has; what counts axes in pairs is bounded with it.
+inline constexpr std::size_t max_rank = 8;
+
+/// What is wrong with a shape from a file, as "more than 8 extents"; null where nothing is. At most
+/// 2^31 elements come from a protobuf; extents beside one of 0 obey that too, so that no product of
+/// some of them overflows.
+const char* shape_fault(const Shape& shape);
+
+/// Product of the extents of a shape from a file; none where shape_fault finds something.
 std::optional<std::int64_t> checked_element_count(const Shape& shape);
 
-/// "[1, 3, 32, 32]".
+/// "[1, 3, 32, 32]"; of more than 8 extents the first ones.
 std::string to_string(const Shape& shape);
 
 /// A tensor known when the model is loaded: weights in float32, shape arithmetic in int64 (ONNX's
@@ -183,10 +190,10 @@ struct Graph {
     std::string batch_remark;
     std::map<std::string, std::string> metadata;
     std::int64_t opset = 0;
+    std::int64_t stored_elements = 0;  ///< of the constants that the file holds
 
     ValueId add_value(Value value);
     const Constant* constant(ValueId id) const;  ///< null where absent or not constant
-    int consumer_count(ValueId id) const;        ///< graph outputs count as consumers
     /// The node that writes the value, or null for inputs and constants.
     const Node* producer(ValueId id) const;
     Node* producer(ValueId id);
@@ -201,9 +208,6 @@ struct Graph {
 
 /// A failure at a node, naming file and node.
 Status error_at(const Graph& graph, const Node& node, std::string what, std::string remedy);
-
-/// Redirects all readers of `from` (and graph outputs) to `to`.
-void replace_uses(Graph& graph, ValueId from, ValueId to);
 
 /// Drops nodes whose outputs nobody reads.
 void remove_dead_nodes(Graph& graph);

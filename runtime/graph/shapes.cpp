@@ -156,6 +156,8 @@ Result<Shape> range(const Graph& graph, const Node& node) {
 struct Rule {
     std::size_t min_inputs;  ///< inputs that may not be left out
     Result<Shape> (*shape)(const Graph&, const Node&);
+    /// From this input on, integers set the output's extents.
+    std::optional<std::size_t> first_extents = std::nullopt;
 };
 
 Rule rule_of(Op op) {
@@ -175,7 +177,7 @@ Rule rule_of(Op op) {
         case Op::relu:
             return {1, same_as_input};
         case Op::identity:
-            return {1, identity};
+            return {1, identity, 1};
         case Op::average_pool:
         case Op::max_pool:
             return {1, rules::pool};
@@ -186,11 +188,11 @@ Rule rule_of(Op op) {
         case Op::constant:
             return {0, constant};
         case Op::constant_of_shape:
-            return {1, constant_of_shape};
+            return {1, constant_of_shape, 0};
         case Op::conv:
             return {2, rules::conv};
         case Op::expand:
-            return {2, rules::expand};
+            return {2, rules::expand, 1};
         case Op::flatten:
             return {1, rules::flatten};
         case Op::gather:
@@ -202,32 +204,49 @@ Rule rule_of(Op op) {
         case Op::mat_mul:
             return {2, mat_mul};
         case Op::pad:
-            return {2, rules::pad};
+            return {2, rules::pad, 1};
         case Op::range:
-            return {3, range};
+            return {3, range, 0};
         case Op::reduce_mean:
-            return {1, rules::reduce_mean};
+            return {1, rules::reduce_mean, 1};
         case Op::reshape:
-            return {2, rules::reshape};
+            return {2, rules::reshape, 1};
         case Op::resize:
-            return {1, rules::resize};
+            return {1, rules::resize, 1};
         case Op::shape:
             return {1, shape_of};
         case Op::slice:
-            return {3, rules::slice};
+            return {3, rules::slice, 1};
         case Op::softmax:
             return {1, softmax};
         case Op::squeeze:
-            return {1, rules::squeeze};
+            return {1, rules::squeeze, 1};
         case Op::transpose:
             return {1, rules::transpose};
         case Op::unsqueeze:
-            return {2, rules::unsqueeze};
+            return {2, rules::unsqueeze, 1};
         case Op::affine:
         case Op::fused_conv:
             break;
     }
     return {0, nullptr};
+}
+
+/// Rules may then take time in proportion to these integers, or to their square.
+Status check_extent_inputs(const Graph& graph, const Node& node, const Rule& rule) {
+    constexpr std::size_t most = 2 * max_rank;  // the pads before and behind each axis
+    for (std::size_t i = rule.first_extents.value_or(node.inputs.size()); i < node.inputs.size();
+         ++i) {
+        const Constant* constant = graph.constant(node.inputs[i]);
+        if (constant && !constant->is_float() && constant->ints().size() > most) {
+            return error_at(
+                graph, node,
+                "takes " + std::to_string(constant->ints().size()) + " integers as its input " +
+                    std::to_string(i) + ", more than " + std::to_string(most),
+                "export with tensors of at most " + std::to_string(max_rank) + " extents");
+        }
+    }
+    return {};
 }
 
 bool output_is_float(const Graph& graph, const Node& node) {
@@ -262,6 +281,8 @@ bool output_is_float(const Graph& graph, const Node& node) {
 
 }  // namespace
 
+std::optional<std::size_t> first_extent_input(Op op) { return rule_of(op).first_extents; }
+
 std::optional<std::vector<std::int64_t>> constant_ints(const Graph& graph, const Node& node,
                                                        std::size_t index) {
     const Constant* constant =
@@ -292,7 +313,7 @@ std::optional<std::size_t> normalize_axis(std::int64_t axis, std::size_t rank) {
     return std::size_t(axis < 0 ? axis + std::int64_t(rank) : axis);
 }
 
-Status infer_shape(Graph& graph, Node& node) {
+Status infer_shape(Graph& graph, const Node& node) {
     const Rule rule = rule_of(node.op);
     if (!rule.shape) {  // fused nodes get their shapes from the pass that writes them
         return {};
@@ -306,12 +327,14 @@ Status infer_shape(Graph& graph, Node& node) {
                             "export the model again");
         }
     }
+    SLUICE_RETURN_IF_ERROR(check_extent_inputs(graph, node, rule));
     Result<Shape> shape = rule.shape(graph, node);
     if (!shape.ok()) {
         return shape.status();
     }
-    if (!checked_element_count(shape.value())) {
-        return error_at(graph, node, "would give the shape " + to_string(shape.value()),
+    if (const char* fault = shape_fault(shape.value())) {
+        return error_at(graph, node,
+                        "would give the shape " + to_string(shape.value()) + ", " + fault,
                         "export with smaller extents");
     }
     Value& output = graph.values[std::size_t(node.outputs[0])];

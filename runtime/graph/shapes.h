@@ -9,7 +9,11 @@ namespace sluice {
 
 /// Sets shape and element kind of the node's output from its inputs, whose shapes must be known,
 /// and from its constant inputs. A node that does not fit its inputs is an error that names it.
-Status infer_shape(Graph& graph, Node& node);
+Status infer_shape(Graph& graph, const Node& node);
+
+/// The first input whose integers the output's shape depends on; none where it depends on shapes
+/// alone.
+std::optional<std::size_t> first_extent_input(Op op);
 
 /// The integers of a constant input; none where the input is left out, not constant or float.
 std::optional<std::vector<std::int64_t>> constant_ints(const Graph& graph, const Node& node,

@@ -154,6 +154,10 @@ Result<Shape> resize(const Graph& graph, const Node& node) {
         return error_at(graph, node, "has neither constant scales nor sizes for its axes",
                         "export with fixed picture extents");
     }
+    const bool has_sizes = sizes && !sizes->empty();
+    if (by_scale && has_sizes && !axes.empty()) {
+        return error_at(graph, node, "has both scales and sizes", "export with one of them");
+    }
     Shape shape = x;
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const auto axis = normalize_axis(axes[i], x.size());

@@ -1,7 +1,6 @@
 #include "onnx/attributes.h"
 
 #include "onnx.pb.h"
-#include "onnx/tensor.h"
 
 namespace sluice {
 
@@ -9,8 +8,24 @@ namespace {
 
 using onnx::AttributeProto;
 
-Result<Attribute> read_attribute(const AttributeProto& attribute,
-                                 const std::filesystem::path& model_file) {
+const char* kind_name(AttributeProto::AttributeType type) {
+    switch (type) {
+        case AttributeProto::GRAPH:
+        case AttributeProto::GRAPHS:
+            return "a graph";
+        case AttributeProto::SPARSE_TENSOR:
+        case AttributeProto::SPARSE_TENSORS:
+            return "a sparse tensor";
+        case AttributeProto::STRINGS:
+            return "a list of strings";
+        case AttributeProto::TENSORS:
+            return "a list of tensors";
+        default:
+            return "of a kind";
+    }
+}
+
+Result<Attribute> read_attribute(AttributeProto& attribute, TensorDecoder& decoder) {
     switch (attribute.type()) {
         case AttributeProto::INT:
             return Attribute(std::int64_t(attribute.i()));
@@ -25,25 +40,25 @@ Result<Attribute> read_attribute(const AttributeProto& attribute,
             return Attribute(
                 std::vector<float>(attribute.floats().begin(), attribute.floats().end()));
         case AttributeProto::TENSOR: {
-            Result<Constant> constant = decode_tensor(attribute.t(), model_file);
+            Result<Constant> constant = decoder.decode(*attribute.mutable_t());
             if (!constant.ok()) {
                 return constant.status();
             }
             return Attribute(std::make_shared<const Constant>(std::move(constant).value()));
         }
         default:
-            return Status::error("is of a kind that Sluice does not read",
-                                 "export with plain operators");
+            return Status::error(
+                std::string("is ") + kind_name(attribute.type()) + " that Sluice does not read",
+                "export with plain operators");
     }
 }
 
 }  // namespace
 
-Result<AttributeMap> read_attributes(const onnx::NodeProto& node,
-                                     const std::filesystem::path& model_file) {
+Result<AttributeMap> read_attributes(onnx::NodeProto& node, TensorDecoder& decoder) {
     AttributeMap attributes;
-    for (const AttributeProto& attribute : node.attribute()) {
-        Result<Attribute> value = read_attribute(attribute, model_file);
+    for (AttributeProto& attribute : *node.mutable_attribute()) {
+        Result<Attribute> value = read_attribute(attribute, decoder);
         if (!value.ok()) {
             const Problem& problem = value.status().problem();
             return Status::error("attribute '" + attribute.name() + "' " + problem.what,

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <filesystem>
-
 #include "graph/graph.h"
+#include "onnx/tensor.h"
 
 namespace onnx {
 class NodeProto;
@@ -10,8 +9,8 @@ class NodeProto;
 
 namespace sluice {
 
-/// The attributes of a node; graphs, sparse tensors and lists of strings are errors.
-Result<AttributeMap> read_attributes(const onnx::NodeProto& node,
-                                     const std::filesystem::path& model_file);
+/// The attributes of a node, whose tensors are freed; graphs, sparse tensors and lists of strings
+/// are errors.
+Result<AttributeMap> read_attributes(onnx::NodeProto& node, TensorDecoder& decoder);
 
 }  // namespace sluice

@@ -1,12 +1,17 @@
 #include "onnx/reader.h"
 
+#include <algorithm>
 #include <fstream>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
 #include "onnx.pb.h"
 #include "onnx/attributes.h"
+#include "onnx/element_type.h"
+#include "onnx/liveness.h"
 #include "onnx/operators.h"
 #include "onnx/sort.h"
 #include "onnx/tensor.h"
@@ -21,12 +26,13 @@ constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protob
 constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
 
-/// Builds a Graph from a parsed model, part by part.
+/// Builds a Graph from a parsed model, part by part, without nodes and initialisers that no output
+/// depends on.
 class Reader {
 public:
     /// Takes the weights out of `model` as it goes.
     Reader(onnx::ModelProto& model, const std::filesystem::path& file)
-        : model_(model), file_(file) {
+        : model_(model), decoder_(file), read_(read_names(model.graph())) {
         graph_.file = file.string();
     }
 
@@ -39,20 +45,26 @@ private:
     Status read_all();
     Status read_opset();
     Status read_initializers();
+    Status check_sparse_initializers() const;
     Status read_inputs();
     Status read_input(const onnx::ValueInfoProto& info);
+    Status check_input_type(const onnx::ValueInfoProto& info, const std::string& label) const;
     Status read_batch(const onnx::TensorShapeProto_Dimension& dimension, const std::string& input,
                       Shape& shape);
     Status declare_outputs();
     Status read_nodes();
-    Status read_node(const onnx::NodeProto& proto, Node& node);
+    bool is_live(const onnx::NodeProto& proto) const;
+    Status check_outputs(const onnx::NodeProto& proto) const;
+    Status read_node(onnx::NodeProto& proto, Node& node);
     Status read_outputs();
     Status add_value(Value value);
     std::string node_name(int index) const;
     Status unknown_operator(const onnx::NodeProto& proto) const;
 
     onnx::ModelProto& model_;
-    const std::filesystem::path& file_;
+    TensorDecoder decoder_;
+    std::unordered_set<std::string_view> read_;     ///< names that the outputs depend on
+    std::unordered_set<std::string> initializers_;  ///< names of all
     Graph graph_;
     std::unordered_map<std::string, ValueId> ids_;
 };
@@ -67,6 +79,7 @@ Status Reader::read_all() {
     SLUICE_RETURN_IF_ERROR(declare_outputs());
     SLUICE_RETURN_IF_ERROR(read_nodes());
     SLUICE_RETURN_IF_ERROR(read_outputs());
+    graph_.stored_elements = decoder_.elements();
     return sort_nodes(graph_);
 }
 
@@ -96,74 +109,111 @@ Status Reader::read_opset() {
     return {};
 }
 
-Status Reader::read_initializers() {
-    if (model_.graph().sparse_initializer_size() > 0) {
-        return Status::error("has sparse initialisers, which Sluice does not read",
-                             "export dense weights");
+Status Reader::check_sparse_initializers() const {
+    for (const auto& tensor : model_.graph().sparse_initializer()) {
+        if (read_.contains(tensor.values().name())) {
+            return Status::error("initialiser '" + tensor.values().name() +
+                                     "' is sparse, which Sluice does not read",
+                                 "export dense weights");
+        }
     }
+    return {};
+}
+
+Status Reader::read_initializers() {
+    SLUICE_RETURN_IF_ERROR(check_sparse_initializers());
     for (onnx::TensorProto& tensor : *model_.mutable_graph()->mutable_initializer()) {
-        Result<Constant> decoded = decode_tensor(tensor, file_);
+        const std::string name = tensor.name();
+        initializers_.insert(name);
+        if (!read_.contains(name)) {
+            onnx::TensorProto().Swap(&tensor);  // clearing would keep its memory
+            continue;
+        }
+        Result<Constant> decoded = decoder_.decode(tensor);
         if (!decoded.ok()) {
             const Problem& problem = decoded.status().problem();
-            return Status::error("initialiser '" + tensor.name() + "' " + problem.what,
-                                 problem.remedy);
+            return Status::error("initialiser '" + name + "' " + problem.what, problem.remedy);
         }
         Value value;
-        value.name = tensor.name();
+        value.name = name;
         value.constant = std::make_shared<const Constant>(std::move(decoded).value());
         value.shape = value.constant->shape;
         value.shape_known = true;
         value.is_float = value.constant->is_float();
         SLUICE_RETURN_IF_ERROR(add_value(std::move(value)));
-        std::string().swap(*tensor.mutable_raw_data());  // clearing would keep its memory
     }
     return {};
 }
 
 Status Reader::read_inputs() {
     for (const onnx::ValueInfoProto& info : model_.graph().input()) {
-        if (!ids_.contains(info.name())) {  // old exporters list initialisers as inputs
+        if (!initializers_.contains(info.name())) {  // old exporters list initialisers as inputs
             SLUICE_RETURN_IF_ERROR(read_input(info));
         }
     }
     if (graph_.inputs.empty()) {
-        return Status::error("has no inputs", "export a model that takes a picture");
+        return Status::error("has no inputs", "export a model that takes an image");
+    }
+    return {};
+}
+
+Status Reader::check_input_type(const onnx::ValueInfoProto& info, const std::string& label) const {
+    if (!info.type().has_tensor_type()) {
+        return Status::error(label + "is no tensor", "export a model that takes float32 tensors");
+    }
+    const auto& type = info.type().tensor_type();
+    if (type.elem_type() != onnx::TensorProto::FLOAT) {
+        return Status::error(label + "is " + element_type_name(type.elem_type()) + ", not float32",
+                             "export the model without the Cast of its input, and give it float32");
+    }
+    if (!type.has_shape()) {
+        return Status::error(label + "has no shape", "export it with fixed extents");
+    }
+    const int rank = type.shape().dim_size();
+    if (rank < 2 || rank > int(max_rank)) {
+        return Status::error(label + "has rank " + std::to_string(rank) +
+                                 (rank < 2 ? ", so that it has no batch" : ""),
+                             rank < 2
+                                 ? "give it the batch as its first extent"
+                                 : "export with at most " + std::to_string(max_rank) + " extents");
+    }
+    std::string symbolic;
+    for (int axis = 1; axis < rank; ++axis) {
+        const auto& dimension = type.shape().dim(axis);
+        if (!dimension.has_dim_value()) {
+            const std::string name = dimension.dim_param().empty()
+                                         ? "an unnamed one"
+                                         : "'" + dimension.dim_param() + "'";
+            symbolic +=
+                (symbolic.empty() ? "" : ", ") + name + " (axis " + std::to_string(axis) + ")";
+        }
+    }
+    if (!symbolic.empty()) {
+        return Status::error(label + "has symbolic extents: " + symbolic,
+                             "export with fixed extents; the batch alone may be symbolic");
     }
     return {};
 }
 
 Status Reader::read_input(const onnx::ValueInfoProto& info) {
     const std::string label = "input '" + info.name() + "' ";
-    const auto& type = info.type().tensor_type();
-    if (type.elem_type() != onnx::TensorProto::FLOAT || !type.has_shape()) {
-        return Status::error(label + "is no float32 tensor of a known shape",
-                             "export the model with float32 inputs of fixed extents");
-    }
-    if (type.shape().dim_size() < 2) {
-        return Status::error(label + "has rank " + std::to_string(type.shape().dim_size()) +
-                                 ", so that it has no batch",
-                             "give it the batch as its first extent");
-    }
+    SLUICE_RETURN_IF_ERROR(check_input_type(info, label));
+    const auto& shape = info.type().tensor_type().shape();
     Value value;
     value.name = info.name();
     value.shape_known = true;
-    SLUICE_RETURN_IF_ERROR(read_batch(type.shape().dim(0), label, value.shape));
-    for (int axis = 1; axis < type.shape().dim_size(); ++axis) {
-        const auto& dimension = type.shape().dim(axis);
-        if (!dimension.has_dim_value()) {
-            return Status::error(label + "has the symbolic extent '" + dimension.dim_param() +
-                                     "' at axis " + std::to_string(axis),
-                                 "export with all extents but the first fixed");
-        }
-        if (dimension.dim_value() < 1 || dimension.dim_value() > max_extent) {
-            return Status::error(label + "has the extent " + std::to_string(dimension.dim_value()),
+    SLUICE_RETURN_IF_ERROR(read_batch(shape.dim(0), label, value.shape));
+    for (int axis = 1; axis < shape.dim_size(); ++axis) {
+        const std::int64_t extent = shape.dim(axis).dim_value();
+        if (extent < 1 || extent > max_extent) {
+            return Status::error(label + "has the extent " + std::to_string(extent),
                                  "export with extents from 1 to " + std::to_string(max_extent));
         }
-        value.shape.push_back(dimension.dim_value());
-        if (!checked_element_count(value.shape)) {
-            return Status::error(label + "is too large: " + to_string(value.shape),
-                                 "export with a smaller picture or batch");
-        }
+        value.shape.push_back(extent);
+    }
+    if (const char* fault = shape_fault(value.shape)) {
+        return Status::error(label + "is too large: " + to_string(value.shape) + " has " + fault,
+                             "export with a smaller image or batch");
     }
     graph_.inputs.push_back(ValueId(graph_.values.size()));
     return add_value(std::move(value));
@@ -195,13 +245,32 @@ std::string Reader::node_name(int index) const {
     return proto.name().empty() ? proto.op_type() + "_" + std::to_string(index) : proto.name();
 }
 
+bool Reader::is_live(const onnx::NodeProto& proto) const {
+    return std::any_of(proto.output().begin(), proto.output().end(),
+                       [this](const std::string& name) { return read_.contains(name); });
+}
+
+/// Further outputs (masks, indices, running statistics) belong to training.
+Status Reader::check_outputs(const onnx::NodeProto& proto) const {
+    for (int index = 1; index < proto.output_size(); ++index) {
+        if (read_.contains(proto.output(index))) {
+            return Status::error("gives '" + proto.output(index) + "', its output " +
+                                     std::to_string(index) +
+                                     ", which something reads; Sluice computes its first output",
+                                 "export a network that reads the first alone");
+        }
+    }
+    return {};
+}
+
 Status Reader::declare_outputs() {
     for (int index = 0; index < model_.graph().node_size(); ++index) {
         const onnx::NodeProto& proto = model_.graph().node(index);
-        const std::string label = node_name(index) + " (" + proto.op_type() + ")";
-        if (proto.output_size() == 0 || proto.output(0).empty()) {
-            return Status::error("has no output", "export the model again").at_node(label);
+        if (!is_live(proto)) {
+            continue;
         }
+        const std::string label = node_name(index) + " (" + proto.op_type() + ")";
+        SLUICE_RETURN_IF_ERROR(check_outputs(proto).at_node(label));
         Value value;
         value.name = proto.output(0);
         SLUICE_RETURN_IF_ERROR(add_value(std::move(value)).at_node(label));
@@ -211,7 +280,10 @@ Status Reader::declare_outputs() {
 
 Status Reader::read_nodes() {
     for (int index = 0; index < model_.graph().node_size(); ++index) {
-        const onnx::NodeProto& proto = model_.graph().node(index);
+        onnx::NodeProto& proto = *model_.mutable_graph()->mutable_node(index);
+        if (!is_live(proto)) {
+            continue;
+        }
         Node node;
         node.name = node_name(index);
         SLUICE_RETURN_IF_ERROR(
@@ -233,7 +305,7 @@ Status Reader::unknown_operator(const onnx::NodeProto& proto) const {
                          "use only " + supported_operators());
 }
 
-Status Reader::read_node(const onnx::NodeProto& proto, Node& node) {
+Status Reader::read_node(onnx::NodeProto& proto, Node& node) {
     const bool is_standard = proto.domain().empty() || proto.domain() == "ai.onnx";
     const std::optional<Op> op = find_operator(proto.op_type());
     if (!is_standard || !op) {
@@ -243,16 +315,14 @@ Status Reader::read_node(const onnx::NodeProto& proto, Node& node) {
     for (const std::string& name : proto.input()) {
         const auto found = ids_.find(name);
         if (!name.empty() && found == ids_.end()) {
-            return Status::error("reads '" + name +
-                                     "', which is no input, no initialiser and no "
-                                     "node's first output",
-                                 "export the model again");
+            return Status::error(
+                "reads '" + name + "', which is no input, no initialiser and no node's output",
+                "export the model again");
         }
         node.inputs.push_back(name.empty() ? no_value : found->second);
     }
-    // Further outputs (masks, indices, running statistics) belong to training.
     node.outputs = {ids_.at(proto.output(0))};
-    Result<AttributeMap> attributes = read_attributes(proto, file_);
+    Result<AttributeMap> attributes = read_attributes(proto, decoder_);
     if (!attributes.ok()) {
         return attributes.status();
     }

@@ -1,15 +1,14 @@
 #include "onnx/tensor.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <limits>
-#include <string_view>
 
 #include "onnx.pb.h"
+#include "onnx/element_type.h"
 
 namespace sluice {
 
@@ -18,12 +17,6 @@ namespace {
 using onnx::TensorProto;
 
 static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
-
-struct Place {
-    std::string location;
-    std::int64_t offset = 0;
-    std::int64_t length = -1;  ///< -1: as much as the shape needs
-};
 
 std::int64_t element_size(int type) {
     switch (type) {
@@ -67,20 +60,49 @@ float from_half(std::uint16_t bits) {
 
 float from_bfloat(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 
-template <typename Stored>
-Stored load(const std::string& bytes, std::size_t index) {
-    Stored value;
-    std::memcpy(&value, bytes.data() + index * sizeof(Stored), sizeof(Stored));
-    return value;
-}
+/// The bytes of a tensor, one after the other.
+class Source {
+public:
+    explicit Source(const std::string& bytes) : next_(bytes.data()) {}
+    explicit Source(std::ifstream& stream) : stream_(&stream) {}
 
-template <typename Stored, typename To, typename Convert>
-std::vector<To> convert_raw(const std::string& bytes, std::size_t count, Convert convert) {
-    std::vector<To> values(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        values[i] = To(convert(load<Stored>(bytes, i)));
+    bool take(void* to, std::size_t bytes) {
+        if (stream_) {
+            return bool(stream_->read(static_cast<char*>(to), std::streamsize(bytes)));
+        }
+        std::memcpy(to, next_, bytes);
+        next_ += bytes;
+        return true;
     }
-    return values;
+
+private:
+    const char* next_ = nullptr;
+    std::ifstream* stream_ = nullptr;
+};
+
+/// Converts in pieces, so that the bytes are never in memory as a whole beside the values.
+template <typename Stored, typename To, typename Convert>
+bool convert_raw(Source& source, std::size_t count, Convert convert, Constant& result) {
+    constexpr std::size_t piece = 4096;
+    std::vector<To> values(count);
+    if constexpr (std::is_same_v<Stored, To>) {
+        if (count > 0 && !source.take(values.data(), count * sizeof(To))) {
+            return false;
+        }
+    } else {
+        std::array<Stored, piece> stored;
+        for (std::size_t first = 0; first < count; first += piece) {
+            const std::size_t size = std::min(piece, count - first);
+            if (!source.take(stored.data(), size * sizeof(Stored))) {
+                return false;
+            }
+            std::transform(stored.begin(), stored.begin() + std::ptrdiff_t(size),
+                           values.begin() + std::ptrdiff_t(first),
+                           [&](Stored value) { return To(convert(value)); });
+        }
+    }
+    result.data = std::move(values);
+    return true;
 }
 
 template <typename To, typename Field, typename Convert>
@@ -95,30 +117,24 @@ std::vector<To> convert_field(const Field& field, Convert convert) {
 
 constexpr auto same = [](auto value) { return value; };
 
-void decode_raw(int type, const std::string& bytes, std::size_t count, Constant& result) {
+/// Fails where the source ends early.
+bool decode_raw(int type, Source source, std::size_t count, Constant& result) {
     using std::int64_t;
     switch (type) {
         case TensorProto::FLOAT:
-            result.data = convert_raw<float, float>(bytes, count, same);
-            break;
+            return convert_raw<float, float>(source, count, same, result);
         case TensorProto::DOUBLE:
-            result.data = convert_raw<double, float>(bytes, count, same);
-            break;
+            return convert_raw<double, float>(source, count, same, result);
         case TensorProto::FLOAT16:
-            result.data = convert_raw<std::uint16_t, float>(bytes, count, from_half);
-            break;
+            return convert_raw<std::uint16_t, float>(source, count, from_half, result);
         case TensorProto::BFLOAT16:
-            result.data = convert_raw<std::uint16_t, float>(bytes, count, from_bfloat);
-            break;
+            return convert_raw<std::uint16_t, float>(source, count, from_bfloat, result);
         case TensorProto::INT64:
-            result.data = convert_raw<int64_t, int64_t>(bytes, count, same);
-            break;
+            return convert_raw<int64_t, int64_t>(source, count, same, result);
         case TensorProto::INT32:
-            result.data = convert_raw<std::int32_t, int64_t>(bytes, count, same);
-            break;
+            return convert_raw<std::int32_t, int64_t>(source, count, same, result);
         default:
-            result.data = convert_raw<std::uint8_t, int64_t>(bytes, count, same);
-            break;
+            return convert_raw<std::uint8_t, int64_t>(source, count, same, result);
     }
 }
 
@@ -148,93 +164,6 @@ void decode_fields(const TensorProto& tensor, Constant& result) {
     }
 }
 
-bool parse_number(std::string_view text, std::int64_t& number) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() && number >= 0;
-}
-
-Result<Place> external_place(const TensorProto& tensor) {
-    Place place;
-    for (const auto& entry : tensor.external_data()) {
-        if (entry.key() == "location") {
-            place.location = entry.value();
-        } else if (entry.key() == "offset" || entry.key() == "length") {
-            std::int64_t& number = entry.key() == "offset" ? place.offset : place.length;
-            if (!parse_number(entry.value(), number)) {
-                return Status::error("external data has the " + entry.key() + " '" + entry.value() +
-                                         "', which is no size",
-                                     "export the model again");
-            }
-        }
-    }
-    return place;
-}
-
-/// Keeps external data inside the model's folder, also through symbolic links.
-Status check_inside(const std::filesystem::path& folder, const std::string& location) {
-    const std::filesystem::path relative(location);
-    bool is_inside =
-        !location.empty() && !relative.has_root_path() && location.find('\0') == std::string::npos;
-    for (const std::filesystem::path& part : relative) {
-        is_inside = is_inside && part != "..";
-    }
-    if (is_inside) {
-        std::error_code error;
-        const auto base = std::filesystem::weakly_canonical(folder, error);
-        const auto target = std::filesystem::weakly_canonical(folder / relative, error);
-        const auto rest = target.lexically_relative(base);
-        is_inside = !error && !rest.empty() && *rest.begin() != "..";
-    }
-    if (!is_inside) {
-        return Status::error("external data '" + location + "' is not inside the model's folder",
-                             "put the data file beside the model and export again");
-    }
-    return {};
-}
-
-Result<std::string> read_external(const TensorProto& tensor, std::int64_t size,
-                                  const std::filesystem::path& model_file) {
-    Result<Place> found = external_place(tensor);
-    if (!found.ok()) {
-        return found.status();
-    }
-    const Place& place = found.value();
-    std::filesystem::path folder = model_file.parent_path();
-    if (folder.empty()) {
-        folder = ".";
-    }
-    SLUICE_RETURN_IF_ERROR(check_inside(folder, place.location));
-    const std::string path = (folder / place.location).string();
-    if (place.length >= 0 && place.length != size) {
-        return Status::error("external data '" + path + "' has a length of " +
-                                 std::to_string(place.length) + " bytes where the shape needs " +
-                                 std::to_string(size),
-                             "export the model again");
-    }
-    std::error_code error;
-    const std::uintmax_t available = std::filesystem::file_size(path, error);
-    if (error) {
-        return Status::error("external data file '" + path + "' cannot be read: " + error.message(),
-                             "put it beside the model");
-    }
-    if (std::uint64_t(place.offset) > available ||
-        std::uint64_t(size) > available - std::uint64_t(place.offset)) {
-        return Status::error("external data file '" + path +
-                                 "' is too short: " + std::to_string(available) + " bytes, where " +
-                                 std::to_string(size) + " at offset " +
-                                 std::to_string(place.offset) + " are needed",
-                             "copy it again from where the model came from");
-    }
-    std::string bytes(std::size_t(size), '\0');
-    std::ifstream stream(path, std::ios::binary);
-    stream.seekg(place.offset);
-    if (!stream.read(bytes.data(), size)) {
-        return Status::error("external data file '" + path + "' cannot be read",
-                             "check the file and its permissions");
-    }
-    return bytes;
-}
-
 Status check_finite(const Constant& constant) {
     if (!constant.is_float()) {
         return {};
@@ -252,23 +181,35 @@ Status check_finite(const Constant& constant) {
     return {};
 }
 
-Status fill(const TensorProto& tensor, std::int64_t count, const std::filesystem::path& model_file,
-            Constant& result) {
+/// Of a type that Sluice does not read.
+Status unread_type(int type) {
+    const bool is_quantised = type == TensorProto::INT8 || type == TensorProto::INT16 ||
+                              type == TensorProto::UINT16 || type > TensorProto::BFLOAT16;
+    return Status::error("holds " + element_type_name(type) + ", which Sluice does not read",
+                         is_quantised ? "export the model as it was before quantisation"
+                                      : "export weights as float32 and shapes as int64");
+}
+
+}  // namespace
+
+Status TensorDecoder::fill(const TensorProto& tensor, std::int64_t count, Constant& result) {
     const std::int64_t size = count * element_size(tensor.data_type());
-    const bool is_external = tensor.data_location() == TensorProto::EXTERNAL;
-    if (is_external) {
-        Result<std::string> bytes = read_external(tensor, size, model_file);
-        if (!bytes.ok()) {
-            return bytes.status();
+    if (tensor.data_location() == TensorProto::EXTERNAL) {
+        Result<std::ifstream*> stream = external_.open(tensor, size);
+        if (!stream.ok()) {
+            return stream.status();
         }
-        decode_raw(tensor.data_type(), bytes.value(), std::size_t(count), result);
+        if (!decode_raw(tensor.data_type(), Source(*stream.value()), std::size_t(count), result)) {
+            return Status::error("has external data that cannot be read",
+                                 "check the file and its permissions");
+        }
         return {};
     }
     std::int64_t found = 0;
     if (tensor.has_raw_data()) {
         found = std::int64_t(tensor.raw_data().size());
         if (found == size) {
-            decode_raw(tensor.data_type(), tensor.raw_data(), std::size_t(count), result);
+            decode_raw(tensor.data_type(), Source(tensor.raw_data()), std::size_t(count), result);
             return {};
         }
     } else {
@@ -284,27 +225,24 @@ Status fill(const TensorProto& tensor, std::int64_t count, const std::filesystem
                          "export the model again");
 }
 
-}  // namespace
-
-Result<Constant> decode_tensor(const TensorProto& tensor, const std::filesystem::path& model_file) {
+Result<Constant> TensorDecoder::decode(TensorProto& tensor) {
     Constant result;
     result.shape.assign(tensor.dims().begin(), tensor.dims().end());
     if (element_size(tensor.data_type()) == 0) {
-        return Status::error("has ONNX element type " + std::to_string(tensor.data_type()) +
-                                 ", which Sluice does not read",
-                             "export as float, float16, bfloat16, double, int64, int32, uint8 or "
-                             "bool");
+        return unread_type(tensor.data_type());
     }
     if (!is_float_type(tensor.data_type())) {
         result.data = std::vector<std::int64_t>();
     }
-    const std::optional<std::int64_t> count = checked_element_count(result.shape);
-    if (!count) {
-        return Status::error("has the shape " + to_string(result.shape) + ", which is no size",
+    if (const char* fault = shape_fault(result.shape)) {
+        return Status::error("has the shape " + to_string(result.shape) + ", " + fault,
                              "export the model again");
     }
-    SLUICE_RETURN_IF_ERROR(fill(tensor, *count, model_file, result));
+    const std::int64_t count = element_count(result.shape);
+    SLUICE_RETURN_IF_ERROR(fill(tensor, count, result));
     SLUICE_RETURN_IF_ERROR(check_finite(result));
+    elements_ += count;
+    TensorProto().Swap(&tensor);  // clearing would keep its memory
     return result;
 }
 

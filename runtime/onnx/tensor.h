@@ -1,19 +1,29 @@
 #pragma once
 
-#include <filesystem>
-
 #include "graph/graph.h"
-
-namespace onnx {
-class TensorProto;
-}
+#include "onnx/external_data.h"
 
 namespace sluice {
 
-/// Decodes a tensor: float, float16, bfloat16 and double to float32; int64, int32, bool and uint8
-/// to int64. External data is read from the folder of `model_file`. NaN is an error, and so is
-/// infinity, but for scalars (bounds of Clip and values of Pad may be infinite).
-Result<Constant> decode_tensor(const onnx::TensorProto& tensor,
-                               const std::filesystem::path& model_file);
+/// Decodes the tensors of one model.
+class TensorDecoder {
+public:
+    /// External data is read from the folder of `model_file`.
+    explicit TensorDecoder(const std::filesystem::path& model_file) : external_(model_file) {}
+
+    /// Float, float16, bfloat16 and double become float32; int64, int32, bool and uint8 become
+    /// int64. NaN is an error, and so is infinity, but for scalars (bounds of Clip and values of
+    /// Pad may be infinite). What the tensor holds is freed.
+    Result<Constant> decode(onnx::TensorProto& tensor);
+
+    /// Of all tensors that were decoded.
+    std::int64_t elements() const { return elements_; }
+
+private:
+    Status fill(const onnx::TensorProto& tensor, std::int64_t count, Constant& result);
+
+    ExternalData external_;
+    std::int64_t elements_ = 0;
+};
 
 }  // namespace sluice

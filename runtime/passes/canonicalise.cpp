@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include "graph/shapes.h"
 #include "passes/edit.h"
 #include "passes/passes.h"
@@ -13,8 +15,28 @@ bool is_no_op(const Graph& graph, const Node& node) {
            graph.values[std::size_t(node.outputs[0])].is_float;
 }
 
-bool is_output(const Graph& graph, ValueId id) {
-    return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+/// Drops the nodes that do nothing, but for those that write an output: what they wrote is read
+/// where it came from.
+void drop_no_ops(Graph& graph) {
+    std::vector<bool> is_output(graph.values.size(), false);
+    for (const ValueId id : graph.outputs) {
+        is_output[std::size_t(id)] = true;
+    }
+    std::vector<ValueId> same(graph.values.size());
+    std::iota(same.begin(), same.end(), ValueId{0});
+    std::vector<Node> kept;
+    kept.reserve(graph.nodes.size());
+    for (Node& node : graph.nodes) {
+        for (ValueId& id : node.inputs) {
+            id = id == no_value ? no_value : same[std::size_t(id)];
+        }
+        if (is_no_op(graph, node) && !is_output[std::size_t(node.outputs[0])]) {
+            same[std::size_t(node.outputs[0])] = node.inputs[0];
+        } else {
+            kept.push_back(std::move(node));
+        }
+    }
+    graph.nodes = std::move(kept);
 }
 
 void make_reshape(Graph& graph, Node& node) {
@@ -63,18 +85,10 @@ std::optional<Node> make_global_average_pool(Graph& graph, Node& node) {
 }  // namespace
 
 Status canonicalise(Graph& graph) {
+    drop_no_ops(graph);
     std::vector<Node> nodes;
-    // Nodes are rewritten in a copy: replace_uses has to see all of them still in the graph.
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-        if (is_no_op(graph, graph.nodes[i]) && !is_output(graph, graph.nodes[i].outputs[0])) {
-            replace_uses(graph, graph.nodes[i].outputs[0], graph.nodes[i].inputs[0]);
-        }
-    }
-    for (Node& original : graph.nodes) {
-        if (is_no_op(graph, original) && !is_output(graph, original.outputs[0])) {
-            continue;
-        }
-        Node node = original;
+    nodes.reserve(graph.nodes.size());
+    for (Node& node : graph.nodes) {
         std::optional<Node> after;
         if (node.op == Op::flatten || node.op == Op::squeeze || node.op == Op::unsqueeze) {
             make_reshape(graph, node);

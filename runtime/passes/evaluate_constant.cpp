@@ -13,7 +13,9 @@ namespace {
 using Ints = std::vector<std::int64_t>;
 using Floats = std::vector<float>;
 
-constexpr std::int64_t max_folded_elements = std::int64_t(1) << 26;
+using Shared = std::shared_ptr<const Constant>;
+
+Shared share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
 
 const Constant& input(const Graph& graph, const Node& node, std::size_t index) {
     return *graph.constant(node.inputs[index]);
@@ -152,39 +154,66 @@ Result<Constant> where(const Graph& graph, const Node& node, const Shape& shape)
     return yes;
 }
 
-Result<Constant> cast(const Graph& graph, const Node& node) {
+/// What an integer becomes in ONNX's element type `to`, as C++ converts it.
+std::int64_t narrow(std::int64_t value, std::int64_t to) {
+    constexpr std::int64_t uint8 = 2, int8 = 3, uint16 = 4, int16 = 5, int32 = 6, boolean = 9,
+                           uint32 = 12;
+    switch (to) {
+        case uint8:
+            return std::uint8_t(value);
+        case int8:
+            return std::int8_t(value);
+        case uint16:
+            return std::uint16_t(value);
+        case int16:
+            return std::int16_t(value);
+        case int32:
+            return std::int32_t(value);
+        case boolean:
+            return value != 0;
+        case uint32:
+            return std::uint32_t(value);
+        default:
+            return value;
+    }
+}
+
+Result<Shared> cast(const Graph& graph, const Node& node) {
     constexpr std::int64_t onnx_bool = 9;
     const Constant& x = input(graph, node, 0);
     const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float;
-    const bool to_bool = graph.int_attribute(node, "to", 1) == onnx_bool;
+    const std::int64_t to = graph.int_attribute(node, "to", 1);
     if (to_float) {
-        return x.is_float() ? x : Constant{x.shape, Floats(x.ints().begin(), x.ints().end())};
+        return x.is_float() ? graph.values[std::size_t(node.inputs[0])].constant
+                            : share({x.shape, Floats(x.ints().begin(), x.ints().end())});
     }
     Ints ints;
     if (!x.is_float()) {
-        ints = x.ints();
+        ints.reserve(x.ints().size());
+        for (const std::int64_t value : x.ints()) {
+            ints.push_back(narrow(value, to));
+        }
     } else {
-        for (float value : x.floats()) {
-            if (!(std::abs(value) < 9e18f)) {
+        ints.reserve(x.floats().size());
+        for (const float value : x.floats()) {
+            if (to != onnx_bool && !(std::abs(value) < 9e18f)) {
                 return error_at(graph, node, "casts a float that no int64 holds",
                                 "export the model again");
             }
-            ints.push_back(to_bool ? value != 0 : std::int64_t(value));
+            ints.push_back(to == onnx_bool ? value != 0 : narrow(std::int64_t(value), to));
         }
     }
-    if (to_bool) {
-        std::transform(ints.begin(), ints.end(), ints.begin(), [](auto v) { return v != 0; });
-    }
-    return Constant{x.shape, std::move(ints)};
+    return share({x.shape, std::move(ints)});
 }
 
 Constant concat(const Graph& graph, const Node& node, const Shape& shape) {
     const std::size_t axis = *normalize_axis(graph.int_attribute(node, "axis", 0), shape.size());
-    Constant result{shape, input(graph, node, 0).data};
+    Constant result{shape, {}};
     std::visit(
-        [&](auto& data) {
-            using Data = std::decay_t<decltype(data)>;
-            data.clear();
+        [&](const auto& first) {
+            using Data = std::decay_t<decltype(first)>;
+            Data data;
+            data.reserve(std::size_t(element_count(shape)));
             const auto split = shape.begin() + std::ptrdiff_t(axis);
             const std::int64_t rows = element_count(Shape(shape.begin(), split));
             for (std::int64_t row = 0; row < rows; ++row) {
@@ -195,8 +224,9 @@ Constant concat(const Graph& graph, const Node& node, const Shape& shape) {
                                 part.begin() + (row + 1) * size);
                 }
             }
+            result.data = std::move(data);
         },
-        result.data);
+        input(graph, node, 0).data);
     return result;
 }
 
@@ -295,25 +325,33 @@ Constant transpose(const Graph& graph, const Node& node, const Shape& shape) {
     return pick_strided(x, shape, moved);
 }
 
-Constant from_attributes(const Node& node, const Shape& shape) {
+Shared from_attributes(const Node& node, const Shape& shape) {
     for (const auto& [name, attribute] : node.attributes) {
-        if (const auto* tensor = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
-            return **tensor;
+        if (const auto* tensor = std::get_if<Shared>(&attribute)) {
+            return *tensor;
         }
         if (const auto* ints = std::get_if<Ints>(&attribute)) {
-            return Constant{shape, *ints};
+            return share({shape, *ints});
         }
         if (const auto* floats = std::get_if<Floats>(&attribute)) {
-            return Constant{shape, *floats};
+            return share({shape, *floats});
         }
         if (const auto* number = std::get_if<std::int64_t>(&attribute); number && shape.empty()) {
-            return Constant{shape, Ints{*number}};
+            return share({shape, Ints{*number}});
         }
         if (const auto* number = std::get_if<float>(&attribute); number && shape.empty()) {
-            return Constant{shape, Floats{*number}};
+            return share({shape, Floats{*number}});
         }
     }
-    return Constant{shape, Floats(std::size_t(element_count(shape)), 0.0f)};
+    return share({shape, Floats(std::size_t(element_count(shape)), 0.0f)});
+}
+
+/// The same elements in another shape.
+Constant reshaped(const Constant& x, const Shape& shape) {
+    Constant result{shape, {}};
+    // A variant's own copy is not safe where memory ends: GCC's destroys what was not made.
+    std::visit([&](auto data) { result.data = std::move(data); }, x.data);
+    return result;
 }
 
 Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const Shape& shape) {
@@ -346,14 +384,7 @@ Constant shape_of(const Graph& graph, const Node& node, const Shape& shape) {
     return Constant{shape, Ints(x.begin() + first, x.begin() + first + shape[0])};
 }
 
-}  // namespace
-
-Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
-    const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
-    if (element_count(shape) > max_folded_elements) {
-        return error_at(graph, node, "would make a constant of " + to_string(shape),
-                        "export the model again");
-    }
+Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& shape) {
     switch (node.op) {
         case Op::add:
         case Op::sub:
@@ -361,8 +392,6 @@ Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
         case Op::div:
         case Op::equal:
             return binary(graph, node, shape);
-        case Op::cast:
-            return cast(graph, node);
         case Op::concat: {
             const bool is_float = input(graph, node, 0).is_float();
             for (ValueId id : node.inputs) {
@@ -373,18 +402,15 @@ Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
             }
             return concat(graph, node, shape);
         }
-        case Op::constant:
-            return from_attributes(node, shape);
         case Op::constant_of_shape:
             return constant_of_shape(graph, node, shape);
         case Op::expand:
             return spread(input(graph, node, 0), shape);
         case Op::flatten:
-        case Op::identity:
         case Op::reshape:
         case Op::squeeze:
         case Op::unsqueeze:
-            return Constant{shape, input(graph, node, 0).data};
+            return reshaped(input(graph, node, 0), shape);
         case Op::gather:
             return gather(graph, node, shape);
         case Op::pad:
@@ -404,6 +430,36 @@ Result<Constant> evaluate_constant(const Graph& graph, const Node& node) {
     }
     return error_at(graph, node, "computes from constants alone, which Sluice does not fold",
                     "simplify the model with onnxsim");
+}
+
+}  // namespace
+
+std::int64_t evaluated_elements(const Graph& graph, const Node& node) {
+    if (node.op == Op::identity || node.op == Op::constant) {
+        return 0;
+    }
+    const std::int64_t elements = element_count(graph.values[std::size_t(node.outputs[0])].shape);
+    // All indices are checked, also those that pick nothing.
+    return node.op == Op::gather ? std::max(elements, element_count(input(graph, node, 1).shape))
+                                 : elements;
+}
+
+Result<Shared> evaluate_constant(const Graph& graph, const Node& node) {
+    const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
+    if (node.op == Op::identity) {
+        return graph.values[std::size_t(node.inputs[0])].constant;
+    }
+    if (node.op == Op::cast) {
+        return cast(graph, node);
+    }
+    if (node.op == Op::constant) {
+        return from_attributes(node, shape);
+    }
+    Result<Constant> constant = evaluate(graph, node, shape);
+    if (!constant.ok()) {
+        return constant.status();
+    }
+    return share(std::move(constant).value());
 }
 
 }  // namespace sluice

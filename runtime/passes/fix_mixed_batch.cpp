@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "graph/shapes.h"
+#include "passes/constant_budget.h"
 #include "passes/evaluate_constant.h"
 
 namespace sluice {
@@ -12,24 +13,26 @@ namespace {
 /// Even, so that a batch that is halved shows; small, so that no shape becomes too large by it.
 constexpr std::int64_t other_batch = 6;
 
-/// A graph at two batches: folded at 1, and at another as far as it has been evaluated. A constant
-/// that both share does not depend on the batch.
+/// A graph's nodes at two batches: with values folded at 1, and those at another as far as they
+/// have been evaluated. A constant that both share does not depend on the batch.
 class TwoBatches {
 public:
-    TwoBatches(const Graph& folded, Graph unfolded) : at_1_(folded), other_(std::move(unfolded)) {
-        remove_dead_nodes(other_);
+    TwoBatches(const Graph& folded, std::vector<Value> unfolded, const std::vector<bool>& is_known)
+        : at_1_(folded), is_known_(is_known), budget_(folded) {
+        other_.file = folded.file;
+        other_.values = std::move(unfolded);
         other_.batch = other_batch;
-        for (const ValueId id : other_.inputs) {
+        for (const ValueId id : folded.inputs) {
             other_.values[std::size_t(id)].shape[0] = other_batch;
         }
     }
 
     /// The first node whose result for an image depends on the batch; null where there is none.
     const Node* find_mixing_node() {
-        for (Node& node : other_.nodes) {
+        for (const Node& node : at_1_.nodes) {
             const bool keeps =
                 infer_shape(other_, node).ok() &&
-                (at_1_.constant(node.outputs[0]) != nullptr ? evaluate(node) : keeps_images(node));
+                (is_known_[std::size_t(node.outputs[0])] ? evaluate(node) : keeps_images(node));
             if (!keeps) {
                 return &node;
             }
@@ -56,19 +59,25 @@ private:
         const ValueId id = node.outputs[0];
         Value& value = other_.values[std::size_t(id)];
         const auto& before = at_1_.values[std::size_t(id)].constant;
+        if (before == nullptr) {
+            return true;  // its shape alone is read
+        }
         const bool shares_all = std::all_of(node.inputs.begin(), node.inputs.end(),
                                             [this](ValueId input) { return is_shared(input); });
         if (node.op != Op::shape && shares_all) {
             value.constant = before;
             return true;
         }
-        Result<Constant> constant = evaluate_constant(other_, node);
-        if (!constant.ok() || !divides(node)) {
+        if (!budget_.take(evaluated_elements(other_, node))) {
             return false;
         }
-        const bool is_same = constant->shape == before->shape && constant->data == before->data;
-        value.constant =
-            is_same ? before : std::make_shared<const Constant>(std::move(constant).value());
+        const auto evaluated = evaluate_constant(other_, node);
+        if (!evaluated.ok() || !divides(node)) {
+            return false;
+        }
+        const Constant& constant = *evaluated.value();
+        const bool is_same = constant.shape == before->shape && constant.data == before->data;
+        value.constant = is_same ? before : evaluated.value();
         return true;
     }
 
@@ -134,13 +143,15 @@ private:
     }
 
     const Graph& at_1_;
-    Graph other_;
+    const std::vector<bool>& is_known_;
+    ConstantBudget budget_;
+    Graph other_;  ///< without nodes
 };
 
 }  // namespace
 
-void fix_mixed_batch(Graph& graph, Graph unfolded) {
-    TwoBatches batches(graph, std::move(unfolded));
+void fix_mixed_batch(Graph& graph, std::vector<Value> unfolded, const std::vector<bool>& is_known) {
+    TwoBatches batches(graph, std::move(unfolded), is_known);
     if (const Node* node = batches.find_mixing_node()) {
         graph.batch_is_symbolic = false;
         graph.batch_remark = node->label() + " mixes the images of a batch";

@@ -13,7 +13,6 @@ bool is_identity(const std::vector<float>& scale, const std::vector<float>& shif
     return all_equal(scale, 1) && all_equal(shift, 0);
 }
 
-/// `second` after `first`: a clamp is monotone, so its bounds go through.
 /// scale and shift (in place) followed by those of `affine`.
 void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& affine) {
     const std::size_t count = std::max(scale.size(), affine.scale.size());
@@ -42,8 +41,11 @@ void scale_weights(FusedConv& conv, const Affine& affine) {
         std::make_shared<const Constant>(Constant{conv.weights->shape, std::move(scaled)});
 }
 
+/// What the weights of a convolution will be scaled by, once for all affines that follow it.
+using Scaling = std::optional<Affine>;
+
 /// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.
-bool absorb(FusedConv& conv, bool has_residual, const Affine& affine) {
+bool absorb(FusedConv& conv, Scaling& scaling, bool has_residual, const Affine& affine) {
     const bool only_clamps = is_identity(affine.scale, affine.shift);
     const bool nothing_between =
         conv.gate == GateForm::none && !has_residual && is_identity(conv.scale, conv.shift);
@@ -55,7 +57,8 @@ bool absorb(FusedConv& conv, bool has_residual, const Affine& affine) {
     }
     if (nothing_between && (only_clamps || conv.act.is_none())) {
         if (!only_clamps) {
-            scale_weights(conv, affine);
+            scaling = scaling ? std::move(scaling) : Affine{{1}, {0}, {}};
+            chain(scaling->scale, scaling->shift, affine);
         }
         conv.act = compose(conv.act, affine.clamp);
         return true;
@@ -80,9 +83,9 @@ bool absorb(Affine& first, const Affine& second) {
     return true;
 }
 
-bool absorb(Node& before, const Affine& affine) {
+bool absorb(Node& before, Scaling& scaling, const Affine& affine) {
     if (before.op == Op::fused_conv) {
-        return absorb(*before.fused_conv, before.inputs[2] != no_value, affine);
+        return absorb(*before.fused_conv, scaling, before.inputs[2] != no_value, affine);
     }
     return before.op == Op::affine && absorb(*before.affine, affine);
 }
@@ -91,13 +94,20 @@ bool absorb(Node& before, const Affine& affine) {
 
 Status fold_affine(Graph& graph) {
     Links links(graph);
+    std::vector<Scaling> scalings(graph.nodes.size());  // of the node at each place
     for (Node& node : graph.nodes) {
         if (node.op != Op::affine || links.consumer_count(node.inputs[0]) != 1) {
             continue;
         }
         Node* before = links.producer(node.inputs[0]);
-        if (before != nullptr && absorb(*before, *node.affine)) {
+        if (before != nullptr &&
+            absorb(*before, scalings[std::size_t(before - graph.nodes.data())], *node.affine)) {
             links.absorb(*before, node);
+        }
+    }
+    for (std::size_t place = 0; place < scalings.size(); ++place) {
+        if (scalings[place]) {
+            scale_weights(*graph.nodes[place].fused_conv, *scalings[place]);
         }
     }
     remove_dead_nodes(graph);

@@ -18,19 +18,17 @@ const Node* producer_of(const Links& links, ValueId id, Op op) {
     return node != nullptr && node->op == op ? node : nullptr;
 }
 
-/// Whether no element of a value is negative, as far as the graph shows.
-bool is_non_negative(const Links& links, ValueId id) {
-    const Node* node = links.producer(id);
-    if (node == nullptr) {
-        return false;
-    }
-    switch (node->op) {
+/// Of each value, whether no element is negative, as far as the nodes before it show.
+using NonNegative = std::vector<bool>;
+
+bool gives_non_negative(const NonNegative& known, const Node& node) {
+    switch (node.op) {
         case Op::affine:
-            return node->affine->clamp.low >= 0;
+            return node.affine->clamp.low >= 0;
         case Op::fused_conv: {
-            const FusedConv& conv = *node->fused_conv;
-            const bool ends_with_act = conv.post.is_none() && node->inputs[1] == no_value &&
-                                       node->inputs[2] == no_value && all_equal(conv.scale, 1) &&
+            const FusedConv& conv = *node.fused_conv;
+            const bool ends_with_act = conv.post.is_none() && node.inputs[1] == no_value &&
+                                       node.inputs[2] == no_value && all_equal(conv.scale, 1) &&
                                        all_equal(conv.shift, 0);
             return (ends_with_act ? conv.act : conv.post).low >= 0;
         }
@@ -40,7 +38,7 @@ bool is_non_negative(const Links& links, ValueId id) {
         case Op::expand:
         case Op::slice:
         case Op::transpose:
-            return is_non_negative(links, node->inputs[0]);
+            return known[std::size_t(node.inputs[0])];
         default:
             return false;
     }
@@ -102,7 +100,8 @@ Match match_side(const Links& links, Node& mul, std::size_t side) {
 }
 
 /// Why a match is no gate; empty where it is one.
-std::string obstacle(const Links& links, const Node& mul, const Match& match) {
+std::string obstacle(const Links& links, const NonNegative& known, const Node& mul,
+                     const Match& match) {
     const Graph& graph = links.graph();
     const Node* node = links.producer(match.conv);
     if (node == nullptr || node->op != Op::fused_conv) {
@@ -127,7 +126,7 @@ std::string obstacle(const Links& links, const Node& mul, const Match& match) {
         before_repeat(links, mul.inputs[1]) != match.gate) {
         return "the gate's maps are not repeated by blocks";
     }
-    return is_non_negative(links, match.gate) ? "" : "the gate is not clamped at zero";
+    return known[std::size_t(match.gate)] ? "" : "the gate is not clamped at zero";
 }
 
 bool comes_from_pointwise(const Links& links, ValueId id) {
@@ -148,12 +147,13 @@ void apply(Links& links, const Match& match) {
 }
 
 /// The reading of a Mul as a gate; `remark` says why there is none.
-std::optional<Match> choose(const Links& links, Node& mul, std::string& remark) {
+std::optional<Match> choose(const Links& links, const NonNegative& known, Node& mul,
+                            std::string& remark) {
     const Match sides[2] = {match_side(links, mul, 0), match_side(links, mul, 1)};
     std::string obstacles[2];
     for (std::size_t i = 0; i < 2; ++i) {
         obstacles[i] = sides[i].conv == no_value ? "the blocks do not match as a gate"
-                                                 : obstacle(links, mul, sides[i]);
+                                                 : obstacle(links, known, mul, sides[i]);
     }
     if (obstacles[0].empty() && obstacles[1].empty()) {
         const bool first = comes_from_pointwise(links, sides[0].gate);
@@ -179,17 +179,21 @@ std::optional<Match> choose(const Links& links, Node& mul, std::string& remark) 
 
 Status fuse_gate(Graph& graph) {
     Links links(graph);
+    NonNegative known(graph.values.size(), false);
     // In topological order, so that a gated product is fused before what it feeds.
     for (Node& node : graph.nodes) {
-        if (node.op != Op::mul || graph.constant(node.inputs[0]) != nullptr ||
-            graph.constant(node.inputs[1]) != nullptr) {
-            continue;
+        const bool is_product = node.op == Op::mul && graph.constant(node.inputs[0]) == nullptr &&
+                                graph.constant(node.inputs[1]) == nullptr;
+        if (is_product) {
+            std::string remark;
+            if (const auto match = choose(links, known, node, remark)) {
+                apply(links, *match);
+            } else {
+                node.remark = remark;
+            }
         }
-        std::string remark;
-        if (const auto match = choose(links, node, remark)) {
-            apply(links, *match);
-        } else {
-            node.remark = remark;
+        for (const ValueId id : node.outputs) {
+            known[std::size_t(id)] = gives_non_negative(known, node);
         }
     }
     remove_dead_nodes(graph);

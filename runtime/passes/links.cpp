@@ -1,6 +1,5 @@
 #include "passes/links.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace sluice {
@@ -24,9 +23,7 @@ Links::Links(Graph& graph)
             producers_[std::size_t(id)] = &node;
         }
         for (const ValueId id : node.inputs) {
-            if (id != no_value) {
-                readers(id).push_back(&node);
-            }
+            attach(node, id);
         }
     }
     for (const ValueId id : graph.outputs) {
@@ -39,65 +36,74 @@ Node* Links::producer(ValueId id) const {
 }
 
 int Links::consumer_count(ValueId id) const {
-    return int(readers_[std::size_t(id)].size()) + (is_output_[std::size_t(id)] ? 1 : 0);
+    return readers_[std::size_t(id)].count + (is_output_[std::size_t(id)] ? 1 : 0);
 }
 
 Node* Links::sole_reader(ValueId id) const {
-    const std::vector<Node*>& nodes = readers_[std::size_t(id)];
-    return nodes.size() == 1 && consumer_count(id) == 1 ? nodes.front() : nullptr;
+    const Readers& readers = readers_[std::size_t(id)];
+    return readers.count == 1 && consumer_count(id) == 1 ? &graph_.nodes[readers.places] : nullptr;
 }
 
-/// Takes the node off the lists of what it reads.
-void Links::detach(Node& node) {
+void Links::attach(const Node& node, ValueId id) {
+    if (id != no_value) {
+        ++readers(id).count;
+        readers(id).places += place(node);
+    }
+}
+
+void Links::detach(const Node& node, ValueId id) {
+    if (id != no_value) {
+        --readers(id).count;
+        readers(id).places -= place(node);
+    }
+}
+
+void Links::detach(const Node& node) {
     for (const ValueId id : node.inputs) {
-        if (id != no_value) {
-            // Once for each input: a node may read a value twice.
-            readers(id).erase(std::find(readers(id).begin(), readers(id).end(), &node));
-        }
+        detach(node, id);
     }
 }
 
-/// Removes the node that writes a value, and what it alone reads, where nobody reads the value.
-void Links::release(ValueId id) {
-    Node* node = producer(id);
-    if (node == nullptr || consumer_count(id) > 0) {
-        return;
-    }
-    detach(*node);
-    producers_[std::size_t(id)] = nullptr;
-    const std::vector<ValueId> inputs = std::exchange(*node, empty_node()).inputs;
-    for (const ValueId input : inputs) {
-        release(input);
+/// Removes the nodes that write values nobody reads, and what they alone read.
+void Links::release(std::vector<ValueId> ids) {
+    while (!ids.empty()) {
+        const ValueId id = ids.back();
+        ids.pop_back();
+        Node* node = producer(id);
+        if (node == nullptr || consumer_count(id) > 0) {
+            continue;
+        }
+        detach(*node);
+        producers_[std::size_t(id)] = nullptr;
+        const std::vector<ValueId> inputs = std::exchange(*node, empty_node()).inputs;
+        ids.insert(ids.end(), inputs.begin(), inputs.end());
     }
 }
 
 void Links::set_input(Node& node, std::size_t index, ValueId id) {
-    const ValueId before = node.inputs[index];
-    detach(node);
-    node.inputs[index] = id;
-    for (const ValueId input : node.inputs) {
-        if (input != no_value) {
-            readers(input).push_back(&node);
-        }
-    }
-    release(before);
+    const ValueId before = std::exchange(node.inputs[index], id);
+    detach(node, before);
+    attach(node, id);
+    release({before});
+}
+
+void Links::add_input(Node& node, ValueId id) {
+    node.inputs.push_back(id);
+    attach(node, id);
 }
 
 void Links::move_into(Node& node, Node& result) {
     const std::vector<ValueId> led_to_result = result.inputs;
     detach(result);
+    detach(node);
     producers_[std::size_t(node.outputs[0])] = nullptr;
     node.outputs = result.outputs;
     result = std::exchange(node, empty_node());
     producers_[std::size_t(result.outputs[0])] = &result;
     for (const ValueId id : result.inputs) {
-        if (id != no_value) {
-            std::replace(readers(id).begin(), readers(id).end(), &node, &result);
-        }
+        attach(result, id);
     }
-    for (const ValueId id : led_to_result) {
-        release(id);
-    }
+    release(led_to_result);
 }
 
 void Links::absorb(Node& node, Node& reader) {

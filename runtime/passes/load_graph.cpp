@@ -1,6 +1,7 @@
 #include "passes/load_graph.h"
 
 #include "onnx/reader.h"
+#include "passes/constant_budget.h"
 #include "passes/fold_constants.h"
 #include "passes/passes.h"
 
@@ -10,6 +11,7 @@ Result<Graph> load_graph(const std::filesystem::path& file) {
     auto graph = read_onnx(file);
     if (graph.ok()) {
         SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(file.string()));
+        SLUICE_RETURN_IF_ERROR(check_readings(graph.value()));
         SLUICE_RETURN_IF_ERROR(optimise(graph.value()).in_file(file.string()));
     }
     return graph;

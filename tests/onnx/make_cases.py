@@ -89,6 +89,42 @@ def shape_cases():
     yield "mat_mul", one("MatMul", {"w": ones(7, 5)})
 
 
+def with_sparse(model, name):
+    """The model with one of its initialisers made sparse."""
+    dense = next(t for t in model.graph.initializer if t.name == name)
+    sparse = model.graph.sparse_initializer.add(dims=dense.dims)
+    sparse.values.CopyFrom(dense)
+    sparse.indices.CopyFrom(numpy_helper.from_array(np.arange(dense.dims[0]), "at"))
+    model.graph.initializer.remove(dense)
+    return model
+
+
+def pruned_cases():
+    """Models with parts that their output does not depend on, each fit to be refused if read."""
+    relu = helper.make_node("Relu", ["x"], ["y"], "node")
+
+    def add(*dead, weights=None):
+        return build([relu, *dead], weights)
+
+    yield "unknown_operator", add(helper.make_node("LogSoftmax", ["x"], ["dead"]))
+    yield "missing_input", add(helper.make_node("Relu", ["absent"], ["dead"]))
+    yield "chain", add(helper.make_node("Sigmoid", ["x"], ["d"]),
+                       helper.make_node("Conv", ["d", "w"], ["e"]), weights={"w": ones(2)})
+    yield "cycle", add(helper.make_node("Relu", ["b"], ["a"]),
+                       helper.make_node("Relu", ["a"], ["b"]))
+    yield "no_output", add(helper.make_node("Relu", ["x"], []))
+    yield "int8", add(weights={"w": np.ones(2, np.int8)})
+    yield "nan", add(weights={"w": np.array([np.nan], np.float32)})
+    yield "negative_extent", add(weights={"w": ones(2)})
+    yield "sparse", with_sparse(add(weights={"w": ones(2)}), "w")
+    yield "attribute", add(helper.make_node("Constant", [], ["dead"], value=numpy_helper.from_array(
+        np.ones(2, np.int8))))
+    yield "mask", build([helper.make_node("Dropout", ["x"], ["y", "mask"], "node")])
+    listed = add(weights={"w": ones(2)})  # as old exporters do
+    listed.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, (2,)))
+    yield "listed", listed
+
+
 def folded(nodes, weights=None):
     """y = x + f, where f is what the nodes give."""
     return build([*nodes, helper.make_node("Add", ["x", "f"], ["y"], "sum")], weights, (1, 4))
@@ -100,7 +136,10 @@ def value_cases():
 
     a = np.array([1.5, -2, 3, 0.25], np.float32)
     n = ints(3, -1, 4, 1)
-    to_float = node("Cast", ["n"], to=TensorProto.FLOAT)
+    def to_float_of(name):
+        return node("Cast", [name], to=TensorProto.FLOAT)
+
+    to_float = to_float_of("n")
     for op in ("Add", "Sub", "Mul", "Div"):
         yield f"value_{op}", folded([node(op, ["a", "b"])], {"a": a, "b": a[::-1].copy()})
     yield "value_int", folded([node("Mul", ["m", "m"], "n"), to_float], {"m": n})
@@ -127,6 +166,18 @@ def value_cases():
     yield "value_expand", folded([node("Expand", ["a", "to"])], {"a": a[:1], "to": ints(1, 4)})
     yield "value_half", folded([node("Cast", ["a"], to=TensorProto.FLOAT)],
                                {"a": np.array([1.5, -0.125, 6e-8, 65504], np.float16)})
+    for type_, wide in (("INT8", 200), ("UINT8", 300), ("INT16", 40000), ("INT32", 2**31 + 5),
+                        ("UINT32", -7), ("BOOL", 2)):
+        yield f"value_to_{type_.lower()}", folded(
+            [node("Cast", ["n"], "m", to=getattr(TensorProto, type_)),
+             node("Cast", ["m"], to=TensorProto.FLOAT)], {"n": ints(wide, 1, 0, 100)})
+    yield "value_float_to_bool", folded(
+        [node("Cast", ["a"], "m", to=TensorProto.BOOL), node("Cast", ["m"], to=TensorProto.FLOAT)],
+        {"a": np.array([1e30, -0.5, 0, 3], np.float32)})
+    # Shape needs no elements of what it measures, of which there are too many.
+    yield "value_shape_of_much", folded(
+        [node("ConstantOfShape", ["n"], "c"), node("Add", ["c", "c"], "d"),
+         node("Shape", ["d"], "s"), to_float_of("s")], {"n": ints(2**10, 2**10, 2**7, 2)})
     yield "value_fill", folded([node("ConstantOfShape", ["n"],
                                      value=helper.make_tensor("v", TensorProto.FLOAT, [1], [2.5]))],
                                {"n": ints(1, 4)})
@@ -145,7 +196,37 @@ def error_cases():
     yield "no_reshape", one("Reshape", {"to": ints(5, -1)}), "cannot reshape"
     yield "no_broadcast", one("Add", {"b": ones(5)}), "do not fit together"
     yield "old_opset", one("Relu", opset=12), "opset 12"
-    yield "symbolic", one("Relu", x=("N", 3, "H", 8)), "symbolic extent 'H'"
+    yield "symbolic", one("Relu", x=("N", 3, "H", "W")), (
+        "input 'x' has symbolic extents: 'H' (axis 2), 'W' (axis 3)")
+    yield "symbolic_unnamed", one("Relu", x=("N", 3, None, 8)), "an unnamed one (axis 2)"
+    yield "rank_9", one("Relu", x=(1,) * 9), "has rank 9"
+    uint8 = one("Relu")
+    uint8.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    yield "uint8_input", uint8, "input 'x' is uint8, not float32"
+    shapeless = one("Relu")
+    shapeless.graph.input[0].type.tensor_type.ClearField("shape")
+    yield "no_shape", shapeless, "input 'x' has no shape"
+    sequence = one("Relu")
+    sequence.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = TensorProto.FLOAT
+    yield "sequence", sequence, "input 'x' is no tensor"
+    yield "int8", one("Add", {"bad": np.ones(7, np.int8)}), "initialiser 'bad' holds int8"
+    yield "strings", one("Add", {"bad": np.array(["a"], object)}), "initialiser 'bad' holds string"
+    unknown = one("Add", {"bad": ones(7)})
+    unknown.graph.initializer[0].data_type = 99
+    yield "no_type", unknown, "initialiser 'bad' holds element type 99"
+    yield "sparse", with_sparse(one("Add", {"b": ones(7)}), "b"), "initialiser 'b' is sparse"
+    yield "graph_attribute", build([helper.make_node(
+        "Relu", ["x"], ["y"], body=one("Relu").graph)]), "attribute 'body' is a graph"
+    yield "second_output", build([
+        helper.make_node("MaxPool", ["x"], ["p", "i"], "pool", kernel_shape=[1, 1]),
+        helper.make_node("Cast", ["i"], ["y"], to=TensorProto.FLOAT)]), "pool (MaxPool): gives 'i'"
+    deep = one("Add", {"bad": ones(7)})
+    deep.graph.initializer[0].dims[:] = [1] * 8 + [7]
+    yield "rank_9_initializer", deep, "has the shape [1, 1, 1, 1, 1, 1, 1, 1, ...], more than 8"
+    for name, dims in (("product_of_others", [0, 2**62, 2**62]), ("no_neighbour", [0, 2**63 - 1])):
+        empty = one("Add", {"bad": ones(0, 1)})
+        empty.graph.initializer[0].dims[:] = dims
+        yield f"zero_{name}", empty, "more than 2147483648 elements"
     yield "rank_1", one("Relu", x=(4,)), "has rank 1"
     yield "missing", build([helper.make_node("Relu", ["z"], ["y"], "node")]), "reads 'z'"
     yield "cycle", build([helper.make_node("Add", ["x", "b"], ["y"], "node"),
@@ -162,6 +243,14 @@ def error_cases():
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value=location)
         yield name, model, what
+    often = build([helper.make_node("Add", [f"v{i}" if i else "x", f"w{i}"],
+                                    [f"v{i + 1}" if i < 9 else "y"]) for i in range(10)],
+                  {f"w{i}": ones(1) for i in range(10)})
+    for tensor in often.graph.initializer:
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="short.data")
+    yield "external_often", often, "more than 4 times as many"
 
 
 def main():
@@ -181,6 +270,10 @@ def main():
     for name, model in value_cases():
         y = ReferenceEvaluator(model).run(None, {"x": np.zeros((1, 4), np.float32)})[0]
         add(name, model, values=[float(v) for v in y.ravel()])
+    for name, model in pruned_cases():
+        if name == "negative_extent":
+            model.graph.initializer[0].dims[0] = -2
+        add(f"pruned_{name}", model, pruned=True)
     for name, model, what in error_cases():
         add(name, model, error=what)
     (folder / "cases.json").write_text(json.dumps(cases))

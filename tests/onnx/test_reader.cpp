@@ -73,6 +73,32 @@ TEST_CASE("folded values are those of the onnx package's evaluator") {
     }
 }
 
+TEST_CASE("what no output depends on is neither read nor judged") {
+    for (const auto& entry : cases_with("pruned")) {
+        CAPTURE(entry.dump());
+        Result<Graph> graph = read_onnx(folder / entry["file"].get<std::string>());
+        CAPTURE(graph.status().message());
+        REQUIRE(graph.ok());
+        CHECK(graph->nodes.size() == 1);
+        CHECK(graph->values.size() == 2);
+        CHECK(graph->inputs.size() == 1);
+        CHECK(graph->stored_elements == 0);
+        CHECK(graph->nodes[0].outputs.size() == 1);
+        CHECK(fold_constants(graph.value()).ok());
+    }
+}
+
+TEST_CASE("the elements of all constants that are read are counted") {
+    // Weights [5, 4, 3, 2] and bias [5].
+    Result<Graph> graph = read_onnx(folder / "conv.onnx");
+    REQUIRE(graph.ok());
+    CHECK(graph->stored_elements == 125);
+    // An attribute [1] beside the shape [2].
+    graph = read_onnx(folder / "value_fill.onnx");
+    REQUIRE(graph.ok());
+    CHECK(graph->stored_elements == 3);
+}
+
 TEST_CASE("bad models give one line that names the file and the fault") {
     for (const auto& entry : cases_with("error")) {
         CAPTURE(entry.dump());

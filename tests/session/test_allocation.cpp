@@ -185,6 +185,11 @@ TEST_CASE("a run of any operator allocates nothing") {
     }
 }
 
+TEST_CASE("an allocation that fails while a model is loaded is a failure that says so") {
+    const std::filesystem::path file = read_case("chain").model;
+    CHECK(fail_each(file.string(), [&file] { return Model::load(file); }) > 100);
+}
+
 TEST_CASE("an allocation that fails while a session is created is a failure that says so") {
     const Case c = read_case("chain");
     const Model model = load(c.model);
