@@ -4,24 +4,17 @@
 namespace sluice {
 namespace {
 
-/// Why a Conv cannot be lowered; empty where it can.
-std::string obstacle(const Graph& graph, const Node& node) {
-    const Constant* weights = graph.constant(node.inputs[1]);
+/// Whether a kernel may compute a Conv.
+bool can_lower(const Graph& graph, const Node& node) {
+    const auto is_float = [&graph](ValueId id) {
+        const Constant* constant = graph.constant(id);
+        return constant != nullptr && constant->is_float();
+    };
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    if (weights == nullptr || (has_bias && graph.constant(node.inputs[2]) == nullptr)) {
-        return "its weights are computed, not constant";
-    }
-    if (!weights->is_float() || (has_bias && !graph.constant(node.inputs[2])->is_float())) {
-        return "its weights are integers";
-    }
-    if (weights->shape.size() != 4) {
-        return "it is not two-dimensional";
-    }
-    if (graph.int_attribute(node, "group", 1) != 1) {
-        return "it is grouped";
-    }
-    const Shape dilations = graph.ints_attribute(node, "dilations", {1, 1});
-    return dilations == Shape{1, 1} ? "" : "it is dilated";
+    return is_float(node.inputs[1]) && (!has_bias || is_float(node.inputs[2])) &&
+           graph.constant(node.inputs[1])->shape.size() == 4 &&
+           graph.int_attribute(node, "group", 1) == 1 &&
+           graph.ints_attribute(node, "dilations", {1, 1}) == Shape{1, 1};
 }
 
 /// Pads of ONNX's auto_pad SAME_UPPER and SAME_LOWER, which put the odd one last or first.
@@ -60,11 +53,7 @@ FusedConv lowered(const Graph& graph, const Node& node) {
 
 Status lower_conv(Graph& graph) {
     for (Node& node : graph.nodes) {
-        if (node.op != Op::conv) {
-            continue;
-        }
-        if (const std::string why = obstacle(graph, node); !why.empty()) {
-            node.remark = "not lowered: " + why;
+        if (node.op != Op::conv || !can_lower(graph, node)) {
             continue;
         }
         node.fused_conv = lowered(graph, node);

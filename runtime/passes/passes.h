@@ -20,7 +20,7 @@ Status optimise(Graph& graph);
 /// constant become Op::affine.
 [[nodiscard]] Status lower_affine(Graph& graph);
 
-/// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay, with a remark.
+/// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay.
 [[nodiscard]] Status lower_conv(Graph& graph);
 
 /// Moves a Pad of zeros into the fused_conv or AveragePool after it.

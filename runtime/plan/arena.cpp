@@ -1,13 +1,20 @@
 #include "plan/arena.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <set>
+#include <utility>
 
 #include "plan/aligned.h"
 
 namespace sluice {
 namespace {
+
+/// Blocks that are compared with each other in some 20 ms; no real network has as many.
+constexpr std::size_t most_compared = 5000;
 
 bool live_together(const Block& a, const Block& b) {
     return a.first <= b.last && b.first <= a.last;
@@ -26,18 +33,28 @@ std::vector<Block> share_zeros(const std::vector<Block>& blocks,
     std::stable_sort(order.begin(), order.end(), [&blocks](std::size_t a, std::size_t b) {
         return blocks[a].first < blocks[b].first;
     });
+    /// The slots of one pattern of zeros: those free again, and when the others will be.
+    struct Slots {
+        std::set<std::size_t> free;
+        std::set<std::pair<std::size_t, std::size_t>> busy;  ///< last step, slot
+    };
+    std::map<int, Slots> slots_of;
     std::vector<Block> slots;
     for (const std::size_t i : order) {
-        const auto slot = std::find_if(slots.begin(), slots.end(), [&](const Block& s) {
-            return s.zeros == blocks[i].zeros && s.last < blocks[i].first;
-        });
-        slot_of[i] = std::size_t(slot - slots.begin());
-        if (slot == slots.end()) {
-            slots.push_back(blocks[i]);
-        } else {
-            slot->last = blocks[i].last;
-            slot->elements = std::max(slot->elements, blocks[i].elements);
+        auto& [free, busy] = slots_of[blocks[i].zeros];
+        while (!busy.empty() && busy.begin()->first < blocks[i].first) {
+            free.insert(busy.begin()->second);
+            busy.erase(busy.begin());
         }
+        if (free.empty()) {
+            free.insert(slots.size());
+            slots.push_back(blocks[i]);
+        }
+        const std::size_t slot = *free.begin();
+        free.erase(free.begin());
+        busy.emplace(blocks[i].last, slot);
+        slots[slot].elements = std::max(slots[slot].elements, blocks[i].elements);
+        slot_of[i] = slot;
     }
     for (Block& slot : slots) {
         slot.first = 0;
@@ -46,7 +63,93 @@ std::vector<Block> share_zeros(const std::vector<Block>& blocks,
     return slots;
 }
 
-/// Offsets for blocks that may share memory wherever they are not alive together.
+std::int64_t padded(const Block& block) {
+    return round_up(block.elements, std::int64_t(memory_alignment / 4));
+}
+
+/// The free pieces of an arena that grows as needed.
+class FreeList {
+public:
+    /// The smallest piece that is large enough; else the end, with what is free before it.
+    std::int64_t take(std::int64_t size) {
+        if (const auto fit = by_size_.lower_bound({size, 0}); fit != by_size_.end()) {
+            const auto [found, at] = *fit;
+            remove(at, found);
+            give(at + size, found - size);
+            return at;
+        }
+        std::int64_t at = total_;
+        if (!by_offset_.empty()) {
+            const auto [last, found] = *by_offset_.rbegin();
+            if (last + found == total_) {
+                remove(last, found);
+                at = last;
+            }
+        }
+        total_ = at + size;
+        return at;
+    }
+
+    void give(std::int64_t at, std::int64_t size) {
+        if (size == 0) {
+            return;
+        }
+        const auto next = by_offset_.lower_bound(at);
+        if (next != by_offset_.end() && next->first == at + size) {
+            const std::int64_t more = next->second;
+            remove(at + size, more);
+            size += more;
+        }
+        const auto after = by_offset_.lower_bound(at);
+        if (after != by_offset_.begin()) {
+            const auto [before, found] = *std::prev(after);
+            if (before + found == at) {
+                remove(before, found);
+                at = before;
+                size += found;
+            }
+        }
+        by_offset_[at] = size;
+        by_size_.insert({size, at});
+    }
+
+    std::int64_t total() const { return total_; }
+
+private:
+    void remove(std::int64_t at, std::int64_t size) {
+        by_offset_.erase(at);
+        by_size_.erase({size, at});
+    }
+
+    std::map<std::int64_t, std::int64_t> by_offset_;           ///< to size
+    std::set<std::pair<std::int64_t, std::int64_t>> by_size_;  ///< size, offset
+    std::int64_t total_ = 0;
+};
+
+/// Offsets in the order in which the blocks come alive: n log n of them, and usually a little more
+/// memory than place() needs.
+std::int64_t place_in_order(std::vector<Block>& blocks) {
+    std::vector<std::size_t> order(blocks.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&blocks](std::size_t a, std::size_t b) {
+        return blocks[a].first < blocks[b].first;
+    });
+    FreeList free;
+    std::set<std::pair<std::size_t, std::size_t>> alive;  // last step, block
+    for (const std::size_t i : order) {
+        while (!alive.empty() && alive.begin()->first < blocks[i].first) {
+            const Block& over = blocks[alive.begin()->second];
+            free.give(over.offset, padded(over));
+            alive.erase(alive.begin());
+        }
+        blocks[i].offset = free.take(padded(blocks[i]));
+        alive.emplace(blocks[i].last, i);
+    }
+    return free.total();
+}
+
+/// Offsets for blocks that may share memory wherever they are not alive together: larger ones
+/// first, each at the lowest free place. Compares each block with all before it.
 std::int64_t place(std::vector<Block>& blocks) {
     std::vector<std::size_t> order(blocks.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -57,7 +160,7 @@ std::int64_t place(std::vector<Block>& blocks) {
     std::vector<std::size_t> placed;  // by offset
     for (const std::size_t i : order) {
         Block& block = blocks[i];
-        const std::int64_t size = round_up(block.elements, std::int64_t(memory_alignment / 4));
+        const std::int64_t size = padded(block);
         std::int64_t at = 0;
         for (const std::size_t other : placed) {
             const Block& b = blocks[other];
@@ -67,7 +170,7 @@ std::int64_t place(std::vector<Block>& blocks) {
             if (at + size <= b.offset) {
                 break;
             }
-            at = std::max(at, b.offset + round_up(b.elements, std::int64_t(memory_alignment / 4)));
+            at = std::max(at, b.offset + padded(b));
         }
         block.offset = at;
         total = std::max(total, at + size);
@@ -91,7 +194,8 @@ std::int64_t place_blocks(std::vector<Block>& blocks) {
             places.push_back(blocks[i]);
         }
     }
-    const std::int64_t total = place(places);
+    const std::int64_t total =
+        places.size() > most_compared ? place_in_order(places) : place(places);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         if (blocks[i].is_used) {
             blocks[i].offset = places[slot_of[i]].offset;

@@ -18,8 +18,8 @@ struct Block {
 };
 
 /// Gives every block its offset, so that blocks alive at the same step do not overlap, and those
-/// that keep zeros overlap with blocks of the same zeros only: larger blocks first, each at the
-/// lowest free place. Returns the arena's size in elements.
+/// that keep zeros overlap with blocks of the same zeros only, in n log n time. Returns the arena's
+/// size in elements.
 std::int64_t place_blocks(std::vector<Block>& blocks);
 
 }  // namespace sluice

@@ -30,6 +30,7 @@ Builder::Builder(const Graph& graph_, const Target& target_, const PlanOptions& 
       options(options_),
       lanes(target_.lanes),
       layouts_(graph_.values.size()) {
+    index_readers();
     measure_halos();
     reserve_constants();
 }
@@ -37,6 +38,16 @@ Builder::Builder(const Graph& graph_, const Target& target_, const PlanOptions& 
 Shape Builder::picture_shape(ValueId id) const {
     const Shape& shape = graph.values[std::size_t(id)].shape;
     return {shape.begin() + 1, shape.end()};
+}
+
+std::int64_t Builder::padded_elements(ValueId id) const {
+    const Shape shape = picture_shape(id);
+    if (shape.size() != 3) {
+        return element_count(shape);
+    }
+    const auto& halo = halos_[std::size_t(id)];
+    return (halo[0] + shape[1] + halo[2]) * (halo[1] + shape[2] + halo[3]) *
+           channel_pitch(shape[0]);
 }
 
 /// Room for the weights, four times as much where Winograd transforms them, and as much again for
@@ -75,21 +86,28 @@ void Builder::measure_halos() {
     }
 }
 
-/// Whether `is_such(node, input)` holds for every input of a node that reads the value.
-template <typename IsSuch>
-bool Builder::every_reader(ValueId id, IsSuch is_such) const {
+void Builder::index_readers() {
+    readings_.resize(graph.values.size());
     for (const Node& node : graph.nodes) {
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-            if (node.inputs[i] == id && !is_such(node, i)) {
-                return false;
+            if (node.inputs[i] != no_value) {
+                readings_[std::size_t(node.inputs[i])].push_back({&node, i});
             }
         }
     }
-    return true;
+    is_output_.assign(graph.values.size(), false);
+    for (const ValueId id : graph.outputs) {
+        is_output_[std::size_t(id)] = true;
+    }
 }
 
-bool Builder::is_output(ValueId id) const {
-    return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+/// Whether `is_such(node, input)` holds for every input of a node that reads the value.
+template <typename IsSuch>
+bool Builder::every_reader(ValueId id, IsSuch is_such) const {
+    const auto& readings = readings_[std::size_t(id)];
+    return std::all_of(readings.begin(), readings.end(), [&](const Reading& reading) {
+        return is_such(*reading.node, reading.input);
+    });
 }
 
 bool Builder::only_gates(ValueId id) const {

@@ -84,6 +84,8 @@ public:
     const Layout& layout(ValueId id) const { return *layouts_[std::size_t(id)]; }
     /// Extents of one picture of a value: its shape without the batch.
     Shape picture_shape(ValueId id) const;
+    /// Elements of one picture of a value in memory, halo and spare lanes with it.
+    std::int64_t padded_elements(ValueId id) const;
     std::int64_t channel_pitch(std::int64_t channels) const { return round_up(channels, lanes); }
 
     /// Memory for a node's output: its halo, and the lanes of the pitch that the node does not
@@ -144,9 +146,10 @@ private:
     std::byte* make_room(std::size_t bytes);
     void measure_halos();
     void reserve_constants();
+    void index_readers();
     template <typename IsSuch>
     bool every_reader(ValueId id, IsSuch is_such) const;
-    bool is_output(ValueId id) const;
+    bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
     bool only_gates(ValueId id) const;
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
@@ -154,6 +157,13 @@ private:
     void keep_zeros(const Layout& layout, bool writes_all_lanes);
     void use(const Buffer& buffer);
 
+    /// A node that reads a value, and by which input.
+    struct Reading {
+        const Node* node;
+        std::size_t input;
+    };
+    std::vector<std::vector<Reading>> readings_;  ///< of each value, as the next
+    std::vector<bool> is_output_;
     std::vector<std::optional<Layout>> layouts_;
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;

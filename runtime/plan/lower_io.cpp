@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "plan/lower.h"
+#include "plan/refusal.h"
 
 namespace sluice {
 namespace {
@@ -31,6 +32,7 @@ Status plan_inputs(Builder& builder) {
         const ValueId id = graph.inputs[i];
         const Node node = named(graph, id, "input ");
         SLUICE_RETURN_IF_ERROR(check_batch(graph, node, graph.values[std::size_t(id)].shape));
+        SLUICE_RETURN_IF_ERROR(check_size(builder, node));
         Buffer source{Memory::input, int(i), 0, halide_type_of<float>(),
                       dense_axes(builder.picture_shape(id))};
         const Layout& to = builder.allocate_input(node);

@@ -33,9 +33,40 @@ Window read_window(const Graph& graph, const Node& node, const Shape& x, const S
     return w;
 }
 
+/// Leaves out what all windows have in the padding alone, which changes no maximum and no mean of
+/// the elements inside: a kernel walks its window whole. Returns whether that left little more than
+/// the input, and each window holds some of it.
+bool clip_window(Window& w, const Layout& x, const Layout& y, bool counts_pads) {
+    const std::int64_t in[2] = {x.height(), x.width()}, out[2] = {y.height(), y.width()};
+    for (std::size_t a = 0; a < 2; ++a) {
+        const std::int64_t last = (out[a] - 1) * w.stride[a] - w.pads[a];
+        if (w.kernel[a] <= w.pads[a] || last >= in[a]) {
+            return false;
+        }
+        if (!counts_pads) {
+            const std::int64_t before = std::max(-last, std::int64_t{0});
+            w.pads[a] -= before;
+            w.kernel[a] = std::min(w.kernel[a] - before, in[a] + w.pads[a]);
+        }
+        constexpr std::int64_t spare = 64;  // what a small input may be padded by
+        if (w.kernel[a] > 2 * in[a] + spare) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /// How many channels a call handles: all lanes where input and output have the same pitch.
 std::int64_t common_channels(const Layout& x, std::int64_t output_pitch) {
     return x.pitch() == output_pitch ? output_pitch : x.channels();
+}
+
+Status no_picture(const Builder& builder, const Node& node) {
+    return builder.unsupported(
+        node,
+        "pools " + to_string(builder.graph.values[std::size_t(node.inputs[0])].shape) +
+            ", which is no [N, C, H, W]",
+        "pool two-dimensional images");
 }
 
 std::string pool_shape(const Layout& x, const Layout& y) {
@@ -52,20 +83,31 @@ Status lower_pool(Builder& builder, const Node& node) {
     const Graph& graph = builder.graph;
     const Layout& x = builder.layout(node.inputs[0]);
     const Shape dilations = graph.ints_attribute(node, "dilations", {1, 1});
-    if (!x.is_picture() || dilations != Shape{1, 1} || node.outputs.size() > 1) {
-        return builder.unsupported(node, "is dilated, not two-dimensional or gives indices",
-                                   "pool pictures with plain windows");
+    if (!x.is_picture()) {
+        return no_picture(builder, node);
+    }
+    if (dilations != Shape{1, 1}) {
+        return builder.unsupported(node, "has dilations " + to_string(dilations),
+                                   "pool without dilation");
     }
     const bool averages = node.op == Op::average_pool;
     const auto kernel = builder.kernel(node, averages ? Family::average_pool : Family::max_pool);
     if (!kernel.ok()) {
         return kernel.status();
     }
-    const Window w = read_window(graph, node, builder.picture_shape(node.inputs[0]),
-                                 builder.picture_shape(node.outputs[0]));
+    Window w = read_window(graph, node, builder.picture_shape(node.inputs[0]),
+                           builder.picture_shape(node.outputs[0]));
     const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
     const Layout& y =
         builder.allocate(node, channels != x.channels() || x.channels() % builder.lanes == 0);
+    const bool counts_pads = averages && graph.int_attribute(node, "count_include_pad", 0) != 0;
+    if (!clip_window(w, x, y, counts_pads)) {
+        return builder.unsupported(node,
+                                   "has windows of " + std::to_string(w.kernel[0]) + "x" +
+                                       std::to_string(w.kernel[1]) +
+                                       " that lie in the padding, or for the most part",
+                                   "pad by less than the kernel");
+    }
     Step step;
     step.kernel = kernel.value();
     step.node = node.name;
@@ -77,7 +119,6 @@ Status lower_pool(Builder& builder, const Node& node) {
                       std::int32_t(w.pads[0]),   std::int32_t(0)};
     step.split = {y.height(), {}, 7};
     if (averages) {
-        const bool counts_pads = graph.int_attribute(node, "count_include_pad", 0) != 0;
         step.arguments.insert(step.arguments.end(),
                               {std::int32_t(counts_pads), std::int32_t(x.width() + w.pads[3]),
                                std::int32_t(x.height() + w.pads[2])});
@@ -91,7 +132,7 @@ Status lower_pool(Builder& builder, const Node& node) {
 Status lower_global_average_pool(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
     if (!x.is_picture()) {
-        return builder.unsupported(node, "is not two-dimensional", "pool pictures");
+        return no_picture(builder, node);
     }
     const auto kernel = builder.kernel(node, Family::global_average_pool);
     if (!kernel.ok()) {
@@ -153,7 +194,7 @@ std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double sca
     };
     const bool linear = text("mode", "nearest") == "linear";
     const auto inside = [in](double place) {
-        return std::int32_t(std::clamp(std::int64_t(place), std::int64_t{0}, in - 1));
+        return std::int32_t(std::clamp(place, 0.0, double(in - 1)));
     };
     Taps taps{std::vector<std::int32_t>(std::size_t(2 * out)),
               std::vector<float>(std::size_t(2 * out))};

@@ -5,6 +5,7 @@
 
 #include "graph/freed_memory.h"
 #include "plan/lower.h"
+#include "plan/refusal.h"
 
 namespace sluice {
 namespace {
@@ -58,12 +59,12 @@ Lower lowering_of(Op op) {
 Status check_batch(const Graph& graph, const Node& node) {
     const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
     if (shape.empty() || shape[0] != graph.batch) {
+        const std::string batch = std::to_string(graph.batch);
         return error_at(graph, node,
-                        "gives " + to_string(shape) +
-                            ", which mixes the pictures of a "
-                            "batch of " +
-                            std::to_string(graph.batch),
-                        "keep the batch first, or export with a batch of 1");
+                        "gives " + to_string(shape) + ", which does not begin with the batch of " +
+                            batch + (graph.batch == 1 ? "" : ", or mixes its images"),
+                        std::string("keep the batch as the first extent") +
+                            (graph.batch == 1 ? "" : ", or export with a batch of 1"));
     }
     if (element_count(shape) == 0) {
         return error_at(graph, node, "gives " + to_string(shape) + ", which holds no element",
@@ -81,8 +82,10 @@ Status check_inputs(const Graph& graph, const Node& node) {
     for (std::size_t i = 0; i < node.inputs.size() && !is_arithmetic; ++i) {
         if ((i == 0 || all) && node.inputs[i] != no_value &&
             graph.constant(node.inputs[i]) != nullptr) {
-            return error_at(graph, node, "reads a constant where a picture's values belong",
-                            "export the model with constants folded");
+            return error_at(graph, node,
+                            "reads a constant as its input " + std::to_string(i) +
+                                ", where Sluice takes what depends on the model's input",
+                            "replace it in the model");
         }
     }
     return {};
@@ -111,11 +114,10 @@ Status lower_nodes(Builder& builder, Graph& graph) {
     for (Node& node : graph.nodes) {
         const Lower lower = lowering_of(node.op);
         if (lower == nullptr) {
-            const std::string why = node.remark.empty() ? "" : ": " + node.remark;
-            return builder.unsupported(node, "no kernel computes it" + why,
-                                       "replace it in the model by supported operators");
+            return refusal(graph, node);
         }
         SLUICE_RETURN_IF_ERROR(check_batch(builder.graph, node));
+        SLUICE_RETURN_IF_ERROR(check_size(builder, node));
         SLUICE_RETURN_IF_ERROR(check_inputs(builder.graph, node));
         SLUICE_RETURN_IF_ERROR(lower(builder, node));
         // Packed now; beside the packed weights of the rest they would double the peak.

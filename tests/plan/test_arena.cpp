@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <random>
 
 #include "plan/aligned.h"
@@ -136,4 +138,59 @@ TEST_CASE("blocks that keep zeros share memory only with others of the same zero
         }
     }
     CHECK(shared > 0);
+}
+
+TEST_CASE("many blocks are placed without comparing each with all") {
+    const unsigned seed = 11;
+    INFO("seed " << seed);
+    std::mt19937 random(seed);
+    const auto draw = [&random](int low, int high) {
+        return std::uniform_int_distribution<int>(low, high)(random);
+    };
+    constexpr int count = 20000;
+    std::vector<Block> blocks(count);
+    for (int i = 0; i < count; ++i) {
+        Block& block = blocks[std::size_t(i)];
+        block.elements = 16 * draw(0, 20);
+        block.first = std::size_t(i / 2);
+        block.last = block.first + std::size_t(draw(0, 9) ? draw(0, 5) : draw(0, 5000));
+        block.is_used = draw(0, 9) > 0;
+        block.zeros = draw(0, 3) == 0 ? draw(0, 2) : -1;
+    }
+    const std::int64_t size = place_blocks(blocks);
+    // A sweep over the steps, with what is alive in the order of its offsets.
+    std::vector<std::size_t> by_first, by_last;
+    std::int64_t alive = 0, most_alive_at_once = 0;
+    std::map<std::int64_t, std::int64_t> taken;  // end by offset
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+        if (blocks[i].is_used && blocks[i].elements > 0 && blocks[i].zeros < 0) {
+            by_first.push_back(i);
+        }
+    }
+    by_last = by_first;
+    std::stable_sort(by_last.begin(), by_last.end(),
+                     [&](std::size_t a, std::size_t b) { return blocks[a].last < blocks[b].last; });
+    auto ending = by_last.begin();
+    for (const std::size_t i : by_first) {
+        for (; blocks[*ending].last < blocks[i].first; ++ending) {
+            taken.erase(blocks[*ending].offset);
+            alive -= blocks[*ending].elements;
+        }
+        const auto [place, is_new] =
+            taken.emplace(blocks[i].offset, blocks[i].offset + blocks[i].elements);
+        REQUIRE(is_new);
+        REQUIRE(blocks[i].offset % alignment == 0);
+        REQUIRE(place->second <= size);
+        REQUIRE((std::next(place) == taken.end() || place->second <= std::next(place)->first));
+        REQUIRE((place == taken.begin() || std::prev(place)->second <= place->first));
+        alive += blocks[i].elements;
+        most_alive_at_once = std::max(most_alive_at_once, alive);
+    }
+    std::int64_t zeros = 0;  // each pattern's slots, at their largest
+    for (const Block& block : blocks) {
+        zeros = std::max(zeros, block.zeros >= 0 && block.is_used ? block.offset + block.elements
+                                                                  : std::int64_t{0});
+    }
+    CHECK(size >= most_alive_at_once);
+    CHECK(size < 2 * (most_alive_at_once + zeros));
 }

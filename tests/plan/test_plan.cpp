@@ -160,11 +160,10 @@ TEST_CASE("convolutions that no kernel computes are refused by name") {
     };
     const std::string grouped =
         failure(conv_with({16, 4, 1, 1}, {{"group", std::int64_t{4}}}, {1, 16, 9, 7}), "node0");
-    CHECK(contains(grouped, "no kernel computes it: not lowered: it is grouped"));
-    CHECK(contains(grouped, "replace it in the model"));
+    CHECK(contains(grouped, "node0 (Conv): has group 4; use convolutions of group 1"));
     CHECK(contains(
         failure(conv_with({8, 16, 3, 3}, {{"dilations", Shape{2, 2}}}, {1, 8, 5, 3}), "node0"),
-        "it is dilated"));
+        "has dilations [2, 2]"));
     CHECK(contains(
         failure(conv_with({8, 16, 1, 1}, {{"pads", Shape{-1, 0, 0, 0}}}, {1, 8, 8, 7}), "node0"),
         "negative padding"));
@@ -214,7 +213,8 @@ TEST_CASE("integers where floats belong, and weights without an output, are refu
         const ValueId weights = conv.constant({2, 3, 1, 1}), bias = conv.constant({2});
         set_integers(conv, in_bias ? bias : weights);
         conv.output(conv.node(Op::conv, {x, weights, bias}, {1, 2, 4, 4}));
-        CHECK(contains(failure(conv, "node0"), "not lowered: its weights are integers"));
+        CHECK(contains(failure(conv, "node0"),
+                       in_bias ? "has a bias of integers" : "has weights of integers"));
 
         GraphBuilder linear(6);
         const ValueId v = linear.input({1, 3});
@@ -234,18 +234,83 @@ TEST_CASE("operators and forms without a kernel are refused by name") {
     const ValueId x = gather.input({1, 3, 4, 4});
     gather.output(gather.node(Op::gather, {x, gather.integers({0})}, {1, 3, 4, 4}));
     const std::string message = failure(gather, "node0");
-    CHECK(contains(message, "node0 (Gather): no kernel computes it"));
-    CHECK(contains(message, "replace it in the model by supported operators"));
+    CHECK(contains(message, "node0 (Gather): reads what the model computes from its input"));
+    CHECK(contains(message, "replace it in the model"));
+
+    GraphBuilder mean(5);
+    mean.output(mean.node(Op::reduce_mean, {mean.input({1, 6, 5, 8})}, {1, 8},
+                          {{"axes", Shape{1, 2}}, {"keepdims", std::int64_t{0}}}));
+    CHECK(contains(failure(mean, "node0"), "averages [1, 6, 5, 8] over the axes [1, 2]"));
+
+    GraphBuilder conv(5);
+    const ValueId picture = conv.input({1, 3, 4, 4}), computed = conv.input({1, 3, 2, 2});
+    conv.output(conv.node(Op::conv, {picture, computed}, {1, 1, 3, 3}));
+    CHECK(contains(failure(conv, "node0"), "has weights that the model computes"));
+
+    GraphBuilder line(5);
+    line.output(line.node(Op::conv, {line.input({1, 3, 9}), line.constant({2, 3, 3})}, {1, 2, 7}));
+    CHECK(contains(failure(line, "node0"), "convolves [1, 3, 9], which is no [N, C, H, W]"));
 
     GraphBuilder mixed(5);
     mixed.graph.batch = 2;
     const ValueId two = mixed.input({2, 3, 4, 4});
     mixed.output(mixed.node(Op::reshape, {two, mixed.integers({6, 4, 4})}, {6, 4, 4}));
-    CHECK(contains(failure(mixed, "node0"), "mixes the pictures of a batch of 2"));
+    CHECK(contains(failure(mixed, "node0"),
+                   "does not begin with the batch of 2, or mixes its images"));
 
     GraphBuilder dilated(5);
     const ValueId z = dilated.input({1, 3, 9, 9});
     dilated.output(dilated.node(Op::max_pool, {z}, {1, 3, 5, 5},
                                 {{"kernel_shape", Shape{3, 3}}, {"dilations", Shape{2, 2}}}));
-    CHECK(contains(failure(dilated, "node0"), "is dilated"));
+    CHECK(contains(failure(dilated, "node0"), "has dilations [2, 2]"));
+}
+
+TEST_CASE("a pooling window is walked no farther than its input") {
+    const auto pool = [](Op op, const Shape& x, const Shape& y, AttributeMap attributes) {
+        GraphBuilder b(5);
+        b.output(b.node(op, {b.input(x)}, y, std::move(attributes)));
+        return b;
+    };
+    const auto extents_of = [&](const GraphBuilder& b) {
+        const auto plan = plan_of(b, *possible_targets().front());
+        REQUIRE(plan.ok());
+        const auto& arguments = plan.value()->steps[1].arguments;
+        std::vector<std::int32_t> numbers;  // kernel, strides and pads, x before y
+        for (std::size_t i = 1; i <= 6; ++i) {
+            numbers.push_back(std::get<std::int32_t>(arguments[i]));
+        }
+        return numbers;
+    };
+    constexpr std::int64_t huge = std::int64_t{1} << 24;
+    using Numbers = std::vector<std::int32_t>;
+    for (const Op op : {Op::max_pool, Op::average_pool}) {
+        // One window over all.
+        CHECK(extents_of(pool(op, {1, 8, 5, 7}, {1, 8, 1, 1},
+                              {{"kernel_shape", Shape{huge, huge}},
+                               {"strides", Shape{huge, huge}},
+                               {"pads", Shape{huge - 9, huge - 9, huge - 9, huge - 9}}})) ==
+              Numbers{7, 5, huge, huge, 0, 0});
+        // Of 13, windows over 4 pixels reach 6 before the first to 6 behind the last.
+        CHECK(extents_of(pool(op, {1, 8, 4, 9}, {1, 8, 4, 9},
+                              {{"kernel_shape", Shape{13, 13}}, {"pads", Shape{6, 6, 6, 6}}})) ==
+              Numbers{13, 7, 1, 1, 6, 3});
+        CHECK(extents_of(pool(op, {1, 8, 9, 9}, {1, 8, 5, 5},
+                              {{"kernel_shape", Shape{3, 3}},
+                               {"strides", Shape{2, 2}},
+                               {"pads", Shape{1, 1, 1, 1}}})) == Numbers{3, 3, 2, 2, 1, 1});
+        const auto windows = [&](Shape kernel, Shape strides, Shape pads) {
+            return pool(op, {1, 8, 4, 4}, {1, 8, 2, 2},
+                        {{"kernel_shape", kernel}, {"strides", strides}, {"pads", pads}});
+        };
+        CHECK(contains(failure(windows({2, 2}, {5, 5}, {3, 3, 3, 3}), "node0"),
+                       "has windows of 2x2 that lie in the padding"));
+        CHECK(contains(failure(windows({200, 200}, {102, 102}, {100, 100, 198, 198}), "node0"),
+                       "for the most part"));
+    }
+}
+
+TEST_CASE("a map of more elements than a kernel counts is refused by name") {
+    GraphBuilder b(5);
+    b.output(b.relu(b.input({1, 1, 46000, 46000})));
+    CHECK(contains(failure(b, "input input0"), "gives [1, 1, 46000, 46000], which takes"));
 }

@@ -1,0 +1,98 @@
+#include "plan/refusal.h"
+
+#include <limits>
+
+#include "graph/shapes.h"
+
+namespace sluice {
+namespace {
+
+struct Why {
+    std::string what, remedy;
+};
+
+const Shape& shape_of(const Graph& graph, ValueId id) {
+    return graph.values[std::size_t(id)].shape;
+}
+
+Why reduce_mean(const Graph& graph, const Node& node) {
+    const Shape& x = shape_of(graph, node.inputs[0]);
+    Shape axes;
+    if (const auto listed = node_axes(graph, node, x.size()); listed.ok()) {
+        axes.assign(listed->begin(), listed->end());
+    }
+    return {"averages " + to_string(x) + " over the axes " + to_string(axes),
+            "average over axes 2 and 3 of [N, C, H, W]"};
+}
+
+Why conv(const Graph& graph, const Node& node) {
+    const Shape& weights = shape_of(graph, node.inputs[1]);
+    const std::int64_t group = graph.int_attribute(node, "group", 1);
+    const Shape dilations = graph.ints_attribute(node, "dilations", {1, 1});
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+        const char* const name = i == 1 ? "weights" : "a bias";
+        const Constant* constant = graph.constant(node.inputs[i]);
+        if (node.inputs[i] != no_value && constant == nullptr) {
+            return {std::string("has ") + name + " that the model computes from its input",
+                    "export with constant weights"};
+        }
+        if (constant != nullptr && !constant->is_float()) {
+            return {std::string("has ") + name + " of integers", "export float32 weights"};
+        }
+    }
+    if (weights.size() != 4) {
+        return {"convolves " + to_string(shape_of(graph, node.inputs[0])) +
+                    ", which is no [N, C, H, W]",
+                "use two-dimensional convolutions"};
+    }
+    if (group != 1) {
+        return {"has group " + std::to_string(group), "use convolutions of group 1"};
+    }
+    return {"has dilations " + to_string(dilations), "use convolutions without dilation"};
+}
+
+Why why_not(const Graph& graph, const Node& node) {
+    switch (node.op) {
+        case Op::conv:
+            return conv(graph, node);
+        case Op::reduce_mean:
+            return reduce_mean(graph, node);
+        case Op::mat_mul:
+            return {"multiplies " + to_string(shape_of(graph, node.inputs[0])) + " by " +
+                        to_string(shape_of(graph, node.inputs[1])),
+                    "multiply [N, I] by a constant [I, O]"};
+        case Op::clip:
+            return {"has bounds that the model computes from its input",
+                    "export with constant bounds"};
+        case Op::batch_normalization:
+            return {"has coefficients that the model computes from its input",
+                    "export with constant coefficients"};
+        default:
+            return {
+                "reads what the model computes from its input, and Sluice computes it of "
+                "constants alone",
+                "replace it in the model"};
+    }
+}
+
+}  // namespace
+
+Status refusal(const Graph& graph, const Node& node) {
+    const Why why = why_not(graph, node);
+    return error_at(graph, node, why.what, why.remedy);
+}
+
+Status check_size(const Builder& builder, const Node& node) {
+    const ValueId id = node.outputs[0];
+    const std::int64_t elements = builder.padded_elements(id);
+    if (elements > std::numeric_limits<std::int32_t>::max()) {
+        return builder.unsupported(
+            node,
+            "gives " + to_string(builder.graph.values[std::size_t(id)].shape) + ", which takes " +
+                std::to_string(elements) + " elements with its padding, more than 2147483647",
+            "export with a smaller image");
+    }
+    return {};
+}
+
+}  // namespace sluice
