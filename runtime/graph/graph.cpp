@@ -155,23 +155,28 @@ void remove_dead_nodes(Graph& graph) {
         is_read[std::size_t(id)] = true;
     }
     // Readers come after writers, so one walk from the back sees every reader first.
-    std::vector<Node> kept;
-    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-        const bool is_live =
-            std::any_of(node->outputs.begin(), node->outputs.end(),
-                        [&](ValueId id) { return id != no_value && is_read[std::size_t(id)]; });
-        if (!is_live) {
-            continue;
-        }
-        for (ValueId id : node->inputs) {
-            if (id != no_value) {
+    std::vector<bool> is_live(graph.nodes.size(), false);
+    for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+        const Node& node = graph.nodes[i];
+        is_live[i] = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+            return id != no_value && is_read[std::size_t(id)];
+        });
+        for (ValueId id : node.inputs) {
+            if (is_live[i] && id != no_value) {
                 is_read[std::size_t(id)] = true;
             }
         }
-        kept.push_back(std::move(*node));
     }
-    std::reverse(kept.begin(), kept.end());
-    graph.nodes = std::move(kept);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        if (is_live[i]) {
+            if (kept < i) {
+                graph.nodes[kept] = std::move(graph.nodes[i]);
+            }
+            ++kept;
+        }
+    }
+    graph.nodes.erase(graph.nodes.begin() + std::ptrdiff_t(kept), graph.nodes.end());
 }
 
 }  // namespace sluice

@@ -1,40 +1,43 @@
 #include "onnx/liveness.h"
 
 #include <unordered_map>
-#include <vector>
 
 #include "onnx.pb.h"
 
 namespace sluice {
 
-std::unordered_set<std::string_view> read_names(const onnx::GraphProto& graph) {
-    std::unordered_map<std::string_view, const onnx::NodeProto*> writers;
-    for (const onnx::NodeProto& node : graph.node()) {
-        for (const std::string& name : node.output()) {
-            writers[name] = &node;
+Liveness::Liveness(const onnx::GraphProto& graph) : nodes(std::size_t(graph.node_size()), false) {
+    // A name that several write makes all of them live, which then is an error.
+    std::unordered_multimap<std::string_view, int> writers;
+    writers.reserve(nodes.size());
+    for (int index = 0; index < graph.node_size(); ++index) {
+        for (const std::string& name : graph.node(index).output()) {
+            writers.emplace(name, index);
         }
     }
-    std::unordered_set<std::string_view> read;
+    names.reserve(nodes.size());
     std::vector<std::string_view> waiting;
     const auto add = [&](std::string_view name) {
-        if (!name.empty() && read.insert(name).second) {
+        if (!name.empty() && names.insert(name).second) {
             waiting.push_back(name);
         }
     };
     for (const onnx::ValueInfoProto& output : graph.output()) {
         add(output.name());
     }
-    std::unordered_set<const onnx::NodeProto*> seen;
     while (!waiting.empty()) {
-        const auto writer = writers.find(waiting.back());
+        const auto [first, end] = writers.equal_range(waiting.back());
         waiting.pop_back();
-        if (writer != writers.end() && seen.insert(writer->second).second) {
-            for (const std::string& name : writer->second->input()) {
-                add(name);
+        for (auto writer = first; writer != end; ++writer) {
+            const auto index = std::size_t(writer->second);
+            if (!nodes[index]) {
+                nodes[index] = true;
+                for (const std::string& name : graph.node(writer->second).input()) {
+                    add(name);
+                }
             }
         }
     }
-    return read;
 }
 
 }  // namespace sluice

@@ -2,6 +2,7 @@
 
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 namespace onnx {
 class GraphProto;
@@ -9,8 +10,13 @@ class GraphProto;
 
 namespace sluice {
 
-/// The names of the values that a graph's outputs depend on, themselves included, as views into the
-/// graph's outputs and its nodes' inputs. All others may go unseen.
-std::unordered_set<std::string_view> read_names(const onnx::GraphProto& graph);
+/// What a graph's outputs depend on. All else may go unseen.
+struct Liveness {
+    /// Names of values, as views into the graph's outputs and its nodes' inputs.
+    std::unordered_set<std::string_view> names;
+    std::vector<bool> nodes;  ///< of each, whether it writes one of them
+
+    explicit Liveness(const onnx::GraphProto& graph);
+};
 
 }  // namespace sluice

@@ -1,8 +1,6 @@
 #include "onnx/reader.h"
 
-#include <algorithm>
 #include <fstream>
-#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -32,7 +30,7 @@ class Reader {
 public:
     /// Takes the weights out of `model` as it goes.
     Reader(onnx::ModelProto& model, const std::filesystem::path& file)
-        : model_(model), decoder_(file), read_(read_names(model.graph())) {
+        : model_(model), decoder_(file), live_(model.graph()) {
         graph_.file = file.string();
     }
 
@@ -53,7 +51,6 @@ private:
                       Shape& shape);
     Status declare_outputs();
     Status read_nodes();
-    bool is_live(const onnx::NodeProto& proto) const;
     Status check_outputs(const onnx::NodeProto& proto) const;
     Status read_node(onnx::NodeProto& proto, Node& node);
     Status read_outputs();
@@ -63,7 +60,7 @@ private:
 
     onnx::ModelProto& model_;
     TensorDecoder decoder_;
-    std::unordered_set<std::string_view> read_;     ///< names that the outputs depend on
+    Liveness live_;
     std::unordered_set<std::string> initializers_;  ///< names of all
     Graph graph_;
     std::unordered_map<std::string, ValueId> ids_;
@@ -111,7 +108,7 @@ Status Reader::read_opset() {
 
 Status Reader::check_sparse_initializers() const {
     for (const auto& tensor : model_.graph().sparse_initializer()) {
-        if (read_.contains(tensor.values().name())) {
+        if (live_.names.contains(tensor.values().name())) {
             return Status::error("initialiser '" + tensor.values().name() +
                                      "' is sparse, which Sluice does not read",
                                  "export dense weights");
@@ -125,7 +122,7 @@ Status Reader::read_initializers() {
     for (onnx::TensorProto& tensor : *model_.mutable_graph()->mutable_initializer()) {
         const std::string name = tensor.name();
         initializers_.insert(name);
-        if (!read_.contains(name)) {
+        if (!live_.names.contains(name)) {
             onnx::TensorProto().Swap(&tensor);  // clearing would keep its memory
             continue;
         }
@@ -245,15 +242,10 @@ std::string Reader::node_name(int index) const {
     return proto.name().empty() ? proto.op_type() + "_" + std::to_string(index) : proto.name();
 }
 
-bool Reader::is_live(const onnx::NodeProto& proto) const {
-    return std::any_of(proto.output().begin(), proto.output().end(),
-                       [this](const std::string& name) { return read_.contains(name); });
-}
-
 /// Further outputs (masks, indices, running statistics) belong to training.
 Status Reader::check_outputs(const onnx::NodeProto& proto) const {
     for (int index = 1; index < proto.output_size(); ++index) {
-        if (read_.contains(proto.output(index))) {
+        if (live_.names.contains(proto.output(index))) {
             return Status::error("gives '" + proto.output(index) + "', its output " +
                                      std::to_string(index) +
                                      ", which something reads; Sluice computes its first output",
@@ -265,10 +257,10 @@ Status Reader::check_outputs(const onnx::NodeProto& proto) const {
 
 Status Reader::declare_outputs() {
     for (int index = 0; index < model_.graph().node_size(); ++index) {
-        const onnx::NodeProto& proto = model_.graph().node(index);
-        if (!is_live(proto)) {
+        if (!live_.nodes[std::size_t(index)]) {
             continue;
         }
+        const onnx::NodeProto& proto = model_.graph().node(index);
         const std::string label = node_name(index) + " (" + proto.op_type() + ")";
         SLUICE_RETURN_IF_ERROR(check_outputs(proto).at_node(label));
         Value value;
@@ -280,10 +272,10 @@ Status Reader::declare_outputs() {
 
 Status Reader::read_nodes() {
     for (int index = 0; index < model_.graph().node_size(); ++index) {
-        onnx::NodeProto& proto = *model_.mutable_graph()->mutable_node(index);
-        if (!is_live(proto)) {
+        if (!live_.nodes[std::size_t(index)]) {
             continue;
         }
+        onnx::NodeProto& proto = *model_.mutable_graph()->mutable_node(index);
         Node node;
         node.name = node_name(index);
         SLUICE_RETURN_IF_ERROR(
