@@ -11,8 +11,8 @@
 
 #include "autotune/child.h"
 #include "autotune/compile.h"
-#include "autotune/interrupt.h"
 #include "benchmark/statistics.h"
+#include "classify/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -165,7 +165,7 @@ Result<Verdict> judge(const std::vector<Weighed>& layers, const Library& present
     Verdict verdict;
     const Result<std::string> text = child->wait(patience.seconds);
     if (!text.ok()) {
-        if (interrupted()) {
+        if (classify::interrupted()) {
             return text.status();
         }
         verdict.problem = text.status().problem().what;

@@ -4,7 +4,7 @@
 #include <deque>
 #include <utility>
 
-#include "autotune/interrupt.h"
+#include "classify/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -66,7 +66,7 @@ Status KernelJob::compile(const std::vector<Numbers>& candidates,
     const auto finish_first = [&]() -> Status {
         auto& [numbers, child] = running.front();
         const Result<std::string> answer = child.wait(longest_compilation);
-        if (interrupted()) {
+        if (classify::interrupted()) {
             return answer.ok() ? Status::error("interrupted", "run it again to go on")
                                : answer.status();
         }

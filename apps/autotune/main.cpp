@@ -3,12 +3,12 @@
 #include <cstdio>
 #include <exception>
 
-#include "autotune/interrupt.h"
 #include "autotune/options.h"
 #include "autotune/report.h"
 #include "autotune/tune.h"
 #include "benchmark/inputs.h"
 #include "benchmark/machine.h"
+#include "classify/interrupt.h"
 #include "classify/output.h"
 #include "classify/text.h"
 
@@ -68,7 +68,7 @@ Result<int> run(int argc, const char* const* argv) {
     if (!folder.ok()) {
         return folder.status();
     }
-    watch_interrupts();
+    classify::watch_interrupts();
     Progress progress;
     const Result<Evidence> evidence = tune(workload.value(), catalogue.value(),
                                            {benchmark::cpu_name(), options.threads, options.budget,
@@ -80,7 +80,7 @@ Result<int> run(int argc, const char* const* argv) {
     if (!evidence.value().empty()) {
         SLUICE_RETURN_IF_ERROR(classify::print(draw_report(evidence.value())));
     }
-    if (interrupted()) {
+    if (classify::interrupted()) {
         progress.say("interrupted; what was finished is kept, and another run goes on from there");
         return stopped;
     }

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "autotune/break_even.h"
-#include "autotune/interrupt.h"
 #include "autotune/kernel_job.h"
+#include "classify/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -372,7 +372,7 @@ Result<Evidence> Tuner::run() {
         status = settle_break_evens(done);
     }
     // What was finished before an interrupt stands.
-    return status.ok() || interrupted() ? Result<Evidence>(std::move(done)) : status;
+    return status.ok() || classify::interrupted() ? Result<Evidence>(std::move(done)) : status;
 }
 
 }  // namespace

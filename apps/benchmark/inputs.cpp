@@ -55,13 +55,13 @@ Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing
     const auto height = static_cast<int>(inputs.shape[1]),
                width = static_cast<int>(inputs.shape[2]);
     const std::size_t plane = inputs.values.size() / static_cast<std::size_t>(inputs.pictures);
-    const std::size_t found = gathered.pictures.size();
+    const std::size_t found = gathered.images.size();
     for (std::size_t i = 0; i < static_cast<std::size_t>(inputs.pictures); ++i) {
         // Where there are more than are wanted, from all classes of a sorted folder.
         const std::size_t at = found > static_cast<std::size_t>(inputs.pictures)
                                    ? i * found / static_cast<std::size_t>(inputs.pictures)
                                    : i % found;
-        const std::filesystem::path& path = gathered.pictures[at];
+        const std::filesystem::path& path = gathered.images[at];
         const Result<picture::Picture> source = picture::read(path);
         if (!source.ok()) {
             return source.status();

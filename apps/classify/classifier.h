@@ -1,52 +1,41 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "classify/classification.h"
 #include "classify/heat_map.h"
-#include "classify/options.h"
-#include "picture/preprocess.h"
+#include "classify/network.h"
 #include "sluice/session.h"
 
 namespace sluice::classify {
 
-/// A model with all that turns a picture into classes: labels, preprocessing and a session.
+/// A session of a network and the memory to classify one image at a time. Several may run at once,
+/// each in a thread of its own.
 class Classifier {
 public:
-    /// Fails where the model cannot be read, or is no classifier of pictures: one input [N, 3,
-    /// height, width] and one output of a score a class.
-    static Result<Classifier> load(const Options& options);
+    /// `threads` share out the work of each image. The network must outlive the classifier.
+    static Result<Classifier> create(const Network& network, const Options& options, int threads);
 
-    /// Reads a picture and runs the network on it.
+    /// Reads an image and runs the network on it. Scores that are not finite are no failure here:
+    /// the result then names no class.
     Result<Classification> classify(const std::filesystem::path& path);
 
-    const Model& model() const { return model_; }
-    const std::vector<std::string>& labels() const { return labels_; }
-    std::int64_t class_count() const { return static_cast<std::int64_t>(scores_.size()); }
-    /// The last picture at the network's input size.
+    /// The last image at the network's input size.
     const picture::Picture& input() const { return input_; }
-    /// What each gated layer let through for the last picture; valid until the next one. Needs
+    /// What each gated layer let through for the last image; valid until the next one. Needs
     /// Options::masks.
     std::vector<GateMap> gate_maps() const;
 
 private:
-    Classifier(Model model, Session session, const Options& options);
-    Status read_labels(const Options& options);
-    Status read_preprocessing(const Options& options);
+    Classifier(const Network& network, Session session, int top);
     Status run();
+    Classification read_scores(std::string file, double latency_ms) const;
 
-    Model model_;
+    const Network* network_;
     Session session_;
-    std::string file_;
     int top_;
-    std::vector<std::string> labels_;
-    picture::Preprocessing preprocessing_;
-    std::array<std::int64_t, 4> input_shape_{};
-    std::vector<std::int64_t> output_shape_;
     std::vector<float> nchw_;
     std::vector<float> scores_;
     picture::Picture input_;

@@ -9,14 +9,19 @@
 
 namespace sluice::classify {
 
-/// The pictures to classify, and the folders that gave none.
+/// The images to classify, the other files of the folders, and the folders that gave no image or
+/// could not be read.
 struct Gathered {
-    std::vector<std::filesystem::path> pictures;
+    std::vector<std::filesystem::path> images;
+    std::vector<std::filesystem::path> skipped;
     std::vector<Status> failures;
+    bool searched = false;  ///< whether a folder was named
 };
 
-/// Files as they are named, whatever they hold; of a folder its visible files that are named like
-/// a JPEG, PNG or PPM, sorted by name, without subfolders.
+/// Files as they are named, whatever they hold; of a folder and all folders below it the visible
+/// files, sorted by path: images where they are named like one, else skipped. Links are followed,
+/// but no folder is searched twice: not through a link to a folder above it, nor through a second
+/// link.
 Gathered gather(std::span<const std::string> paths);
 
 }  // namespace sluice::classify

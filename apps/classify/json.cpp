@@ -7,7 +7,8 @@
 namespace sluice::classify {
 namespace {
 
-// The double with the same shortest decimals, so that 0.1f is printed as 0.1.
+// The double with the same shortest decimals, so that 0.1f is printed as 0.1. One that is not
+// finite stays so, and is printed as null.
 double to_shortest_double(float value) {
     char text[32];
     const auto written = std::to_chars(text, text + sizeof text, value);
@@ -21,9 +22,14 @@ double to_shortest_double(float value) {
 std::string to_json(const Classification& result) {
     nlohmann::ordered_json object;
     object["file"] = result.file;
-    object["class"] = result.names[0];
-    object["index"] = result.best[0].index;
-    object["probability"] = result.best[0].probability;
+    for (const char* key : {"class", "index", "probability"}) {
+        object[key] = nullptr;
+    }
+    if (!result.best.empty()) {
+        object["class"] = result.names[0];
+        object["index"] = result.best[0].index;
+        object["probability"] = result.best[0].probability;
+    }
     object["scores"] = nlohmann::ordered_json::array();
     for (const float score : result.scores) {
         object["scores"].push_back(to_shortest_double(score));

@@ -17,7 +17,7 @@ Result<std::vector<std::string>> read_label_file(const std::filesystem::path& pa
     const Result<std::vector<std::uint8_t>> bytes = picture::read_file(path);
     if (!bytes.ok()) {
         Problem problem = bytes.status().problem();
-        problem.remedy = "name a text file with one class a line";
+        problem.remedy = "name a text file with one class per line";
         return Status(problem);
     }
     const std::string text(bytes.value().begin(), bytes.value().end());
@@ -39,22 +39,24 @@ Result<std::vector<std::string>> read_label_file(const std::filesystem::path& pa
     }
     if (labels.empty()) {
         return Status(Problem{
-            path.string(), {}, "holds no class names", "name a text file with one class a line"});
+            path.string(), {}, "holds no class names", "name a text file with one class per line"});
     }
     return labels;
 }
 
-Status check_label_count(const std::vector<std::string>& labels, std::int64_t classes,
+Status check_label_count(const std::vector<std::string>& labels, std::int64_t scores,
                          const std::filesystem::path& file) {
-    if (labels.empty() || static_cast<std::int64_t>(labels.size()) == classes) {
+    const auto count = static_cast<std::int64_t>(labels.size());
+    if (count == 0 || count == scores || (scores == 1 && count == 2)) {
         return {};
     }
     return Status(Problem{file.string(),
                           {},
                           "has " + std::to_string(labels.size()) +
-                              " class names, and the network has " + std::to_string(classes) +
-                              " scores",
-                          "give --labels a file with one name a score"});
+                              " class names, and the network has " + std::to_string(scores) +
+                              (scores == 1 ? " score" : " scores"),
+                          scores == 1 ? "give --labels a file with one or two names"
+                                      : "give --labels a file with one name per score"});
 }
 
 std::string name_class(const std::vector<std::string>& labels, std::int64_t index) {

@@ -9,11 +9,12 @@
 
 namespace sluice::classify {
 
-/// Class names from a text file, one a line; blank lines at its end do not count.
+/// Class names from a text file, one per line; blank lines at its end do not count.
 Result<std::vector<std::string>> read_label_file(const std::filesystem::path& path);
 
-/// Fails, naming `file`, unless there is one name a class, or none at all.
-Status check_label_count(const std::vector<std::string>& labels, std::int64_t classes,
+/// Fails, naming `file`, unless there is one name per score, one or two of a single score, or none
+/// at all.
+Status check_label_count(const std::vector<std::string>& labels, std::int64_t scores,
                          const std::filesystem::path& file);
 
 /// The name of a class, "class 7" where there are no labels.

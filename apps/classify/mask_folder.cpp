@@ -26,11 +26,13 @@ Result<MaskFolder> MaskFolder::open(const std::filesystem::path& folder) {
     return MaskFolder(folder);
 }
 
-std::filesystem::path MaskFolder::name_for(const std::filesystem::path& picture) {
-    const std::string stem = picture.stem().string();
-    std::string name = stem;
-    for (int copy = 2; !given_.insert(name).second; ++copy) {
-        name = stem + "_" + std::to_string(copy);
+std::filesystem::path MaskFolder::name_for(const std::filesystem::path& image) {
+    const std::string stem = image.stem().string();
+    // Thousands of folders may each have a 0001.png, so the numbers do not begin anew.
+    int& copy = copies_.try_emplace(stem, 1).first->second;
+    std::string name = copy == 1 ? stem : stem + "_" + std::to_string(copy);
+    while (!given_.insert(name).second) {
+        name = stem + "_" + std::to_string(++copy);
     }
     return folder_ / (name + "_masks.png");
 }

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "classify/classifier.h"
-#include "classify/mask_folder.h"
 
 namespace sluice::classify {
 
-/// Draws the masks of the classifier's last picture, whose result this is, into the folder.
-Status write_masks(const Classifier& classifier, const Classification& result, MaskFolder& folder);
+/// The masks of the classifier's last image, whose result this is, drawn and coded as a PNG.
+Result<std::vector<std::uint8_t>> draw_masks(const Classifier& classifier,
+                                             const Classification& result);
 
 }  // namespace sluice::classify

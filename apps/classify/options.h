@@ -20,11 +20,13 @@ struct Options {
     bool json = false;
     std::optional<std::filesystem::path> masks;
     bool explain = false;
+    bool evaluate = false;
+    bool sigmoid = false;
     // In the place of the model's metadata:
     std::optional<std::array<float, 3>> mean;
     std::optional<std::array<float, 3>> deviation;
     std::optional<int> resize;
-    std::vector<std::string> paths;  ///< pictures and folders
+    std::vector<std::string> paths;  ///< images and folders
 
     /// Printed instead of anything else: the help or the version.
     std::optional<std::string> message;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,12 +13,22 @@ struct Ranked {
     double probability = 0.0;
 };
 
+bool all_finite(std::span<const float> scores);
+
+/// The score of each of `class_count` classes: the scores themselves where there are as many; of a
+/// single score that decides between two classes, its negative and itself; none for no class.
+std::vector<float> to_class_scores(std::span<const float> scores, std::int64_t class_count);
+
 /// The scores themselves where they are a distribution (none negative, their sum within 1e-3 of
 /// one), as of a network that ends in a softmax; else their softmax.
 std::vector<double> to_probabilities(std::span<const float> scores);
 
-/// The `count` most probable classes, best first; of equal ones the lower index. All of them where
-/// there are fewer.
-std::vector<Ranked> rank(std::span<const double> probabilities, std::size_t count);
+/// The logistic function of each score.
+std::vector<double> to_sigmoids(std::span<const float> scores);
+
+/// The `count` classes of the highest scores, best first; of equal ones the lower index. All of
+/// them where there are fewer. `probabilities` has one for each score.
+std::vector<Ranked> rank(std::span<const float> scores, std::span<const double> probabilities,
+                         std::size_t count);
 
 }  // namespace sluice::classify

@@ -9,53 +9,96 @@
 namespace sluice::classify {
 namespace {
 
-const std::vector<std::string> titles = {"file", "class", "probability", "ms", "MACs skipped"};
 constexpr std::size_t ms_width = 9;
+constexpr std::size_t score_width = 12;  // "-1.23457e-05"
 
-std::string format_ms(double ms) {
+template <typename Number>
+std::string format(const char* as, Number number) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.3f", ms);
+    std::snprintf(text, sizeof text, as, number);
     return text;
 }
 
 }  // namespace
 
-std::string format_percent(double share) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.1f%%", 100.0 * share);
-    return text;
-}
+std::string format_percent(double share) { return format("%.1f%%", 100.0 * share); }
+
+std::string format_score(float score) { return format("%.6g", static_cast<double>(score)); }
 
 Table::Table(std::span<const std::filesystem::path> files, const std::vector<std::string>& labels,
-             std::int64_t class_count)
-    : file_width_(titles[0].size()), class_width_(titles[1].size()) {
+             std::int64_t class_count, bool single_score) {
+    const auto add = [&](Cell cell, const std::string& title, std::size_t least, bool left) {
+        columns_.push_back({cell, title, std::max(title.size(), least), left});
+    };
+    std::size_t width = 0;
     for (const std::filesystem::path& file : files) {
-        file_width_ = std::max(file_width_, count_columns(to_printable(file.string())));
+        width = std::max(width, count_columns(to_printable(file.string())));
     }
-    for (std::int64_t i = 0; i < class_count; ++i) {
-        class_width_ = std::max(class_width_, count_columns(to_printable(name_class(labels, i))));
+    add(Cell::file, "file", width, true);
+    if (class_count > 0) {
+        width = 0;
+        for (std::int64_t i = 0; i < class_count; ++i) {
+            width = std::max(width, count_columns(to_printable(name_class(labels, i))));
+        }
+        add(Cell::name, "class", width, true);
     }
+    if (single_score) {
+        add(Cell::score, "score", score_width, false);
+    }
+    if (class_count > 0) {
+        add(Cell::probability, "probability", 0, false);
+    }
+    add(Cell::ms, "ms", ms_width, false);
+    add(Cell::skipped, "MACs skipped", 0, false);
+}
+
+std::string Table::text(Cell cell, const Classification& result, std::size_t place) {
+    if (place > 0 && cell != Cell::name && cell != Cell::probability) {
+        return {};
+    }
+    switch (cell) {
+        case Cell::file:
+            return to_printable(result.file);
+        case Cell::name:
+            return to_printable(result.names[place]);
+        case Cell::score:
+            return format_score(result.scores[0]);
+        case Cell::probability:
+            return format_percent(result.best[place].probability);
+        case Cell::ms:
+            return format("%.3f", result.latency_ms);
+        case Cell::skipped:
+            break;
+    }
+    return format_percent(result.skipped_share());
 }
 
 std::string Table::line(const std::vector<std::string>& cells) const {
-    const std::string text =
-        pad_right(cells[0], file_width_) + "  " + pad_right(cells[1], class_width_) + "  " +
-        pad_left(cells[2], titles[2].size()) + "  " + pad_left(cells[3], ms_width) + "  " +
-        pad_left(cells[4], titles[4].size());
-    return text.substr(0, text.find_last_not_of(' ') + 1);
+    std::string text;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        text += i == 0 ? "" : "  ";
+        text += columns_[i].left ? pad_right(cells[i], columns_[i].width)
+                                 : pad_left(cells[i], columns_[i].width);
+    }
+    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
 }
 
-std::string Table::header() const { return line(titles); }
+std::string Table::header() const {
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) {
+        titles.push_back(column.title);
+    }
+    return line(titles);
+}
 
-std::vector<std::string> Table::rows(const Classification& result) const {
-    std::vector<std::string> rows;
-    for (std::size_t i = 0; i < result.best.size(); ++i) {
-        const std::string name = to_printable(result.names[i]);
-        const std::string probability = format_percent(result.best[i].probability);
-        rows.push_back(
-            i == 0 ? line({to_printable(result.file), name, probability,
-                           format_ms(result.latency_ms), format_percent(result.skipped_share())})
-                   : line({"", name, probability, "", ""}));
+std::string Table::rows(const Classification& result) const {
+    std::string rows;
+    for (std::size_t place = 0; place < std::max<std::size_t>(result.best.size(), 1); ++place) {
+        std::vector<std::string> cells;
+        for (const Column& column : columns_) {
+            cells.push_back(text(column.cell, result, place));
+        }
+        rows += line(cells);
     }
     return rows;
 }

@@ -32,6 +32,9 @@ Result<Picture> decode(std::span<const std::uint8_t> bytes);
 /// Reads and decodes a file; a failure names it.
 Result<Picture> read(const std::filesystem::path& path);
 
+/// The bytes of a PNG file.
+Result<std::vector<std::uint8_t>> encode_png(const Picture& picture);
+
 /// Writes a PNG aside and renames it, so that a failure leaves no partial file.
 Status write_png(const std::filesystem::path& path, const Picture& picture);
 

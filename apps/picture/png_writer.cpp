@@ -18,7 +18,7 @@ struct Image {
     ~Image() { png_image_free(&png); }
 };
 
-Status encode_and_write(const std::filesystem::path& path, const Picture& picture) {
+Result<std::vector<std::uint8_t>> encode(const Picture& picture) {
     Image image;
     image.png.width = static_cast<png_uint_32>(picture.width);
     image.png.height = static_cast<png_uint_32>(picture.height);
@@ -27,22 +27,27 @@ Status encode_and_write(const std::filesystem::path& path, const Picture& pictur
     std::vector<std::uint8_t> bytes(size);
     if (!png_image_write_to_memory(&image.png, bytes.data(), &size, 0, picture.rgb.data(), 0,
                                    nullptr)) {
-        return Status(Problem{path.string(),
-                              {},
-                              std::string("cannot be coded as a PNG: ") + image.png.message,
-                              "check the picture's size"});
+        return Status::error(std::string("cannot be coded as a PNG: ") + image.png.message,
+                             "check the picture's size");
     }
-    return write_file(path, std::span(bytes).first(size));
+    bytes.resize(size);
+    return bytes;
 }
 
 }  // namespace
 
-Status write_png(const std::filesystem::path& path, const Picture& picture) {
+Result<std::vector<std::uint8_t>> encode_png(const Picture& picture) {
     try {
-        return encode_and_write(path, picture);
+        return encode(picture);
     } catch (const std::bad_alloc&) {
-        return out_of_memory().in_file(path.string());
+        return out_of_memory();
     }
+}
+
+Status write_png(const std::filesystem::path& path, const Picture& picture) {
+    const Result<std::vector<std::uint8_t>> bytes = encode_png(picture);
+    return bytes.ok() ? write_file(path, bytes.value())
+                      : Status(bytes.status()).in_file(path.string());
 }
 
 }  // namespace sluice::picture

@@ -109,3 +109,12 @@ def feature_map():
 def overflowing():
     """Finite weights, infinite scores."""
     return convolution(np.full((3, 3, 1, 1), 3e38))
+
+
+def red(metadata=None):
+    """A single score: the mean of the red channel less a half, times eight."""
+    nodes = [helper.make_node("GlobalAveragePool", ["input"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["means"], "flatten"),
+             helper.make_node("Gemm", ["means", "weights", "bias"], ["scores"], "gemm")]
+    return model(nodes, [constant("weights", [[8], [0], [0]]), constant("bias", [-4])],
+                 outputs=[("scores", ["N", 1])], metadata=metadata)

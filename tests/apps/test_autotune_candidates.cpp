@@ -8,10 +8,10 @@
 #include <sstream>
 
 #include "autotune/break_even.h"
-#include "autotune/interrupt.h"
 #include "autotune/kernel_job.h"
 #include "autotune/tune.h"
 #include "autotune/winograd_step.h"
+#include "classify/interrupt.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -374,7 +374,7 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
                           {{stem, {{"pixels", 1}, {"tail", 1}, {"unroll", 1}, {"vectors", 1}}}})
                 .ok());
     bench.settings.base = poor;
-    watch_interrupts();
+    sluice::classify::watch_interrupts();
     int of_linear = 0;
     bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
                                  const fs::path& path) {
@@ -386,7 +386,7 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
     };
     const auto done = bench.tune();
     REQUIRE(done.ok());
-    CHECK(interrupted());
+    CHECK(sluice::classify::interrupted());
     REQUIRE(done.value().size() == 1);
     const Numbers best = done.value().at(stem).best;
     CHECK(best.at("pixels") > 1);
@@ -402,5 +402,5 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
         changed += a != b;
     }
     CHECK(changed == 1);
-    watch_interrupts();
+    sluice::classify::watch_interrupts();
 }

@@ -11,6 +11,7 @@
 #include "classify/labels.h"
 #include "classify/mask_folder.h"
 #include "classify/options.h"
+#include "classify/true_classes.h"
 
 using namespace sluice::classify;
 namespace fs = std::filesystem;
@@ -44,31 +45,101 @@ std::string parse_failure(const std::vector<const char*>& arguments) {
 
 }  // namespace
 
-TEST_CASE("a folder gives its pictures in order") {
+TEST_CASE("a folder gives its images and those below it in order") {
     const Folder folder;
+    fs::create_directories(folder.path / "sub.png/deep");
+    fs::create_directories(folder.path / "sub");
+    fs::create_directories(folder.path / ".hidden");
     for (const char* name :
-         {"b.png", "a.JPG", "c.jpeg", "d.Ppm", ".hidden.png", "notes.txt", "e"}) {
+         {"b.png", "a.JPG", "c.jpeg", "d.Ppm", ".hidden.png", "notes.txt", "e", "sub.png/x.png",
+          "sub.png/deep/y.png", "sub.png/deep/y.gif", "sub/z.png", ".hidden/z.png"}) {
         folder.write(name);
     }
-    fs::create_directories(folder.path / "sub.png");
-    folder.write("sub.png/inside.png");
-
     const std::vector<std::string> paths = {"no such.jpg", folder.path.string(), folder / "e"};
     const Gathered gathered = gather(paths);
     CHECK(gathered.failures.empty());
-    CHECK(gathered.pictures == std::vector<fs::path>{"no such.jpg", folder / "a.JPG",
-                                                     folder / "b.png", folder / "c.jpeg",
-                                                     folder / "d.Ppm", folder / "e"});
+    CHECK(gathered.searched);
+    // By name, one folder after the other: "sub" comes before "sub.png".
+    CHECK(gathered.images == std::vector<fs::path>{"no such.jpg", folder / "a.JPG",
+                                                   folder / "b.png", folder / "c.jpeg",
+                                                   folder / "d.Ppm", folder / "sub/z.png",
+                                                   folder / "sub.png/deep/y.png",
+                                                   folder / "sub.png/x.png", folder / "e"});
+    CHECK(gathered.skipped ==
+          std::vector<fs::path>{folder / "e", folder / "notes.txt", folder / "sub.png/deep/y.gif"});
+    CHECK_FALSE(gather(std::vector<std::string>{"a.png"}).searched);
 }
 
-TEST_CASE("a folder without pictures is a failure, and the others go on") {
+TEST_CASE("links to folders are followed, and none is searched twice") {
     const Folder folder;
-    folder.write("notes.txt");
-    const std::vector<std::string> paths = {folder.path.string(), "x.jpg"};
+    for (const char* name : {"root/real", "outside/below", "outside/below/deeper"}) {
+        fs::create_directories(folder.path / name);
+    }
+    for (const char* name : {"root/real/a.png", "outside/b.png", "outside/below/deeper/c.png"}) {
+        folder.write(name);
+    }
+    const auto link = [&](const char* target, const char* name) {
+        fs::create_directory_symlink(folder.path / target, folder.path / name);
+    };
+    link("root", "root/real/up");         // a loop
+    link("root/real", "root/a_link");     // a second way to a folder, before it by name
+    link("outside", "root/outside");      // two ways to a folder outside,
+    link("outside", "root/second");       // of which the first by name counts
+    link("outside", "outside/below/up");  // a loop there
+    link("nowhere", "root/nowhere");
+    const std::vector<std::string> paths = {folder / "root"};
     const Gathered gathered = gather(paths);
-    REQUIRE(gathered.failures.size() == 1);
-    CHECK(gathered.failures[0].message().starts_with(folder.path.string() + ": holds no .jpg"));
-    CHECK(gathered.pictures == std::vector<fs::path>{"x.jpg"});
+    CHECK(gathered.failures.empty());
+    CHECK(gathered.images == std::vector<fs::path>{folder / "root/outside/b.png",
+                                                   folder / "root/outside/below/deeper/c.png",
+                                                   folder / "root/real/a.png"});
+    CHECK(gathered.skipped == std::vector<fs::path>{folder / "root/nowhere"});
+}
+
+TEST_CASE("a folder without images is a failure, and the others go on") {
+    const Folder folder;
+    fs::create_directories(folder.path / "sub/empty");
+    folder.write("sub/notes.txt");
+    const std::vector<std::string> paths = {folder.path.string(), folder / "sub/empty", "x.jpg"};
+    const Gathered gathered = gather(paths);
+    REQUIRE(gathered.failures.size() == 2);
+    const std::string message = gathered.failures[0].message();
+    CHECK(message.starts_with(folder.path.string() + ": holds no .jpg"));
+    CHECK(message.find(", and 1 other file; ") != std::string::npos);
+    CHECK(gathered.failures[1].message().starts_with(folder / "sub/empty: holds no .jpg"));
+    CHECK(gathered.images == std::vector<fs::path>{"x.jpg"});
+}
+
+TEST_CASE("folders name the classes of their images") {
+    CHECK(folder_name("data/cat/1.png") == "cat");
+    CHECK(folder_name("data/cat/../dog/1.png") == "dog");
+    CHECK(folder_name("1.png") == fs::current_path().filename());
+    CHECK(folder_name("./1.png") == fs::current_path().filename());
+    const std::vector<fs::path> images = {"d/dog/1.png", "d/cat/2.png", "e/dog/3.png"};
+    CHECK(folder_names(images) == std::vector<std::string>{"cat", "dog"});
+
+    const auto failed = TrueClasses::create(images, {"a", "b", "c", "d", "e", "f"});
+    REQUIRE_FALSE(failed.ok());
+    CHECK(failed.status().message() ==
+          "d/dog/1.png: lies in a folder 'dog', which is no class of the network; with --evaluate, "
+          "folders are named like the classes: a, b, c, d, e ... (6 in all)");
+}
+
+TEST_CASE("an image's place counts the classes before its own") {
+    // As in ImageNet, where two classes are named "crane".
+    const std::vector<std::string> labels = {"cat", "crane", "dog", "crane"};
+    const std::vector<fs::path> images = {"cat/1.png", "crane/1.png", "dog/1.png"};
+    const auto classes = TrueClasses::create(images, labels);
+    REQUIRE(classes.ok());
+    const auto places = [&](const std::vector<float>& scores) {
+        return std::vector<std::size_t>{classes.value().place(0, scores),
+                                        classes.value().place(1, scores),
+                                        classes.value().place(2, scores)};
+    };
+    CHECK(places({4, 1, 3, 2}) == std::vector<std::size_t>{0, 2, 1});
+    CHECK(places({1, 2, 3, 4}) == std::vector<std::size_t>{3, 0, 1});
+    // Of equal scores the lower index comes first.
+    CHECK(places({5, 5, 5, 5}) == std::vector<std::size_t>{0, 1, 2});
 }
 
 TEST_CASE("labels are the lines of a file") {
@@ -83,11 +154,11 @@ TEST_CASE("labels are the lines of a file") {
         const auto failed = read_label_file(folder / name);
         REQUIRE_FALSE(failed.ok());
         CHECK(failed.status().message().starts_with(folder / name + ": "));
-        CHECK(failed.status().message().ends_with("; name a text file with one class a line"));
+        CHECK(failed.status().message().ends_with("; name a text file with one class per line"));
     }
 }
 
-TEST_CASE("each picture gets a mask sheet of its own") {
+TEST_CASE("each image gets a mask sheet of its own") {
     const Folder folder;
     auto masks = MaskFolder::open(folder / "new/masks");
     REQUIRE(masks.ok());
@@ -97,6 +168,7 @@ TEST_CASE("each picture gets a mask sheet of its own") {
     CHECK(masks->name_for("b/x.png") == root / "x_2_masks.png");
     CHECK(masks->name_for("x_2.png") == root / "x_2_2_masks.png");
     CHECK(masks->name_for("c/x.png") == root / "x_3_masks.png");
+    CHECK(masks->name_for("d/x.png") == root / "x_4_masks.png");
 
     folder.write("file");
     const auto failed = MaskFolder::open(folder / "file");
@@ -106,9 +178,10 @@ TEST_CASE("each picture gets a mask sheet of its own") {
 
 TEST_CASE("options are read") {
     const auto parsed =
-        parse({"--model",     "m.onnx",   "--labels", "l.txt",    "--top",   "5",     "--threads",
-               "2",           "--target", "avx2",     "--json",   "--masks", "out",   "--mean",
-               "0.5,-1,1e-1", "--std",    "1,2,3",    "--resize", "256",     "a.jpg", "dir"});
+        parse({"--model",   "m.onnx",   "--labels",   "l.txt",     "--top",       "5",
+               "--threads", "2",        "--evaluate", "--sigmoid", "--target",    "avx2",
+               "--json",    "--masks",  "out",        "--mean",    "0.5,-1,1e-1", "--std",
+               "1,2,3",     "--resize", "256",        "a.jpg",     "dir"});
     REQUIRE(parsed.ok());
     const Options& options = parsed.value();
     CHECK(options.model == "m.onnx");
@@ -117,6 +190,8 @@ TEST_CASE("options are read") {
     CHECK(options.threads == 2);
     CHECK(options.target == "avx2");
     CHECK(options.json);
+    CHECK(options.evaluate);
+    CHECK(options.sigmoid);
     CHECK(options.masks == fs::path("out"));
     CHECK(options.mean == std::array{0.5f, -1.0f, 0.1f});
     CHECK(options.deviation == std::array{1.0f, 2.0f, 3.0f});
@@ -129,6 +204,7 @@ TEST_CASE("options are read") {
     CHECK(plain->explain);
     CHECK(plain->top == 1);
     CHECK(plain->threads == 1);
+    CHECK_FALSE((plain->json || plain->evaluate || plain->sigmoid));
     CHECK_FALSE((plain->labels || plain->masks || plain->mean || plain->deviation));
     CHECK_FALSE(plain->resize);
 
@@ -152,7 +228,8 @@ TEST_CASE("a wrong command line is said in one line that names the option") {
         {{"--model", "m", "--std", "1;1;1", "a.jpg"}, "--std"},
         {{"--model", "m", "--unknown", "a.jpg"}, "--unknown"},
         {{"--model", "m", "--json", "--explain", "a.jpg"}, "--explain"},
-        {{"--model", "m"}, "no picture"}};
+        {{"--model", "m"}, "no image"},
+        {{"--model", "m", "--explain", "--evaluate"}, "--evaluate"}};
     for (const auto& [arguments, name] : wrong) {
         const std::string message = parse_failure(arguments);
         CAPTURE(message);

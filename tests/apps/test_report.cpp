@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,9 @@ using namespace sluice::classify;
 namespace {
 
 Classification make_result() {
-    return {
-        "a/cat.jpg", {0.1f, -2.5f, 3.0f}, {{2, 0.9375}, {0, 0.0625}}, {"cat", "dog"}, 0.25, 1000,
-        600};
+    const std::vector<float> scores = {0.1f, -2.5f, 3.0f};
+    return {"a/cat.jpg",    scores, scores, {{2, 0.9375}, {0, 0.0625}},
+            {"cat", "dog"}, 0.25,   1000,   600};
 }
 
 }  // namespace
@@ -45,39 +46,74 @@ TEST_CASE("scores become probabilities") {
     CHECK(to_probabilities(no_sum_of_one)[0] == Approx(0.39).margin(0.01));
 }
 
+TEST_CASE("a single score becomes a probability of one class or two") {
+    const std::vector<float> score = {std::log(3.0f)};
+    CHECK(to_class_scores(score, 0).empty());
+    CHECK(to_class_scores(score, 1) == score);
+    const std::vector<float> both = to_class_scores(score, 2);
+    CHECK(both == std::vector<float>{-score[0], score[0]});
+    const std::vector<double> sigmoids = to_sigmoids(both);
+    CHECK(sigmoids[0] == Approx(0.25).epsilon(1e-6));
+    CHECK(sigmoids[1] == Approx(0.75).epsilon(1e-6));
+    CHECK(to_sigmoids(std::vector<float>{-1e30f, 1e30f}) == std::vector<double>{0.0, 1.0});
+
+    const std::vector<float> several = {1.0f, 2.0f};
+    CHECK(to_class_scores(several, 2) == several);
+}
+
 TEST_CASE("the best classes come first, equal ones by index") {
+    const std::vector<float> scores = {1.0f, 3.0f, 3.0f, 2.0f, 1.0f};
     const std::vector<double> probabilities = {0.1, 0.3, 0.3, 0.2, 0.1};
-    const std::vector<Ranked> best = rank(probabilities, 3);
+    const std::vector<Ranked> best = rank(scores, probabilities, 3);
     REQUIRE(best.size() == 3);
     CHECK(best[0].index == 1);
     CHECK(best[1].index == 2);
     CHECK(best[2].index == 3);
     CHECK(best[2].probability == 0.2);
-    CHECK(rank(probabilities, 99).size() == 5);
+    CHECK(rank(scores, probabilities, 99).size() == 5);
+
+    // Their softmax is the same to the last bit.
+    const std::vector<float> close = {0.0f, 1e-20f};
+    CHECK(rank(close, to_probabilities(close), 1)[0].index == 1);
 }
 
 TEST_CASE("the table aligns its columns") {
     const std::vector<std::filesystem::path> files = {"a/cat.jpg", "b.png"};
-    const Table table(files, {"dog", "automobile", "cat"}, 3);
-    CHECK(table.header() == "file       class       probability         ms  MACs skipped");
-    const std::vector<std::string> rows = table.rows(make_result());
-    REQUIRE(rows.size() == 2);
-    CHECK(rows[0] == "a/cat.jpg  cat               93.8%      0.250         40.0%");
-    CHECK(rows[1] == "           dog                6.2%");
+    const Table table(files, {"dog", "automobile", "cat"}, 3, false);
+    CHECK(table.header() == "file       class       probability         ms  MACs skipped\n");
+    CHECK(table.rows(make_result()) ==
+          "a/cat.jpg  cat               93.8%      0.250         40.0%\n"
+          "           dog                6.2%\n");
 
     Classification costly = make_result();
     costly.macs_executed = 1031;
-    CHECK(table.rows(costly)[0].ends_with(" -3.1%"));
+    costly.best.resize(1);
+    CHECK(table.rows(costly).ends_with(" -3.1%\n"));
+}
+
+TEST_CASE("the table of a single score has no class, unless its sigmoid decides") {
+    const std::vector<std::filesystem::path> files = {"a.png"};
+    Classification result;
+    result.file = "a.png";
+    result.scores = {-0.0000123456789f};
+    CHECK(Table(files, {"no", "yes"}, 0, true).header() ==
+          "file          score         ms  MACs skipped\n");
+    CHECK(Table(files, {}, 0, true).rows(result) ==
+          "a.png  -1.23457e-05      0.000          0.0%\n");
+    result.best = {{0, 0.625}};
+    result.names = {"no"};
+    CHECK(Table(files, {"no", "yes"}, 2, true).rows(result) ==
+          "a.png  no     -1.23457e-05        62.5%      0.000          0.0%\n");
 }
 
 TEST_CASE("the table shows what a terminal cannot") {
     const std::vector<std::filesystem::path> files = {"caf\xc3\xa9.jpg", "x\n\x1b[31m\xff.jpg"};
-    const Table table(files, {}, 12);
+    const Table table(files, {}, 12, false);
     Classification result = make_result();
     result.file = files[1].string();
-    CHECK(table.rows(result)[0].starts_with("x??[31m\xef\xbf\xbd.jpg  cat "));
+    CHECK(table.rows(result).starts_with("x??[31m\xef\xbf\xbd.jpg  cat "));
     result.file = files[0].string();
-    CHECK(table.rows(result)[0].starts_with("caf\xc3\xa9.jpg      cat "));
+    CHECK(table.rows(result).starts_with("caf\xc3\xa9.jpg      cat "));
 }
 
 TEST_CASE("text is made printable") {
@@ -110,20 +146,71 @@ TEST_CASE("an object is one line of JSON") {
     CHECK(line.ends_with("\"macs_executed\":600}"));
 }
 
+TEST_CASE("what is not finite, and a class that is not decided, are null") {
+    Classification result;
+    result.file = "x.png";
+    const float infinity = std::numeric_limits<float>::infinity();
+    result.scores = {std::numeric_limits<float>::quiet_NaN(), 0.5f, infinity, -infinity};
+    CHECK(to_json(result) ==
+          R"({"file":"x.png","class":null,"index":null,"probability":null,)"
+          R"("scores":[null,0.5,null,null],"latency_ms":0.0,"macs":0,"macs_executed":0})");
+}
+
 TEST_CASE("the summary has medians and means") {
-    Summary summary;
+    Summary summary("avx2", 1, {});
     CHECK(summary.empty());
+    CHECK(summary.text().empty());
     Classification result = make_result();
     summary.add(result);
-    CHECK(summary.line("avx2", 1) ==
-          "1 picture, median 0.250 ms, 40.0% of MACs skipped on average, target avx2, 1 thread");
+    CHECK(summary.text() ==
+          "1 image, median 0.250 ms, 40.0% of MACs skipped on average, target avx2, 1 thread\n");
+
+    Summary four("neon", 4, {});
+    four.add(result);
     for (const double ms : {100.0, 0.5, 0.75}) {
         result.latency_ms = ms;
         result.macs_executed = 1000;
-        summary.add(result);
+        four.add(result);
     }
-    CHECK(summary.line("neon", 4) ==
-          "4 pictures, median 0.625 ms, 10.0% of MACs skipped on average, target neon, 4 threads");
+    CHECK(four.text() ==
+          "4 images, median 0.625 ms, 10.0% of MACs skipped on average, target neon, 4 threads\n");
+    CHECK(four.json() ==
+          R"({"summary":{"images":4,"failed":0,"median_latency_ms":0.625,"macs_skipped":0.1,)"
+          R"("target":"neon","threads":4,"skipped_files":{"count":0,"first":[]}}})"
+          "\n");
+}
+
+TEST_CASE("the summary names the first of the skipped files") {
+    const std::vector<std::filesystem::path> files = {"a", "b\n", "c\xff", "d", "e", "f"};
+    CHECK(Summary("avx2", 1, std::span(files).first(1)).text() == "skipped 1 other file: a\n");
+    const Summary summary("avx2", 1, files);
+    CHECK(summary.text() == "skipped 6 other files: a, b?, c\xef\xbf\xbd, d, e, ...\n");
+    CHECK(summary.json().find(R"("skipped_files":{"count":6,"first":["a","b\n","c)"
+                              "\xef\xbf\xbd"
+                              R"(","d","e"]})") != std::string::npos);
+}
+
+TEST_CASE("the summary of an evaluation ends with accuracies and speed") {
+    Summary summary("avx2", 2, {});
+    for (const std::size_t place : {0, 1, 4, 5}) {
+        summary.add(make_result());
+        summary.add_place(place);
+    }
+    summary.set_seconds(0.5);
+    CHECK(summary.text().ends_with(
+        "\ntop-1 25.00%, top-5 75.00%, 40.00% of MACs skipped, 8.0 images per second\n"));
+    summary.add_failure();
+    CHECK(summary.text().ends_with("8.0 images per second, without 1 failed image\n"));
+    CHECK(summary.json().find(R"("failed":1)") != std::string::npos);
+    CHECK(summary.json().ends_with(R"("top1":0.25,"top5":0.75,"images_per_second":8.0}})"
+                                   "\n"));
+
+    Summary nothing("avx2", 2, {});
+    nothing.set_seconds(0.5);
+    nothing.add_failure();
+    CHECK(nothing.text().empty());
+    CHECK(nothing.json().ends_with(R"("top1":null,"top5":null,"images_per_second":null}})"
+                                   "\n"));
 }
 
 TEST_CASE("the progress bar fills") {
@@ -138,4 +225,7 @@ TEST_CASE("classes without labels go by number") {
     CHECK(check_label_count({}, 10, "m.onnx").ok());
     CHECK(check_label_count({"a", "b"}, 2, "m.onnx").ok());
     CHECK(check_label_count({"a", "b"}, 3, "l.txt").message().starts_with("l.txt: has 2 class"));
+    CHECK(check_label_count({"a"}, 1, "m.onnx").ok());
+    CHECK(check_label_count({"a", "b"}, 1, "m.onnx").ok());
+    CHECK(check_label_count({"a", "b", "c"}, 1, "l.txt").message().ends_with("one or two names"));
 }

@@ -1,9 +1,9 @@
-#include "autotune/interrupt.h"
+#include "classify/interrupt.h"
 
 #include <csignal>
 #include <initializer_list>
 
-namespace sluice::autotune {
+namespace sluice::classify {
 namespace {
 
 volatile std::sig_atomic_t noted = 0;
@@ -11,7 +11,7 @@ volatile std::sig_atomic_t noted = 0;
 void handle(int signal, void (*handler)(int)) {
     struct sigaction action = {};
     action.sa_handler = handler;
-    // No SA_RESTART: a wait for a child must come back.
+    // No SA_RESTART: a wait, for a child or for whoever reads our output, must come back.
     ::sigaction(signal, &action, nullptr);
 }
 
@@ -28,4 +28,4 @@ bool interrupted() { return noted != 0; }
 
 void ignore_interrupts() { handle(SIGINT, SIG_IGN); }
 
-}  // namespace sluice::autotune
+}  // namespace sluice::classify

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace sluice::autotune {
+namespace sluice::classify {
 
 /// From here on, and not before, SIGINT and SIGTERM are noted and end no more than what asks
 /// `interrupted()`.
@@ -11,4 +11,4 @@ bool interrupted();
 /// In a forked child: the parent decides what an interrupt ends.
 void ignore_interrupts();
 
-}  // namespace sluice::autotune
+}  // namespace sluice::classify

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+
+#include "classify/gather.h"
+#include "classify/network.h"
+#include "classify/options.h"
+
+namespace sluice::classify {
+
+/// Classifies the images and prints the results in their order, and a summary. An image that fails
+/// is reported on standard error and counted in `failed`, and the others go on; what would fail
+/// for each of them, and an interrupt, ends the run with a failure.
+Status classify_images(Network& network, const Options& options, const Gathered& gathered,
+                       std::size_t& failed);
+
+}  // namespace sluice::classify
