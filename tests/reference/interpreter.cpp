@@ -37,10 +37,23 @@ struct Context {
 
 using Run = std::function<Tensor(const Context&)>;
 
-Window window_of(const Context& c) {
-    const Shape kernel = c.ints("kernel_shape", {1, 1});
+/// The window of a Conv or a pool whose kernel has the extents {y, x}.
+Window window_of(const Context& c, const Shape& kernel) {
     const Shape stride = c.ints("strides", {1, 1});
-    const Shape pads = c.ints("pads", {0, 0, 0, 0});
+    const std::string automatic = c.graph.string_attribute(c.node, "auto_pad", "NOTSET");
+    Shape pads = {0, 0, 0, 0};
+    if (automatic == "NOTSET") {
+        pads = c.ints("pads", pads);
+    } else if (automatic != "VALID") {
+        for (std::size_t a = 0; a < 2; ++a) {
+            const std::int64_t in = c.input(0).shape[a + 2];
+            const std::int64_t out = (in + stride[a] - 1) / stride[a];
+            const std::int64_t total =
+                std::max<std::int64_t>((out - 1) * stride[a] + kernel[a] - in, 0);
+            pads[a] = automatic == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
+            pads[a + 2] = total - pads[a];
+        }
+    }
     return {{kernel[0], kernel[1]},
             {stride[0], stride[1]},
             {pads[0], pads[1], pads[2], pads[3]},
@@ -48,14 +61,15 @@ Window window_of(const Context& c) {
             c.integer("count_include_pad", 0) != 0};
 }
 
+Window pool_window(const Context& c) { return window_of(c, c.ints("kernel_shape", {1, 1})); }
+
 Tensor run_conv(const Context& c) {
-    const Shape stride = c.ints("strides", {1, 1});
-    const Shape pads = c.ints("pads", {0, 0, 0, 0});
     const Tensor& weights = c.input(1);
     const Tensor* bias = c.optional(2);
+    const Window window = window_of(c, {weights.shape[2], weights.shape[3]});
     return conv2d(c.input(0), weights,
                   bias ? bias->data : std::vector<float>(std::size_t(weights.shape[0])),
-                  {stride[0], stride[1]}, {pads[0], pads[1], pads[2], pads[3]});
+                  window.stride, window.pads);
 }
 
 Tensor run_batch_normalization(const Context& c) {
@@ -189,8 +203,9 @@ const std::map<Op, Run>& table() {
                             {0, 1}};
              return affine(a, c.input(0));
          }},
-        {Op::max_pool, [](const Context& c) { return max_pool(c.input(0), window_of(c)); }},
-        {Op::average_pool, [](const Context& c) { return average_pool(c.input(0), window_of(c)); }},
+        {Op::max_pool, [](const Context& c) { return max_pool(c.input(0), pool_window(c)); }},
+        {Op::average_pool,
+         [](const Context& c) { return average_pool(c.input(0), pool_window(c)); }},
         {Op::global_average_pool, [](const Context& c) { return global_average_pool(c.input(0)); }},
         {Op::reduce_mean, run_reduce_mean},
         {Op::gemm, run_gemm},
@@ -221,6 +236,15 @@ const std::map<Op, Run>& table() {
 
 }  // namespace
 
+Result<Tensor> evaluate(const Graph& graph, const Node& node,
+                        const std::map<ValueId, Tensor>& values) {
+    const auto run = table().find(node.op);
+    if (run == table().end()) {
+        return error_at(graph, node, "the reference has no such operator", "fold constants before");
+    }
+    return run->second({graph, node, values});
+}
+
 Result<std::vector<Tensor>> interpret(const Graph& graph, const std::vector<Tensor>& inputs) {
     std::map<ValueId, Tensor> values;
     for (std::size_t i = 0; i < graph.values.size(); ++i) {
@@ -233,12 +257,11 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, const std::vector<Tens
         values[graph.inputs[i]] = inputs[i];
     }
     for (const Node& node : graph.nodes) {
-        const auto run = table().find(node.op);
-        if (run == table().end()) {
-            return error_at(graph, node, "the reference has no such operator",
-                            "fold constants before");
+        Result<Tensor> result = evaluate(graph, node, values);
+        if (!result.ok()) {
+            return result.status();
         }
-        values[node.outputs[0]] = run->second({graph, node, values});
+        values[node.outputs[0]] = std::move(result).value();
     }
     std::vector<Tensor> outputs;
     for (const ValueId id : graph.outputs) {

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include "sweep/layers.h"
+#include "sweep/net.h"
+
+namespace sluice::sweep {
+
+/// Ways of drawing convolutions, taken in turn by the seed: of any kind, then of the kinds that
+/// specialised kernels compute.
+constexpr std::uint64_t conv_kinds = 10;
+
+/// One to three convolutions in a row, drawn by the seed.
+Net draw_convolutions(Random& random, std::uint64_t kind);
+
+/// A small graph of any operators that Sluice computes.
+Net draw_graph(Random& random);
+
+/// A convolution of any kind over x; `most`: multiply-accumulates that it may take.
+Layer draw_layer(Net& net, ValueId x, std::int64_t most);
+
+}  // namespace sluice::sweep

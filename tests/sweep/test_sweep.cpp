@@ -1,0 +1,138 @@
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <iostream>
+#include <set>
+
+#include "kernels/cpu.h"
+#include "kernels/registry.h"
+#include "sweep/cases.h"
+#include "sweep/compare.h"
+
+/// Random networks through the public API against the scalar reference, on $SLUICE_TARGET or on all
+/// targets that this CPU runs. $SLUICE_SWEEP_CASES: how many; $SLUICE_SWEEP_SEED: the first one's
+/// seed, alone where no number is given. A case depends on its seed only.
+namespace {
+
+using namespace sluice;
+using namespace sluice::sweep;
+
+std::uint64_t number_of(const char* name, std::uint64_t fallback) {
+    const char* text = std::getenv(name);
+    return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+bool is_given(const char* name) { return std::getenv(name) != nullptr; }
+
+/// Those with kernels of their own.
+std::vector<const Target*> swept_targets() {
+    std::vector<const Target*> swept;
+    if (is_given("SLUICE_TARGET")) {
+        const auto chosen = choose_target("");
+        INFO(chosen.status().message());
+        REQUIRE(chosen.ok());
+        return {chosen.value()};
+    }
+    for (const Target& target : targets()) {
+        if (cpu_has(target.requires_) && std::strcmp(target.id, target.float32) == 0) {
+            swept.push_back(&target);
+        }
+    }
+    REQUIRE(!swept.empty());
+    return swept;
+}
+
+struct Sweep {
+    const char* name;  ///< of its test
+    std::uint64_t cases;
+    std::function<Net(Random&, std::uint64_t seed)> draw;
+};
+
+/// A draw in which rounding could pass for a fault is drawn again.
+Net draw_case(const Sweep& sweep, Random& random, std::uint64_t seed) {
+    while (true) {
+        Net net = sweep.draw(random, seed);
+        if (net.is_well_conditioned()) {
+            return net;
+        }
+    }
+}
+
+void run_case(const Sweep& sweep, std::uint64_t seed, std::map<const Target*, Tally>& tallies) {
+    Random random(seed);
+    const Net net = draw_case(sweep, random, seed);
+    const bool winograd = random.chance(0.9);
+    for (auto& [target, tally] : tallies) {
+        const std::string fault = compare(net, target->id, winograd, tally);
+        if (!fault.empty()) {
+            FAIL_CHECK("SLUICE_SWEEP_SEED=" << seed << " SLUICE_TARGET=" << target->id
+                                            << " test_sweep \"" << sweep.name << "\"\n"
+                                            << (winograd ? "" : "without Winograd, ")
+                                            << net.description() << fault);
+        }
+    }
+}
+
+/// Runs a sweep; returns what ran on each target.
+std::map<const Target*, Tally> run_sweep(const Sweep& sweep) {
+    std::map<const Target*, Tally> tallies;
+    for (const Target* target : swept_targets()) {
+        tallies[target];
+    }
+    const bool is_single = is_given("SLUICE_SWEEP_SEED") && !is_given("SLUICE_SWEEP_CASES");
+    const std::uint64_t first = number_of("SLUICE_SWEEP_SEED", 0);
+    const std::uint64_t cases = is_single ? 1 : number_of("SLUICE_SWEEP_CASES", sweep.cases);
+    for (std::uint64_t seed = first; seed < first + cases; ++seed) {
+        run_case(sweep, seed, tallies);
+    }
+    for (const auto& [target, tally] : tallies) {
+        std::cout << target->id << ": " << cases << " cases from seed " << first
+                  << ", largest difference " << tally.largest_difference
+                  << " of the largest output\n";
+    }
+    CHECK(cases > 0);
+    return tallies;
+}
+
+bool is_convolution(Family family) { return family <= Family::branch; }
+
+/// Every family of convolutions has to have computed something; shape classes are only counted.
+void check_families(const Target& target, const Tally& tally) {
+    std::map<Family, int> runs;
+    int classes = 0, classes_run = 0;
+    std::string missing;
+    for (const Kernel& kernel : kernels()) {
+        if (!is_convolution(kernel.family) || std::strcmp(kernel.target, target.float32) != 0) {
+            continue;
+        }
+        const auto found = tally.ran.find(kernel.name);
+        const int count = found == tally.ran.end() ? 0 : found->second;
+        runs[kernel.family] += count;
+        ++classes;
+        classes_run += count > 0 ? 1 : 0;
+        missing += count > 0 ? "" : std::string(" ") + kernel.name;
+    }
+    std::cout << target.id << ": " << classes_run << " of " << classes
+              << " kernels of convolutions ran; not:" << missing << "\n";
+    for (const auto& [family, count] : runs) {
+        INFO("family " << int(family) << " of " << target.id);
+        CHECK(count > 0);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("random convolutions give what the reference gives") {
+    const Sweep sweep{"random convolutions*", SLUICE_SWEEP_CONVOLUTIONS,
+                      [](Random& random, std::uint64_t seed) {
+                          return draw_convolutions(random, seed % conv_kinds);
+                      }};
+    const auto tallies = run_sweep(sweep);
+    if (!is_given("SLUICE_SWEEP_SEED")) {
+        for (const auto& [target, tally] : tallies) {
+            check_families(*target, tally);
+        }
+    }
+}
