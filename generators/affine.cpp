@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/pointwise.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// output(c, x, y) = clamp(scale(c) * input(c, x, y) + shift(c)), float32, NHWC.
 class Affine : public Generator<Affine> {
@@ -17,8 +19,7 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        output(c, x, y) =
-            clamp(input(c, x, y) * coefficients(c, 0) + coefficients(c, 1), low, high);
+        output(c, x, y) = clip(input(c, x, y) * coefficients(c, 0) + coefficients(c, 1), low, high);
     }
 
     void schedule() {

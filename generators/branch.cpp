@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/branch.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// The low-cost collaborative layer with one map (Dong et al., CVPR 2017, section 3): a convolution
 /// to a single output channel, whose zeros say which outputs of the layer beside it are skipped:
@@ -50,7 +52,7 @@ public:
         Expr tap = taps.y * lanes + taps.x;
         products(x, y) +=
             input(column * stride_x * channels + tap, y * stride_y + taps.z) * weights(tap, taps.z);
-        output(x, y) = clamp(products(x, y) + bias, act_low, act_high);
+        output(x, y) = clip(products(x, y) + bias, act_low, act_high);
     }
 
     void schedule() {

@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/dot_conv.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// A convolution of single elements, each a dot product of a patch and one channel's weights: for
 /// gates an element (Dong et al., CVPR 2017, section 3, the 1x1 LCCL), whose open ones share no
@@ -64,10 +66,10 @@ public:
             weights(tap, taps.z, channel(t, i));
 
         Expr k = channel(tiles.y, tiles.x), x = column(tiles.y), y = line(tiles.y);
-        Expr value = clamp(products(tiles.x, tiles.y) + epilogue(k, 0), act_low, act_high);
+        Expr value = clip(products(tiles.x, tiles.y) + epilogue(k, 0), act_low, act_high);
         value = value * gate(k, x, y) * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
         output(i, col, lin) = undef<float>();
-        output(k, x, y) = clamp(value, post_low, post_high);
+        output(k, x, y) = clip(value, post_low, post_high);
     }
 
     void schedule() {

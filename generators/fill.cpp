@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/fill.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// What a gated layer's output holds where its gate is closed: gated_conv's epilogue over a product
 /// of zero, exactly,
@@ -33,7 +35,7 @@ public:
         Expr x = place(cast<int>(positions(list.z) & 0xffff), list.x, output.dim(1).extent());
         Expr y = place(cast<int>(positions(list.z) >> 16), list.y, output.dim(2).extent());
         output(k, column, line) = undef<float>();
-        output(k, x, y) = clamp(epilogue(k, 2) + residual(k, x, y), post_low, post_high);
+        output(k, x, y) = clip(epilogue(k, 2) + residual(k, x, y), post_low, post_high);
     }
 
     void schedule() {

@@ -2,11 +2,13 @@
 
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/gated_conv.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 enum class Gate { none, position, element };
 
@@ -117,14 +119,14 @@ private:
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);
-        Expr value = clamp(t.products(k, t.list.x, t.list.y), act_low, act_high);
+        Expr value = clip(t.products(k, t.list.x, t.list.y), act_low, act_high);
         if (gating == Gate::position) {
             value *= gate(0, x, y);
         } else if (gating == Gate::element) {
             value *= gate(k, x, y);
         }
         value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
-        output(k, x, y) = clamp(value, post_low, post_high);
+        output(k, x, y) = clip(value, post_low, post_high);
     }
 
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};

@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/linear.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// output(k) = clamp(sum over i of weights(k, i) * input(i) + bias(k)), float32, one picture. The
 /// sum is made of `parts` interleaved ones, which lets them run side by side and rounds less.
@@ -38,7 +40,7 @@ public:
         for (int i = 1; i < count; ++i) {
             sum += partial(k, i);
         }
-        output(k) = clamp(sum + bias(k), low, high);
+        output(k) = clip(sum + bias(k), low, high);
     }
 
     void schedule() {

@@ -1,16 +1,18 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/reduce_positions.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 enum class Reduce { max, average };
 
 /// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the picture of
 /// the window of kernel_x * kernel_y cells from column x * stride_x - pad_left and row (first_row +
-/// y) * stride_y - pad_top. That part has at least one cell.
+/// y) * stride_y - pad_top. That part has at least one cell. A NaN in it gives NaN.
 class Pool : public Generator<Pool> {
 public:
     GeneratorParam<Reduce> reduce{
@@ -53,7 +55,7 @@ public:
         Expr cell = input(c, inside_of(column, width), inside_of(line, height));
         if (reduce == Reduce::max) {
             result(c, x, y) = Float(32).min();
-            result(c, x, y) = max(result(c, x, y), cell);
+            result(c, x, y) = max_or_nan(result(c, x, y), cell);
             output(c, x, y) = result(c, x, y);
         } else {
             window.where(column >= 0 && column < width && line >= 0 && line < height);

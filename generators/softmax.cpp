@@ -7,8 +7,9 @@ namespace {
 using namespace Halide;
 
 /// output(i, a, o) = exp(input(i, a, o) - peak) / sum of the same over a, peak the maximum over a,
-/// float32: no exponent is positive, so that nothing overflows. exp is computed twice, because a
-/// kernel has no memory to keep it in.
+/// float32: no exponent is positive, so that nothing overflows. Where an input is NaN, the largest
+/// is infinity or all are minus infinity, a difference is NaN, then the sum, then all outputs. exp
+/// is computed twice, because a kernel has no memory to keep it in.
 class Softmax : public Generator<Softmax> {
 public:
     /// (inner, axis, outer), strides any.
@@ -21,9 +22,12 @@ public:
         steps = RDom(0, extent / parts, "steps");
         rest = RDom(0, extent % parts, "rest");
         Expr whole = steps.x * parts + part, last = extent / parts * parts + rest.x;
+        const auto from_peak = [&](Expr a) { return input(inner, a, outer) - peak(inner, outer); };
         // Below -100 exp is zero in float32; infinities would leave exp's domain.
-        const auto power = [&](Expr a) {
-            return exp(max(input(inner, a, outer) - peak(inner, outer), -100.0f));
+        const auto power = [&](Expr a) { return exp(max(from_peak(a), -100.0f)); };
+        // exp of NaN is none.
+        const auto term = [&](Expr a) {
+            return strict_float(select(is_nan(from_peak(a)), from_peak(a), power(a)));
         };
 
         peaks(part, inner, outer) = Float(32).min();
@@ -36,8 +40,8 @@ public:
         peak(inner, outer) = most;
 
         sums(part, inner, outer) = 0.0f;
-        sums(part, inner, outer) += power(whole);
-        sums(0, inner, outer) += power(last);
+        sums(part, inner, outer) += term(whole);
+        sums(0, inner, outer) += term(last);
         Expr total = sums(0, inner, outer);
         for (int i = 1; i < parts; ++i) {
             total += sums(i, inner, outer);

@@ -1,10 +1,12 @@
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "schedules/sparse_conv.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
 /// gated_conv for 3x3 kernels of stride 1 and pads of 1 over the output of a gated layer, which
 /// holds one value a channel, `closed`, wherever its gate is closed. As conv(x) = conv(x - closed)
@@ -84,9 +86,9 @@ public:
         finish = RDom(0, length, "finish");
         Expr x = column(finish), y = line(finish);
         output(k, col, lin) = undef<float>();
-        Expr value = clamp(sums(k % block, y * row + x, k / block), act_low, act_high);
+        Expr value = clip(sums(k % block, y * row + x, k / block), act_low, act_high);
         value = value * gate(0, x, y) * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
-        output(k, x, y) = clamp(value, post_low, post_high);
+        output(k, x, y) = clip(value, post_low, post_high);
     }
 
     void schedule() {

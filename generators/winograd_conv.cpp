@@ -2,6 +2,7 @@
 
 #include <Halide.h>
 
+#include "generators/clip.h"
 #include "generators/winograd.h"
 #include "schedules/winograd_conv.h"
 
@@ -188,7 +189,7 @@ private:
             conv *= gate(map, of_gate(x, 1), of_gate(y, 2));
             rest += epilogue(k, 2);
         }
-        output(k, x, y) = clamp(conv + rest, post_low, post_high);
+        output(k, x, y) = clip(conv + rest, post_low, post_high);
     }
 
     Var c{"c"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"},

@@ -144,9 +144,19 @@ std::string to_string(const ConvCase& c) {
     return text.str();
 }
 
+namespace {
+
+Tensor convolve(const ConvProblem& p) {
+    const ConvCase& c = p.shape;
+    return reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()}, p.conv.bias,
+                             {c.stride[0], c.stride[1]},
+                             {c.pads[0], c.pads[1], c.pads[2], c.pads[3]});
+}
+
+}  // namespace
+
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng) {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    const Clamp clamps[] = {{}, {0, infinity}, {-0.5f, 1}};
+    const std::array<Clamp, 4> clamps = all_clamps();
     ConvProblem p;
     p.shape = c;
     p.x = {{1, c.channels, c.height, c.width},
@@ -159,15 +169,28 @@ ConvProblem make_problem(const ConvCase& c, std::mt19937& rng) {
     p.conv.bias = random_values(rng, outputs, -1, 1);
     p.conv.scale = random_values(rng, outputs, -2, 2);
     p.conv.shift = random_values(rng, outputs, -1, 1);
-    p.conv.act = clamps[rng() % 3];
-    p.conv.post = clamps[rng() % 3];
-    p.products = reference::conv2d(p.x, weights, p.conv.bias, {c.stride[0], c.stride[1]},
-                                   {c.pads[0], c.pads[1], c.pads[2], c.pads[3]});
+    p.conv.act = clamps[rng() % clamps.size()];
+    p.conv.post = clamps[rng() % clamps.size()];
+    p.products = convolve(p);
     p.residual = {p.products.shape, random_values(rng, p.products.data.size(), -1, 1)};
     p.has_residual = rng() % 2 == 0;
     p.height = int(p.products.shape[2]);
     p.width = int(p.products.shape[3]);
     return p;
+}
+
+void spoil(ConvProblem& p, std::mt19937& rng) {
+    spoil(p.x.data, rng);
+    spoil(p.residual.data, rng);
+    if (p.conv.bias.size() > 1) {
+        spoil(p.conv.bias, rng);
+    }
+    if (p.shape.pads == std::array{0, 0, 0, 0} && p.shape.outputs > 1) {
+        std::vector<float> weights = p.conv.weights->floats();
+        weights[rng() % weights.size()] = std::numeric_limits<float>::quiet_NaN();
+        p.conv.weights = std::make_shared<Constant>(Constant{p.conv.weights->shape, weights});
+    }
+    p.products = convolve(p);
 }
 
 Tensor make_gate(const ConvProblem& p, int maps, double density, std::mt19937& rng) {

@@ -31,8 +31,12 @@ struct ConvProblem {
     int height, width;  ///< of the output
 };
 
-/// Draws weights, clamps (none, ReLU, a bounded one) and whether there is a residual.
+/// Draws weights, clamps of all_clamps() and whether there is a residual.
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
+
+/// Puts NaN and infinities among the input, the residual and the bias, and one NaN among the
+/// weights where there are no pads, which the reference leaves out and kernels multiply.
+void spoil(ConvProblem& p, std::mt19937& rng);
 
 /// [1, maps, H', W'], or a value for each square of conv.gate_grid, of zeros and values of 0.1
 /// to 1. A negative density: one value alone is open.

@@ -10,9 +10,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <limits>
+#include <random>
 #include <utility>
 #include <vector>
 
+#include "graph/graph.h"
 #include "kernels/call.h"
 
 /// Memory that shows what a kernel reads and writes beside its buffers.
@@ -137,13 +140,32 @@ private:
 /// Floats around an output, as many as no vector store overshoots.
 constexpr int output_margin = 32;
 
+/// Infinities and NaN are those expected, or none.
 inline auto within(float bound) {
-    return [bound](float got, float want) { return std::abs(got - want) <= bound; };
+    return [bound](float got, float want) {
+        return std::isnan(want) ? std::isnan(got) : got == want || std::abs(got - want) <= bound;
+    };
 }
 
 /// Equal bit for bit; all NaN are one.
 inline bool same_value(float got, float want) {
     return std::isnan(want) ? std::isnan(got) : std::memcmp(&got, &want, sizeof got) == 0;
+}
+
+/// NaN or an infinity for one in ten of the values, and for one of them at least.
+inline void spoil(std::vector<float>& values, std::mt19937& rng) {
+    using Limits = std::numeric_limits<float>;
+    const float bad[] = {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()};
+    for (float& value : values) {
+        value = rng() % 10 == 0 ? bad[rng() % 3] : value;
+    }
+    values[rng() % values.size()] = Limits::quiet_NaN();
+}
+
+/// Bounds that take part in every form of clamp: none, ReLU, both, and the lower above the upper.
+inline std::array<Clamp, 4> all_clamps() {
+    const float infinity = std::numeric_limits<float>::infinity();
+    return {{{}, {0, infinity}, {-0.5f, 1}, {1, -0.5f}}};
 }
 
 }  // namespace sluice::kernel_test

@@ -48,15 +48,19 @@ std::vector<float> pack(const Tensor& weights, const Case& c, int pitch) {
     return out;
 }
 
-void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& rng) {
+void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& rng,
+                             bool is_spoiled = false) {
     const int in_height = (c.height - 1) * c.stride_y + c.kernel_y;
     const int in_width = (c.width - 1) * c.stride_x + c.kernel_x;
     const int taps = c.channels * c.kernel_y * c.kernel_x;
-    const Tensor x = {{1, c.channels, in_height, in_width},
-                      random_values(rng, std::size_t(c.channels * in_height * in_width), -1, 1)};
+    Tensor x = {{1, c.channels, in_height, in_width},
+                random_values(rng, std::size_t(c.channels * in_height * in_width), -1, 1)};
     const Tensor w = {{1, c.channels, c.kernel_y, c.kernel_x},
                       random_values(rng, std::size_t(taps), -1, 1)};
     const float bias = random_values(rng, 1, -1, 1)[0];
+    if (is_spoiled) {
+        spoil(x.data, rng);
+    }
     const Tensor expected = reference::clamp(
         c.act, reference::conv2d(x, w, {bias}, {c.stride_y, c.stride_x}, {0, 0, 0, 0}));
 
@@ -77,7 +81,7 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
         const bool computed = at_y >= c.first_row && at_y < c.first_row + c.rows &&
                               at_x < c.width && i % c.output_y % c.output_x == 0;
         const float want = computed ? expected.data[std::size_t(at_y * c.width + at_x)] : untouched;
-        wrong += !(std::abs(output[std::size_t(i)] - want) <= bound);
+        wrong += !within(bound)(output[std::size_t(i)], want);
     }
     CHECK(wrong == 0);
 }
@@ -91,8 +95,7 @@ bool serves(const Kernel& kernel, int channels, int kernel_size) {
 
 TEST_CASE("branch kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
-    const float infinity = std::numeric_limits<float>::infinity();
-    const Clamp acts[] = {{-infinity, infinity}, {0, infinity}, {0, 1}};
+    const std::array<Clamp, 4> acts = all_clamps();
     const int sizes[][2] = {{1, 1}, {7, 5}, {5, 17}, {32, 32}};
     int calls = 0;
     for_each_kernel(Family::branch, [&](const Kernel& kernel) {
@@ -115,7 +118,7 @@ TEST_CASE("branch kernels equal the scalar reference") {
                                      height,
                                      gap,
                                      gap * width + calls % 3,
-                                     acts[calls % 3]};
+                                     acts[std::size_t(calls % 4)]};
                         ++calls;
                         INFO(kernel.name << ": channels " << channels << ", kernel " << k
                                          << ", output " << width << "x" << height << ", stride "
@@ -127,6 +130,20 @@ TEST_CASE("branch kernels equal the scalar reference") {
         }
     });
     CHECK(calls > 0);
+}
+
+TEST_CASE("branch kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(9);
+    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
+        const int channels = kernel.pitch ? kernel.pitch : 2 * kernel.lanes;
+        for (const Clamp& act : all_clamps()) {
+            for (int gap : {1, kernel.lanes}) {
+                INFO(kernel.name << ": clamp " << act.low << " to " << act.high);
+                check_against_reference(
+                    kernel, {channels, 3, 3, 1, 1, 19, 21, 0, 19, gap, gap * 21, act}, rng, true);
+            }
+        }
+    });
 }
 
 TEST_CASE("branch kernels compute the rows of a cropped output and no others") {

@@ -136,6 +136,37 @@ TEMPLATE_TEST_CASE_SIG("7x7 convolution kernels equal the scalar reference, chan
     check_all_sizes(channels, {7});
 }
 
+// A NaN or an infinity in the input, the weights, the bias, the gate or the residual, behind every
+// clamp. Whole blocks of outputs: in lanes beside them, infinities meet weights of zero.
+TEST_CASE("convolution kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(20);
+    for (const Family family : {Family::dense_conv, Family::gated_conv, Family::element_conv}) {
+        for_each_kernel(family, [&](const Kernel& kernel) {
+            const int channels = kernel.pitch ? kernel.pitch : 5;
+            const int k = kernel.kernel_size ? kernel.kernel_size : 3, pad = channels > 64 ? 0 : 1;
+            for (int round = 0; round < (channels > 64 ? 2 : 6); ++round) {
+                const int pads = round % 2 ? pad : 0;
+                const ConvCase c = {channels, kernel.block(),       k + 6, k + 4, {k, k},
+                                    {1, 1},   {pads, pads, pads, 0}};
+                ConvProblem p = make_problem(c, rng);
+                spoil(p, rng);
+                INFO(kernel.name << ": " << to_string(c));
+                const bool is_gated = family != Family::dense_conv;
+                const int maps = family == Family::element_conv ? p.shape.outputs : 1;
+                // Closed elements are multiplied by zero where all are computed.
+                Tensor gate = make_gate(p, maps, family == Family::gated_conv ? 0.6 : 1, rng);
+                spoil(gate.data, rng);
+                const int map = family == Family::gated_conv ? 0 : -1;
+                const PackedConv packed(p, kernel, channels);
+                Strided output = packed.output();
+                packed.run(gate, map, list_positions(p, gate, map), 0, packed.output_pitch(),
+                           output);
+                check_output(p, output, is_gated ? &gate : nullptr, family == Family::gated_conv);
+            }
+        });
+    }
+}
+
 TEST_CASE("convolution kernels take windows, strides and pads that differ by side") {
     std::mt19937 rng(5);
     for (int channels : {3, 16, 20}) {

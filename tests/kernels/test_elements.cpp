@@ -167,13 +167,12 @@ std::vector<float> pack_rows(const ConvProblem& p, int pitch) {
     return packed;
 }
 
-void check_dots(const ConvProblem& p, const Kernel& kernel, double density, std::mt19937& rng) {
+void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) {
     const int outputs = p.shape.outputs, pitch = round_up(p.shape.channels, kernel.lanes);
     const int padded_width = p.shape.pads[1] + p.shape.width + p.shape.pads[3];
     const int padded_height = p.shape.pads[0] + p.shape.height + p.shape.pads[2];
     const auto [rows, columns] = p.shape.kernel;
     const int row = columns * pitch, tile = kernel.pixels;
-    const Tensor gate = make_gate(p, outputs, density, rng);
     const std::vector<std::uint32_t> list = list_tiles(p, gate, tile);
     const int entries = int(list.size()) / 2;
     if (entries == 0) {
@@ -237,10 +236,28 @@ TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference 
                     const ConvProblem p = make_problem(c, rng);
                     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
                         INFO(kernel.name << ": " << to_string(c) << ", density " << density);
-                        check_dots(p, kernel, density, rng);
+                        check_dots(p, kernel, make_gate(p, outputs, density, rng));
                     }
                 }
             }
+        }
+    });
+}
+
+TEST_CASE("dot_conv kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(12);
+    for_each_kernel(Family::dot_conv, [&](const Kernel& kernel) {
+        // No lanes beside the channels, whose weights of zero would meet infinities.
+        const int channels = kernel.pitch ? kernel.pitch : kernel.lanes;
+        for (int round = 0; round < 8; ++round) {
+            const int pad = round % 2;
+            const ConvCase c{channels, 11, 7, 6, {3, 3}, {1, 1}, {pad, pad, pad, pad}};
+            ConvProblem p = make_problem(c, rng);
+            spoil(p, rng);
+            Tensor gate = make_gate(p, c.outputs, 1, rng);
+            spoil(gate.data, rng);
+            INFO(kernel.name << ": " << to_string(c));
+            check_dots(p, kernel, gate);
         }
     });
 }

@@ -44,11 +44,13 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
     const int pitch = round_up(channels, kernel.lanes), size = height * width;
     const std::vector<std::uint32_t>& list = squares.list;
     const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(pitch), -1, 1);
-    const std::vector<float> residual = has_residual
-                                            ? random_values(rng, std::size_t(size * pitch), -1, 1)
-                                            : std::vector<float>(std::size_t(pitch), 0.0f);
-    const float low = rng() % 2 ? 0.0f : -std::numeric_limits<float>::infinity();
-    const float high = rng() % 2 ? 0.75f : std::numeric_limits<float>::infinity();
+    std::vector<float> residual = has_residual
+                                      ? random_values(rng, std::size_t(size * pitch), -1, 1)
+                                      : std::vector<float>(std::size_t(pitch), 0.0f);
+    if (has_residual) {
+        spoil(residual, rng);
+    }
+    const Clamp clamp = all_clamps()[rng() % 4];
     std::vector<float> output(std::size_t(size * pitch) + 16, untouched);
 
     View positions(list.data(), {{int(list.size()), 1}});
@@ -56,7 +58,7 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
     const int residual_x = has_residual ? pitch : 0;
     View r(residual.data(), {{pitch, 1}, {width, residual_x}, {height, width * residual_x}});
     View out(output.data(), {{pitch, 1}, {width, pitch}, {height, width * pitch}});
-    REQUIRE(call(kernel, positions, e, r, side, low, high, out) == 0);
+    REQUIRE(call(kernel, positions, e, r, side, clamp.low, clamp.high, out) == 0);
 
     int wrong = 0;
     for (int i = 0; i < int(output.size()); ++i) {
@@ -65,9 +67,9 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
         if (pixel < size && squares.covers[std::size_t(pixel)]) {
             const float sum = epilogue[std::size_t(2 * pitch + k)] +
                               residual[std::size_t(pixel * residual_x + k)];
-            want = std::min(std::max(sum, low), high);
+            want = clamp.apply(sum);
         }
-        wrong += output[std::size_t(i)] != want;
+        wrong += !same_value(output[std::size_t(i)], want);
     }
     CHECK(wrong == 0);
 }

@@ -28,11 +28,15 @@ std::vector<float> pack(const Tensor& weights, int lanes, int padded) {
 
 /// Computes the blocks of lanes from `first_block` on, as one of several threads does.
 void check(const Kernel& kernel, int inputs, int outputs, const Clamp& clamp, int first_block,
-           std::mt19937& rng) {
-    const Tensor x = {{1, inputs}, random_values(rng, std::size_t(inputs), -1, 1)};
-    const Tensor weights = {{outputs, inputs},
-                            random_values(rng, std::size_t(outputs * inputs), -1, 1)};
+           std::mt19937& rng, bool is_spoiled = false) {
+    Tensor x = {{1, inputs}, random_values(rng, std::size_t(inputs), -1, 1)};
+    Tensor weights = {{outputs, inputs}, random_values(rng, std::size_t(outputs * inputs), -1, 1)};
     std::vector<float> bias = random_values(rng, std::size_t(outputs), -1, 1);
+    if (is_spoiled) {
+        x.data[rng() % x.data.size()] = std::numeric_limits<float>::infinity();
+        spoil(bias, rng);
+        weights.data[rng() % weights.data.size()] = std::numeric_limits<float>::quiet_NaN();
+    }
     const Tensor expected = reference::clamp(clamp, reference::linear(x, weights, bias));
 
     const int lanes = kernel.lanes, padded = round_up(outputs, lanes), first = first_block * lanes;
@@ -46,7 +50,8 @@ void check(const Kernel& kernel, int inputs, int outputs, const Clamp& clamp, in
     View out = output.view();
     REQUIRE(call(kernel, in, w, b, clamp.low, clamp.high, out) == 0);
     const auto at = [&](const Index& i) {
-        return first + i[0] < outputs ? expected.data[std::size_t(first + i[0])] : 0.0f;
+        return first + i[0] < outputs ? expected.data[std::size_t(first + i[0])]
+                                      : std::min(std::max(0.0f, clamp.low), clamp.high);
     };
     CHECK(output.wrong(at, within(2e-7f * float(inputs) + 1e-6f)) == 0);
 }
@@ -55,12 +60,11 @@ void check(const Kernel& kernel, int inputs, int outputs, const Clamp& clamp, in
 
 TEST_CASE("linear kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
-    const float infinity = std::numeric_limits<float>::infinity();
-    const Clamp clamps[] = {{}, {0, infinity}, {-0.5f, 0.5f}};
+    const std::array<Clamp, 4> clamps = all_clamps();
     int problems = 0;
     for (int inputs : {1, 2, 3, 15, 16, 17, 64, 100, 1001}) {
         for (int outputs : {1, 3, 10, 15, 16, 17, 64, 100}) {
-            const Clamp& clamp = clamps[problems++ % 3];
+            const Clamp& clamp = clamps[std::size_t(problems++ % 4)];
             for_each_kernel(Family::linear, [&](const Kernel& kernel) {
                 INFO(kernel.name << ": " << inputs << " -> " << outputs << ", clamp " << clamp.low
                                  << " to " << clamp.high);
@@ -68,6 +72,20 @@ TEST_CASE("linear kernels equal the scalar reference") {
             });
         }
     }
+}
+
+TEST_CASE("linear kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(10);
+    for_each_kernel(Family::linear, [&](const Kernel& kernel) {
+        for (const Clamp& clamp : all_clamps()) {
+            for (int inputs : {1, 7, 40}) {
+                INFO(kernel.name << ": " << inputs << " inputs, clamp " << clamp.low << " to "
+                                 << clamp.high);
+                // No lanes beside the outputs, whose weights of zero would meet infinities.
+                check(kernel, inputs, 4 * kernel.lanes, clamp, 0, rng, true);
+            }
+        }
+    });
 }
 
 TEST_CASE("linear kernels compute the outputs of a cropped output and no others") {

@@ -173,12 +173,11 @@ struct AffineProblem {
 };
 
 AffineProblem make_affine(int channels, int height, int width, std::mt19937& rng) {
-    const float infinity = std::numeric_limits<float>::infinity();
-    const Clamp clamps[] = {{}, {0, infinity}, {-0.5f, 1}};
+    const std::array<Clamp, 4> clamps = all_clamps();
     AffineProblem p;
     p.affine.scale = random_values(rng, std::size_t(channels), -2, 2);
     p.affine.shift = random_values(rng, std::size_t(channels), -1, 1);
-    p.affine.clamp = clamps[rng() % 3];
+    p.affine.clamp = clamps[rng() % clamps.size()];
     p.x = {{1, channels, height, width},
            random_values(rng, std::size_t(channels * height * width), -1, 1)};
     p.expected = reference::affine(p.affine, p.x);
@@ -233,4 +232,24 @@ TEST_CASE("affine kernels may write over their input") {
             check_affine(kernel, p, shared, shared, channels);
         });
     }
+}
+
+TEST_CASE("affine kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(13);
+    for_each_kernel(Family::affine, [&](const Kernel& kernel) {
+        for (int channels : {1, kernel.lanes - 1, 2 * kernel.lanes + 1}) {
+            for (const Clamp& clamp : all_clamps()) {
+                INFO(kernel.name << ": " << channels << " channels, clamp " << clamp.low << " to "
+                                 << clamp.high);
+                AffineProblem p = make_affine(channels, 7, 5, rng);
+                p.affine.clamp = clamp;
+                spoil(p.x.data, rng);
+                spoil(channels % 2 ? p.affine.scale : p.affine.shift, rng);
+                p.expected = reference::affine(p.affine, p.x);
+                Strided input = picture(p.x, channels, channels);
+                Strided output = output_picture(channels, channels + 3, 5, 7);
+                check_affine(kernel, p, input, output, channels);
+            }
+        }
+    });
 }

@@ -131,6 +131,44 @@ TEST_CASE("max pooling takes the maximum of infinities and of the lowest numbers
     });
 }
 
+TEST_CASE("pooling kernels give NaN for every window that holds one") {
+    std::mt19937 rng(8);
+    for (const Family family : {Family::max_pool, Family::average_pool}) {
+        for (int channels : {1, 17, 40}) {
+            for (const Window& window : {Window{{4, 4}, {4, 4}, {}},
+                                         {{3, 3}, {2, 1}, {1, 1, 1, 1}},
+                                         {{2, 2}, {2, 2}, {}}}) {
+                for (int round = 0; round < 16; ++round) {
+                    Tensor x = random_picture(rng, channels, 8, 8);
+                    for (int i = 0; i < channels; ++i) {  // a NaN a map, at any place of a window
+                        x.data[std::size_t(64 * i) + rng() % 64] =
+                            std::numeric_limits<float>::quiet_NaN();
+                        x.data[std::size_t(64 * i) + rng() % 64] =
+                            std::numeric_limits<float>::infinity();
+                    }
+                    check_kernels(family, x, window);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("global average pooling kernels give NaN for every map that holds one") {
+    std::mt19937 rng(9);
+    Tensor x = random_picture(rng, 37, 6, 7);
+    for (std::size_t i = 0; i < x.data.size(); i += 67) {
+        x.data[i] = std::numeric_limits<float>::quiet_NaN();
+    }
+    const Tensor expected = reference::global_average_pool(x);
+    for_each_kernel(Family::global_average_pool, [&](const Kernel& kernel) {
+        INFO(kernel.name);
+        Strided input = picture(x, 37, 37), output({{37, 1}}, output_margin);
+        View in = input.view(), out = output.view();
+        REQUIRE(call(kernel, in, out) == 0);
+        CHECK(output.wrong(at_picture(expected), within(2e-6f)) == 0);
+    });
+}
+
 TEST_CASE("global average pooling kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
     for (int channels : {1, 3, 15, 16, 17, 64, 100}) {

@@ -137,3 +137,18 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
         CHECK(output.wrong(source, same_value) == 0);
     });
 }
+
+// As ONNX Runtime: 0 * NaN is NaN, and so is 0 * infinity.
+TEST_CASE("linear resize kernels multiply a second source by a weight of zero") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    for_each_kernel(Family::resize, [&](const Kernel& kernel) {
+        INFO(kernel.name);
+        // Columns 1, 4, 7, 10 and 13 lie on a source; the first and the last two have but one.
+        const Tensor x = {{1, 1, 1, 5}, {1, nan, 2, infinity, 3}};
+        const Tensor expected = {{1, 1, 1, 15},
+                                 {1, nan, nan, nan, nan, nan, nan, nan, infinity, infinity,
+                                  infinity, infinity, infinity, 3, 3}};
+        check(kernel, x, {1, 15}, true, {1, 1, 1}, expected, 0, 1, within(1e-6f));
+    });
+}

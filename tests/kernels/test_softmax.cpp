@@ -38,7 +38,7 @@ void check(const Kernel& kernel, const Tensor& x, const Tensor& expected) {
     };
     // exp of the largest sums' terms is off by a few units in the last place.
     const auto equal = [](float got, float want) {
-        return std::abs(got - want) <= 3e-6f * want + 1e-30f;
+        return std::isnan(want) ? std::isnan(got) : std::abs(got - want) <= 3e-6f * want + 1e-30f;
     };
     for (const Layout& layout : layouts(inner, axis, outer)) {
         INFO(kernel.name << ": inner " << inner << ", axis " << axis << ", outer " << outer << ", "
@@ -98,5 +98,30 @@ TEST_CASE("softmax kernels give a score of minus infinity no share") {
             expected.data[open] = 0.5f;
         }
         check(kernel, x, expected);
+    });
+}
+
+// As ONNX Runtime: exp(NaN), infinity - infinity and 0 / 0 reach the whole row through its sum.
+TEST_CASE("softmax kernels give NaN for a row with NaN or infinity, and for minus infinity alone") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::mt19937 rng(5);
+    for_each_kernel(Family::softmax, [&](const Kernel& kernel) {
+        for (const int axis : {1, 3, kernel.lanes, 2 * kernel.lanes + 3}) {
+            const Tensor finite = {{2, 3, axis}, random_values(rng, std::size_t(6 * axis), -8, 8)};
+            for (int place = 0; place < axis; ++place) {
+                for (const float bad : {nan, infinity}) {
+                    Tensor x = finite;
+                    x.data[std::size_t(axis + place)] = bad;  // in the second of six rows
+                    Tensor expected = reference::softmax(finite, 2);
+                    std::fill_n(expected.data.begin() + axis, axis, nan);
+                    check(kernel, x, expected);
+                }
+            }
+            Tensor x = finite, expected = reference::softmax(finite, 2);
+            std::fill_n(x.data.begin() + 2 * axis, axis, -infinity);
+            std::fill_n(expected.data.begin() + 2 * axis, axis, nan);
+            check(kernel, x, expected);
+        }
     });
 }

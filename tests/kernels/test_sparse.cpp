@@ -25,6 +25,12 @@ struct SparseProblem {
     std::vector<float> closed;  ///< the input where that is zero, a channel each
 };
 
+void convolve(SparseProblem& p) {
+    const Constant& weights = *p.conv.conv.weights;
+    p.conv.products = reference::conv2d(p.conv.x, {weights.shape, weights.floats()},
+                                        p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
+}
+
 SparseProblem make_sparse_problem(const ConvCase& c, double density, bool is_zero,
                                   std::mt19937& rng) {
     SparseProblem p{make_problem(c, rng), {}, {}};
@@ -37,11 +43,7 @@ SparseProblem make_sparse_problem(const ConvCase& c, double density, bool is_zer
             p.conv.x.data[i] = p.closed[i / size];
         }
     }
-    const Constant& weights = *p.conv.conv.weights;
-    const float* data = weights.floats().data();
-    const std::size_t count = std::size_t(c.outputs * c.channels * taps);
-    p.conv.products = reference::conv2d(p.conv.x, {weights.shape, {data, data + count}},
-                                        p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
+    convolve(p);
     return p;
 }
 
@@ -229,6 +231,28 @@ TEST_CASE("sparse_conv kernels equal the scalar reference over a gated input") {
                     check(kernel, p, to, rng);
                 }
             }
+        }
+    });
+}
+
+TEST_CASE("sparse_conv kernels give NaN and infinities where the scalar reference does") {
+    std::mt19937 rng(14);
+    for_each_kernel(Family::sparse_conv, [&](const Kernel& kernel) {
+        for (int round = 0; round < 8; ++round) {
+            const ConvCase c{kernel.pitch, kernel.block(), 7, 12, {3, 3}, {1, 1}, {1, 1, 1, 1}};
+            SparseProblem p = make_sparse_problem(c, 0.4, round % 2 == 0, rng);
+            spoil(p.conv.residual.data, rng);
+            for (std::size_t i = 0; i < p.conv.x.data.size(); i += 97) {
+                if (p.from.data[i % p.from.data.size()] != 0) {
+                    p.conv.x.data[i] = i % 2 ? std::numeric_limits<float>::quiet_NaN()
+                                             : std::numeric_limits<float>::infinity();
+                }
+            }
+            convolve(p);
+            Tensor to = make_gate(p.conv, 1, 0.7, rng);
+            spoil(to.data, rng);
+            INFO(kernel.name << ": " << to_string(c) << ", round " << round);
+            check(kernel, p, to, rng);
         }
     });
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
+#include <iterator>
+#include <limits>
 #include <random>
 #include <utility>
 #include <vector>
@@ -280,6 +282,86 @@ TEST_CASE("Winograd kernels take group gates, a list a channel block or several"
             check_maps(p, kernel, maps, rng);
         }
     });
+}
+
+namespace {
+
+/// Whether the tiles that write an output read a value that is not finite.
+bool reads_bad(const ConvProblem& p, const Kernel& kernel, int y, int x) {
+    const auto starts = [&](int extent, int at) {
+        std::vector<int> all = tile_starts(kernel.side, extent), found;
+        std::copy_if(all.begin(), all.end(), std::back_inserter(found),
+                     [&](int start) { return at >= start && at < start + kernel.side; });
+        return found;
+    };
+    const int reach = kernel.stride * (kernel.side + kernel.kernel_size - 1);
+    for (const int top : starts(p.height, y)) {
+        for (const int left : starts(p.width, x)) {
+            for (int i = 0; i < p.shape.channels * reach * reach; ++i) {
+                const int in_y = kernel.stride * top + i / reach % reach - p.shape.pads[0];
+                const int in_x = kernel.stride * left + i % reach - p.shape.pads[1];
+                const bool is_inside =
+                    in_y >= 0 && in_y < p.shape.height && in_x >= 0 && in_x < p.shape.width;
+                const int line = i / reach / reach * p.shape.height + in_y;
+                if (is_inside &&
+                    !std::isfinite(p.x.data[std::size_t(line * p.shape.width + in_x)])) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+// From the input they spread over a tile; from the gate and the residual they do not.
+TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
+    std::mt19937 rng(13);
+    for (const Family family :
+         {Family::dense_winograd, Family::gated_winograd, Family::element_winograd}) {
+        for_each_kernel(family, [&](const Kernel& kernel) {
+            if (kernel.pitch > 64) {
+                return;
+            }
+            for (const Clamp& post : all_clamps()) {
+                const ConvCase c =
+                    layer_of(kernel, kernel.pitch, kernel.block(), {14, 9}, {1, 1, 1, 1});
+                INFO(kernel.name << ": " << to_string(c) << ", " << post.low << " to "
+                                 << post.high);
+                ConvProblem p = make_problem(c, rng);
+                p.conv.act = {};
+                p.conv.post = post;
+                p.has_residual = true;
+                spoil(p.residual.data, rng);
+                p.x.data[rng() % p.x.data.size()] = std::numeric_limits<float>::quiet_NaN();
+                p.products =
+                    reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()},
+                                      p.conv.bias, {c.stride[0], c.stride[1]}, {1, 1, 1, 1});
+                const int maps = family == Family::element_winograd ? c.outputs : 1;
+                Tensor gate = make_gate(p, maps, 1, rng);
+                spoil(gate.data, rng);
+                const PackedConv packed(p, kernel, kernel.pitch);
+                Strided got = packed.output();
+                packed.run(gate, 0, open_tiles(p, kernel.side, gate, -1), 0, packed.output_pitch(),
+                           got);
+                const Tensor want = reference::gated(
+                    p.conv, p.products, family == Family::dense_winograd ? nullptr : &gate,
+                    &p.residual);
+                int wrong = 0, finite = 0;
+                got.for_each([&](const Index& at) {
+                    const int i = (at[0] * p.height + at[2]) * p.width + at[1];
+                    const float expected = want.data[std::size_t(i)];
+                    if (std::isnan(expected) || !reads_bad(p, kernel, at[2], at[1])) {
+                        wrong += !within(rounding(c))(got.at(at), expected);
+                        finite += std::isfinite(expected);
+                    }
+                });
+                CHECK(wrong == 0);
+                CHECK(finite > 0);
+            }
+        });
+    }
 }
 
 TEST_CASE("Winograd kernels take fewer channels than their pitch, and any pads") {

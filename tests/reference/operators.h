@@ -50,7 +50,7 @@ Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
 Tensor affine(const Affine& affine, const Tensor& x);
 Tensor clamp(const Clamp& clamp, const Tensor& x);
 
-/// Over [N, C, H, W]; padding never wins the maximum.
+/// Over [N, C, H, W]; padding never wins the maximum, and NaN always does.
 Tensor max_pool(const Tensor& x, const Window& window);
 /// The divisor counts the input's elements, and with count_include_pad the padding's too, but
 /// never what ceil_mode reaches beyond the padding.

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <limits>
 
 #include "reference/index.h"
@@ -136,7 +137,9 @@ Tensor max_pool(const Tensor& x, const Window& window) {
     Tensor y = pooled(x, window);
     for_each_index(y.shape, [&](const Shape& at) {
         float best = -std::numeric_limits<float>::infinity();
-        for_each_in_window(x, window, at, [&](std::size_t i) { best = std::max(best, x.data[i]); });
+        for_each_in_window(x, window, at, [&](std::size_t i) {
+            best = std::isnan(best) || best > x.data[i] ? best : x.data[i];
+        });
         y.data[offset(y.shape, at)] = best;
     });
     return y;
