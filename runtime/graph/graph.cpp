@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <utility>
 
 namespace sluice {
@@ -50,6 +51,16 @@ const char* shape_fault(const Shape& shape) {
 
 std::optional<std::int64_t> checked_element_count(const Shape& shape) {
     return shape_fault(shape) ? std::nullopt : std::optional(element_count(shape));
+}
+
+bool all_finite(const std::vector<float>& values) {
+    // Without their signs, bits compare as magnitudes do: one branch for all values, not one each.
+    constexpr std::int32_t infinity = 0x7f800000;
+    std::int32_t largest = 0;
+    for (const float value : values) {
+        largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
+    }
+    return largest < infinity;
 }
 
 std::string to_string(const Shape& shape) {

@@ -31,6 +31,9 @@ const char* shape_fault(const Shape& shape);
 /// Product of the extents of a shape from a file; none where shape_fault finds something.
 std::optional<std::int64_t> checked_element_count(const Shape& shape);
 
+/// Whether none of the values is infinite or NaN.
+bool all_finite(const std::vector<float>& values);
+
 /// "[1, 3, 32, 32]"; of more than 8 extents the first ones.
 std::string to_string(const Shape& shape);
 
@@ -106,7 +109,7 @@ using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std
                                std::vector<float>, std::shared_ptr<const Constant>>;
 using AttributeMap = std::map<std::string, Attribute>;
 
-/// min(max(v, low), high).
+/// min(max(v, low), high), so `high` where low > high, and NaN where v is. No bound is NaN.
 struct Clamp {
     float low = -std::numeric_limits<float>::infinity();
     float high = std::numeric_limits<float>::infinity();
@@ -114,15 +117,14 @@ struct Clamp {
         return low == -std::numeric_limits<float>::infinity() &&
                high == std::numeric_limits<float>::infinity();
     }
-    bool is_relu() const { return low == 0 && high == std::numeric_limits<float>::infinity(); }
+    /// A Clip that has no maximum has the largest number.
+    bool is_relu() const { return low == 0 && high >= std::numeric_limits<float>::max(); }
+    float apply(float v) const { return std::min(std::max(v, low), high); }
 };
 
 /// One clamp after another, as one.
 inline Clamp compose(const Clamp& first, const Clamp& second) {
-    const auto through = [&second](float v) {
-        return std::min(std::max(v, second.low), second.high);
-    };
-    return {through(first.low), through(first.high)};
+    return {second.apply(first.low), second.apply(first.high)};
 }
 
 /// How a convolution's output is gated (design section 1).
@@ -138,7 +140,9 @@ enum class GateForm {
 ///     y = post(scale * (act(conv(x) + bias) * gate) + shift + residual)
 ///
 /// `act` and `post` are clamps. Where the gate is zero the convolution is not computed and
-/// y = post(shift + residual), which is exact.
+/// y = post(shift + residual), which is exact unless conv(x) is infinite or NaN: a product with
+/// zero would be NaN. Scale and shift are finite, and so are the weights and the bias where there
+/// is a gate.
 struct FusedConv {
     std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float
     std::vector<float> bias;                  ///< [K]

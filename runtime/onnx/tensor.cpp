@@ -164,23 +164,6 @@ void decode_fields(const TensorProto& tensor, Constant& result) {
     }
 }
 
-Status check_finite(const Constant& constant) {
-    if (!constant.is_float()) {
-        return {};
-    }
-    // Without their signs, bits compare as magnitudes do: one branch for all weights, not one each.
-    std::int32_t largest = 0;
-    for (float value : constant.floats()) {
-        largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
-    }
-    const float magnitude = std::bit_cast<float>(largest);
-    if (std::isnan(magnitude) || (std::isinf(magnitude) && !constant.shape.empty())) {
-        return Status::error(std::string("holds ") + (std::isnan(magnitude) ? "NaN" : "infinity"),
-                             "the training diverged: export another checkpoint");
-    }
-    return {};
-}
-
 /// Of a type that Sluice does not read.
 Status unread_type(int type) {
     const bool is_quantised = type == TensorProto::INT8 || type == TensorProto::INT16 ||
@@ -240,7 +223,6 @@ Result<Constant> TensorDecoder::decode(TensorProto& tensor) {
     }
     const std::int64_t count = element_count(result.shape);
     SLUICE_RETURN_IF_ERROR(fill(tensor, count, result));
-    SLUICE_RETURN_IF_ERROR(check_finite(result));
     elements_ += count;
     TensorProto().Swap(&tensor);  // clearing would keep its memory
     return result;

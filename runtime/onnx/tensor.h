@@ -12,8 +12,7 @@ public:
     explicit TensorDecoder(const std::filesystem::path& model_file) : external_(model_file) {}
 
     /// Float, float16, bfloat16 and double become float32; int64, int32, bool and uint8 become
-    /// int64. NaN is an error, and so is infinity, but for scalars (bounds of Clip and values of
-    /// Pad may be infinite). What the tensor holds is freed.
+    /// int64. What the tensor holds is freed.
     Result<Constant> decode(onnx::TensorProto& tensor);
 
     /// Of all tensors that were decoded.

@@ -1,3 +1,8 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
 #include "passes/edit.h"
 #include "passes/links.h"
 #include "passes/passes.h"
@@ -13,8 +18,9 @@ bool is_identity(const std::vector<float>& scale, const std::vector<float>& shif
     return all_equal(scale, 1) && all_equal(shift, 0);
 }
 
-/// scale and shift (in place) followed by those of `affine`.
-void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& affine) {
+/// scale and shift (in place) followed by those of `affine`. Not where that gives numbers that are
+/// not finite: a product of 0 and infinity is NaN, and may be none in the original order.
+bool chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& affine) {
     const std::size_t count = std::max(scale.size(), affine.scale.size());
     std::vector<float> new_scale(count), new_shift(count);
     for (std::size_t c = 0; c < count; ++c) {
@@ -22,30 +28,68 @@ void chain(std::vector<float>& scale, std::vector<float>& shift, const Affine& a
         new_scale[c] = float(by * at(scale, c));
         new_shift[c] = float(by * at(shift, c) + at(affine.shift, c));
     }
+    if (!all_finite(new_scale) || !all_finite(new_shift)) {
+        return false;
+    }
     scale = std::move(new_scale);
     shift = std::move(new_shift);
+    return true;
 }
 
-void scale_weights(FusedConv& conv, const Affine& affine) {
+/// What the weights of a convolution will be scaled by, once for all affines that follow it.
+struct Scaling {
+    std::vector<float> scale{1}, shift{0};
+    std::vector<float> largest;  ///< magnitude among the weights of each output
+};
+
+/// Infinity for an output where any weight is not finite.
+std::vector<float> largest_weights(const FusedConv& conv) {
+    const std::vector<float>& data = conv.weights->floats();
+    const std::size_t per_map = data.size() / conv.bias.size();
+    std::vector<float> largest(conv.bias.size(), 0.0f);
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        float& so_far = largest[i / per_map];
+        so_far = std::isfinite(data[i]) ? std::max(so_far, std::abs(data[i]))
+                                        : std::numeric_limits<float>::infinity();
+    }
+    return largest;
+}
+
+/// Whether weights and bias stay finite, as above, with `affine` after what scales them already.
+bool extend(std::optional<Scaling>& scaling, const FusedConv& conv, const Affine& affine) {
+    Scaling next = scaling ? *scaling : Scaling{{1}, {0}, largest_weights(conv)};
+    if (!chain(next.scale, next.shift, affine)) {
+        return false;
+    }
+    for (std::size_t k = 0; k < conv.bias.size(); ++k) {
+        const double scale = at(next.scale, k), shift = at(next.shift, k);
+        if (!std::isfinite(float(scale * next.largest[k])) ||
+            !std::isfinite(float(scale * conv.bias[k] + shift))) {
+            return false;
+        }
+    }
+    scaling = std::move(next);
+    return true;
+}
+
+void scale_weights(FusedConv& conv, const Scaling& scaling) {
     const std::vector<float>& data = conv.weights->floats();
     const std::size_t per_map = data.size() / conv.bias.size();
     std::vector<float> scaled(data.size());
     for (std::size_t k = 0; k < conv.bias.size(); ++k) {
-        const double scale = at(affine.scale, k);
+        const double scale = at(scaling.scale, k);
         for (std::size_t i = k * per_map; i < (k + 1) * per_map; ++i) {
             scaled[i] = float(double(data[i]) * scale);
         }
-        conv.bias[k] = float(double(conv.bias[k]) * scale + at(affine.shift, k));
+        conv.bias[k] = float(double(conv.bias[k]) * scale + at(scaling.shift, k));
     }
     conv.weights =
         std::make_shared<const Constant>(Constant{conv.weights->shape, std::move(scaled)});
 }
 
-/// What the weights of a convolution will be scaled by, once for all affines that follow it.
-using Scaling = std::optional<Affine>;
-
 /// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.
-bool absorb(FusedConv& conv, Scaling& scaling, bool has_residual, const Affine& affine) {
+bool absorb(FusedConv& conv, std::optional<Scaling>& scaling, bool has_residual,
+            const Affine& affine) {
     const bool only_clamps = is_identity(affine.scale, affine.shift);
     const bool nothing_between =
         conv.gate == GateForm::none && !has_residual && is_identity(conv.scale, conv.shift);
@@ -56,9 +100,8 @@ bool absorb(FusedConv& conv, Scaling& scaling, bool has_residual, const Affine& 
         return only_clamps;
     }
     if (nothing_between && (only_clamps || conv.act.is_none())) {
-        if (!only_clamps) {
-            scaling = scaling ? std::move(scaling) : Affine{{1}, {0}, {}};
-            chain(scaling->scale, scaling->shift, affine);
+        if (!only_clamps && !extend(scaling, conv, affine)) {
+            return false;
         }
         conv.act = compose(conv.act, affine.clamp);
         return true;
@@ -66,7 +109,9 @@ bool absorb(FusedConv& conv, Scaling& scaling, bool has_residual, const Affine& 
     if (has_residual && !all_equal(affine.scale, 1)) {
         return false;  // the scale would have to reach the residual
     }
-    chain(conv.scale, conv.shift, affine);
+    if (!chain(conv.scale, conv.shift, affine)) {
+        return false;
+    }
     conv.post = affine.clamp;
     return true;
 }
@@ -76,14 +121,14 @@ bool absorb(Affine& first, const Affine& second) {
     if (!first.clamp.is_none() && !only_clamps) {
         return false;
     }
-    if (!only_clamps) {
-        chain(first.scale, first.shift, second);
+    if (!only_clamps && !chain(first.scale, first.shift, second)) {
+        return false;
     }
     first.clamp = compose(first.clamp, second.clamp);
     return true;
 }
 
-bool absorb(Node& before, Scaling& scaling, const Affine& affine) {
+bool absorb(Node& before, std::optional<Scaling>& scaling, const Affine& affine) {
     if (before.op == Op::fused_conv) {
         return absorb(*before.fused_conv, scaling, before.inputs[2] != no_value, affine);
     }
@@ -94,7 +139,7 @@ bool absorb(Node& before, Scaling& scaling, const Affine& affine) {
 
 Status fold_affine(Graph& graph) {
     Links links(graph);
-    std::vector<Scaling> scalings(graph.nodes.size());  // of the node at each place
+    std::vector<std::optional<Scaling>> scalings(graph.nodes.size());  // of the node at each place
     for (Node& node : graph.nodes) {
         if (node.op != Op::affine || links.consumer_count(node.inputs[0]) != 1) {
             continue;

@@ -18,19 +18,21 @@ const Node* producer_of(const Links& links, ValueId id, Op op) {
     return node != nullptr && node->op == op ? node : nullptr;
 }
 
+bool is_non_negative(const Clamp& clamp) { return clamp.low >= 0 && clamp.high >= 0; }
+
 /// Of each value, whether no element is negative, as far as the nodes before it show.
 using NonNegative = std::vector<bool>;
 
 bool gives_non_negative(const NonNegative& known, const Node& node) {
     switch (node.op) {
         case Op::affine:
-            return node.affine->clamp.low >= 0;
+            return is_non_negative(node.affine->clamp);
         case Op::fused_conv: {
             const FusedConv& conv = *node.fused_conv;
             const bool ends_with_act = conv.post.is_none() && node.inputs[1] == no_value &&
                                        node.inputs[2] == no_value && all_equal(conv.scale, 1) &&
                                        all_equal(conv.shift, 0);
-            return (ends_with_act ? conv.act : conv.post).low >= 0;
+            return is_non_negative(ends_with_act ? conv.act : conv.post);
         }
         case Op::resize:
         case Op::max_pool:
@@ -114,6 +116,9 @@ std::string obstacle(const Links& links, const NonNegative& known, const Node& m
     if (conv.gate != GateForm::none || node->inputs[2] != no_value || !conv.post.is_none() ||
         !all_equal(conv.shift, 0)) {
         return "more than an activation lies between the convolution and the product";
+    }
+    if (!all_finite(conv.weights->floats()) || !all_finite(conv.bias)) {
+        return "the convolution's weights are not finite, which a gate of zero would hide";
     }
     const Shape& y = shape_of(graph, match.conv);
     const Shape& g = shape_of(graph, match.gate);

@@ -54,7 +54,9 @@ std::optional<Affine> batch_normalization(const Graph& graph, const Node& node) 
 }
 
 std::optional<Affine> clip(const Graph& graph, const Node& node) {
-    Affine affine{{1}, {0}, {}};
+    // A bound that is left out is the lowest or the largest number, no infinity.
+    using Limits = std::numeric_limits<float>;
+    Affine affine{{1}, {0}, {Limits::lowest(), Limits::max()}};
     for (const std::size_t i : {1U, 2U}) {
         if (i >= node.inputs.size() || node.inputs[i] == no_value) {
             continue;
@@ -63,7 +65,10 @@ std::optional<Affine> clip(const Graph& graph, const Node& node) {
         if (bound == nullptr || bound->size() != 1) {
             return std::nullopt;
         }
-        (i == 1 ? affine.clamp.low : affine.clamp.high) = bound->front();
+        // As ONNX Runtime, to which NaN is no bound at all.
+        const float none = i == 1 ? -Limits::infinity() : Limits::infinity();
+        (i == 1 ? affine.clamp.low : affine.clamp.high) =
+            std::isnan(bound->front()) ? none : bound->front();
     }
     return affine;
 }
@@ -90,10 +95,10 @@ std::optional<Affine> arithmetic(const Graph& graph, const Node& node, std::size
                 shift = x == 0 ? -c : c;
                 break;
             default:
-                if (x == 1 || c == 0) {
-                    return std::nullopt;  // c / x is not affine, x / 0 not finite
-                }
                 scale = 1.0 / c;
+                if (x == 1 || std::isinf(float(scale))) {
+                    return std::nullopt;  // c / x is not affine, and 0 / 1e-40 is no 0 * infinity
+                }
         }
         affine.scale.push_back(float(scale));
         affine.shift.push_back(float(shift));

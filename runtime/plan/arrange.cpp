@@ -1,14 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "plan/lower.h"
 
 namespace sluice {
-
-bool all_finite(std::span<const float> values) {
-    return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-}
 
 namespace {
 

@@ -96,6 +96,8 @@ public:
     const Layout& allocate_input(const Node& node);
     /// Whether all readers of a value copy it, from any strides.
     bool only_copied(ValueId id) const;
+    /// Whether all readers of a value take it for a gate.
+    bool only_gates(ValueId id) const;
     /// Lets a value share the memory of another.
     void alias(ValueId id, Layout layout) { layouts_[std::size_t(id)] = std::move(layout); }
     /// Arena memory that only the next steps use.
@@ -150,7 +152,6 @@ private:
     template <typename IsSuch>
     bool every_reader(ValueId id, IsSuch is_such) const;
     bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
-    bool only_gates(ValueId id) const;
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
     const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);

@@ -4,9 +4,8 @@
 
 namespace sluice {
 
-/// Fails unless the convolution reads pictures whose layouts hold all that its kernels read, has
-/// finite weights, no cropping pads, and a map whose positions fit the 16 bits that a list gives
-/// each coordinate.
+/// Fails unless the convolution reads pictures whose layouts hold all that its kernels read, has no
+/// cropping pads, and a map whose positions fit the 16 bits that a list gives each coordinate.
 Status check_conv(const Builder& builder, const Node& node);
 
 /// The input as a convolution's kernel reads it: (x * pitch + c, y) from the halo's first element
@@ -95,8 +94,9 @@ Status emit_expanded(Builder& builder, Conv c);
 const Kernel* find_winograd(const Builder& builder, Family family, const ConvLayer& layer);
 /// The one clamp that equals `act` and `post` of a node; none where both have to stand.
 std::optional<Clamp> single_clamp(const Node& node);
-/// The kernel found, null where a node's clamps are more than it has; `remark` then says so.
-const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark);
+/// The kernel found, null where a node's clamps are more than it has, or its weights are not
+/// finite, which would spread from one output to its tile; `remark` then says so.
+const Kernel* accept_winograd(const Kernel* found, const Node& node, std::string& remark);
 /// What Winograd's kernel reads in place of weights and epilogue, and its clamp. `chooses`: each
 /// run does so between this and the direct kernel, whose weights are then packed as well.
 void prepare_winograd(Builder& builder, Conv& c, bool chooses);

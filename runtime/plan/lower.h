@@ -45,7 +45,5 @@ bool arrange(std::vector<Buffer*> views);
 bool arrange_dense(std::vector<Buffer*> views);
 /// The axis that a call over arranged views is split along, for threads.
 Split split_views(const Buffer& output, std::vector<int> arguments);
-/// Whether all values are finite.
-bool all_finite(std::span<const float> values);
 
 }  // namespace sluice

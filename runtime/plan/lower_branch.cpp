@@ -25,12 +25,6 @@ bool holds_what_is_read(const Builder& builder, const Node& node) {
 
 Status check_conv(const Builder& builder, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
-    const bool finite = all_finite(conv.weights->floats()) && all_finite(conv.bias) &&
-                        all_finite(conv.scale) && all_finite(conv.shift);
-    if (!finite) {
-        return builder.unsupported(node, "has weights that are not finite numbers",
-                                   "train or export the model again");
-    }
     if (std::any_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad < 0; })) {
         return builder.unsupported(node, "has negative padding", "slice its input instead");
     }
@@ -126,9 +120,7 @@ Status lower_branch(Builder& builder, const Node& node) {
     const Layout& y = builder.allocate(node, false);
     Buffer weights = pack_rows(builder, conv, x.pitch());
     weights.axes.pop_back();  // one channel
-    const auto through = [&conv](float v) {
-        return std::min(std::max(v, conv.post.low), conv.post.high);
-    };
+    const Clamp clamp = compose(conv.act, conv.post);
     Step step;
     step.kernel = find_conv(Family::branch, builder.target, conv_layer(x, conv, y, 1));
     if (step.kernel == nullptr) {
@@ -147,8 +139,8 @@ Status lower_branch(Builder& builder, const Node& node) {
                       std::int32_t(conv.stride[0]),
                       std::int32_t(x.pitch()),
                       conv.bias[0],
-                      through(conv.act.low),
-                      through(conv.act.high),
+                      clamp.low,
+                      clamp.high,
                       output};
     step.split = {y.height(), {{0, 1, conv.stride[0]}, {8, 1, 1}}, -1};
     (conv.is_branch ? builder.plan.branch_macs : builder.plan.macs) += step.macs;

@@ -181,13 +181,23 @@ Status lower_element_gate(Builder& builder, Conv& c, bool expands) {
     return {};
 }
 
-}  // namespace
-
-Status lower_fused_conv(Builder& builder, const Node& node) {
-    SLUICE_RETURN_IF_ERROR(check_conv(builder, node));
-    if (is_branch_form(builder, node)) {
-        return lower_branch(builder, node);
+/// Lanes beside the channels have weights of zero, whose products with an infinity are NaN: readers
+/// would multiply that by zeros of their own, and add it to what they compute of real channels.
+Status clear_lanes(Builder& builder, const Node& node) {
+    const ValueId id = node.outputs[0];
+    const Layout& y = builder.layout(id);
+    const std::int64_t lanes = y.pitch() - y.channels();
+    if (lanes == 0 || builder.only_copied(id) || builder.only_gates(id)) {
+        return {};
     }
+    Buffer to = view(y), zero = builder.add_floats(std::vector{0.0F}, {});
+    to.offset += y.channels();
+    to.axes[0].extent = lanes;
+    zero.axes = {{lanes, 0}, {y.height(), 0}, {y.width(), 0}};
+    return emit_copy(builder, node, zero, to);
+}
+
+Status lower_lists_or_all(Builder& builder, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
     const Layout& x = builder.layout(node.inputs[0]);
     const Layout& y = builder.allocate(node, true);
@@ -215,7 +225,7 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
            conv_shape(x, y, conv),
            x.pitch(),
            node.remark};
-    c.winograd = with_single_clamp(choice.winograd, node, c.remark);
+    c.winograd = accept_winograd(choice.winograd, node, c.remark);
     if (c.winograd == nullptr) {
         SLUICE_RETURN_IF_ERROR(copy_phases(builder, c));
     }
@@ -248,6 +258,17 @@ Status lower_fused_conv(Builder& builder, const Node& node) {
     }
     return emit_gated(
         builder, c, conv.gate == GateForm::group ? builder.plan.gates.back().groups : 1, channels);
+}
+
+}  // namespace
+
+Status lower_fused_conv(Builder& builder, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_conv(builder, node));
+    if (is_branch_form(builder, node)) {
+        return lower_branch(builder, node);
+    }
+    SLUICE_RETURN_IF_ERROR(lower_lists_or_all(builder, node));
+    return clear_lanes(builder, node);
 }
 
 }  // namespace sluice

@@ -100,9 +100,8 @@ Status emit_positions(Builder& builder, const Conv& c, const GroupOfOutputs& g,
 /// What the gate of a layer without residual leaves where it is closed.
 std::vector<float> closed_outputs(const FusedConv& conv) {
     std::vector<float> closed(conv.shift.size());
-    std::transform(conv.shift.begin(), conv.shift.end(), closed.begin(), [&](float shift) {
-        return std::min(std::max(shift, conv.post.low), conv.post.high);
-    });
+    std::transform(conv.shift.begin(), conv.shift.end(), closed.begin(),
+                   [&](float shift) { return conv.post.apply(shift); });
     return closed;
 }
 

@@ -43,7 +43,7 @@ const Kernel* find_kernel(const Builder& builder, const Conv& c) {
 }  // namespace
 
 Status copy_phases(Builder& builder, Conv& c) {
-    const Kernel* kernel = with_single_clamp(find_kernel(builder, c), c.node, c.remark);
+    const Kernel* kernel = accept_winograd(find_kernel(builder, c), c.node, c.remark);
     if (kernel == nullptr) {
         return {};
     }

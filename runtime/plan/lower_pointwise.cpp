@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "graph/shapes.h"
 #include "plan/lower.h"
@@ -92,17 +93,15 @@ Status lower_binary(Builder& builder, const Node& node) {
 
 Status lower_affine_node(Builder& builder, const Node& node) {
     const Affine& affine = *node.affine;
-    if (!all_finite(affine.scale) || !all_finite(affine.shift)) {
-        return builder.unsupported(node, "has weights that are not finite numbers",
-                                   "train or export the model again");
-    }
     const auto kernel = builder.kernel(node, Family::affine);
     if (!kernel.ok()) {
         return kernel.status();
     }
     const Layout& x = builder.layout(node.inputs[0]);
     const bool picture = x.is_picture();
-    const bool full = picture && x.pitch() == builder.channel_pitch(x.channels());
+    // An infinite bound that all values lie beyond would stand in the lanes beside the channels.
+    const bool full = picture && x.pitch() == builder.channel_pitch(x.channels()) &&
+                      std::isfinite(affine.clamp.apply(0));
     const Layout& y =
         builder.allocate(node, full || (picture && x.channels() % builder.lanes == 0));
     // A tensor that is no picture is one row of elements, each with its channel's coefficients.
@@ -166,7 +165,7 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
         }
     }
     l.bias.assign(std::size_t(l.outputs), 0);
-    if (bias != nullptr) {
+    if (bias != nullptr && beta != 0) {
         const auto count = std::int64_t(bias->floats().size());
         if (count != 1 && (count != l.outputs || bias->shape.back() != l.outputs)) {
             return std::nullopt;
@@ -186,10 +185,6 @@ Status lower_gemm(Builder& builder, const Node& node) {
     if (!linear || x.axes.size() != 1) {
         return builder.unsupported(node, "multiplies by more than a constant matrix",
                                    "use [N, I] times constant float weights");
-    }
-    if (!all_finite(linear->weights) || !all_finite(linear->bias)) {
-        return builder.unsupported(node, "has weights that are not finite numbers",
-                                   "train or export the model again");
     }
     const auto kernel = builder.kernel(node, Family::linear);
     if (!kernel.ok()) {

@@ -204,9 +204,12 @@ std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double sca
         if (std::isnan(at)) {
             return std::nullopt;
         }
+        // As ONNX Runtime, before its neighbours are taken: they count even where they weigh
+        // nothing.
+        const double held = std::clamp(at, 0.0, double(in - 1));
         const double low =
-            linear ? std::floor(at) : round_place(text("nearest_mode", "round_prefer_floor"), at);
-        const double share = linear ? at - low : 0;
+            linear ? std::floor(held) : round_place(text("nearest_mode", "round_prefer_floor"), at);
+        const double share = linear ? held - low : 0;
         taps.sources[std::size_t(i)] = inside(low);
         taps.sources[std::size_t(out + i)] = inside(linear ? low + 1 : low);
         taps.weights[std::size_t(i)] = float(1 - share);

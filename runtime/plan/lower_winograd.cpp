@@ -111,12 +111,19 @@ const Kernel* find_winograd(const Builder& builder, Family family, const ConvLay
     return kernel != nullptr && pays_densely(*kernel, layer) ? kernel : nullptr;
 }
 
-const Kernel* with_single_clamp(const Kernel* found, const Node& node, std::string& remark) {
-    if (found == nullptr || single_clamp(node)) {
+const Kernel* accept_winograd(const Kernel* found, const Node& node, std::string& remark) {
+    if (found == nullptr) {
+        return nullptr;
+    }
+    const FusedConv& conv = *node.fused_conv;
+    const bool is_finite = all_finite(conv.weights->floats()) && all_finite(conv.bias);
+    if (is_finite && single_clamp(node)) {
         return found;
     }
     if (remark.empty()) {
-        remark = "not by Winograd: a clamp stands before its gate, its scale or its residual";
+        remark = is_finite
+                     ? "not by Winograd: a clamp stands before its gate, its scale or its residual"
+                     : "not by Winograd: its weights are not finite";
     }
     return nullptr;
 }

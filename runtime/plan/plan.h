@@ -44,7 +44,7 @@ struct PlanOptions {
 };
 
 /// Plans an optimised graph, whose weights it lets go of as it packs them. Fails on an operator or
-/// a form of it that no kernel computes, and on weights that are not finite, naming the node.
+/// a form of it that no kernel computes, naming the node.
 Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
                                               const PlanOptions& options = {});
 

@@ -259,8 +259,9 @@ class BadModels(Case):
     def test_nan_weight(self):
         weights = np.ones((3, 3, 1, 1))
         weights[1, 1] = np.nan
-        self.bad_model(self.save("nan.onnx", models.convolution(weights)), "weights", "NaN")
-        self.bad_model(self.save("root.onnx", models.negative_variance()), "/bn/Norm", "not finite")
+        for name, model in (("nan", models.convolution(weights)), ("root", models.negative_variance())):
+            path = self.save(f"{name}.onnx", model)
+            self.bad("--model", path, self.picture, names=[path, self.picture, "not finite"])
 
     def test_networks_that_classify_no_pictures(self):
         grey = models.model(

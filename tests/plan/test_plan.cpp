@@ -169,33 +169,32 @@ TEST_CASE("convolutions that no kernel computes are refused by name") {
         "negative padding"));
 }
 
-TEST_CASE("weights that are not finite are refused by name") {
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    for (const float bad : {nan, std::numeric_limits<float>::infinity()}) {
-        GraphBuilder conv(4);
-        const ValueId x = conv.input({1, 3, 4, 4});
-        reference::Tensor weights{{2, 3, 1, 1}, std::vector<float>(6, 1.F)};
-        weights.data[4] = bad;
-        conv.output(conv.node(Op::conv, {x, conv.constant(weights)}, {1, 2, 4, 4}));
-        CHECK(contains(failure(conv, "node0"), "weights that are not finite numbers"));
-
-        GraphBuilder gated(4);  // in the gate's branch
-        const ValueId z = gated.input({1, 3, 4, 4});
-        weights = {{1, 3, 1, 1}, {1, bad, 1}};
-        const ValueId branch = gated.node(Op::conv, {z, gated.constant(weights)}, {1, 1, 4, 4});
-        gated.output(gated.mul(gated.conv(z, 2, 3), gated.relu(branch)));
-        CHECK(contains(failure(gated, "node0"), "weights that are not finite numbers"));
-
-        GraphBuilder linear(4);
-        const ValueId v = linear.input({1, 3});
-        linear.output(linear.node(
-            Op::gemm, {v, linear.constant(reference::Tensor{{3, 1}, {1, bad, 1}})}, {1, 1}));
-        CHECK(contains(failure(linear, "node0"), "weights that are not finite numbers"));
-
-        GraphBuilder scaled(4);
-        const ValueId s = scaled.input({1, 3, 4, 4});
-        scaled.output(scaled.mul(s, scaled.constant(reference::Tensor{{1, 3, 1, 1}, {1, bad, 1}})));
-        CHECK(contains(failure(scaled, "node0"), "weights that are not finite numbers"));
+TEST_CASE("a convolution whose weights are not finite has neither tiles nor a gate") {
+    const auto kernels_of = [](float weight, bool has_gate) {
+        GraphBuilder b(4);
+        const ValueId x = b.relu(b.conv(b.input({1, 4, 12, 8}), 16, 1));
+        reference::Tensor weights{{16, 16, 3, 3}, std::vector<float>(16 * 16 * 9, 1.F)};
+        weights.data[100] = weight;
+        const ValueId y = b.node(Op::conv, {x, b.constant(weights)}, {1, 16, 12, 8},
+                                 {{"pads", Shape{1, 1, 1, 1}}});
+        b.output(has_gate ? b.mul(y, b.relu(b.conv(x, 1, 3))) : y);
+        const auto plan = plan_of(b, *possible_targets().front());
+        REQUIRE(plan.ok());
+        return explain(*plan.value());
+    };
+    const float infinity = std::numeric_limits<float>::infinity();
+    CHECK(contains(kernels_of(1, false), "dense_winograd"));
+    CHECK(contains(kernels_of(1, true), "gated_winograd"));
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
+        for (const bool has_gate : {false, true}) {
+            const std::string plan = kernels_of(bad, has_gate);
+            INFO(plan);
+            CHECK(!contains(plan, "winograd_"));
+            CHECK(!contains(plan, "gated_conv"));
+            CHECK(contains(plan, "not by Winograd: its weights are not finite"));
+            CHECK(has_gate ==
+                  contains(plan, "not fused: the convolution's weights are not finite"));
+        }
     }
 }
 

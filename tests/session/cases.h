@@ -58,7 +58,7 @@ struct LayoutCase {
 std::filesystem::path case_folder();
 /// Of each network's pictures; 0: all, as of $SLUICE_SESSION_CASES always.
 std::int64_t compared_pictures();
-/// "small" or "network", the first `pictures` of each (0: all); never empty.
+/// "small", "nan" or "network", the first `pictures` of each (0: all); never empty.
 std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures = 0);
 std::vector<LayoutCase> read_layout_cases();
 /// The first `pictures` of it; 0: all.

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
 from layout_cases import layout_cases, mixing_cases
+from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
 from sparse_cases import sparse_cases
 from winograd_cases import phase_cases, tile_cases, winograd_cases
@@ -308,6 +309,10 @@ def add_small(folder):
         path = folder.path / f"{name}.onnx"
         onnx.save(model, path)
         folder.add("mixing", name, path, x, *run(model, [], x[:, None]))
+    for name, model, *values in nan_cases():
+        path = folder.path / f"{name}.onnx"
+        onnx.save(model, path)
+        folder.add("nan", name, path, *values)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

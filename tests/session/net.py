@@ -79,14 +79,17 @@ def outputs_of(model, x):
     return session.run(None, {session.get_inputs()[0].name: x})
 
 
-def run(model, gates, batches):
-    """ONNX Runtime's output and gates: what each batch gives, joined."""
+def run(model, gates, batches, optimises=True):
+    """ONNX Runtime's output and gates: what each batch gives, joined. Its optimiser gives layers
+    padded channels, whose weights of zero make NaN of infinities."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     names = list(dict.fromkeys(gate for _, gate in gates))
     watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    if not optimises:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(watched.SerializeToString(), options,
                                            ["CPUExecutionProvider"])
     x = session.get_inputs()[0].name
