@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
-#include <iterator>
 #include <limits>
 #include <random>
 #include <utility>
@@ -286,31 +285,25 @@ TEST_CASE("Winograd kernels take group gates, a list a channel block or several"
 
 namespace {
 
-/// Whether the tiles that write an output read a value that is not finite.
-bool reads_bad(const ConvProblem& p, const Kernel& kernel, int y, int x) {
-    const auto starts = [&](int extent, int at) {
-        std::vector<int> all = tile_starts(kernel.side, extent), found;
-        std::copy_if(all.begin(), all.end(), std::back_inserter(found),
-                     [&](int start) { return at >= start && at < start + kernel.side; });
-        return found;
-    };
+/// By output, whether a tile that writes it reads this pixel of the input.
+std::vector<bool> reached(const ConvProblem& p, const Kernel& kernel, int pixel) {
     const int reach = kernel.stride * (kernel.side + kernel.kernel_size - 1);
-    for (const int top : starts(p.height, y)) {
-        for (const int left : starts(p.width, x)) {
-            for (int i = 0; i < p.shape.channels * reach * reach; ++i) {
-                const int in_y = kernel.stride * top + i / reach % reach - p.shape.pads[0];
-                const int in_x = kernel.stride * left + i % reach - p.shape.pads[1];
-                const bool is_inside =
-                    in_y >= 0 && in_y < p.shape.height && in_x >= 0 && in_x < p.shape.width;
-                const int line = i / reach / reach * p.shape.height + in_y;
-                if (is_inside &&
-                    !std::isfinite(p.x.data[std::size_t(line * p.shape.width + in_x)])) {
-                    return true;
-                }
+    const int y = pixel / p.shape.width + p.shape.pads[0];
+    const int x = pixel % p.shape.width + p.shape.pads[1];
+    std::vector<bool> marks(std::size_t(p.height * p.width), false);
+    for (const int top : tile_starts(kernel.side, p.height)) {
+        for (const int left : tile_starts(kernel.side, p.width)) {
+            const int down = y - kernel.stride * top, right = x - kernel.stride * left;
+            if (down < 0 || down >= reach || right < 0 || right >= reach) {
+                continue;
+            }
+            for (int i = 0; i < kernel.side * kernel.side; ++i) {
+                const int line = top + i / kernel.side;
+                marks[std::size_t(line * p.width + left + i % kernel.side)] = true;
             }
         }
     }
-    return false;
+    return marks;
 }
 
 }  // namespace
@@ -334,7 +327,10 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                 p.conv.post = post;
                 p.has_residual = true;
                 spoil(p.residual.data, rng);
-                p.x.data[rng() % p.x.data.size()] = std::numeric_limits<float>::quiet_NaN();
+                const std::size_t bad = rng() % p.x.data.size();
+                p.x.data[bad] = std::numeric_limits<float>::quiet_NaN();
+                const std::vector<bool> is_reached =
+                    reached(p, kernel, int(bad) % (c.height * c.width));
                 p.products =
                     reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()},
                                       p.conv.bias, {c.stride[0], c.stride[1]}, {1, 1, 1, 1});
@@ -350,9 +346,10 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                     &p.residual);
                 int wrong = 0, finite = 0;
                 got.for_each([&](const Index& at) {
-                    const int i = (at[0] * p.height + at[2]) * p.width + at[1];
-                    const float expected = want.data[std::size_t(i)];
-                    if (std::isnan(expected) || !reads_bad(p, kernel, at[2], at[1])) {
+                    const int pixel = at[2] * p.width + at[1];
+                    const float expected =
+                        want.data[std::size_t(at[0] * p.height * p.width + pixel)];
+                    if (std::isnan(expected) || !is_reached[std::size_t(pixel)]) {
                         wrong += !within(rounding(c))(got.at(at), expected);
                         finite += std::isfinite(expected);
                     }
