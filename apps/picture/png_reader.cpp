@@ -1,5 +1,6 @@
 #include <png.h>
 
+#include <algorithm>
 #include <cctype>
 #include <csetjmp>
 #include <cstddef>
@@ -43,6 +44,21 @@ struct PngReader {
     png_infop info = nullptr;
     bool is_grey16 = false;
 };
+
+// The part of the file up to the first chunk that ends behind it. libpng takes the memory that a
+// chunk claims, up to 2 GiB, before it finds the file too short.
+std::span<const std::uint8_t> whole_chunks(std::span<const std::uint8_t> bytes) {
+    constexpr std::size_t signature = 8, around = 12;
+    std::size_t end = signature;
+    while (end + around <= bytes.size()) {
+        const std::size_t length = png_get_uint_32(&bytes[end]);
+        if (length > bytes.size() - end - around) {
+            break;
+        }
+        end += around + length;
+    }
+    return bytes.first(std::min(end, bytes.size()));
+}
 
 void take(png_structp png, png_bytep target, std::size_t size) {
     auto& left = static_cast<PngReader*>(png_get_io_ptr(png))->left;
@@ -162,7 +178,7 @@ int find_orientation(const PngReader& reader) {
 }  // namespace
 
 Result<Picture> decode_png(std::span<const std::uint8_t> bytes) {
-    PngReader reader(bytes);
+    PngReader reader(whole_chunks(bytes));
     if (reader.info == nullptr) {
         return out_of_memory();
     }

@@ -192,6 +192,9 @@ def huge_cases(cases: Cases) -> None:
     whole = files.png(one, 8, files.RGB)
     header = (30000).to_bytes(4, "big") * 2 + whole[24:29]
     cases.refuse("huge.png", whole[:8] + files.png_chunk(b"IHDR", header) + whole[33:], "64 Mi pixels")
+    for name in (b"eXIf", b"tEXt", b"iTXt", b"IDAT"):
+        claim = (0x7FFFFFF0).to_bytes(4, "big") + name
+        cases.refuse(f"huge_{name.decode()}.png", whole[:33] + claim + whole[33:], "truncated")
     cases.refuse("huge.jpg", files.jpeg_of_scans(2).replace(b"\0\x10\0\x10\1", b"\x80\0\x80\0\1"),
                  "64 Mi pixels")
     still = encoded(Image.fromarray(one), "WEBP", lossless=True)
