@@ -45,14 +45,39 @@ private:
 
     bool is_shared(ValueId id) const { return at_1_.constant(id) == other_.constant(id); }
 
-    /// Whether a quotient of integers is whole, where it depends on the batch: else it could be the
-    /// same for both batches and not for a third.
-    bool divides(const Node& node) const {
-        const auto a = constant_ints(other_, node, 0), b = constant_ints(other_, node, 1);
-        if (node.op != Op::div || !a || !b) {
-            return true;
+    bool is_whole(const Graph& graph, const Node& node) const {
+        const auto a = constant_ints(graph, node, 0), b = constant_ints(graph, node, 1);
+        return a && b && a->size() == 1 && b->size() == 1 && b->front() > 0 &&
+               a->front() % b->front() == 0;
+    }
+
+    /// Whether a node's result, the same at both batches though it reads of them, is so at any: its
+    /// elements are chosen, a quotient is whole, or no extent is the negative number that it is
+    /// compared with.
+    bool stays_same(const Node& node) const {
+        switch (node.op) {
+            case Op::shape:
+            case Op::gather:
+            case Op::slice:
+            case Op::reshape:
+            case Op::squeeze:
+            case Op::unsqueeze:
+            case Op::identity:
+                return true;
+            case Op::div:
+                return is_whole(at_1_, node) && is_whole(other_, node);
+            case Op::equal:
+                return is_negative(node, 0) || is_negative(node, 1);
+            default:
+                return false;
         }
-        return a->size() == 1 && b->size() == 1 && b->front() > 0 && a->front() % b->front() == 0;
+    }
+
+    bool is_negative(const Node& node, std::size_t input) const {
+        const auto numbers = constant_ints(at_1_, node, input);
+        return is_shared(node.inputs[input]) && numbers &&
+               std::all_of(numbers->begin(), numbers->end(),
+                           [](std::int64_t number) { return number < 0; });
     }
 
     bool evaluate(const Node& node) {
@@ -72,13 +97,13 @@ private:
             return false;
         }
         const auto evaluated = evaluate_constant(other_, node);
-        if (!evaluated.ok() || !divides(node)) {
+        if (!evaluated.ok()) {
             return false;
         }
         const Constant& constant = *evaluated.value();
         const bool is_same = constant.shape == before->shape && constant.data == before->data;
         value.constant = is_same ? before : evaluated.value();
-        return true;
+        return !is_same || stays_same(node);
     }
 
     /// Whether a value has the batch first, and elsewhere the same extents at both batches.

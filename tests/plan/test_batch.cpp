@@ -159,12 +159,54 @@ TEST_CASE("a number that depends on the batch fixes the batch at 1") {
               const ValueId each = b.add(Op::cast, {numbers}, to_float);
               return b.add(Op::add, {b.x, b.add(Op::reshape, {each, b.integers({-1, 1, 1, 1})})});
           }).names_last("Add"));
-    // 0 for the batches below 7.
-    const Outcome sevenths = plan_batch([](B& b) {
-        const ValueId share = b.add(Op::div, {b.extent(0), b.integers({7})});
-        return b.add(Op::mul, {b.x, b.add(Op::cast, {share}, to_float)});
-    });
-    CHECK(sevenths.remark.find("(Div) mixes the images of a batch") != std::string::npos);
+}
+
+TEST_CASE("a number that some batches share and others do not fixes the batch at 1") {
+    using B = AnyBatch;
+    using Make = ValueId (*)(B&);
+    const std::pair<const char*, Make> numbers[] = {
+        {"Div",
+         [](B& b) {
+             return b.add(Op::div, {b.extent(0), b.integers({7})});
+         }},
+        {"Div",
+         [](B& b) {
+             const ValueId less = b.add(Op::sub, {b.extent(0), b.integers({6})});
+             return b.add(Op::div, {less, b.integers({6})});
+         }},
+        {"Equal",
+         [](B& b) {
+             return b.add(Op::equal, {b.extent(0), b.integers({32})});
+         }},
+        {"Cast",
+         [](B& b) {
+             const ValueId less = b.add(Op::sub, {b.extent(0), b.integers({7})});
+             return b.add(Op::cast, {less}, {{"to", std::int64_t{9}}});
+         }},
+        {"Mul", [](B& b) {
+             const ValueId less = b.add(Op::sub, {b.extent(0), b.integers({1})});
+             return b.add(Op::mul, {less, b.add(Op::sub, {b.extent(0), b.integers({6})})});
+         }}};
+    for (const auto& [op, number] : numbers) {
+        const Outcome outcome = plan_batch([make = number](B& b) {
+            return b.add(Op::mul, {b.x, b.add(Op::cast, {make(b)}, to_float)});
+        });
+        INFO(op << ": " << outcome.remark);
+        CHECK(outcome.remark.find(std::string("(") + op + ") mixes the images of a batch") !=
+              std::string::npos);
+    }
+    // N / N, and as exporters write an Expand: extents of -1 are the input's.
+    CHECK(leaves_open([](B& b) {
+        const ValueId one = b.add(Op::div, {b.extent(0), b.extent(0)});
+        return b.add(Op::mul, {b.x, b.add(Op::cast, {one}, to_float)});
+    }));
+    CHECK(leaves_open([](B& b) {
+        const ValueId wanted =
+            b.add(Op::concat, {b.extent(0), b.integers({-1, 4, 4})}, {{"axis", std::int64_t{0}}});
+        const ValueId asks = b.add(Op::equal, {wanted, b.integers({-1, -1, -1, -1})});
+        const ValueId extents = b.add(Op::where, {asks, b.integers({1, 1, 1, 1}), wanted});
+        return b.add(Op::add, {b.x, b.add(Op::expand, {b.constant({1, 3, 1, 1}), extents})});
+    }));
 }
 
 TEST_CASE("a plan of a fixed batch refuses a node that mixes its images") {
