@@ -74,7 +74,7 @@ function(sluice_kernels library table)
         if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
             set(for_arm TRUE)
         endif()
-        if(NOT is_arm STREQUAL for_arm)
+        if(NOT is_arm STREQUAL for_arm OR (SLUICE_TARGETS AND NOT target IN_LIST SLUICE_TARGETS))
             continue()
         endif()
         string(APPEND target_rows
@@ -104,7 +104,7 @@ function(sluice_kernels library table)
             else()
                 add_halide_library(${name} FROM sluice::halide_generators::${generator}
                     GENERATOR ${generator} FUNCTION_NAME ${name} USE_RUNTIME sluice_halide_runtime
-                    TARGETS "${halide}-no_asserts-no_bounds_query-no_runtime"
+                    TARGETS "${halide}-no_asserts-no_bounds_query-no_runtime${SLUICE_KERNEL_FEATURES}"
                     PARAMS ${params} ${numbers})
             endif()
             target_link_libraries(${library} PRIVATE ${name})

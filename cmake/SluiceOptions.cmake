@@ -2,8 +2,11 @@
 
 option(SLUICE_TESTS "Build the tests" ON)
 option(SLUICE_WERROR "Treat warnings as errors" OFF)
+option(SLUICE_LIBFUZZER "Build the harnesses of fuzz/ with Clang's libFuzzer" OFF)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with: address, undefined, thread")
 set(SLUICE_KERNELS_FROM "" CACHE PATH "Another build folder, whose generated kernels to link; empty: generate them")
+set(SLUICE_TARGETS "" CACHE STRING "Targets of schedules/targets.json to build; empty: all of this architecture")
+set(SLUICE_KERNEL_FEATURES "" CACHE STRING "Halide target features for every kernel, such as -asan")
 
 add_library(sluice_flags INTERFACE)
 target_compile_options(sluice_flags INTERFACE -Wall -Wextra -Wpedantic)

@@ -123,6 +123,9 @@ neon)
 lint)
     install_packages $here/packages-lint.txt
     ;;
+fuzz)
+    install_packages $here/packages-fuzz.txt
+    ;;
 train)
     install_packages $here/packages.txt
     make_venv .venv-train "$(content_key training/pyproject.toml)" -e 'training[test]'
@@ -133,7 +136,7 @@ peers)
         -r $here/requirements-peers.txt
     ;;
 *)
-    fail "unknown part '$1': host, neon, lint, train or peers"
+    fail "unknown part '$1': host, neon, lint, fuzz, train or peers"
     ;;
 esac
 say "${1:-host}: complete"
