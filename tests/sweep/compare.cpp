@@ -2,11 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
+#include "kernels/registry.h"
 #include "sluice/session.h"
 
 namespace sluice::sweep {
@@ -83,6 +86,24 @@ std::string difference(const Net& net, ValueId id, const Tensor& result, Tally& 
     return text.str();
 }
 
+bool counts_macs(const std::string& kernel) {
+    return std::any_of(kernels().begin(), kernels().end(), [&](const Kernel& k) {
+        return k.family <= Family::branch && kernel == k.name;
+    });
+}
+
+/// Kernels that the last run called: of those that count multiply-accumulates, a list of nothing to
+/// compute is no call.
+void add_run_kernels(const Model& model, const Session& session, std::set<std::string>& ran) {
+    const std::vector<StepInfo> steps = model.steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        const StepReading& reading = session.steps()[i];
+        if (counts_macs(steps[i].kernel) ? reading.macs > 0 : reading.seconds > 0) {
+            ran.insert(steps[i].kernel);
+        }
+    }
+}
+
 }  // namespace
 
 std::string compare(const Net& net, const std::string& target, bool winograd, Tally& tally) {
@@ -91,8 +112,7 @@ std::string compare(const Net& net, const std::string& target, bool winograd, Ta
     if (!model.ok()) {
         return "does not load: " + model.status().message() + "\n";
     }
-    const std::vector<StepInfo> steps = model.value().steps();
-    std::map<std::string, bool> ran;
+    std::set<std::string> ran;
     std::string text;
     for (const int threads : {1, 3}) {
         auto session = Session::create(model.value(), {threads, false, true});
@@ -112,13 +132,10 @@ std::string compare(const Net& net, const std::string& target, bool winograd, Ta
                             : std::to_string(threads) + " threads, " + which + " run: " + off;
             }
         }
-        for (std::size_t i = 0; i < steps.size(); ++i) {
-            const StepReading& reading = session->steps()[i];
-            ran[steps[i].kernel] |= reading.macs > 0;
-        }
+        add_run_kernels(model.value(), session.value(), ran);
     }
-    for (const auto& [kernel, has_run] : ran) {
-        tally.ran[kernel] += has_run ? 1 : 0;
+    for (const std::string& kernel : ran) {
+        ++tally.ran[kernel];
     }
     return text.empty() ? text : text + model.value().explain();
 }

@@ -9,7 +9,7 @@ namespace sluice::sweep {
 
 /// What the cases of a sweep had in common on one target.
 struct Tally {
-    std::map<std::string, int> ran;  ///< cases in which a kernel computed something, by its name
+    std::map<std::string, int> ran;  ///< cases in which a kernel computed something, by name
     double largest_difference = 0;   ///< of the largest output
 };
 

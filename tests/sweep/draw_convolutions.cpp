@@ -138,6 +138,7 @@ Layer class_layer(Random& random, Kind kind, std::int64_t channels) {
             const std::int64_t kernel = random.pick<std::int64_t>({3, 3, 3, 4});
             layer.kernel = {kernel, kernel};
             layer.stride = {2, 2};
+            layer.outputs = channels <= 64 && random.chance(0.5) ? 2 * channels : layer.outputs;
             layer.act_before = random.chance(0.1);
             layer.pads = random.chance(0.7) ? layer.pads
                                             : Shape{random.between(0, 2), random.between(0, 2),
@@ -152,7 +153,7 @@ Layer class_layer(Random& random, Kind kind, std::int64_t channels) {
         case pairs:
             layer.outputs = random.pick<std::int64_t>({16, 32, 64});
             layer.gating = random.chance(0.5) ? Gating::position : Gating::pointwise;
-            layer.density = random.chance(0.7) ? 0.1 + 0.5 * random.unit() : layer.density;
+            layer.density = random.chance(0.7) ? 0.05 + 0.4 * random.unit() : layer.density;
             break;
         case element_class:
             layer.gating = Gating::element;
@@ -205,15 +206,18 @@ void add_any_layers(Net& net, bool on_classes) {
 
 void add_image_stem(Net& net) {
     Random& random = net.random;
-    const std::int64_t side = random.between(7, largest_side);
-    ValueId x = net.input({3, side, random.between(7, largest_side)});
+    // Of even extents, the four phases are alike.
+    const auto side = [&random] {
+        return random.chance(0.6) ? 2 * random.between(4, 10) : random.between(7, largest_side);
+    };
+    ValueId x = net.input({3, side(), side()});
     Layer layer;
     draw_surroundings(random, layer);
     layer.kernel = random.chance(0.6) ? Shape{7, 7} : Shape{3, 3};
     layer.stride = random.chance(0.8) ? Shape{2, 2} : layer.stride;
     const std::int64_t pad = layer.kernel[0] / 2;
     layer.pads = {pad, pad, pad, pad};
-    layer.outputs = random.pick<std::int64_t>({16, 32, 48, 64});
+    layer.outputs = random.pick<std::int64_t>({16, 32, 48, 64, 64});
     layer.act_before = layer.has_residual = false;
     x = add_layer(net, x, layer);
     net.output(x);
