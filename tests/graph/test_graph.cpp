@@ -1,4 +1,7 @@
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -158,6 +161,31 @@ TEST_CASE("a clamp of infinities is none") {
     CHECK(Clamp{}.is_none());
     CHECK(!Clamp{0, std::numeric_limits<float>::infinity()}.is_none());
     CHECK(!Clamp{-std::numeric_limits<float>::infinity(), 6}.is_none());
+}
+
+TEST_CASE("two clamps in a row are one, whatever their bounds") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    const float bounds[] = {-infinity, -2, 0, 1, 3, infinity};
+    const auto clamps = [&] {
+        std::vector<Clamp> all;
+        for (const float low : bounds) {
+            for (const float high : bounds) {
+                all.push_back({low, high});
+            }
+        }
+        return all;
+    }();
+    int wrong = 0;
+    for (const Clamp& first : clamps) {
+        for (const Clamp& second : clamps) {
+            for (const float v : {-infinity, -3.F, -1.F, 0.5F, 2.F, 9.F, infinity}) {
+                wrong += compose(first, second).apply(v) != second.apply(first.apply(v));
+            }
+            wrong += !std::isnan(compose(first, second).apply(std::nanf("")));
+        }
+    }
+    CHECK(wrong == 0);
+    CHECK(Clamp{2, -1}.apply(0) == -1);  // ONNX: min(max(v, low), high)
 }
 
 TEST_CASE("a failure at a node names file, node, fault and remedy on one line") {

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "builder.h"
 #include "passes/passes.h"
@@ -39,8 +40,10 @@ Graph optimised(GraphBuilder& b) {
         const auto& got = after.value()[o];
         REQUIRE(got.shape == expected.shape);
         for (std::size_t i = 0; i < expected.data.size(); ++i) {
-            const double bound = 1e-5 * (1 + std::abs(double(expected.data[i])));
-            REQUIRE(std::abs(double(got.data[i]) - expected.data[i]) <= bound);
+            const float want = expected.data[i], is = got.data[i];
+            const double bound = 1e-5 * (1 + std::abs(double(want)));
+            REQUIRE((std::isnan(want) ? std::isnan(is)
+                                      : is == want || std::abs(double(is) - want) <= bound));
         }
     }
     return graph;
@@ -270,6 +273,47 @@ TEST_CASE("a gate that is enlarged otherwise, or cut elsewhere, stays as it is")
                                 1)) == 1);
 }
 
+// In one number with the weights, 0 * infinity would be NaN where conv(x) is none.
+TEST_CASE("scales and shifts that are not finite stay behind what they follow") {
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
+        for (const bool is_gated : {false, true}) {
+            for (const bool is_scale : {false, true}) {
+                GraphBuilder b(6);
+                const ValueId x = b.input({2, 3, 5, 4});
+                reference::Tensor weights{{2, 3, 1, 1}, {0, 1, 2, 3, 4, 0}};
+                ValueId y = b.node(Op::conv, {x, b.constant(weights)}, {2, 2, 5, 4});
+                y = is_gated ? b.mul(y, b.relu(b.conv(x, 1, 1))) : y;
+                const ValueId by = b.constant(reference::Tensor{{1, 2, 1, 1}, {1, bad}});
+                b.output(b.relu(is_scale ? b.mul(y, by) : b.add_up(y, by)));
+                const Graph graph = optimised(b);
+                CHECK(nodes_of(graph, Op::affine).size() == 1);
+            }
+        }
+    }
+}
+
+TEST_CASE("Clip without a bound keeps to float's range, and NaN is no bound") {
+    const float most = std::numeric_limits<float>::max();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const auto clamp_of = [](const std::vector<float>& bounds) {
+        GraphBuilder b(7);
+        std::vector<ValueId> inputs = {b.input({1, 2, 3, 3})};
+        for (const float bound : bounds) {
+            inputs.push_back(b.constant(reference::Tensor{{}, {bound}}));
+        }
+        b.output(b.node(Op::clip, inputs, {1, 2, 3, 3}));
+        Graph graph = b.graph;
+        REQUIRE(optimise(graph).ok());
+        return graph.nodes[0].affine->clamp;
+    };
+    CHECK(clamp_of({}).low == -most);
+    CHECK(clamp_of({}).high == most);
+    CHECK(clamp_of({0}).is_relu());
+    CHECK(clamp_of({0, nan}).is_relu());
+    CHECK(clamp_of({nan, nan}).is_none());
+}
+
 TEST_CASE("what is no gate stays a product, with the reason") {
     GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
@@ -283,6 +327,17 @@ TEST_CASE("what is no gate stays a product, with the reason") {
     SECTION("a gate without a clamp") {
         b.output(b.mul(y, b.conv(x, 1, 1)));
         reason = "not clamped";
+    }
+    SECTION("a clamp whose bounds make it negative") {
+        b.output(b.mul(y, b.clip(b.conv(x, 1, 1), 1, -1)));
+        reason = "not clamped";
+    }
+    SECTION("weights that a gate of zero would hide") {
+        reference::Tensor weights{{6, 3, 1, 1}, std::vector<float>(18, 0.5F)};
+        weights.data[7] = std::numeric_limits<float>::quiet_NaN();
+        const ValueId bad = b.node(Op::conv, {x, b.constant(weights)}, {2, 6, 5, 4});
+        b.output(b.mul(bad, b.relu(b.conv(x, 1, 1))));
+        reason = "not finite";
     }
     SECTION("a gate of one value a channel") {
         const ValueId mean =

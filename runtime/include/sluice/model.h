@@ -26,7 +26,8 @@ struct ModelOptions {
     bool winograd = true;
 };
 
-/// One gated layer of a model, as `Session::gates` reports on it.
+/// One gated layer of a model, as `Session::gates` reports on it. Where the gate is zero the
+/// layer's convolution is not computed, and counts as zero.
 struct GateInfo {
     std::string layer;        ///< name of the gated convolution's ONNX node
     std::int64_t groups = 1;  ///< maps: 1 (position), G (group) or K (element)

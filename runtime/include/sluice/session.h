@@ -44,6 +44,15 @@ public:
 
     /// One view for each of the model's inputs and outputs, in their order. Fails on a wrong count
     /// or shape, naming the tensor, the shape it has and the shape it needs.
+    ///
+    /// NaN and infinities of inputs and weights come out as from ONNX Runtime without its
+    /// optimiser, with three exceptions:
+    /// - Where a gate is zero the convolution is not computed; were it NaN or infinite there,
+    /// ONNX's
+    ///   product with zero would be NaN.
+    /// - Winograd's kernels spread them: see ModelOptions::winograd.
+    /// - MaxPool gives NaN for every window that holds one; ONNX leaves that open, and ONNX Runtime
+    ///   does so for some places of the window.
     Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
 
     /// MACs of the last run, all pictures of the batch together, branches included.
