@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "sweep/cases.h"
 #include "sweep/grow.h"
@@ -43,9 +44,13 @@ ValueId of_moderate_size(Net& net, ValueId x) {
 
 /// Every value that no node reads, and now and then one that some node does.
 void add_outputs(Net& net) {
+    std::set<ValueId> read;
+    for (const Node& node : net.graph.nodes) {
+        read.insert(node.inputs.begin(), node.inputs.end());
+    }
     for (const Node& node : net.graph.nodes) {
         const ValueId id = node.outputs[0];
-        if (net.graph.consumer_count(id) == 0 || net.random.chance(0.05)) {
+        if (!read.contains(id) || net.random.chance(0.05)) {
             net.output(id);
         }
     }
