@@ -42,8 +42,12 @@ bool absorb(const Graph& graph, Node& node, const Shape& border) {
     if (graph.int_attribute(node, "count_include_pad", 0) == 0 && pads != Shape{0, 0, 0, 0}) {
         return false;
     }
+    const Shape kernel = graph.ints_attribute(node, "kernel_shape", {1, 1});
     for (std::size_t side = 0; side < 4; ++side) {
         pads[side] += border[side];
+        if (pads[side] >= kernel[side % 2]) {
+            return false;  // ONNX has no pool with a window that is all padding
+        }
     }
     node.attributes["pads"] = pads;
     node.attributes["count_include_pad"] = std::int64_t{1};

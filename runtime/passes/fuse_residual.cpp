@@ -9,6 +9,7 @@ bool can_take_residual(const Links& links, ValueId conv, ValueId residual) {
     const Node* node = links.producer(conv);
     return node != nullptr && node->op == Op::fused_conv && links.consumer_count(conv) == 1 &&
            node->fused_conv->post.is_none() && node->inputs[2] == no_value &&
+           links.graph().constant(residual) == nullptr &&
            shape_of(links.graph(), conv) == shape_of(links.graph(), residual);
 }
 

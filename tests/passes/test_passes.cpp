@@ -189,6 +189,16 @@ TEST_CASE("a residual and its ReLU go into the gated convolution, not the shortc
     CHECK(graph.producer(sum.inputs[2])->fused_conv->gate == GateForm::none);
 }
 
+TEST_CASE("a constant of the output's own shape is no residual") {
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({1, 3, 5, 4});
+    b.output(b.add_up(b.constant({1, 6, 5, 4}), b.conv(x, 6, 3)));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 2);
+    CHECK(graph.nodes[0].inputs[2] == no_value);
+    CHECK(graph.nodes[1].op == Op::add);
+}
+
 TEST_CASE("a scale after the residual stays behind it") {
     GraphBuilder b(GENERATE(1U, 2U, 3U));
     const ValueId x = b.input({2, 3, 5, 4});
@@ -378,12 +388,12 @@ TEST_CASE("a border of zeros goes into a convolution or an average, not into a m
     const ValueId zero = b.constant(reference::Tensor{{}, {0}});
     const ValueId bordered =
         b.node(Op::pad, {x, b.integers({0, 0, 1, 0, 0, 0, 2, 1}), zero}, {2, 3, 8, 5});
-    const AttributeMap window = {{"kernel_shape", Shape{2, 2}}};
+    const AttributeMap window = {{"kernel_shape", Shape{3, 3}}};
     std::size_t pads_left = 0;
     SECTION("convolution") { b.output(b.conv(bordered, 4, 3)); }
-    SECTION("average") { b.output(b.node(Op::average_pool, {bordered}, {2, 3, 7, 4}, window)); }
+    SECTION("average") { b.output(b.node(Op::average_pool, {bordered}, {2, 3, 6, 3}, window)); }
     SECTION("maximum") {
-        b.output(b.node(Op::max_pool, {bordered}, {2, 3, 7, 4}, window));
+        b.output(b.node(Op::max_pool, {bordered}, {2, 3, 6, 3}, window));
         pads_left = 1;
     }
     SECTION("a border that is not zero") {
@@ -392,6 +402,14 @@ TEST_CASE("a border of zeros goes into a convolution or an average, not into a m
         pads_left = 1;
     }
     CHECK(nodes_of(optimised(b), Op::pad).size() == pads_left);
+}
+
+TEST_CASE("a border as wide as a window stays before the average") {
+    GraphBuilder b(GENERATE(1U, 2U, 3U));
+    const ValueId x = b.input({2, 3, 5, 4});
+    const ValueId wide = b.node(Op::pad, {x, b.integers({0, 0, 0, 1, 0, 0, 0, 2})}, {2, 3, 5, 7});
+    b.output(b.node(Op::average_pool, {wide}, {2, 3, 5, 6}, {{"kernel_shape", Shape{1, 2}}}));
+    CHECK(nodes_of(optimised(b), Op::pad).size() == 1);
 }
 
 TEST_CASE("MatMul and its bias become Gemm") {
