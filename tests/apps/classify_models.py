@@ -118,3 +118,13 @@ def red(metadata=None):
              helper.make_node("Gemm", ["means", "weights", "bias"], ["scores"], "gemm")]
     return model(nodes, [constant("weights", [[8], [0], [0]]), constant("bias", [-4])],
                  outputs=[("scores", ["N", 1])], metadata=metadata)
+
+
+def undefined():
+    """Zero for black; the difference of two infinities, NaN, for anything brighter."""
+    nodes = [helper.make_node("Conv", ["input", "weights"], ["one"], "/one/Conv"),
+             helper.make_node("Mul", ["one", "two"], ["other"], "/other/Mul"),
+             helper.make_node("Sub", ["one", "other"], ["features"], "/difference/Sub"),
+             helper.make_node("GlobalAveragePool", ["features"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
+    return model(nodes, [constant("weights", np.full((3, 3, 1, 1), 3e38)), constant("two", 2)])
