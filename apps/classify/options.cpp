@@ -17,22 +17,25 @@ constexpr const char* see_help = "see classify --help";
 constexpr int most_threads = 256;
 
 constexpr const char* footer =
-    R"(Folders are searched with all folders below them; hidden files are left out, and files that are not
-named like an image are counted as skipped at the end. Results come in the order of the paths, those of
-a folder sorted, for any number of threads. Where an image cannot be read, or its scores are not finite,
-a line on standard error says so, the others go on, and the exit status is 2.
+    R"(Folders are searched with all folders below them. Hidden files are left out. Files that are not named
+like an image are skipped and named in the summary. Results come in the order of the paths, sorted within
+a folder, whatever --threads says. An image that cannot be read, or whose scores are not finite, is
+reported on standard error; the others go on, and the exit status is 2.
 
-With several images each thread reads, prepares and runs images of its own; with one, the threads share
-its layers. --evaluate takes a model without class names to be of the folders' names in sorted order,
-where there are as many as classes. Its images per second are of wall time, from the first file that is
-read to the last result; loading the model is not in them.
+--threads: each thread reads, prepares and runs images of its own. A single image is shared out by its
+layers.
 
---json prints a line per image with the keys file, class, index, probability, scores, latency_ms, macs,
-macs_executed and, with --top, top; null stands for what is not finite or not decided. Where a folder is
-named, or with --evaluate, a last line {"summary": ...} follows.
+--evaluate: a folder must have the name of a class. For a model without class names, the folders' names
+in sorted order name its classes. Images per second count wall time from the first image's reading to the
+last result, without the loading of the model.
 
-A single score decides no class: it is printed as it is. --sigmoid takes it for the logit of the second
-of two class names, the first having the rest of the probability, or of the only class.)";
+--json: one line per image with file, class, index, probability, scores, latency_ms, macs, macs_executed
+and, with --top, top. null stands for a number that is not finite and for a class that is not decided. With
+a folder or --evaluate, a last line {"summary": {...}} follows.
+
+--sigmoid: a single score decides no class and is printed as it is. With this flag it is the logit of the
+second of two class names, and the first has the rest of the probability. With one name or none it is the
+logit of the only class.)";
 
 std::optional<std::array<float, 3>> parse_triple(const std::string& text) {
     std::array<float, 3> triple;
@@ -98,11 +101,12 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Instruction set of the kernels; default: $SLUICE_TARGET, else the best of this "
                    "CPU")
         ->option_text("T");
-    app.add_flag("--evaluate", options.evaluate,
-                 "Compare with the name of the folder that each image lies in, DIR/CLASS/IMAGE; "
-                 "end with top-1, top-5, the share of MACs skipped and images per second");
+    app.add_flag(
+        "--evaluate", options.evaluate,
+        "Take the name of the folder that an image lies in, DIR/CLASS/IMAGE, for its class; "
+        "end with top-1, top-5, the mean share of MACs skipped and images per second");
     app.add_flag("--sigmoid", options.sigmoid,
-                 "Of a model with a single score: print its sigmoid as a probability");
+                 "Print the sigmoid of a single score as a probability");
     auto* json = app.add_flag("--json", options.json, "Print one JSON object per image");
     app.add_option("--masks", masks, "Write a PNG per image that shows where the network looked")
         ->option_text("DIR");
