@@ -98,14 +98,14 @@ void draw_legend(Canvas& canvas, const Box& input, int top, bool any_dense) {
     const int text_drop = (legend_bar - glyph_height * text_scale) / 2;
     canvas.fill(input.left - 1, top - 1, scale_width + 2, legend_bar + 2, frame);
     canvas.fill(input.left, top, scale_width, legend_bar, closed_colour);
-    canvas.write(any_dense ? "gate closed (* computed)" : "gate closed: skipped", text_left,
-                 top + text_drop, text_scale, dim);
+    canvas.write(any_dense ? "skipped (* computed)" : "skipped", text_left, top + text_drop,
+                 text_scale, dim);
     top += legend_bar + 10;
     for (int x = 0; x < scale_width; ++x) {
         canvas.fill(input.left + x, top, 1, legend_bar,
                     heat_colour(static_cast<double>(x) / (scale_width - 1)));
     }
-    canvas.write("gate open: low to high", text_left, top + text_drop, text_scale, dim);
+    canvas.write("active: low to high", text_left, top + text_drop, text_scale, dim);
 }
 
 }  // namespace
