@@ -13,6 +13,13 @@ inline bool has_input(const Node& node, std::size_t index) {
     return index < node.inputs.size() && node.inputs[index] != no_value;
 }
 
+/// That the node's inputs have the shapes they have.
+Status does_not_fit(const Graph& graph, const Node& node);
+/// That `what` of the node depends on the model's input.
+Status is_computed(const Graph& graph, const Node& node, const char* what);
+/// That the input has no such axis, or that it is listed twice.
+Status no_such_axis(const Graph& graph, const Node& node, std::int64_t axis);
+
 Result<Shape> conv(const Graph& graph, const Node& node);
 Result<Shape> pool(const Graph& graph, const Node& node);
 Result<Shape> global_pool(const Graph& graph, const Node& node);

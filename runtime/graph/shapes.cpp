@@ -8,18 +8,11 @@ namespace sluice {
 
 namespace {
 
+using shape_rules::does_not_fit;
 using shape_rules::has_input;
 using shape_rules::input_shape;
-
-Status does_not_fit(const Graph& graph, const Node& node) {
-    std::string shapes;
-    for (ValueId id : node.inputs) {
-        shapes += (shapes.empty() ? "" : ", ") +
-                  (id == no_value ? "-" : to_string(graph.values[std::size_t(id)].shape));
-    }
-    return error_at(graph, node, "has inputs that do not fit together: " + shapes,
-                    "export the model again");
-}
+using shape_rules::is_computed;
+using shape_rules::no_such_axis;
 
 Result<Shape> same_as_input(const Graph& graph, const Node& node) {
     return input_shape(graph, node, 0);
@@ -64,8 +57,9 @@ Result<Shape> batch_normalization(const Graph& graph, const Node& node) {
 
 Result<Shape> softmax(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
-    if (!normalize_axis(graph.int_attribute(node, "axis", -1), x.size())) {
-        return does_not_fit(graph, node);
+    const std::int64_t axis = graph.int_attribute(node, "axis", -1);
+    if (!normalize_axis(axis, x.size())) {
+        return no_such_axis(graph, node, axis);
     }
     return x;
 }
@@ -104,7 +98,7 @@ Result<Shape> mat_mul(const Graph& graph, const Node& node) {
 
 Result<Shape> constant_of_shape(const Graph& graph, const Node& node) {
     const auto shape = constant_ints(graph, node, 0);
-    return shape ? Result<Shape>(*shape) : does_not_fit(graph, node);
+    return shape ? Result<Shape>(*shape) : is_computed(graph, node, "extents");
 }
 
 Result<Shape> shape_of(const Graph& graph, const Node& node) {
@@ -139,15 +133,27 @@ Result<Shape> range(const Graph& graph, const Node& node) {
     const auto limit = constant_ints(graph, node, 1);
     const auto delta = constant_ints(graph, node, 2);
     constexpr std::int64_t bound = std::int64_t(1) << 40;
-    for (const auto& number : {start, limit, delta}) {
-        if (!number || number->size() != 1 || (*number)[0] > bound || (*number)[0] < -bound) {
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Constant* constant = graph.constant(node.inputs[i]);
+        if (constant == nullptr) {
+            return is_computed(graph, node, "bounds");
+        }
+        if (constant->is_float()) {
+            return error_at(graph, node, "counts in floats", "count in integers");
+        }
+        const auto& number = constant->ints();
+        if (number.size() != 1) {
             return does_not_fit(graph, node);
+        }
+        if (number[0] > bound || number[0] < -bound) {
+            return error_at(graph, node, "has the bound " + std::to_string(number[0]),
+                            "count from and to smaller numbers");
         }
     }
     const std::int64_t step = (*delta)[0];
     const std::int64_t way = (*limit)[0] - (*start)[0];
     if (step == 0) {
-        return does_not_fit(graph, node);
+        return error_at(graph, node, "counts in steps of 0", "export the model again");
     }
     const bool is_empty = way == 0 || (way > 0) != (step > 0);
     return Shape{is_empty ? 0 : (way + step - (step > 0 ? 1 : -1)) / step};
@@ -280,6 +286,33 @@ bool output_is_float(const Graph& graph, const Node& node) {
 }
 
 }  // namespace
+
+namespace shape_rules {
+
+Status does_not_fit(const Graph& graph, const Node& node) {
+    std::string shapes;
+    for (ValueId id : node.inputs) {
+        shapes += (shapes.empty() ? "" : ", ") +
+                  (id == no_value ? "-" : to_string(graph.values[std::size_t(id)].shape));
+    }
+    return error_at(graph, node, "has inputs that do not fit together: " + shapes,
+                    "export the model again");
+}
+
+Status is_computed(const Graph& graph, const Node& node, const char* what) {
+    return error_at(graph, node,
+                    std::string("has ") + what + " that the model computes from its input",
+                    "export with constant ones, of fixed image extents");
+}
+
+Status no_such_axis(const Graph& graph, const Node& node, std::int64_t axis) {
+    return error_at(graph, node,
+                    "has axis " + std::to_string(axis) + ", which " +
+                        to_string(input_shape(graph, node, 0)) + " has not, or twice",
+                    "export the model again");
+}
+
+}  // namespace shape_rules
 
 std::optional<std::size_t> first_extent_input(Op op) { return rule_of(op).first_extents; }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "graph/shape_rules.h"
 
@@ -9,12 +10,26 @@ namespace {
 
 constexpr std::int64_t max_step = std::int64_t(1) << 40;
 
-Status needs_constant(const Graph& graph, const Node& node, const char* what) {
+/// The integers of an input, in the order of a file; a Status where it is computed or no integers.
+Result<std::vector<std::int64_t>> integers(const Graph& graph, const Node& node, std::size_t index,
+                                           const char* what) {
+    auto ints = constant_ints(graph, node, index);
+    if (ints) {
+        return *std::move(ints);
+    }
+    if (shape_rules::has_input(node, index) && graph.constant(node.inputs[index]) != nullptr) {
+        return error_at(graph, node, std::string("has ") + what + " of floats",
+                        "export the model again");
+    }
+    return shape_rules::is_computed(graph, node, what);
+}
+
+Status do_not_fit(const Graph& graph, const Node& node, const char* what,
+                  const std::vector<std::int64_t>& numbers) {
     return error_at(graph, node,
-                    std::string("has ") + what +
-                        " that do not fit or depend on the "
-                        "picture",
-                    "export with fixed picture extents");
+                    std::string("has ") + what + " " + to_string(numbers) + ", which do not fit " +
+                        to_string(shape_rules::input_shape(graph, node, 0)),
+                    "export the model again");
 }
 
 SliceRange slice_range(std::int64_t start, std::int64_t end, std::int64_t step,
@@ -41,82 +56,90 @@ SliceRange slice_range(std::int64_t start, std::int64_t end, std::int64_t step,
 
 Result<std::vector<SliceRange>> slice_ranges(const Graph& graph, const Node& node) {
     const Shape& x = shape_rules::input_shape(graph, node, 0);
-    const auto starts = constant_ints(graph, node, 1);
-    const auto ends = constant_ints(graph, node, 2);
-    const std::size_t count = starts ? starts->size() : 0;
-    std::vector<std::int64_t> axes(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        axes[i] = std::int64_t(i);
+    const auto starts = integers(graph, node, 1, "starts");
+    const auto ends = integers(graph, node, 2, "ends");
+    if (!starts.ok() || !ends.ok()) {
+        return starts.ok() ? ends.status() : starts.status();
     }
-    std::vector<std::int64_t> steps(count, 1);
-    if (shape_rules::has_input(node, 3)) {
-        axes = constant_ints(graph, node, 3).value_or(std::vector<std::int64_t>());
+    const std::size_t count = starts->size();
+    std::vector<std::int64_t> all(count);
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    const bool has_axes = shape_rules::has_input(node, 3),
+               has_steps = shape_rules::has_input(node, 4);
+    const auto axes = has_axes ? integers(graph, node, 3, "axes") : all;
+    const auto steps =
+        has_steps ? integers(graph, node, 4, "steps") : std::vector<std::int64_t>(count, 1);
+    if (!axes.ok() || !steps.ok()) {
+        return axes.ok() ? steps.status() : axes.status();
     }
-    if (shape_rules::has_input(node, 4)) {
-        steps = constant_ints(graph, node, 4).value_or(std::vector<std::int64_t>());
-    }
-    if (!starts || !ends || ends->size() != count || axes.size() != count ||
-        steps.size() != count) {
-        return needs_constant(graph, node, "bounds");
+    if (ends->size() != count || axes->size() != count || steps->size() != count) {
+        return shape_rules::does_not_fit(graph, node);
     }
     std::vector<SliceRange> ranges;
     for (std::int64_t extent : x) {
         ranges.push_back({0, 1, extent});
     }
     for (std::size_t i = 0; i < count; ++i) {
-        const auto axis = normalize_axis(axes[i], x.size());
-        if (!axis || steps[i] == 0) {
-            return needs_constant(graph, node, "bounds");
+        const auto axis = normalize_axis(axes.value()[i], x.size());
+        if (!axis) {
+            return shape_rules::no_such_axis(graph, node, axes.value()[i]);
         }
-        ranges[*axis] = slice_range((*starts)[i], (*ends)[i], steps[i], x[*axis]);
+        if (steps.value()[i] == 0) {
+            return error_at(graph, node, "goes in steps of 0", "export the model again");
+        }
+        ranges[*axis] = slice_range(starts.value()[i], ends.value()[i], steps.value()[i], x[*axis]);
     }
     return ranges;
 }
 
 Result<std::vector<std::int64_t>> pad_extents(const Graph& graph, const Node& node) {
     const std::size_t rank = shape_rules::input_shape(graph, node, 0).size();
-    const auto pads = constant_ints(graph, node, 1);
-    std::vector<std::int64_t> axes;
-    for (std::size_t axis = 0; axis < rank; ++axis) {
-        axes.push_back(std::int64_t(axis));
+    const auto pads = integers(graph, node, 1, "pads");
+    std::vector<std::int64_t> all(rank);
+    std::iota(all.begin(), all.end(), std::int64_t{0});
+    const auto axes = shape_rules::has_input(node, 3) ? integers(graph, node, 3, "axes") : all;
+    if (!pads.ok() || !axes.ok()) {
+        return pads.ok() ? axes.status() : pads.status();
     }
-    if (shape_rules::has_input(node, 3)) {
-        axes = constant_ints(graph, node, 3).value_or(std::vector<std::int64_t>());
-    }
-    if (!pads || pads->size() != 2 * axes.size()) {
-        return needs_constant(graph, node, "pads");
+    const std::size_t count = axes->size();
+    const bool is_large = std::any_of(pads->begin(), pads->end(), [](std::int64_t pad) {
+        return pad > max_step || pad < -max_step;
+    });
+    if (pads->size() != 2 * count || is_large) {
+        return do_not_fit(graph, node, "pads", pads.value());
     }
     std::vector<std::int64_t> extents(2 * rank, 0);
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-        const auto axis = normalize_axis(axes[i], rank);
-        const std::int64_t before = (*pads)[i], after = (*pads)[i + axes.size()];
-        if (!axis || std::max(before, after) > max_step || std::min(before, after) < -max_step) {
-            return needs_constant(graph, node, "pads");
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto axis = normalize_axis(axes.value()[i], rank);
+        if (!axis) {
+            return shape_rules::no_such_axis(graph, node, axes.value()[i]);
         }
-        extents[*axis] = before;
-        extents[*axis + rank] = after;
+        extents[*axis] = pads.value()[i];
+        extents[*axis + rank] = pads.value()[i + count];
     }
     return extents;
 }
 
 Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node, std::size_t rank) {
-    std::vector<std::int64_t> listed = graph.ints_attribute(node, "axes", {});
-    if (shape_rules::has_input(node, 1)) {
-        const auto constant = constant_ints(graph, node, 1);
-        if (!constant) {
-            return needs_constant(graph, node, "axes");
+    const auto listed = shape_rules::has_input(node, 1) ? integers(graph, node, 1, "axes")
+                                                        : graph.ints_attribute(node, "axes", {});
+    if (!listed.ok()) {
+        return listed.status();
+    }
+    std::vector<bool> is_listed(rank, false);
+    for (const std::int64_t number : listed.value()) {
+        const auto axis = normalize_axis(number, rank);
+        if (!axis || is_listed[*axis]) {
+            return shape_rules::no_such_axis(graph, node, number);
         }
-        listed = *constant;
+        is_listed[*axis] = true;
     }
     std::vector<std::size_t> axes;
-    for (std::int64_t number : listed) {
-        const auto axis = normalize_axis(number, rank);
-        if (!axis || std::count(axes.begin(), axes.end(), *axis) > 0) {
-            return needs_constant(graph, node, "axes");
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+        if (is_listed[axis]) {
+            axes.push_back(axis);
         }
-        axes.push_back(*axis);
     }
-    std::sort(axes.begin(), axes.end());
     return axes;
 }
 
@@ -141,7 +164,7 @@ Result<Shape> pad(const Graph& graph, const Node& node) {
     }
     if (has_input(node, 2) && element_count(input_shape(graph, node, 2)) != 1) {
         return error_at(graph, node,
-                        "pads with " + to_string(input_shape(graph, node, 2)) + " values",
+                        "pads with values of the shape " + to_string(input_shape(graph, node, 2)),
                         "pad with one value");
     }
     Shape shape = input_shape(graph, node, 0);
@@ -153,36 +176,43 @@ Result<Shape> pad(const Graph& graph, const Node& node) {
 
 Result<Shape> concat(const Graph& graph, const Node& node) {
     Shape shape = input_shape(graph, node, 0);
-    const auto axis = normalize_axis(graph.int_attribute(node, "axis", 0), shape.size());
-    for (std::size_t i = 1; axis && i < node.inputs.size(); ++i) {
+    const std::int64_t number = graph.int_attribute(node, "axis", 0);
+    const auto axis = normalize_axis(number, shape.size());
+    if (!axis) {
+        return no_such_axis(graph, node, number);
+    }
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
         Shape other = input_shape(graph, node, i);
         if (other.size() != shape.size()) {
-            return needs_constant(graph, node, "inputs");
+            return does_not_fit(graph, node);
         }
         const std::int64_t extent = other[*axis];
         other[*axis] = shape[*axis];
         if (other != shape) {
-            return needs_constant(graph, node, "inputs");
+            return does_not_fit(graph, node);
         }
         shape[*axis] += extent;
     }
-    return axis ? Result<Shape>(shape) : needs_constant(graph, node, "axes");
+    return shape;
 }
 
 Result<Shape> expand(const Graph& graph, const Node& node) {
-    const auto target = constant_ints(graph, node, 1);
-    const auto shape =
-        target ? broadcast_shapes(input_shape(graph, node, 0), *target) : std::nullopt;
-    return shape ? Result<Shape>(*shape) : needs_constant(graph, node, "target extents");
+    const auto target = integers(graph, node, 1, "target extents");
+    if (!target.ok()) {
+        return target.status();
+    }
+    const auto shape = broadcast_shapes(input_shape(graph, node, 0), target.value());
+    return shape ? Result<Shape>(*shape)
+                 : do_not_fit(graph, node, "target extents", target.value());
 }
 
 Result<Shape> flatten(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
     const std::int64_t rank = std::int64_t(x.size());
-    std::int64_t axis = graph.int_attribute(node, "axis", 1);
-    axis = axis < 0 ? axis + rank : axis;
+    const std::int64_t number = graph.int_attribute(node, "axis", 1);
+    const std::int64_t axis = number < 0 ? number + rank : number;
     if (axis < 0 || axis > rank) {  // the end itself is allowed here
-        return needs_constant(graph, node, "axes");
+        return no_such_axis(graph, node, number);
     }
     return Shape{element_count(Shape(x.begin(), x.begin() + axis)),
                  element_count(Shape(x.begin() + axis, x.end()))};
@@ -191,9 +221,10 @@ Result<Shape> flatten(const Graph& graph, const Node& node) {
 Result<Shape> gather(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
     const Shape& indices = input_shape(graph, node, 1);
-    const auto axis = normalize_axis(graph.int_attribute(node, "axis", 0), x.size());
+    const std::int64_t number = graph.int_attribute(node, "axis", 0);
+    const auto axis = normalize_axis(number, x.size());
     if (!axis) {
-        return needs_constant(graph, node, "axes");
+        return no_such_axis(graph, node, number);
     }
     Shape shape(x.begin(), x.begin() + std::ptrdiff_t(*axis));
     shape.insert(shape.end(), indices.begin(), indices.end());
@@ -222,11 +253,11 @@ Result<Shape> reduce_mean(const Graph& graph, const Node& node) {
 
 Result<Shape> reshape(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
-    const auto target = constant_ints(graph, node, 1);
-    if (!target) {
-        return needs_constant(graph, node, "target extents");
+    const auto target = integers(graph, node, 1, "target extents");
+    if (!target.ok()) {
+        return target.status();
     }
-    Shape shape = *target;
+    Shape shape = target.value();
     const bool copy_zero = graph.int_attribute(node, "allowzero", 0) == 0;
     std::optional<std::size_t> open;
     std::int64_t known = 1;
@@ -251,8 +282,9 @@ Result<Shape> reshape(const Graph& graph, const Node& node) {
         fits = false;
     }
     if (!fits || known != count) {
-        return error_at(graph, node, "cannot reshape " + to_string(x) + " to " + to_string(*target),
-                        "export with fixed picture extents");
+        return error_at(graph, node,
+                        "cannot reshape " + to_string(x) + " to " + to_string(target.value()),
+                        "export the model again");
     }
     return shape;
 }
@@ -268,7 +300,10 @@ Result<Shape> squeeze(const Graph& graph, const Node& node) {
     for (std::size_t axis = 0; axis < x.size(); ++axis) {
         const bool is_listed = std::count(axes->begin(), axes->end(), axis) > 0;
         if (is_listed && x[axis] != 1) {
-            return needs_constant(graph, node, "axes");
+            return error_at(
+                graph, node,
+                "drops axis " + std::to_string(axis) + " of " + to_string(x) + ", which is not 1",
+                "export the model again");
         }
         if (!is_listed && !(all && x[axis] == 1)) {
             shape.push_back(x[axis]);
@@ -302,7 +337,7 @@ Result<Shape> transpose(const Graph& graph, const Node& node) {
     std::sort(sorted.begin(), sorted.end());
     std::reverse(order.begin(), order.end());
     if (sorted != order) {
-        return needs_constant(graph, node, "axes");
+        return do_not_fit(graph, node, "perm", permutation);
     }
     Shape shape;
     for (std::int64_t axis : permutation) {

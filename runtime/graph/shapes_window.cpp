@@ -36,13 +36,23 @@ Result<Window> read_window(const Graph& graph, const Node& node, const Shape& x,
                         "has auto_pad '" + window.auto_pad + "', which ONNX does not define",
                         "export the model again");
     }
-    if (window.kernel.size() != axes || window.strides.size() != axes ||
-        window.dilations.size() != axes || window.pads.size() != 2 * axes ||
-        !all_between(window.kernel, 1) || !all_between(window.strides, 1) ||
-        !all_between(window.dilations, 1) || !all_between(window.pads, 0)) {
-        return error_at(graph, node,
-                        "has a kernel, strides, dilations or pads that do not fit " + to_string(x),
-                        "export the model again");
+    const struct {
+        const char* name;
+        const std::vector<std::int64_t>& numbers;
+        std::size_t count;
+        std::int64_t least;
+    } lists[] = {{"a kernel", window.kernel, axes, 1},
+                 {"strides", window.strides, axes, 1},
+                 {"dilations", window.dilations, axes, 1},
+                 {"pads", window.pads, 2 * axes, 0}};
+    for (const auto& list : lists) {
+        if (list.numbers.size() != list.count || !all_between(list.numbers, list.least)) {
+            return error_at(graph, node,
+                            std::string("has ") + list.name + " " + to_string(list.numbers) +
+                                ", not " + std::to_string(list.count) + " numbers from " +
+                                std::to_string(list.least) + " to " + std::to_string(max_extent),
+                            "export the model again");
+        }
     }
     return window;
 }
@@ -79,8 +89,10 @@ Result<Shape> slide(const Graph& graph, const Node& node, Window window, std::in
     for (std::size_t axis = 0; axis + 2 < x.size(); ++axis) {
         shape.push_back(output_extent(read.value(), axis, x[axis + 2]));
         if (shape.back() < 1) {
-            return error_at(graph, node, "has a kernel larger than its input " + to_string(x),
-                            "give the model a larger picture");
+            return error_at(graph, node,
+                            "has a kernel " + to_string(read.value().kernel) +
+                                " larger than its input " + to_string(x) + " with its padding",
+                            "export with a larger image");
         }
     }
     return shape;
@@ -137,10 +149,13 @@ Result<Shape> global_pool(const Graph& graph, const Node& node) {
 Result<Shape> resize(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
     const std::string mode = graph.string_attribute(node, "mode", "nearest");
-    if ((mode != "nearest" && mode != "linear") ||
-        graph.string_attribute(node, "keep_aspect_ratio_policy", "stretch") != "stretch") {
-        return error_at(graph, node, "resizes by mode '" + mode + "' or keeps the aspect ratio",
-                        "use nearest or linear with fixed sizes or scales");
+    if (mode != "nearest" && mode != "linear") {
+        return error_at(graph, node, "resizes by mode '" + mode + "'", "use nearest or linear");
+    }
+    const std::string policy = graph.string_attribute(node, "keep_aspect_ratio_policy", "stretch");
+    if (policy != "stretch") {
+        return error_at(graph, node, "keeps the aspect ratio by policy '" + policy + "'",
+                        "resize to the sizes that this gives");
     }
     std::vector<std::int64_t> all_axes(x.size());
     for (std::size_t axis = 0; axis < x.size(); ++axis) {
@@ -152,7 +167,7 @@ Result<Shape> resize(const Graph& graph, const Node& node) {
     const bool by_scale = scales && scales->is_float() && scales->floats().size() == axes.size();
     if (!by_scale && !(sizes && sizes->size() == axes.size())) {
         return error_at(graph, node, "has neither constant scales nor sizes for its axes",
-                        "export with fixed picture extents");
+                        "export with constant ones, of fixed image extents");
     }
     const bool has_sizes = sizes && !sizes->empty();
     if (by_scale && has_sizes && !axes.empty()) {
@@ -165,8 +180,12 @@ Result<Shape> resize(const Graph& graph, const Node& node) {
                               : by_scale ? std::floor(double(x[*axis]) * scales->floats()[i])
                                          : double((*sizes)[i]);
         if (!(extent >= 1 && extent <= double(max_extent))) {
-            return error_at(graph, node, "resizes " + to_string(x) + " to nothing or too much",
-                            "export with fixed picture extents");
+            return !axis
+                       ? no_such_axis(graph, node, axes[i])
+                       : error_at(graph, node,
+                                  "resizes " + to_string(x) +
+                                      " to nothing or too much along axis " + std::to_string(*axis),
+                                  "resize to extents from 1 to " + std::to_string(max_extent));
         }
         shape[*axis] = std::int64_t(extent);
     }

@@ -227,7 +227,13 @@ Status Reader::read_batch(const onnx::TensorShapeProto_Dimension& dimension,
     const bool is_first = graph_.inputs.empty();
     if (!is_first && (is_symbolic != graph_.batch_is_symbolic || batch != graph_.batch ||
                       dimension.dim_param() != graph_.batch_name)) {
-        return Status::error(input + "does not share the first input's batch",
+        const auto name = [](bool symbolic, const std::string& text, std::int64_t size) {
+            return symbolic ? "'" + text + "'" : std::to_string(size);
+        };
+        return Status::error(input + "has the batch " +
+                                 name(is_symbolic, dimension.dim_param(), batch) +
+                                 ", and the first input has " +
+                                 name(graph_.batch_is_symbolic, graph_.batch_name, graph_.batch),
                              "give all inputs the same first extent");
     }
     graph_.batch = batch;

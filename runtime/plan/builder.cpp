@@ -29,8 +29,8 @@ Builder::Builder(const Graph& graph_, const Target& target_, const PlanOptions& 
       target(target_),
       options(options_),
       lanes(target_.lanes),
+      readers_(graph_),
       layouts_(graph_.values.size()) {
-    index_readers();
     measure_halos();
     reserve_constants();
 }
@@ -86,44 +86,20 @@ void Builder::measure_halos() {
     }
 }
 
-void Builder::index_readers() {
-    readings_.resize(graph.values.size());
-    for (const Node& node : graph.nodes) {
-        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-            if (node.inputs[i] != no_value) {
-                readings_[std::size_t(node.inputs[i])].push_back({&node, i});
-            }
-        }
-    }
-    is_output_.assign(graph.values.size(), false);
-    for (const ValueId id : graph.outputs) {
-        is_output_[std::size_t(id)] = true;
-    }
-}
-
-/// Whether `is_such(node, input)` holds for every input of a node that reads the value.
-template <typename IsSuch>
-bool Builder::every_reader(ValueId id, IsSuch is_such) const {
-    const auto& readings = readings_[std::size_t(id)];
-    return std::all_of(readings.begin(), readings.end(), [&](const Reading& reading) {
-        return is_such(*reading.node, reading.input);
-    });
-}
-
 bool Builder::only_gates(ValueId id) const {
-    return !is_output(id) && every_reader(id, [](const Node& node, std::size_t input) {
+    return !readers_.is_output(id) && readers_.every(id, [](const Node& node, std::size_t input) {
         return node.op == Op::fused_conv && input == 1;
     });
 }
 
 bool Builder::only_convolutions(ValueId id) const {
-    return !is_output(id) && every_reader(id, [](const Node& node, std::size_t input) {
+    return !readers_.is_output(id) && readers_.every(id, [](const Node& node, std::size_t input) {
         return node.op == Op::fused_conv && input == 0;
     });
 }
 
 bool Builder::only_copied(ValueId id) const {
-    return every_reader(id, [](const Node& node, std::size_t) {
+    return readers_.every(id, [](const Node& node, std::size_t) {
         return node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
                node.op == Op::transpose || node.op == Op::expand;
     });

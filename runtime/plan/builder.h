@@ -13,6 +13,7 @@
 
 #include "plan/arena.h"
 #include "plan/plan.h"
+#include "plan/readers.h"
 
 namespace sluice {
 
@@ -148,23 +149,13 @@ private:
     std::byte* make_room(std::size_t bytes);
     void measure_halos();
     void reserve_constants();
-    void index_readers();
-    template <typename IsSuch>
-    bool every_reader(ValueId id, IsSuch is_such) const;
-    bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
     const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);
     void keep_zeros(const Layout& layout, bool writes_all_lanes);
     void use(const Buffer& buffer);
 
-    /// A node that reads a value, and by which input.
-    struct Reading {
-        const Node* node;
-        std::size_t input;
-    };
-    std::vector<std::vector<Reading>> readings_;  ///< of each value, as the next
-    std::vector<bool> is_output_;
+    const Readers readers_;
     std::vector<std::optional<Layout>> layouts_;
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;

@@ -26,13 +26,14 @@ bool holds_what_is_read(const Builder& builder, const Node& node) {
 Status check_conv(const Builder& builder, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
     if (std::any_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad < 0; })) {
-        return builder.unsupported(node, "has negative padding", "slice its input instead");
+        return builder.unsupported(node, "has pads " + to_string(Shape(conv.pads, conv.pads + 4)),
+                                   "slice its input instead");
     }
     const Shape y = builder.picture_shape(node.outputs[0]);
     if (y[1] > 65535 || y[2] > 65535) {
         return builder.unsupported(
             node, "has a map of " + to_string(y) + ", more than 65535 rows or columns",
-            "give the model smaller pictures");
+            "export with a smaller image");
     }
     if (!holds_what_is_read(builder, node)) {
         return builder.unsupported(node, "would read beyond the memory of its inputs",

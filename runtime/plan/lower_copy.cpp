@@ -62,8 +62,8 @@ Status emit_copy(Builder& builder, const Node& node, const Buffer& from, const B
     step.node = node.name;
     step.shape = extents(to);
     if (!arrange({&output, &input})) {
-        return builder.unsupported(node, "moves a tensor of more than four extents",
-                                   "reshape it to fewer");
+        return builder.unsupported(node, "moves " + step.shape + " by more than four loops",
+                                   "reshape it to fewer extents");
     }
     step.split = split_views(output, {0, 1});
     for (const Axis& axis : output.axes) {
@@ -147,7 +147,7 @@ Status lower_slice(Builder& builder, const Node& node) {
     }
     const SliceRange& batch = ranges.value()[0];
     if (batch.start != 0 || batch.step != 1 || batch.count != builder.graph.batch) {
-        return builder.unsupported(node, "takes some pictures of the batch",
+        return builder.unsupported(node, "takes some images of the batch",
                                    "run a smaller batch instead");
     }
     Layout part = builder.layout(node.inputs[0]);
@@ -173,10 +173,12 @@ Status lower_pad(Builder& builder, const Node& node) {
         return pads.status();
     }
     const std::size_t rank = pads.value().size() / 2;
-    if (graph.string_attribute(node, "mode", "constant") != "constant" || pads.value()[0] != 0 ||
-        pads.value()[rank] != 0) {
-        return builder.unsupported(node, "pads by reflection or pads the batch",
-                                   "pad with a constant in the picture");
+    const std::string mode = graph.string_attribute(node, "mode", "constant");
+    if (mode != "constant") {
+        return builder.unsupported(node, "pads by mode '" + mode + "'", "pad with a constant");
+    }
+    if (pads.value()[0] != 0 || pads.value()[rank] != 0) {
+        return builder.unsupported(node, "pads the batch", "pad each image");
     }
     const bool has_value = node.inputs.size() > 2 && node.inputs[2] != no_value;
     const Constant* constant = has_value ? graph.constant(node.inputs[2]) : nullptr;
@@ -214,7 +216,7 @@ Status lower_concat(Builder& builder, const Node& node) {
     const std::size_t rank = builder.graph.values[std::size_t(node.outputs[0])].shape.size();
     const auto axis = normalize_axis(builder.graph.int_attribute(node, "axis", 0), rank);
     if (!axis || *axis == 0) {
-        return builder.unsupported(node, "joins pictures of the batch", "run them apart");
+        return builder.unsupported(node, "joins images of the batch", "run them apart");
     }
     Buffer target = view(builder.allocate(node, false));
     for (const ValueId id : node.inputs) {

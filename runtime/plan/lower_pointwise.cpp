@@ -76,8 +76,13 @@ Status lower_binary(Builder& builder, const Node& node) {
     auto a = operand(builder, node.inputs[0], shape), b = operand(builder, node.inputs[1], shape);
     Buffer output = view(builder.allocate(node, false));
     if (!a || !b || !arrange_dense({&output, &*a, &*b})) {
-        return builder.unsupported(node, "broadcasts over the batch or more than four extents",
-                                   "give both sides the batch first and the same rank");
+        const auto& values = builder.graph.values;
+        return builder.unsupported(
+            node,
+            "broadcasts " + to_string(values[std::size_t(node.inputs[0])].shape) + " and " +
+                to_string(values[std::size_t(node.inputs[1])].shape) +
+                ", over the batch or more than four loops",
+            "give both sides the batch first and the same rank");
     }
     Step step;
     step.kernel = kernel.value();
@@ -142,6 +147,24 @@ struct Linear {
     std::vector<float> weights, bias;
 };
 
+/// Why read_gemm gives none.
+std::string gemm_obstacle(const Graph& graph, const Node& node) {
+    if (graph.int_attribute(node, "transA", 0) != 0) {
+        return "has transA 1";
+    }
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+        const std::string name = i == 1 ? "weights" : "a bias";
+        const Constant* constant = graph.constant(node.inputs[i]);
+        if (node.inputs[i] != no_value && constant == nullptr) {
+            return "has " + name + " that the model computes from its input";
+        }
+        if (constant != nullptr && !constant->is_float()) {
+            return "has " + name + " of integers";
+        }
+    }
+    return "multiplies " + to_string(graph.values[std::size_t(node.inputs[0])].shape);
+}
+
 std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
     const Constant* weights = graph.constant(node.inputs[1]);
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
@@ -183,8 +206,8 @@ Status lower_gemm(Builder& builder, const Node& node) {
     const auto linear = read_gemm(builder.graph, node);
     const Layout& x = builder.layout(node.inputs[0]);
     if (!linear || x.axes.size() != 1) {
-        return builder.unsupported(node, "multiplies by more than a constant matrix",
-                                   "use [N, I] times constant float weights");
+        return builder.unsupported(node, gemm_obstacle(builder.graph, node),
+                                   "multiply [N, I] by constant float weights");
     }
     const auto kernel = builder.kernel(node, Family::linear);
     if (!kernel.ok()) {
@@ -234,8 +257,11 @@ Status lower_softmax(Builder& builder, const Node& node) {
     const std::size_t rank = x.axes.size() + 1;
     const auto axis = normalize_axis(builder.graph.int_attribute(node, "axis", -1), rank);
     if (!axis || *axis == 0 || rank > 4) {
-        return builder.unsupported(node, "runs over the batch or more than three extents",
-                                   "take another axis");
+        return builder.unsupported(
+            node,
+            "runs over axis " + std::to_string(builder.graph.int_attribute(node, "axis", -1)) +
+                " of " + to_string(builder.graph.values[std::size_t(node.inputs[0])].shape),
+            rank > 4 ? "reshape it to at most four extents" : "take an axis behind the batch");
     }
     const Layout& y = builder.allocate(node, false);
     Buffer input = view(x), output = view(y);

@@ -237,6 +237,31 @@ std::array<double, 4> resize_scales(const Graph& graph, const Node& node, const 
     return scales;
 }
 
+Status cannot_resize(const Builder& builder, const Node& node) {
+    const Graph& graph = builder.graph;
+    const Shape& from = graph.values[std::size_t(node.inputs[0])].shape;
+    if (!builder.layout(node.inputs[0]).is_picture()) {
+        return builder.unsupported(node,
+                                   "resizes " + to_string(from) + ", which is no [N, C, H, W]",
+                                   "resize two-dimensional images");
+    }
+    if (graph.int_attribute(node, "antialias", 0) != 0) {
+        return builder.unsupported(node, "has antialias 1", "resize without antialiasing");
+    }
+    const std::string place =
+        graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
+    if (std::isnan(source_place(place, 0, 1, 1, 1))) {
+        return builder.unsupported(node, "has coordinate_transformation_mode '" + place + "'",
+                                   "use half_pixel, pytorch_half_pixel, align_corners or "
+                                   "asymmetric");
+    }
+    return builder.unsupported(node,
+                               "resizes " + to_string(from) + " to " +
+                                   to_string(graph.values[std::size_t(node.outputs[0])].shape) +
+                                   ", by other scales than 1 of the batch or the channels",
+                               "resize rows and columns alone");
+}
+
 }  // namespace
 
 Status lower_resize(Builder& builder, const Node& node) {
@@ -257,10 +282,7 @@ Status lower_resize(Builder& builder, const Node& node) {
         }
     }
     if (!rows || !columns) {
-        return builder.unsupported(node,
-                                   "resizes more than rows and columns, by antialiasing or "
-                                   "by unknown coordinates",
-                                   "use nearest or linear with half_pixel or asymmetric");
+        return cannot_resize(builder, node);
     }
     const std::int64_t channels = common_channels(x, builder.channel_pitch(x.channels()));
     const Layout& y =

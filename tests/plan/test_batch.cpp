@@ -223,17 +223,17 @@ TEST_CASE("a plan of a fixed batch refuses a node that mixes its images") {
     const auto has = [](const std::string& text, const char* part) {
         return text.find(part) != std::string::npos;
     };
-    CHECK(
-        has(refusal(b.node(Op::reshape, {x, b.integers({1, 36})}, {1, 36})), "mixes the pictures"));
+    CHECK(has(refusal(b.node(Op::reshape, {x, b.integers({1, 36})}, {1, 36})),
+              "does not begin with the batch of 2"));
     CHECK(has(refusal(b.node(Op::transpose, {x}, {2, 2, 3, 3}, {{"perm", Shape{1, 0, 2, 3}}})),
               "moves the batch"));
     CHECK(has(refusal(b.node(Op::softmax, {x}, {2, 2, 3, 3}, {{"axis", std::int64_t{0}}})),
-              "runs over the batch"));
+              "runs over axis 0 of [2, 2, 3, 3]"));
     CHECK(has(refusal(b.node(Op::add, {x, b.constant({2, 1, 1, 1})}, {2, 2, 3, 3})),
-              "broadcasts over the batch"));
+              "broadcasts [2, 2, 3, 3] and [2, 1, 1, 1], over the batch"));
     // 1.2 times 2 is 2 again, and yet the second image is read from a place between the two.
     const ValueId scales = b.constant(reference::Tensor{{4}, {1.2F, 1, 1, 1}});
     CHECK(
         has(refusal(b.node(Op::resize, {x, no_value, scales}, {2, 2, 3, 3}, {{"mode", "linear"}})),
-            "resizes more than rows and columns"));
+            "by other scales than 1 of the batch"));
 }

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace sluice {
+
+/// Who reads each value of a graph, which stays as it is.
+class Readers {
+public:
+    explicit Readers(const Graph& graph)
+        : readings_(graph.values.size()), is_output_(graph.values.size(), false) {
+        for (const Node& node : graph.nodes) {
+            for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+                if (node.inputs[i] != no_value) {
+                    readings_[std::size_t(node.inputs[i])].push_back({&node, i});
+                }
+            }
+        }
+        for (const ValueId id : graph.outputs) {
+            is_output_[std::size_t(id)] = true;
+        }
+    }
+
+    /// Whether `is_such(node, input)` holds for every input of a node that reads the value.
+    template <typename IsSuch>
+    bool every(ValueId id, IsSuch is_such) const {
+        const auto& readings = readings_[std::size_t(id)];
+        return std::all_of(readings.begin(), readings.end(), [&](const Reading& reading) {
+            return is_such(*reading.node, reading.input);
+        });
+    }
+    bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
+
+private:
+    struct Reading {
+        const Node* node;
+        std::size_t input;
+    };
+    std::vector<std::vector<Reading>> readings_;  ///< of each value, as the next
+    std::vector<bool> is_output_;
+};
+
+}  // namespace sluice
