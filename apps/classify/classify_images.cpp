@@ -242,7 +242,7 @@ Status classify_images(Network& network, const Options& options, const Gathered&
     ImageRun run(network, options, gathered);
     SLUICE_RETURN_IF_ERROR(run.prepare());
     watch_interrupts();
-    const Status status = run.run();
+    Status status = run.run();
     failed = run.failed();
     return status;
 }
