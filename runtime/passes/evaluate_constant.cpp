@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
-#include "graph/shapes.h"
+#include "passes/pick_elements.h"
 
 namespace sluice {
 
@@ -17,84 +16,8 @@ using Shared = std::shared_ptr<const Constant>;
 
 Shared share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
 
-const Constant& input(const Graph& graph, const Node& node, std::size_t index) {
-    return *graph.constant(node.inputs[index]);
-}
-
 /// The two's complement result: overflow in a broken file must stay defined.
 std::int64_t wrap(std::uint64_t value) { return std::int64_t(value); }
-
-/// Distance between neighbours along each axis of `shape`, for a tensor of this shape read as one
-/// of `rank` axes; 0 where it is broadcast.
-std::vector<std::int64_t> broadcast_strides(const Shape& shape, std::size_t rank) {
-    std::vector<std::int64_t> strides(rank, 0);
-    std::int64_t stride = 1;
-    for (std::size_t i = 1; i <= shape.size(); ++i) {
-        const std::int64_t extent = shape[shape.size() - i];
-        strides[rank - i] = extent == 1 ? 0 : stride;
-        stride *= extent;
-    }
-    return strides;
-}
-
-std::vector<std::int64_t> dense_strides(const Shape& shape) {
-    std::vector<std::int64_t> strides(shape.size(), 1);
-    for (std::size_t axis = shape.size(); axis > 1; --axis) {
-        strides[axis - 2] = strides[axis - 1] * shape[axis - 1];
-    }
-    return strides;
-}
-
-/// Calls visit(index) for every index of a shape, the last extent running fastest.
-template <typename Visit>
-void for_each_index(const Shape& shape, Visit visit) {
-    const std::int64_t count = element_count(shape);
-    Shape at(shape.size(), 0);
-    for (std::int64_t i = 0; i < count; ++i) {
-        visit(at);
-        for (std::size_t axis = shape.size(); axis > 0; --axis) {
-            if (++at[axis - 1] < shape[axis - 1]) {
-                break;
-            }
-            at[axis - 1] = 0;
-        }
-    }
-}
-
-/// The elements of x at offset(index) for every index of the output; -1 takes `fill`.
-Constant pick(const Constant& x, const Shape& shape,
-              const std::function<std::int64_t(const Shape&)>& offset, double fill = 0) {
-    Constant result;
-    result.shape = shape;
-    std::visit(
-        [&](const auto& source) {
-            std::decay_t<decltype(source)> picked;
-            using Element = typename std::decay_t<decltype(source)>::value_type;
-            picked.reserve(std::size_t(element_count(shape)));
-            for_each_index(shape, [&](const Shape& at) {
-                const std::int64_t from = offset(at);
-                picked.push_back(from < 0 ? Element(fill) : source[std::size_t(from)]);
-            });
-            result.data = std::move(picked);
-        },
-        x.data);
-    return result;
-}
-
-Constant pick_strided(const Constant& x, const Shape& shape,
-                      const std::vector<std::int64_t>& strides, std::int64_t start = 0) {
-    return pick(x, shape, [&](const Shape& at) {
-        std::int64_t from = start;
-        for (std::size_t axis = 0; axis < at.size(); ++axis) {
-            from += at[axis] * strides[axis];
-        }
-        return from;
-    });
-}
-
-Constant spread(const Constant& x, const Shape& shape) {
-    return pick_strided(x, shape, broadcast_strides(x.shape, shape.size()));
-}
 
 template <typename Element>
 Element combine(Op op, Element a, Element b) {
@@ -110,8 +33,8 @@ Element combine(Op op, Element a, Element b) {
 }
 
 Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape) {
-    Constant a = spread(input(graph, node, 0), shape);
-    const Constant b = spread(input(graph, node, 1), shape);
+    Constant a = spread_constant(constant_input(graph, node, 0), shape);
+    const Constant b = spread_constant(constant_input(graph, node, 1), shape);
     const bool divides = node.op == Op::div && !b.is_float();
     if (a.is_float() != b.is_float() ||
         (divides && std::count(b.ints().begin(), b.ints().end(), 0) > 0)) {
@@ -137,9 +60,9 @@ Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape
 }
 
 Result<Constant> where(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant condition = spread(input(graph, node, 0), shape);
-    Constant yes = spread(input(graph, node, 1), shape);
-    const Constant no = spread(input(graph, node, 2), shape);
+    const Constant condition = spread_constant(constant_input(graph, node, 0), shape);
+    Constant yes = spread_constant(constant_input(graph, node, 1), shape);
+    const Constant no = spread_constant(constant_input(graph, node, 2), shape);
     if (condition.is_float() || yes.is_float() != no.is_float()) {
         return error_at(graph, node, "mixes float and integer constants", "export the model again");
     }
@@ -180,7 +103,7 @@ std::int64_t narrow(std::int64_t value, std::int64_t to) {
 
 Result<Shared> cast(const Graph& graph, const Node& node) {
     constexpr std::int64_t onnx_bool = 9;
-    const Constant& x = input(graph, node, 0);
+    const Constant& x = constant_input(graph, node, 0);
     const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float;
     const std::int64_t to = graph.int_attribute(node, "to", 1);
     if (to_float) {
@@ -206,125 +129,6 @@ Result<Shared> cast(const Graph& graph, const Node& node) {
     return share({x.shape, std::move(ints)});
 }
 
-Constant concat(const Graph& graph, const Node& node, const Shape& shape) {
-    const std::size_t axis = *normalize_axis(graph.int_attribute(node, "axis", 0), shape.size());
-    Constant result{shape, {}};
-    std::visit(
-        [&](const auto& first) {
-            using Data = std::decay_t<decltype(first)>;
-            Data data;
-            data.reserve(std::size_t(element_count(shape)));
-            const auto split = shape.begin() + std::ptrdiff_t(axis);
-            const std::int64_t rows = element_count(Shape(shape.begin(), split));
-            for (std::int64_t row = 0; row < rows; ++row) {
-                for (ValueId id : node.inputs) {
-                    const auto& part = std::get<Data>(graph.constant(id)->data);
-                    const std::ptrdiff_t size = std::ptrdiff_t(part.size()) / rows;
-                    data.insert(data.end(), part.begin() + row * size,
-                                part.begin() + (row + 1) * size);
-                }
-            }
-            result.data = std::move(data);
-        },
-        input(graph, node, 0).data);
-    return result;
-}
-
-Result<Constant> gather(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant& x = input(graph, node, 0);
-    const Constant& indices = input(graph, node, 1);
-    const std::size_t axis = *normalize_axis(graph.int_attribute(node, "axis", 0), x.shape.size());
-    const auto is_index = [&](std::int64_t index) {
-        return index >= -x.shape[axis] && index < x.shape[axis];
-    };
-    if (indices.is_float() ||
-        !std::all_of(indices.ints().begin(), indices.ints().end(), is_index)) {
-        return error_at(graph, node, "has indices outside its input " + to_string(x.shape),
-                        "export the model again");
-    }
-    const auto x_strides = dense_strides(x.shape);
-    const auto index_strides = dense_strides(indices.shape);
-    const std::size_t index_rank = indices.shape.size();
-    return pick(x, shape, [&](const Shape& at) {
-        std::int64_t place = 0;
-        for (std::size_t i = 0; i < index_rank; ++i) {
-            place += at[axis + i] * index_strides[i];
-        }
-        const std::int64_t index = indices.ints()[std::size_t(place)];
-        std::int64_t from = (index < 0 ? index + x.shape[axis] : index) * x_strides[axis];
-        for (std::size_t i = 0; i < x.shape.size(); ++i) {
-            from += i == axis ? 0 : at[i < axis ? i : i + index_rank - 1] * x_strides[i];
-        }
-        return from;
-    });
-}
-
-Result<Constant> slice(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant& x = input(graph, node, 0);
-    const Result<std::vector<SliceRange>> ranges = slice_ranges(graph, node);
-    if (!ranges.ok()) {
-        return ranges.status();
-    }
-    auto strides = dense_strides(x.shape);
-    std::int64_t start = 0;
-    for (std::size_t axis = 0; axis < strides.size(); ++axis) {
-        start += ranges.value()[axis].start * strides[axis];
-        // A step past the end is never taken: one element has no neighbour.
-        strides[axis] *= ranges.value()[axis].count > 1 ? ranges.value()[axis].step : 0;
-    }
-    return pick_strided(x, shape, strides, start);
-}
-
-Result<Constant> pad(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant& x = input(graph, node, 0);
-    const Result<Ints> pads = pad_extents(graph, node);
-    if (!pads.ok()) {
-        return pads.status();
-    }
-    if (graph.string_attribute(node, "mode", "constant") != "constant") {
-        return error_at(graph, node, "pads a constant by mode other than constant",
-                        "simplify the model with onnxsim");
-    }
-    double fill = 0;
-    if (node.inputs.size() > 2 && node.inputs[2] != no_value) {
-        const Constant& value = input(graph, node, 2);
-        if (element_count(value.shape) != 1 || value.is_float() != x.is_float()) {
-            return error_at(graph, node, "has a pad value that is no scalar of its input's type",
-                            "export the model again");
-        }
-        fill = value.is_float() ? double(value.floats()[0]) : double(value.ints()[0]);
-    }
-    const auto strides = dense_strides(x.shape);
-    return pick(
-        x, shape,
-        [&](const Shape& at) {
-            std::int64_t from = 0;
-            for (std::size_t axis = 0; axis < at.size(); ++axis) {
-                const std::int64_t place = at[axis] - pads.value()[axis];
-                if (place < 0 || place >= x.shape[axis]) {
-                    return std::int64_t(-1);
-                }
-                from += place * strides[axis];
-            }
-            return from;
-        },
-        fill);
-}
-
-Constant transpose(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant& x = input(graph, node, 0);
-    Ints reversed;
-    for (std::size_t axis = shape.size(); axis > 0; --axis) {
-        reversed.push_back(std::int64_t(axis) - 1);
-    }
-    const auto strides = dense_strides(x.shape);
-    std::vector<std::int64_t> moved;
-    for (std::int64_t axis : graph.ints_attribute(node, "perm", reversed)) {
-        moved.push_back(strides[std::size_t(axis)]);
-    }
-    return pick_strided(x, shape, moved);
-}
-
 Shared from_attributes(const Node& node, const Shape& shape) {
     for (const auto& [name, attribute] : node.attributes) {
         if (const auto* tensor = std::get_if<Shared>(&attribute)) {
@@ -346,14 +150,6 @@ Shared from_attributes(const Node& node, const Shape& shape) {
     return share({shape, Floats(std::size_t(element_count(shape)), 0.0f)});
 }
 
-/// The same elements in another shape.
-Constant reshaped(const Constant& x, const Shape& shape) {
-    Constant result{shape, {}};
-    // A variant's own copy is not safe where memory ends: GCC's destroys what was not made.
-    std::visit([&](auto data) { result.data = std::move(data); }, x.data);
-    return result;
-}
-
 Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const Shape& shape) {
     const auto value = node.attributes.find("value");
     if (value == node.attributes.end()) {
@@ -370,8 +166,8 @@ Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const S
 Constant range(const Graph& graph, const Node& node, const Shape& shape) {
     Ints numbers(std::size_t(shape.front()), 0);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-        numbers[i] =
-            input(graph, node, 0).ints()[0] + std::int64_t(i) * input(graph, node, 2).ints()[0];
+        numbers[i] = constant_input(graph, node, 0).ints()[0] +
+                     std::int64_t(i) * constant_input(graph, node, 2).ints()[0];
     }
     return Constant{shape, std::move(numbers)};
 }
@@ -393,36 +189,36 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
         case Op::equal:
             return binary(graph, node, shape);
         case Op::concat: {
-            const bool is_float = input(graph, node, 0).is_float();
+            const bool is_float = constant_input(graph, node, 0).is_float();
             for (ValueId id : node.inputs) {
                 if (graph.constant(id)->is_float() != is_float) {
                     return error_at(graph, node, "mixes float and integer constants",
                                     "export the model again");
                 }
             }
-            return concat(graph, node, shape);
+            return concat_constants(graph, node, shape);
         }
         case Op::constant_of_shape:
             return constant_of_shape(graph, node, shape);
         case Op::expand:
-            return spread(input(graph, node, 0), shape);
+            return spread_constant(constant_input(graph, node, 0), shape);
         case Op::flatten:
         case Op::reshape:
         case Op::squeeze:
         case Op::unsqueeze:
-            return reshaped(input(graph, node, 0), shape);
+            return reshape_constant(constant_input(graph, node, 0), shape);
         case Op::gather:
-            return gather(graph, node, shape);
+            return gather_constant(graph, node, shape);
         case Op::pad:
-            return pad(graph, node, shape);
+            return pad_constant(graph, node, shape);
         case Op::range:
             return range(graph, node, shape);
         case Op::shape:
             return shape_of(graph, node, shape);
         case Op::slice:
-            return slice(graph, node, shape);
+            return slice_constant(graph, node, shape);
         case Op::transpose:
-            return transpose(graph, node, shape);
+            return transpose_constant(graph, node, shape);
         case Op::where:
             return where(graph, node, shape);
         default:
@@ -440,8 +236,9 @@ std::int64_t evaluated_elements(const Graph& graph, const Node& node) {
     }
     const std::int64_t elements = element_count(graph.values[std::size_t(node.outputs[0])].shape);
     // All indices are checked, also those that pick nothing.
-    return node.op == Op::gather ? std::max(elements, element_count(input(graph, node, 1).shape))
-                                 : elements;
+    return node.op == Op::gather
+               ? std::max(elements, element_count(constant_input(graph, node, 1).shape))
+               : elements;
 }
 
 Result<Shared> evaluate_constant(const Graph& graph, const Node& node) {
