@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
+from tensors import array_of
+
 SMALL = (0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, -1, -2)
 EXTREME = (2**24, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, -(2**31), -(2**63))
 FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-3, 1e-30, 1e-42, 1e30, 3.4e38, -3.4e38, np.inf, -np.inf, np.nan)
@@ -24,6 +26,9 @@ OPERATORS = ("Add", "Sub", "Mul", "Div", "Relu", "Clip", "Identity", "Cast", "Dr
 STRINGS = ("", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER", "nearest", "linear", "cubic", "asymmetric",
            "half_pixel", "align_corners", "pytorch_half_pixel", "tf_crop_and_resize", "floor", "ceil",
            "round_prefer_floor", "reflect", "edge", "constant", "x" * 3000)
+# ONNX does not say what other numbers than 0 and 1 mean.
+FLAGS = {"ceil_mode", "keepdims", "transA", "transB", "count_include_pad", "allowzero", "noop_with_empty_axes",
+         "training_mode"}
 NAMES = ("", "x0", "v0", "w0", "a\nb", "../../etc", "ü" * 500, "input")
 
 
@@ -67,7 +72,9 @@ def attribute(random, model):
     if node is None or not node.attribute:
         return
     a = pick(random, node.attribute)
-    if a.type == AttributeProto.INT:
+    if a.type == AttributeProto.INT and a.name in FLAGS:
+        a.i = int(not a.i)
+    elif a.type == AttributeProto.INT:
         a.i = max(min(some_number(random, a.i), 2**63 - 1), -(2**63))
     elif a.type == AttributeProto.INTS and a.ints:
         at = int(random.integers(len(a.ints)))
@@ -113,11 +120,8 @@ def weights_data(random, model):
     if not model.graph.initializer:
         return
     tensor = pick(random, model.graph.initializer)
-    try:
-        array = numpy_helper.to_array(tensor).copy()
-    except (ValueError, TypeError):
-        return
-    if array.size == 0:
+    array = array_of(tensor)
+    if array is None or array.size == 0:
         return
     if array.dtype == np.int64:
         at = int(random.integers(array.size))
@@ -127,7 +131,8 @@ def weights_data(random, model):
         if form < 0.3:
             array[...] = np.float32(pick(random, (0.0, 0.0, 1.0, -1.0, 1e-20, 1e4)))
         elif form < 0.5:
-            array *= np.float32(pick(random, (-1, 0.01, 100, 1e10)))
+            with np.errstate(over="ignore"):
+                array *= np.float32(pick(random, (-1, 0.01, 100, 1e10)))
         else:
             array.flat[int(random.integers(array.size))] = np.float32(pick(random, FLOATS))
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
@@ -144,11 +149,8 @@ def weights_shape(random, model):
         at = int(random.integers(len(tensor.dims)))
         tensor.dims[at] = max(min(some_number(random, tensor.dims[at]), 2**63 - 1), -(2**63))
     elif form < 0.8:
-        try:
-            array = numpy_helper.to_array(tensor)
-        except (ValueError, TypeError):
-            return
-        if array.ndim:
+        array = array_of(tensor)
+        if array is not None and array.ndim:
             axis = int(random.integers(array.ndim))
             grown = np.repeat(array, 2, axis) if random.random() < 0.5 else np.take(array, [0], axis)
             if grown.size <= 1 << 18:
@@ -173,13 +175,11 @@ def weights_type(random, model):
             entry = tensor.external_data.add()
             entry.key, entry.value = key, value
     else:
-        try:
-            array = numpy_helper.to_array(tensor)
-            kind = pick(random, (np.float16, np.float64, np.int64, np.int32, np.float32))
+        array = array_of(tensor)
+        kind = pick(random, (np.float16, np.float64, np.int64, np.int32, np.float32))
+        if array is not None:
             with np.errstate(all="ignore"):
                 tensor.CopyFrom(numpy_helper.from_array(array.astype(kind), tensor.name))
-        except (ValueError, TypeError):
-            return
 
 
 def names(random, model):

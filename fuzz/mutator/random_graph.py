@@ -18,7 +18,7 @@ EXTENTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 16, 17, 20, 24, 31, 32, 33
 
 def start(random: np.random.Generator) -> tuple[Net, Value]:
     symbolic = random.random() < 0.4
-    net = Net(random, MACS, int(random.integers(13, 22)), 1, symbolic)
+    net = Net(random, MACS, int(random.integers(13, 23)), 1, symbolic)
     if net.chance(0.4):
         net.batch = net.pick(2, 3)
     if net.chance(0.06):
