@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic test check-pictures data-given asan tsan \
-        test-sanitized check-format lint tune format clean train-setup test-training peers bench bench-quick
+        test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -115,6 +115,17 @@ test-sanitized: build  ## Run the tests of reader, passes, plan and session unde
 	@$(CMAKE) --build --preset asan -j $(JOBS) --target $(SANITIZED:%=test_%)
 	$(call say,running its tests)
 	@$(CTEST) --preset asan -j $(JOBS) -R '^($(subst $(space),|,$(SANITIZED))):'
+
+MINUTES ?= 30
+
+fuzz: build  ## MINUTES=30 [SEED=N]: try models and images at random, two cores; docs/hacking.md says more
+	@bash cmake/setup.sh fuzz
+	$(call say,building build/fuzz)
+	@$(CMAKE) --preset fuzz >build/configure-fuzz.log 2>&1 \
+	    || { cat build/configure-fuzz.log; exit 1; }
+	@$(CMAKE) --build --preset fuzz -j $(JOBS)
+	$(call say,running libFuzzer and the mutator)
+	@.venv/bin/python fuzz/campaign.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 CXX_FILES = $(shell git ls-files '*.cpp' '*.h')
 

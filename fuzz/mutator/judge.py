@@ -39,9 +39,9 @@ class Difference:
 
 
 class Judge:
-    def __init__(self, runner: Runner, limits: Limits | None = None) -> None:
+    def __init__(self, runner: Runner, limits: Limits) -> None:
         self.runner, self.oracle = runner, Oracle()
-        self.limits = limits or Limits()
+        self.limits = limits
         self.variants = variants_of(runner.targets)
 
     def judge(self, model: bytes, sets: list[dict[str, np.ndarray]]) -> Verdict:

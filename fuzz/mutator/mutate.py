@@ -22,7 +22,7 @@ from inputs import input_shapes, make_sets
 from judge import Judge, Verdict
 from mutations import mutate
 from random_graph import random_graph, seed_graph
-from runner import Runner
+from runner import Limits, Runner
 
 SECONDS_A_REPORT = 30
 MOST_REASONS = 5
@@ -117,6 +117,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first case")
     parser.add_argument("--only", type=int, metavar="N", help="run this case alone, and keep it")
+    parser.add_argument("--patience", type=float, default=1, metavar="FACTOR",
+                        help="by which limits of time are longer: for an emulator")
     parser.add_argument("--replay", type=Path, nargs="+", metavar="PATH")
     parser.add_argument("--write-seeds", type=Path, metavar="DIR", help="write models to begin with, and stop")
     options = parser.parse_args()
@@ -141,7 +143,7 @@ def main() -> int:
     if options.write_seeds:
         write_seeds(options.write_seeds, options.seed, options.cases or 100)
         return 0
-    judge = Judge(Runner(shlex.split(options.runner)))
+    judge = Judge(Runner(shlex.split(options.runner)), Limits().slowed(options.patience))
     campaign = Campaign(judge, Findings(options.findings))
     print(f"mutate: {', '.join(map(str, judge.variants))}", flush=True)
     try:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,10 @@ class Limits:
     most_macs: int = 100_000_000
     most_elements: int = 1 << 19
     most_bytes: int = 1 << 29
+
+    def slowed(self, factor: float) -> Limits:
+        return replace(self, load_seconds=self.load_seconds * factor, run_seconds=self.run_seconds * factor,
+                       most_macs=int(self.most_macs / factor))
 
 
 @dataclass
