@@ -20,8 +20,8 @@ from sluice_training.checkpoint import read_checkpoint, restore_model, write_che
 from sluice_training.config import PRECISIONS, stored_config
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
-from sluice_training.lccl import gated_layers
 from sluice_training.loop import validate
+from sluice_training.macs import observed_gates
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,7 +48,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     state = read_checkpoint(arguments.checkpoint)
     model = restore_model(state, arguments.checkpoint)
-    names = [name for name, _ in gated_layers(model)]
+    names = list(observed_gates(model))
     if not names:
         raise TrainingError(f"{arguments.checkpoint}: {state['net']} has no gates to calibrate")
     config = stored_config(state["config"])

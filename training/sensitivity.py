@@ -19,6 +19,7 @@ from sluice_training.checkpoint import read_checkpoint, replace_text, restore_mo
 from sluice_training.config import PRECISIONS
 from sluice_training.data import hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
+from sluice_training.lccl import gated_layers
 from sluice_training.macs import count_macs
 
 
@@ -46,8 +47,8 @@ def main() -> None:
     every = max(len(held_out) // arguments.pictures, 1)
     some = held_out.select(torch.arange(len(held_out)) % every == 0)
     report = count_macs(model, (3, *some.images.shape[1:3]))
-    if not report.layers:
-        raise TrainingError(f"{arguments.checkpoint}: {state['net']} has no gates")
+    if not any(gated_layers(model)):
+        raise TrainingError(f"{arguments.checkpoint}: {state['net']} has no LCCLs")
     normalizer = Normalizer(tuple(state["mean"]), tuple(state["std"]))
     curves = measure_curves(model, some, normalizer, arguments.precision)
     macs = {layer.name: layer.conv for layer in report.layers}

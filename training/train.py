@@ -15,6 +15,13 @@ from torch import nn
 from sluice_training import fused
 from sluice_training.allocate import read_densities
 from sluice_training.batches import Normalizer
+from sluice_training.block_gates import (
+    BLOCK,
+    BlockGateSpec,
+    parse_grains,
+    set_density,
+    spec_of,
+)
 from sluice_training.checkpoint import build_model, read_checkpoint, restore_model, warm_start
 from sluice_training.config import PRECISIONS, SCHEDULES, RunConfig, stored_config
 from sluice_training.data import (
@@ -42,7 +49,18 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
     )
-    parser.add_argument("--gate", choices=("none", *FORMS), default="none", help="LCCL form")
+    parser.add_argument(
+        "--gate",
+        choices=("none", *FORMS, BLOCK),
+        default="none",
+        help="LCCL form, its density held by an annealed threshold; or block, a binary gate per "
+        "residual block, held by a budget in the loss",
+    )
+    parser.add_argument(
+        "--grains",
+        default="1",
+        help="of the gates per block, for each stage or for all: 1,2,4,8 outputs, map or none",
+    )
     parser.add_argument("--gate-function", choices=FUNCTIONS, default="clip")
     parser.add_argument(
         "--gate-norm",
@@ -54,7 +72,7 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--maps", type=int, default=1, help="gate maps of the form 'groups'")
     parser.add_argument("--grid", type=int, default=4, help="tile side of the form 'tile'")
     parser.add_argument(
-        "--gate-layers", default="*", help="shell pattern for the names of the layers to gate"
+        "--gate-layers", default="*", help="shell pattern for the names of the layers or blocks to gate"
     )
     parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
@@ -92,6 +110,9 @@ def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
     """The gates' description as checkpoints store it."""
     if arguments.gate == "none":
         return None
+    if arguments.gate == BLOCK:
+        grains = parse_grains(arguments.grains)
+        return asdict(BlockGateSpec(grains=grains, layers=arguments.gate_layers))
     return asdict(
         GateSpec(
             arguments.gate,
@@ -123,7 +144,7 @@ def read_state(arguments: argparse.Namespace, config: RunConfig) -> dict[str, An
     if not arguments.resume:
         raise TrainingError(f"{newest}: exists; pass --resume or another --output")
     state = read_checkpoint(newest)
-    same_gate = (state["gate"] and asdict(GateSpec(**state["gate"]))) == gate_of(arguments)
+    same_gate = (state["gate"] and asdict(spec_of(state["gate"]))) == gate_of(arguments)
     same_net = state["net"] == arguments.net and same_gate
     # A CPU without bf16 units may go on in fp32 with what an accelerator began.
     stored = replace(stored_config(state["config"]), precision=config.precision)
@@ -137,6 +158,7 @@ def read_state(arguments: argparse.Namespace, config: RunConfig) -> dict[str, An
 def prepare(arguments: argparse.Namespace, classes: int) -> tuple[nn.Module, nn.Module | None]:
     """The network, warm-started where asked for, and its teacher."""
     model = build_model(arguments.net, gate_of(arguments), classes)
+    set_density(model, arguments.target)
     if arguments.warm_start:
         warm_start(model, read_checkpoint(arguments.warm_start), arguments.warm_start)
     teacher = None

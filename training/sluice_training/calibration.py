@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from sluice_training.batches import Normalizer, plain_batches
+from sluice_training.block_gates import BlockGate, gated_blocks
 from sluice_training.data import LabelledImages
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import GatedConv2d, gated_layers
+from sluice_training.lccl import Gate, GatedConv2d, gated_layers
 from sluice_training.loop import validate
 from sluice_training.run import autocast
 
@@ -102,17 +103,17 @@ def calibrate_mean(
 ) -> None:
     """Shift all thresholds alike until the mean density, weighted by MACs, is `target`.
 
-    Bisection between 2 standard deviations up and down.
+    Bisection within the gates' REACH. Raises TrainingError for gates with a learned batch norm.
     """
-    layers = [layer for _, layer in gated_layers(model)]
-    if any(layer.gate.spec.slope is None for layer in layers):
-        raise TrainingError("a gate with a learned batch norm has no threshold to calibrate")
-    thresholds = [float(layer.gate.norm.bias[0]) / layer.gate.spec.slope for layer in layers]
-    low, high = -2.0, 2.0
+    gates: list[Gate | BlockGate] = [layer.gate for _, layer in gated_layers(model)]
+    gates += [block.gate for _, block in gated_blocks(model)]
+    thresholds = [gate.threshold for gate in gates]
+    high = max(gate.REACH for gate in gates)
+    low = -high
     for _ in range(steps):
         shift = (low + high) / 2
-        for layer, threshold in zip(layers, thresholds):
-            layer.gate.set_threshold(threshold + shift)
+        for gate, threshold in zip(gates, thresholds):
+            gate.set_threshold(threshold + shift)
         report = validate(model, data, normalizer, precision)[2]
         macs = sum(layer.conv for layer in report.layers)
         mean = sum(layer.conv * layer.density for layer in report.layers) / macs

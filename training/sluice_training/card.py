@@ -43,4 +43,6 @@ def _macs_rows(macs: MacsReport) -> dict[str, Any]:
         rows["MACs executed, mean"] = f"{macs.executed:,.0f}"
         rows["net MACs cut"] = f"{macs.cut:.1%}"
         rows["net MACs cut by live gates"] = f"{macs.cut_by_live_gates:.1%}"
+    if macs.dead_blocks:
+        rows["blocks that are never computed"] = ", ".join(macs.dead_blocks)
     return rows

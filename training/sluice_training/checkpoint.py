@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import GateSpec, gated_layers
+from sluice_training.lccl import gated_layers
 from sluice_training.nets import add_gates, make_net
 from sluice_training.onnx_file import metadata, read_onnx, read_picture_info, trained_state
 
@@ -74,7 +75,12 @@ def describe_network(state: dict[str, Any]) -> dict[str, str]:
 def build_model(net: str, gate: dict[str, Any] | None, classes: int) -> nn.Module:
     """The network a checkpoint describes, with fresh weights."""
     model = make_net(net, classes)
-    return model if gate is None else add_gates(model, GateSpec(**gate))
+    if gate is None:
+        return model
+    spec = spec_of(gate)
+    if isinstance(spec, BlockGateSpec):
+        return add_block_gates(model, spec)
+    return add_gates(model, spec)
 
 
 def restore_model(state: dict[str, Any], path: Path) -> nn.Module:

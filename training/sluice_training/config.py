@@ -20,12 +20,16 @@ class RunConfig:
         run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at 1/2 and at 3/4
         of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
     detach_branches: branches pass no gradient on to the layers before them. From branch to branch that
-        gradient explodes while the gates close: docs/recipes.md, "The third loan".
+        gradient explodes while the gates close: docs/recipes.md, "The third loan". Those of block
+        gates never do.
     gate_lr: learning rate of the branches, as a multiple of the network's.
-    target: wanted mean density of the gates, unused in a dense run.
+    target: wanted mean density of the gates, weighted by MACs; unused in a dense run.
     densities: wanted density of each gated layer, in the network's order; empty where all layers
         share one threshold.
     anneal: share of the run over which the density falls to what is wanted.
+    budget: weight in the loss of what block gates' densities are off by.
+    relax: share of the run over which the bounds of a single block's density relax.
+    noise_off: share of the run, its last, in which block gates' masks are drawn without noise.
     test_density: steer by the density in evaluation mode, which lies above that of the batches.
     distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
     mixup: share of the batches whose pictures and labels are mixed in pairs (Zhang et al., 2018).
@@ -49,6 +53,9 @@ class RunConfig:
     detach_branches: bool = False
     test_density: bool = False
     densities: tuple[float, ...] = ()
+    budget: float = 10.0
+    relax: float = 0.33
+    noise_off: float = 0.3
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -58,6 +65,9 @@ class RunConfig:
         for density in (self.target, *self.densities):
             if not 0 < density < 1:
                 raise TrainingError(f"density {density}: must lie between 0 and 1")
+        for name in ("relax", "noise_off"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise TrainingError(f"{name} {getattr(self, name)}: must be a share of the run")
 
 
 def stored_config(stored: dict[str, Any]) -> RunConfig:

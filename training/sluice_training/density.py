@@ -4,9 +4,6 @@ A gate opens where z > -threshold, with z the normalised branch. The wanted dens
 nearly 1 to its target along the normal distribution function, and an integral term corrects the
 threshold by what the batches really show, since z is not normal. Either all gates share one
 threshold, so that layers share the budget out by themselves, or each layer has its own.
-
-What changes from step to step stays in tensors on the model's device, so that a step never waits for
-them and can be captured as a CUDA graph.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from statistics import NormalDist
 import torch
 from torch import nn
 
+from sluice_training.controller import Controller
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import gated_layers
 
@@ -32,7 +30,7 @@ def open_share(gate: torch.Tensor) -> torch.Tensor:
     return gate.sign().mean(dtype=torch.float32)
 
 
-class DensityController:
+class DensityController(Controller):
     """Steers the thresholds so that densities follow the schedule.
 
     weights: MACs of each gated layer; densities are averaged by them.
@@ -139,6 +137,12 @@ class DensityController:
             seen = torch.tensor(test_densities, device=self._shares.device)
             self._gaps.copy_(self._by_target(seen) - self._epoch_sums / steps)
         self._epoch_sums.zero_()
+
+    def record(self) -> dict[str, float]:
+        return {
+            "train_density": round(self.density, 4),
+            "correction": round(self.correction, 4),
+        }
 
     def _by_target(self, densities: torch.Tensor) -> torch.Tensor:
         return densities if len(self._targets) > 1 else (densities * self._shares).sum(0, keepdim=True)

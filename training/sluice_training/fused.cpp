@@ -31,7 +31,9 @@ inline void store(float value, Bfloat16& target) {
     target.bits = static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-enum Gating { kNone, kPosition, kElement };
+// A mask is a gate per position that multiplies what the batch norm gives; the others multiply what
+// it takes.
+enum Gating { kNone, kPosition, kElement, kMask };
 
 // The gate of channel c at the position whose gates begin at `gate`.
 template <Gating G, typename T>
@@ -42,7 +44,7 @@ inline float gate_at(const T* gate, long c) {
 
 template <Gating G>
 inline long gate_step(long channels) {
-    return G == kNone ? 0 : G == kPosition ? 1 : channels;
+    return G == kNone ? 0 : G == kElement ? channels : 1;
 }
 
 // The sum of a row, halved over and over where the width is known: GCC turns a reduction over
@@ -82,6 +84,18 @@ void sum_channels(long positions, long channels, double* first, double* second, 
 // Whether the clamped output lets its gradient through.
 inline bool passes(float out, float limit) { return (out > 0) & (out < limit); }
 
+// The batch norm as one scale and one shift per channel: [2, C].
+template <typename M>
+std::vector<float> affine_of(const M* mean, const M* variance, const float* weight,
+                             const float* bias, float epsilon, long C) {
+    std::vector<float> affine(2 * C);
+    for (long c = 0; c < C; ++c) {
+        affine[c] = static_cast<float>(weight[c] / __builtin_sqrt(double(variance[c]) + epsilon));
+        affine[C + c] = static_cast<float>(bias[c] - double(mean[c]) * affine[c]);
+    }
+    return affine;
+}
+
 template <long FixedC, Gating G, typename T>
 void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, float* variance,
              const float* weight, const float* bias, float epsilon, float limit, long P,
@@ -89,24 +103,25 @@ void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, 
     const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
     std::vector<double> sum(2 * C);
     sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
-        const float v = load(y[p * C + c]) * gate_at<G>(gate + p * step, c);
+        const float v = load(y[p * C + c]) * (G == kMask ? 1 : gate_at<G>(gate + p * step, c));
         a += v;
         b += v * v;
     });
-    std::vector<float> affine(2 * C);
-    float *scale = affine.data(), *shift = scale + C;
     for (long c = 0; c < C; ++c) {
         const double m = sum[c] / P, v = std::max(sum[C + c] / P - m * m, 0.0);
-        mean[c] = static_cast<float>(m);
-        variance[c] = static_cast<float>(v);
-        scale[c] = static_cast<float>(weight[c] / __builtin_sqrt(v + epsilon));
-        shift[c] = static_cast<float>(bias[c] - m * scale[c]);
+        mean[c] = static_cast<float>(sum[c] = m);
+        variance[c] = static_cast<float>(sum[C + c] = v);
     }
+    const std::vector<float> affine =
+        affine_of(sum.data(), sum.data() + C, weight, bias, epsilon, C);
+    const float *scale = affine.data(), *shift = scale + C;
     for (long p = 0; p < P; ++p) {
         const T* g = gate + p * step;
 #pragma omp simd
         for (long c = 0; c < C; ++c) {
-            float v = load(y[p * C + c]) * gate_at<G>(g, c) * scale[c] + shift[c];
+            float v = load(y[p * C + c]);
+            const float active = gate_at<G>(g, c);
+            v = G == kMask ? (v * scale[c] + shift[c]) * active : v * active * scale[c] + shift[c];
             if (residual) v += load(residual[p * C + c]);
             store(std::min(v > 0 ? v : 0.0f, limit), out[p * C + c]);
         }
@@ -116,25 +131,36 @@ void forward(const T* y, const T* gate, const T* residual, T* out, float* mean, 
 template <long FixedC, Gating G, typename T>
 void backward(const T* dout, const T* out, const T* y, const T* gate, T* __restrict dy,
               T* __restrict dgate, T* __restrict dresidual, float* dweight, float* dbias,
-              const float* mean, const float* variance, const float* weight, float epsilon,
-              float limit, long P, long channels) {
+              const float* mean, const float* variance, const float* weight, const float* bias,
+              float epsilon, float limit, long P, long channels) {
     const long C = FixedC ? FixedC : channels, step = gate_step<G>(C);
+    const std::vector<float> affine = affine_of(mean, variance, weight, bias, epsilon, C);
+    const float *scale = affine.data(), *shift = scale + C;
+    // A skipped output is zero without a residual, and its mask learns all the same: the clamp is
+    // then that of the norm's result.
+    const bool clamped_before_mask = G == kMask && dresidual == nullptr;
+    const auto gradient = [=](long i, long c) {
+        const float passing = clamped_before_mask ? load(y[i]) * scale[c] + shift[c] : load(out[i]);
+        return passes(passing, limit) ? load(dout[i]) : 0.0f;
+    };
     std::vector<double> sum(2 * C);
     sum_channels<FixedC>(P, C, sum.data(), sum.data() + C, [=](long p, long c, float& a, float& b) {
-        const float d = passes(load(out[p * C + c]), limit) ? load(dout[p * C + c]) : 0.0f;
+        const long i = p * C + c;
+        const float active = gate_at<G>(gate + p * step, c);
+        const float d = gradient(i, c) * (G == kMask ? active : 1);
         a += d;
-        b += d * load(y[p * C + c]) * gate_at<G>(gate + p * step, c);
+        b += d * load(y[i]) * (G == kMask ? 1 : active);
     });
     std::vector<float> factors(3 * C);
     float *of_d = factors.data(), *of_v = of_d + C, *constant = of_v + C;
     for (long c = 0; c < C; ++c) {
         const double inverse = 1 / __builtin_sqrt(double(variance[c]) + epsilon);
-        const double dw = (sum[C + c] - mean[c] * sum[c]) * inverse, scale = weight[c] * inverse;
+        const double dw = (sum[C + c] - mean[c] * sum[c]) * inverse, factor = weight[c] * inverse;
         dweight[c] = static_cast<float>(dw);
         dbias[c] = static_cast<float>(sum[c]);
-        of_d[c] = static_cast<float>(scale);
-        of_v[c] = static_cast<float>(-scale * inverse * dw / P);
-        constant[c] = static_cast<float>(-scale * sum[c] / P - of_v[c] * double(mean[c]));
+        of_d[c] = static_cast<float>(factor);
+        of_v[c] = static_cast<float>(-factor * inverse * dw / P);
+        constant[c] = static_cast<float>(-factor * sum[c] / P - of_v[c] * double(mean[c]));
     }
     // On the stack where the width is known, so that the products stay in registers.
     float fixed_row[FixedC ? FixedC : 1];
@@ -145,15 +171,19 @@ void backward(const T* dout, const T* out, const T* y, const T* gate, T* __restr
 #pragma omp simd
         for (long c = 0; c < C; ++c) {
             const long i = p * C + c;
-            const float d = passes(load(out[i]), limit) ? load(dout[i]) : 0.0f;
-            const float value = load(y[i]), open = gate_at<G>(g, c);
-            const float dv = of_d[c] * d + of_v[c] * value * open + constant[c];
-            store(dv * open, dy[i]);
+            const float d = gradient(i, c), value = load(y[i]), active = gate_at<G>(g, c);
             if (dresidual) store(d, dresidual[i]);
+            if constexpr (G == kMask) {
+                store(of_d[c] * d * active + of_v[c] * value + constant[c], dy[i]);
+                products[c] = d * (value * scale[c] + shift[c]);
+                continue;
+            }
+            const float dv = of_d[c] * d + of_v[c] * value * active + constant[c];
+            store(dv * active, dy[i]);
             if constexpr (G == kElement) store(dv * value, dgate[i]);
             if constexpr (G == kPosition) products[c] = dv * value;
         }
-        if constexpr (G == kPosition) store(sum_lanes<FixedC>(products, C), dgate[p]);
+        if constexpr (G == kPosition || G == kMask) store(sum_lanes<FixedC>(products, C), dgate[p]);
     }
 }
 
@@ -164,6 +194,7 @@ void dispatch(long channels, int gating, F function) {
         if (gating == kNone) function.template operator()<C, kNone>();
         if (gating == kPosition) function.template operator()<C, kPosition>();
         if (gating == kElement) function.template operator()<C, kElement>();
+        if (gating == kMask) function.template operator()<C, kMask>();
     };
     if (channels == 16) return with_gating.template operator()<16>();
     if (channels == 32) return with_gating.template operator()<32>();
@@ -221,10 +252,11 @@ void visit_taps(const Window& w, Visit visit) {
     extern "C" void norm_relu_backward_##SUFFIX(                                                   \
         const T* dout, const T* out, const T* y, const T* gate, T* dy, T* dgate, T* dresidual,     \
         float* dweight, float* dbias, const float* mean, const float* variance,                    \
-        const float* weight, float epsilon, float limit, long P, long C, int gating) {             \
+        const float* weight, const float* bias, float epsilon, float limit, long P, long C,        \
+        int gating) {                                                                              \
         dispatch(C, gating, [&]<long F, Gating G>() {                                              \
             backward<F, G>(dout, out, y, gate, dy, dgate, dresidual, dweight, dbias, mean,         \
-                           variance, weight, epsilon, limit, P, C);                                \
+                           variance, weight, bias, epsilon, limit, P, C);                          \
         });                                                                                        \
     }                                                                                              \
     extern "C" void sum_taps_##SUFFIX(const T* taps, float* z, const Window* window) {             \

@@ -34,7 +34,7 @@ FLAGS = (
     "-shared -fPIC"
 ).split()
 SUFFIXES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
-NONE, POSITION, ELEMENT = range(3)
+NONE, POSITION, ELEMENT, MASK = range(4)
 
 # cuDNN's matrix units take output maps in eights.
 LEAST_MAPS_ON_CUDA = 8
@@ -113,20 +113,24 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
 
 
 class _NormRelu(torch.autograd.Function):
-    """clamp(batch_norm(y * gate) + residual, 0, limit) on [N, H, W, C], and mean and variance."""
+    """clamp(batch_norm(y * gate) + residual, 0, limit) on [N, H, W, C], and mean and variance.
+
+    masks: the gate multiplies what the batch norm gives instead, as in `norm_mask_relu`.
+    """
 
     @staticmethod
-    def forward(ctx, y, gate, residual, weight, bias, epsilon, limit):
+    def forward(ctx, y, gate, residual, weight, bias, epsilon, limit, masks):
         channels = y.shape[-1]
         positions = y.numel() // channels
         gating = NONE if gate is None else POSITION if gate.shape[-1] != channels else ELEMENT
+        gating = MASK if masks else gating
         out = torch.empty_like(y)
         mean, variance = y.new_empty((2, channels), dtype=torch.float32)
         _call(
             "norm_relu_forward", y.dtype, y, gate, residual, out, mean, variance, weight, bias,
             epsilon, limit, positions, channels, gating,
         )  # fmt: skip
-        ctx.save_for_backward(y, gate, out, weight, mean, variance)
+        ctx.save_for_backward(y, gate, out, weight, bias, mean, variance)
         ctx.has_residual = residual is not None
         ctx.sizes = (epsilon, limit, positions, channels, gating)
         ctx.mark_non_differentiable(mean, variance)
@@ -134,16 +138,16 @@ class _NormRelu(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dout, _mean, _variance):
-        y, gate, out, weight, mean, variance = ctx.saved_tensors
+        y, gate, out, weight, bias, mean, variance = ctx.saved_tensors
         dy = torch.empty_like(y)
         dgate = None if gate is None else torch.empty_like(gate)
         dresidual = torch.empty_like(y) if ctx.has_residual else None
         dweight, dbias = torch.empty_like(weight), torch.empty_like(weight)
         _call(
             "norm_relu_backward", y.dtype, dout.contiguous(), out, y, gate, dy, dgate, dresidual,
-            dweight, dbias, mean, variance, weight, *ctx.sizes,
+            dweight, dbias, mean, variance, weight, bias, *ctx.sizes,
         )  # fmt: skip
-        return dy, dgate, dresidual, dweight, dbias, None, None
+        return dy, dgate, dresidual, dweight, dbias, None, None, None
 
 
 def norm_relu(
@@ -162,9 +166,31 @@ def norm_relu(
     if y.device.type == "cuda":
         assert _triton is not None
         return _triton.norm_relu(norm, *parts, limit).permute(0, 3, 1, 2)
-    out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps, limit)
+    return _apply(norm, parts, limit)
+
+
+def norm_mask_relu(
+    norm: nn.Module, y: torch.Tensor, mask: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """relu(norm(y)) * mask, or relu(norm(y) * mask + residual), [N, C, H, W]; mask [N, 1, H, W].
+
+    The mask's gradient is that of the product, at its zeros as well.
+    """
+    if y.device.type == "cuda" or not _can_fuse(norm, y, mask):
+        if residual is None:
+            return norm_relu(norm, y) * mask
+        return (norm(y) * mask + residual).relu()
+    parts = [None if t is None else _channels_last(t).to(y.dtype) for t in (y, mask, residual)]
+    return _apply(norm, parts, math.inf, masks=True)
+
+
+def _apply(
+    norm: nn.BatchNorm2d, parts: list[torch.Tensor | None], limit: float, masks: bool = False
+) -> torch.Tensor:
+    """The operator on the CPU, and the norm's running statistics: [N, C, H, W]."""
+    out, mean, variance = _NormRelu.apply(*parts, norm.weight, norm.bias, norm.eps, limit, masks)
     with torch.no_grad():
-        count = y.numel() // y.shape[1]
+        count = out.numel() // out.shape[-1]
         norm.num_batches_tracked += 1
         norm.running_mean.lerp_(mean, norm.momentum)
         norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum)
@@ -277,7 +303,8 @@ class OneMapConv2d(nn.Conv2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if _triton is not None and self.training and x.device.type == "cuda":
             padding = (0, 0, 0, 0, 0, 0, 0, LEAST_MAPS_ON_CUDA - 1)
-            return self._conv_forward(x, functional.pad(self.weight, padding), None)[:, :1]
+            maps = self._conv_forward(x, functional.pad(self.weight, padding), None)
+            return self._with_bias(maps[:, :1])
         square = self.kernel_size[0] == self.kernel_size[1] and len(set(self.stride)) == 1
         padded = not isinstance(self.padding, str) and len(set(self.padding)) == 1
         usual = square and padded and self.dilation == (1, 1) and self.kernel_size != (1, 1)
@@ -288,4 +315,7 @@ class OneMapConv2d(nn.Conv2d):
         pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
         taps = self.weight[0].reshape(channels, -1).T @ pixels.T
         taps = taps.reshape(-1, pictures, height, width)
-        return _SumTaps.apply(taps, kernel, self.stride[0], pad)
+        return self._with_bias(_SumTaps.apply(taps, kernel, self.stride[0], pad))
+
+    def _with_bias(self, z: torch.Tensor) -> torch.Tensor:
+        return z if self.bias is None else z + self.bias

@@ -20,6 +20,7 @@ from sluice_training.fused import (
     convolve,
     convolve_relu,
     is_enabled,
+    norm_mask_relu,
     norm_relu,
 )
 
@@ -73,6 +74,9 @@ class Gate(nn.Module):
     is `detached`, its branch learns but passes no gradient on to the layer's input.
     """
 
+    # How far calibration shifts thresholds, to either side.
+    REACH = 2.0
+
     def __init__(self, conv: nn.Conv2d, spec: GateSpec) -> None:
         super().__init__()
         maps = spec.maps_for(conv.out_channels)
@@ -105,6 +109,12 @@ class Gate(nn.Module):
         if spec.slope is not None:
             nn.init.constant_(self.norm.weight, spec.slope)
             self.norm.requires_grad_(False)
+
+    @property
+    def threshold(self) -> float:
+        if self.spec.slope is None:
+            raise TrainingError("a gate with a learned batch norm has no threshold")
+        return float(self.norm.bias[0]) / self.spec.slope
 
     def set_threshold(self, threshold: float | torch.Tensor) -> None:
         """Open the gates where the normalised branch exceeds -threshold (standard deviations).
@@ -186,9 +196,19 @@ def _centred(conv: nn.Conv2d) -> bool:
 
 
 def conv_norm_relu(
-    conv: nn.Module, norm: nn.Module, x: torch.Tensor, residual: torch.Tensor | None = None
+    conv: nn.Module,
+    norm: nn.Module,
+    x: torch.Tensor,
+    residual: torch.Tensor | None = None,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """relu(norm(conv(x)) + residual), gated where `conv` is; fused where fused.enable allows."""
+    """relu(norm(conv(x)) + residual), gated where `conv` is; fused where fused.enable allows.
+
+    mask: that of a gate per block, [N, 1, H', W'], by which norm(conv(x)) is multiplied.
+    """
+    if mask is not None:
+        y = convolve(conv, None, x)[0] if type(conv) is nn.Conv2d else conv(x)
+        return norm_mask_relu(norm, y, mask, residual)
     # The factors are taken apart only where that saves time: a call keeps hooks and node names.
     if isinstance(conv, GatedConv2d) and conv.training and is_enabled():
         channels = conv.conv.out_channels

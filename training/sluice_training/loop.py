@@ -98,6 +98,7 @@ def train(
             record["cut"] = round(macs.cut, 4)
             record["cut_by_live_gates"] = round(macs.cut_by_live_gates, 4)
             record["dead_maps"] = macs.dead_maps
+            record["dead_blocks"] = macs.dead_blocks
             record["densities"] = [round(layer.density, 3) for layer in macs.layers]
         records.append(record)
         replace_text(folder / LOG, "".join(json.dumps(r) + "\n" for r in records))

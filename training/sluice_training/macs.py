@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from sluice_training.lccl import gated_layers
+from sluice_training.block_gates import BlockGate, gated_blocks, masked_convolutions
+from sluice_training.lccl import GatedConv2d, gated_layers
+
+# A block whose density is less is never computed: that is pruning, not gating.
+DEAD_DENSITY = 0.01
 
 
 @dataclass
@@ -19,7 +23,9 @@ class LayerMacs:
     """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
 
     density is the mean share of open gate elements; dead is the share of outputs whose gate map
-    was closed on every picture seen, dead_maps their number.
+    was closed on every picture seen, dead_maps their number. Where `is_block`, the layer is a
+    block with a gate of its own: `conv` counts all its convolutions, each masked by that gate, and
+    the gate is dead below DEAD_DENSITY.
     """
 
     name: str
@@ -28,6 +34,7 @@ class LayerMacs:
     density: float = 1.0
     dead: float = 0.0
     dead_maps: int = 0
+    is_block: bool = False
 
 
 @dataclass
@@ -65,6 +72,11 @@ class MacsReport:
     def dead_maps(self) -> int:
         return sum(layer.dead_maps for layer in self.layers)
 
+    @property
+    def dead_blocks(self) -> list[str]:
+        """The gated blocks that are as good as never computed."""
+        return [layer.name for layer in self.layers if layer.is_block and layer.dead]
+
 
 def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
     """Count a model's MACs at the input [C, H, W] = `size`, all gates open."""
@@ -93,14 +105,22 @@ def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
         LayerMacs(name, counts[layer.conv], counts[layer.gate.branch])
         for name, layer in gated_layers(model)
     ]
+    for name, block in gated_blocks(model):
+        conv = sum(counts[conv] for conv in masked_convolutions(block))
+        layers.append(LayerMacs(name, conv, counts[block.gate.branch], is_block=True))
     return MacsReport(sum(counts.values()) - sum(layer.branch for layer in layers), layers)
+
+
+def observed_gates(model: nn.Module) -> dict[str, GatedConv2d | BlockGate]:
+    """What shows its gates to an `observer`, by the names of gated layers and gated blocks."""
+    return dict(gated_layers(model)) | {name: block.gate for name, block in gated_blocks(model)}
 
 
 class MaskRecorder:
     """Collects, while it is entered, the open gates of every gated layer of a model."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._layers = dict(gated_layers(model))
+        self._layers = observed_gates(model)
         self._open: dict[str, torch.Tensor] = {}
         self._seen: dict[str, int] = {}
         self._previous = {name: layer.observer for name, layer in self._layers.items()}
@@ -127,4 +147,7 @@ class MaskRecorder:
             layer.density = float(opened.sum()) / (self._seen[layer.name] * opened.numel())
             layer.dead_maps = int((opened == 0).sum())
             layer.dead = layer.dead_maps / opened.numel()
+            if layer.is_block:
+                layer.dead_maps = int(layer.density < DEAD_DENSITY)
+                layer.dead = layer.dead_maps * (1 - layer.density)
         return report

@@ -13,7 +13,7 @@ from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import read_checkpoint, restore_model
 from sluice_training.data import LabelledImages
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import gated_layers
+from sluice_training.macs import observed_gates
 
 SCALE = 2
 GAP = 2
@@ -23,9 +23,9 @@ GAP = 2
 def mask_maps(
     model: torch.nn.Module, data: LabelledImages, normalizer: Normalizer
 ) -> dict[str, torch.Tensor]:
-    """Share of open gate maps of each gated layer at each position, float32 [N, H', W']."""
+    """Share of active gate maps at each position of a gated layer or block, float32 [N, H', W']."""
     found: dict[str, torch.Tensor] = {}
-    layers = dict(gated_layers(model))
+    layers = observed_gates(model)
     for name, layer in layers.items():
         layer.observer = lambda gate, name=name: found.update({name: gate.gt(0).float().mean(1)})
     try:
@@ -43,7 +43,7 @@ def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) 
     """
     state = read_checkpoint(checkpoint)
     model = restore_model(state, checkpoint)
-    if not any(True for _ in gated_layers(model)):
+    if not observed_gates(model):
         raise TrainingError(f"{checkpoint}: {state['net']} has no gates to draw")
     chosen = torch.linspace(0, len(data) - 1, count).round().long()
     some = LabelledImages(data.images[chosen], data.labels[chosen], data.classes)

@@ -40,7 +40,10 @@ class PaddedShortcut(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), [N, C, H, W] -> [N, K, H/s, W/s]."""
+    """relu(bn2(conv2(relu(bn1(conv1(x))))) + shortcut(x)), [N, C, H, W] -> [N, K, H/s, W/s].
+
+    With a `gate`, of block_gates.py, all but the shortcut is masked by it.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, stride: int, shortcut: nn.Module | None = None
@@ -51,14 +54,19 @@ class BasicBlock(nn.Module):
         self.conv2 = conv3x3(outputs, outputs)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.shortcut = shortcut or PaddedShortcut(inputs, outputs, stride)
+        self.gate: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = conv_norm_relu(self.conv1, self.bn1, x)
-        return conv_norm_relu(self.conv2, self.bn2, h, self.shortcut(x))
+        mask = None if self.gate is None else self.gate(x)
+        h = conv_norm_relu(self.conv1, self.bn1, x, mask=mask)
+        return conv_norm_relu(self.conv2, self.bn2, h, self.shortcut(x), mask)
 
 
 class PreactBlock(nn.Module):
-    """conv2(relu(bn2(conv1(r)))) + shortcut(x) with r = relu(bn1(x))."""
+    """conv2(relu(bn2(conv1(r)))) + shortcut(x) with r = relu(bn1(x)).
+
+    With a `gate`, of block_gates.py, which reads r, all but the shortcut is masked by it.
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -67,10 +75,13 @@ class PreactBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.conv2 = conv3x3(outputs, outputs)
         self.shortcut = PaddedShortcut(inputs, outputs, stride)
+        self.gate: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = conv_norm_relu(self.conv1, self.bn2, norm_relu(self.bn1, x))
-        return self.conv2(h) + self.shortcut(x)
+        r = norm_relu(self.bn1, x)
+        mask = None if self.gate is None else self.gate(r)
+        y = self.conv2(conv_norm_relu(self.conv1, self.bn2, r, mask=mask))
+        return (y if mask is None else y * mask) + self.shortcut(x)
 
 
 class CifarResNet(nn.Module):

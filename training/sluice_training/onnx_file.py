@@ -204,15 +204,19 @@ def open_session(model: onnx.ModelProto | Path, threads: int = 1) -> Any:
         raise TrainingError(f"{model if isinstance(model, Path) else 'model'}: {what}") from error
 
 
-def check_scores(model: nn.Module, proto: onnx.ModelProto, pictures: torch.Tensor) -> float:
+def check_scores(
+    model: nn.Module, proto: onnx.ModelProto, pictures: torch.Tensor, may_differ: int = 0
+) -> float:
     """Largest score difference, PyTorch against ONNX Runtime, relative to the largest score.
 
-    Raises TrainingError where it passes TOLERANCE.
+    may_differ: so many images of the largest difference are left out, because rounding may carry a
+    position of a binary mask across its edge. Raises TrainingError where the rest passes TOLERANCE.
     """
     with torch.no_grad():
         wanted = model(pictures).numpy()
     found = run_onnx(proto, pictures.contiguous().numpy())
-    difference = float(np.abs(wanted - found).max() / np.abs(wanted).max())
+    apart = np.sort(np.abs(wanted - found).max(axis=1))[: len(wanted) - may_differ]
+    difference = float(apart.max() / np.abs(wanted).max())
     if not difference <= TOLERANCE:
         raise TrainingError(
             f"ONNX Runtime's scores differ from PyTorch's by {difference:.2g} of the largest; "

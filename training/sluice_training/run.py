@@ -13,7 +13,10 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from sluice_training.batches import AugmentedBatches, Batch, Normalizer, mix_pairs
+from sluice_training.block_gates import BlockGate, gated_blocks
+from sluice_training.budget import Budget
 from sluice_training.config import RunConfig, learning_rate
+from sluice_training.controller import Controller
 from sluice_training.data import LabelledImages
 from sluice_training.density import DensityController
 from sluice_training.lccl import Gate, gated_layers
@@ -58,16 +61,9 @@ class Run:
         self._sums = torch.zeros(2, device=device)
         self._graphed = graphed
         self._graph: StepGraph | None = None
-        self._controller: DensityController | None = None
         for _, layer in gated_layers(model):
             layer.gate.detached = config.detach_branches
-        fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
-        if fixed and all(fixed):
-            size = (3, *data.images.shape[1:3])
-            weights = {layer.name: layer.conv for layer in count_macs(model, size).layers}
-            self._controller = DensityController(
-                model, weights, config.target, config.anneal, densities=config.densities
-            )
+        self._controller = make_controller(model, config, (3, *data.images.shape[1:3]))
 
     def state(self) -> dict[str, Any]:
         """Everything that changes while the run goes on; it fits any device."""
@@ -81,7 +77,7 @@ class Run:
             "model": self.model.state_dict(),
             "optimizer": optimizer | {"param_groups": groups},
             "generator": self._generator.get_state(),
-            "correction": self._controller.state() if self._controller else 0.0,
+            "correction": self._controller.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -93,8 +89,7 @@ class Run:
         for group, (rate, is_fused) in zip(self._optimizer.param_groups, kept):
             group |= {"lr": rate, "fused": is_fused}
         self._generator.set_state(state["generator"])
-        if self._controller:
-            self._controller.restore(state["correction"])
+        self._controller.restore(state["correction"])
 
     def train_epoch(self, show: bool = False) -> dict[str, float]:
         """One pass over the training pictures; returns loss, accuracy, seconds and density."""
@@ -103,50 +98,47 @@ class Run:
         tape = self._draw_tape()
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
         steps = self._replay(tape) if self._graphed else self._play(tape)
+        self._controller.before_epoch(self._generator)
         for _ in tqdm(steps, title, tape.steps, leave=False, disable=None if show else True):
             pass
         self.epoch += 1
         loss, correct = self._sums.tolist()
         self._sums.zero_()
-        record = {
+        return {
             "epoch": self.epoch,
             "seconds": round(time.monotonic() - started, 1),
             "cpu_seconds": round(time.thread_time() - computed, 1),
             "train_loss": round(loss / tape.steps, 4),
             "train_accuracy": round(correct / tape.chosen.numel(), 4),
+            **self._controller.record(),
         }
-        if self._controller:
-            record["train_density"] = round(self._controller.density, 4)
-            record["correction"] = round(self._controller.correction, 4)
-        return record
 
     def after_validation(self, macs: MacsReport) -> None:
         """Let the gates' controller know the epoch's densities in evaluation mode."""
-        if self._controller:
-            # While the density still falls, an epoch's mean and its end are not the same thing.
-            settled = (self.epoch - 1) / self.config.epochs >= self.config.anneal
-            wanted = self.config.test_density and settled
-            densities = [layer.density for layer in macs.layers] if wanted else []
-            self._controller.after_epoch(len(self._batches), densities)
+        # While the density still falls, an epoch's mean and its end are not the same thing.
+        settled = (self.epoch - 1) / self.config.epochs >= self.config.anneal
+        wanted = self.config.test_density and settled
+        densities = [layer.density for layer in macs.layers] if wanted else []
+        self._controller.after_epoch(len(self._batches), densities)
 
     def _draw_tape(self) -> Tape:
         steps = len(self._batches)
         chosen = self._batches.draw_order(self._generator)
-        shifts, shares, rates, thresholds, wanted = [], [], [], [], []
+        shifts, shares, rates, settings, wanted = [], [], [], [], []
         for step in range(steps):
             progress = (self.epoch + step / steps) / self.config.epochs
             shifts.append(self._batches.draw_shifts(self._generator))
             shares.append(self._draw_share())
             rates.append(learning_rate(self.config, progress))
-            scheduled = self._controller.schedule(progress) if self._controller else ([], [])
-            thresholds.append(scheduled[0])
+            scheduled = self._controller.schedule(progress)
+            settings.append(scheduled[0])
             wanted.append(scheduled[1])
         return Tape(
             chosen,
             torch.stack(shifts),
             torch.tensor(shares),
             torch.tensor(rates, dtype=torch.float64),
-            torch.tensor(thresholds),
+            torch.tensor(settings),
             torch.tensor(wanted),
         )
 
@@ -179,8 +171,8 @@ class Run:
             for state in self._optimizer.state.values()
             if state.get("momentum_buffer") is not None
         ]
-        controlled = self._controller.changing() if self._controller else []
         model = [*self.model.parameters(), *self.model.buffers()]
+        controlled = self._controller.changing()
         return [*(tensor.data for tensor in model), *momenta, *controlled, self._sums]
 
     def _step(self, row: Tape, mixed: bool) -> None:
@@ -189,17 +181,17 @@ class Run:
         if mixed:
             batch = mix_pairs(batch, self._classes, row.shares.to(self.device))
             labels = batch[1].argmax(1)
-        if self._controller:
-            self._controller.before_step(row.thresholds)
+        self._controller.before_step(row.settings)
         self._set_rate(row.rates)
         with autocast(self.config.precision, self.device):
             scores = self.model(batch[0])
         loss = self._loss(scores.float(), batch)
+        penalty = self._controller.penalty(row.wanted)
+        loss = loss if penalty is None else loss + penalty
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        if self._controller:
-            self._controller.after_step(row.wanted)
+        self._controller.after_step(row.wanted)
         correct = (scores.detach().argmax(1) == labels).sum()
         self._sums += torch.stack([loss.detach(), correct.float()])
 
@@ -228,21 +220,44 @@ class Run:
         return (1 - weight) * loss + weight * temperature**2 * soft
 
 
+def make_controller(model: nn.Module, config: RunConfig, size: tuple[int, int, int]) -> Controller:
+    """What steers the model's gates: a budget for binary ones, else thresholds that can be set.
+
+    size: of an input image, [C, H, W].
+    """
+    fixed = [layer.gate.spec.slope is not None for _, layer in gated_layers(model)]
+    blocks = list(gated_blocks(model))
+    if not blocks and not (fixed and all(fixed)):
+        return Controller()
+    weights = {layer.name: layer.conv for layer in count_macs(model, size).layers}
+    if blocks:
+        return Budget(model, weights, config)
+    return DensityController(
+        model, weights, config.target, config.anneal, densities=config.densities
+    )
+
+
 def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; the gates are a group of their own where their rate differs."""
+    """SGD with Nesterov momentum; gates are a group of their own where they learn otherwise.
+
+    Block gates have no weight decay, which would draw their densities to a half.
+    """
     trained = [p for p in model.parameters() if p.requires_grad]
+    has_blocks = any(isinstance(module, BlockGate) for module in model.modules())
     groups: list[dict[str, Any]] = [{"params": trained}]
-    if config.gate_lr != 1.0:
+    if has_blocks or config.gate_lr != 1.0:
         gates = {
             id(parameter)
             for module in model.modules()
-            if isinstance(module, Gate)
+            if isinstance(module, (Gate, BlockGate))
             for parameter in module.parameters()
         }
         groups = [
             {"params": [p for p in trained if id(p) not in gates]},
             {"params": [p for p in trained if id(p) in gates], "factor": config.gate_lr},
         ]
+        if has_blocks:
+            groups[1]["weight_decay"] = 0.0
     # A captured step reads the rate on the device.
     device = trained[0].device
     on_cuda = device.type == "cuda"

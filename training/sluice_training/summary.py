@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sluice_training.block_gates import BLOCK, GRAINS
 from sluice_training.checkpoint import build_model, read_checkpoint
 from sluice_training.config import RunConfig, stored_config
 from sluice_training.errors import TrainingError
-from sluice_training.lccl import gated_layers
 from sluice_training.loop import CHECKPOINT, LOG, read_log
+from sluice_training.macs import observed_gates
 
 TEST = "test.json"
 
@@ -86,7 +87,7 @@ def _summary(folder: Path) -> RunSummary | None:
         state["gate"],
         stored_config(state["config"]),
         log,
-        [name for name, _ in gated_layers(model)],
+        list(observed_gates(model)),
         _test_accuracy(folder / TEST),
     )
 
@@ -122,15 +123,15 @@ def markdown(runs: list[RunSummary], image: str | None = None) -> str:
         "is a gain. The cut is net of the branches; beside it the cut without dead gate maps.",
         "",
         "| run | net | classes | gate | seed | epochs | validation | drop | test | MACs cut "
-        "| by live gates | dead maps | hours |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| by live gates | dead maps | dead blocks | hours |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     dense = best_dense(runs)
     for run in runs:
         lines.append(_row(run, dense.get(run.group)))
     lines += [
         f"| *the paper, at least this cut at most this drop* | {point.net} | 10 | | | | "
-        f"| {100 * point.drop:.1f} | | {point.cut:.1%} | | | |"
+        f"| {100 * point.drop:.1f} | | {point.cut:.1%} | | | | |"
         for point in PAPER
     ]
     for run in runs:
@@ -145,18 +146,13 @@ def _row(run: RunSummary, dense: RunSummary | None) -> str:
     drop = "" if dense is None or run.gate is None else (
         f"{100 * (dense.last['val_accuracy'] - last['val_accuracy']):.1f}"
     )  # fmt: skip
-    gate = "none"
-    if run.gate is not None:
-        norm = "" if run.gate["slope"] is not None else ", learned norm"
-        place = ", after the norm" if run.gate.get("after_norm") else ""
-        gate = f"{run.gate['form']}, {run.gate['function']}{norm}{place}"
     live = f"{last['cut_by_live_gates']:.1%}" if "cut_by_live_gates" in last else ""
     hours = sum(record["seconds"] for record in run.log) / 3600
     cells = [
         run.name,
         run.net,
         run.classes,
-        gate,
+        _gate_text(run.gate),
         run.config.seed,
         f"{last['epoch']}/{run.config.epochs}",
         f"{last['val_accuracy']:.2%}",
@@ -165,9 +161,21 @@ def _row(run: RunSummary, dense: RunSummary | None) -> str:
         f"{run.cut:.1%}",
         live,
         last.get("dead_maps", ""),
+        len(last["dead_blocks"]) if "dead_blocks" in last else "",
         f"{hours:.1f}",
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _gate_text(gate: dict[str, Any] | None) -> str:
+    if gate is None:
+        return "none"
+    if gate["form"] == BLOCK:
+        names = {grain: name for name, grain in GRAINS.items()}
+        return f"per block, grains {'-'.join(names[grain] for grain in gate['grains'])}"
+    norm = "" if gate["slope"] is not None else ", learned norm"
+    place = ", after the norm" if gate.get("after_norm") else ""
+    return f"{gate['form']}, {gate['function']}{norm}{place}"
 
 
 def plot(runs: list[RunSummary], path: Path) -> None:

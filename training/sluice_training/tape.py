@@ -14,14 +14,14 @@ class Tape(NamedTuple):
     shifts: rows and columns to shift by, and whether to mirror, int64 [steps, 3, batch].
     shares: of the other picture where the batch is mixed in pairs, 0 where not, float32 [steps].
     rates: the network's learning rate, float64 [steps].
-    thresholds, wanted: of the gates' controller, float32 [steps, targets].
+    settings, wanted: of the gates' controller, float32 [steps, as it schedules].
     """
 
     chosen: torch.Tensor
     shifts: torch.Tensor
     shares: torch.Tensor
     rates: torch.Tensor
-    thresholds: torch.Tensor
+    settings: torch.Tensor
     wanted: torch.Tensor
 
     @property

@@ -19,6 +19,12 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from sluice_training.block_gates import (
+    WHOLE_MAP,
+    BlockGateSpec,
+    add_block_gates,
+    gated_blocks,
+)
 from sluice_training.errors import run_command
 from sluice_training.lccl import GateSpec
 from sluice_training.nets import BasicBlock, PreactBlock, add_gates, conv3x3, projection
@@ -92,6 +98,17 @@ def gated(spec: GateSpec) -> nn.Module:
     return add_gates(SmallNet(plain_stem(), blocks, 32), spec)
 
 
+def block_gated(*grains: int | None) -> nn.Module:
+    """The same with a gate per block, a grain for each of the two."""
+    blocks = [BasicBlock(16, 16, 1), BasicBlock(16, 32, 2)]
+    return add_block_gates(SmallNet(plain_stem(), blocks, 32), BlockGateSpec(grains=grains))
+
+
+def block_preact() -> nn.Module:
+    blocks = [PreactBlock(16, 16, 1), PreactBlock(16, 32, 2), nn.BatchNorm2d(32), nn.ReLU()]
+    return add_block_gates(SmallNet(conv3x3(3, 16), blocks, 32), BlockGateSpec())
+
+
 def preact() -> nn.Module:
     blocks = [PreactBlock(16, 16, 1), PreactBlock(16, 32, 2), nn.BatchNorm2d(32), nn.ReLU()]
     return add_gates(SmallNet(conv3x3(3, 16), blocks, 32), GateSpec())
@@ -128,6 +145,10 @@ VARIANTS: dict[str, Callable[[], nn.Module]] = {
     "gate_tile": lambda: gated(GateSpec("tile", grid=4)),
     "gate_relu_after_norm": lambda: gated(GateSpec(function="relu", slope=None, after_norm=True)),
     "preact": preact,
+    "block": lambda: block_gated(1),
+    "block_tiles": lambda: block_gated(4, 2),
+    "block_map": lambda: block_gated(WHOLE_MAP, None),
+    "block_preact": block_preact,
     "projection_shortcut": projected,
     "bottleneck": bottleneck,
     "large_stem_softmax": large_stem,
@@ -149,6 +170,24 @@ def randomize(model: nn.Module) -> None:
         for _ in range(4):
             model(torch.randn(32, 3, SIDE, SIDE))
     model.eval()
+    halve_block_gates(model)
+
+
+@torch.no_grad()
+def halve_block_gates(model: nn.Module) -> None:
+    """Random branches whose biases let half of their positions be active on random images."""
+
+    def centre(branch: nn.Module, _inputs: object, z: torch.Tensor) -> torch.Tensor:
+        branch.bias -= z.median()
+        return z - z.median()
+
+    branches = [block.gate.branch for _, block in gated_blocks(model)]
+    for branch in branches:
+        nn.init.normal_(branch.weight, 0, 0.1)
+    hooks = [branch.register_forward_hook(centre) for branch in branches]
+    model(torch.randn(32, 3, SIDE, SIDE))
+    for hook in hooks:
+        hook.remove()
 
 
 def write_variant(name: str, exporter: str, folder: Path) -> None:

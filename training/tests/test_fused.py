@@ -79,6 +79,47 @@ def test_norm_relu_and_its_gradients(
     assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
 
 
+@pytest.mark.parametrize("with_residual", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("channels", [16, 64, 5])
+def test_norm_mask_relu_and_its_gradients(
+    channels: int, dtype: torch.dtype, with_residual: bool
+) -> None:
+    torch.manual_seed(8)
+    shape = (3, channels, 7, 9)
+    y = leaf(*shape, dtype=dtype)
+    mask = (torch.rand(3, 1, 7, 9) < 0.5).to(dtype).requires_grad_()
+    residual = leaf(*shape, dtype=dtype) if with_residual else None
+    norms = [nn.BatchNorm2d(channels) for _ in range(2)]
+    for norm in norms:
+        torch.manual_seed(9)
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias)
+    inputs = [t for t in (y, mask, residual) if t is not None]
+    found = fused.norm_mask_relu(norms[0], y, mask, residual)
+    assert "_NormRelu" in str(found.grad_fn.next_functions)
+    normed = functional.batch_norm(
+        y.float(), norms[1].running_mean, norms[1].running_var, norms[1].weight, norms[1].bias, True
+    )
+    if residual is None:
+        wanted = normed.relu() * mask.float()
+    else:
+        wanted = (normed * mask.float() + residual.float()).relu()
+    weights = torch.randn(shape)
+    grads = [
+        torch.autograd.grad((out * weights).sum(), [*inputs, norm.weight, norm.bias])
+        for out, norm in ((found, norms[0]), (wanted, norms[1]))
+    ]
+    atol = 2e-5 if dtype == torch.float32 else 0.06
+    assert torch.allclose(found.float(), wanted, atol=atol)
+    for a, b in zip(*grads):
+        assert torch.allclose(a.float(), b.float(), atol=atol * max(1.0, b.abs().max().item()))
+    skipped = mask.detach() == 0
+    assert grads[0][1][skipped].abs().float().mean() > 0.1
+    assert torch.allclose(norms[0].running_mean, norms[1].running_mean, atol=1e-6)
+    assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
+
+
 def test_a_limit_clamps_and_stops_the_gradient() -> None:
     torch.manual_seed(8)
     y = leaf(3, 16, 7, 9, dtype=torch.float32)
@@ -94,23 +135,31 @@ def test_a_limit_clamps_and_stops_the_gradient() -> None:
 @pytest.mark.parametrize(
     ("kernel", "stride", "pad"), [(3, 1, 1), (3, 2, 1), (3, 1, 0), (5, 2, 2), (5, 3, 1)]
 )
-def test_one_map_equals_the_convolution(kernel: int, stride: int, pad: int) -> None:
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_one_map_equals_the_convolution(
+    kernel: int, stride: int, pad: int, with_bias: bool
+) -> None:
     torch.manual_seed(8)
-    conv = fused.OneMapConv2d(6, 1, kernel, stride, pad, bias=False)
+    conv = fused.OneMapConv2d(6, 1, kernel, stride, pad, bias=with_bias)
     x = leaf(2, 6, 9, 8, dtype=torch.float32)
     found = conv(x)
-    assert "SumTaps" in str(found.grad_fn)
-    wanted = functional.conv2d(x, conv.weight, None, stride, pad)
+    assert "SumTaps" in str(found.grad_fn if not with_bias else found.grad_fn.next_functions)
+    wanted = functional.conv2d(x, conv.weight, conv.bias, stride, pad)
     weights = torch.randn_like(wanted)
     assert torch.allclose(found, wanted, atol=1e-5)
-    parts = [torch.autograd.grad((z * weights).sum(), [x, conv.weight]) for z in (found, wanted)]
+    learned = [x, *conv.parameters()]
+    parts = [torch.autograd.grad((z * weights).sum(), learned) for z in (found, wanted)]
     for a, b in zip(*parts):
         assert torch.allclose(a, b, atol=1e-4)
 
 
 @pytest.mark.parametrize(
-    "name", ["gate_kxk_one", "gate_1x1", "gate_1x1_one", "gate_groups", "gate_tile", "preact"]
-)
+    "name",
+    [
+        "gate_kxk_one", "gate_1x1", "gate_1x1_one", "gate_groups", "gate_tile", "preact",
+        "block", "block_tiles", "block_map", "block_preact",
+    ],
+)  # fmt: skip
 def test_small_networks_train_alike_with_and_without(name: str) -> None:
     """Two blocks only: a position on a gate's kink, and a deep network is chaotic in fp32."""
     losses, gradients = [], []

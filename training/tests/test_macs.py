@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from sluice_training.block_gates import WHOLE_MAP, BlockGateSpec, add_block_gates, gated_blocks
 from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.macs import MaskRecorder, count_macs
 from sluice_training.nets import add_gates, make_net
@@ -86,3 +87,47 @@ def test_masks_are_counted_and_dead_maps_told_apart() -> None:
     assert report.cut == pytest.approx(1 - (8 + 32) / 64)
     assert report.cut_by_live_gates == pytest.approx(report.cut - 0.5)
     assert (report.cut_by_dead_gates, report.dead_maps) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("grains", "branches"),
+    [
+        # A 3x3 branch at the block's output size and its input channels.
+        ((1,), 9 * (3 * 1024 * 16 + 256 * (16 + 2 * 32) + 64 * (32 + 2 * 64))),
+        # Grain 4 has 8x8 positions in stage 1, grain 2 has 8x8 in stage 2; the map one of 1x1 taps.
+        ((4, 2, WHOLE_MAP), 9 * (3 * 64 * 16 + 64 * (16 + 2 * 32)) + 32 + 2 * 64),
+        ((None, 1, None), 9 * 256 * (16 + 2 * 32)),
+    ],
+)
+def test_branches_per_block(grains: tuple[int | None, ...], branches: int) -> None:
+    model = add_block_gates(make_net("resnet20", 10), BlockGateSpec(grains=grains))
+    report = count_macs(model, (3, 32, 32))
+    assert (report.dense, report.branches) == (RESNET20, branches)
+
+
+def test_a_projecting_shortcut_is_not_masked() -> None:
+    """Stage 2 of ResNet-18: two convolutions at 28x28, the first of 64 inputs, and a 1x1 beside."""
+    model = add_block_gates(make_net("resnet18", 10), BlockGateSpec(layers="blocks.2"))
+    (block,) = count_macs(model, (3, 224, 224)).layers
+    assert (block.name, block.conv) == ("blocks.2", 28 * 28 * 128 * 9 * (64 + 128))
+
+
+def test_both_convolutions_of_a_block_are_masked_and_dead_blocks_told_apart() -> None:
+    """The first block is active at a quarter of its 32x32 positions, the second at 5 of 1024."""
+    model = add_block_gates(make_net("resnet20", 10), BlockGateSpec(layers="blocks.[01]")).eval()
+    masks = [torch.zeros(1, 1, 32, 32) for _ in range(2)]
+    masks[0][..., :16, :16] = 1
+    masks[1][..., 0, :5] = 1
+    gates = [block.gate for _, block in gated_blocks(model)]
+    recorder = MaskRecorder(model)
+    with recorder:
+        for gate, mask in zip(gates, masks):
+            gate.observer(mask)
+    report = recorder.fill(count_macs(model, (3, 32, 32)))
+    block, branch = 2 * 2_359_296, 9 * 16 * 1024
+    assert [layer.density for layer in report.layers] == [0.25, 5 / 1024]
+    skipped = block * (0.75 + 1019 / 1024)
+    assert report.executed == RESNET20 + 2 * branch - skipped
+    assert report.cut == pytest.approx((skipped - 2 * branch) / RESNET20)
+    assert (report.dead_blocks, report.dead_maps) == (["blocks.1"], 1)
+    assert report.cut_by_live_gates == pytest.approx(report.cut - block * 1019 / 1024 / RESNET20)

@@ -15,6 +15,7 @@ from torch import nn
 
 from sluice_training import fused
 from sluice_training.batches import Normalizer, mix_pairs
+from sluice_training.block_gates import WHOLE_MAP
 from sluice_training.checkpoint import build_model, read_checkpoint, warm_start, write_checkpoint
 from sluice_training.config import RunConfig, learning_rate, stored_config
 from sluice_training.data import LabelledImages
@@ -37,6 +38,7 @@ def some_data() -> LabelledImages:
     return LabelledImages(images, torch.arange(32) % 10, tuple("abcdefghij"))
 
 
+BLOCK_GATE = {"form": "block", "grains": (1, 4, WHOLE_MAP), "layers": "*"}
 OPTIONS = {
     "common": {},
     "layers": {
@@ -47,15 +49,20 @@ OPTIONS = {
         "schedule": "step",
     },
     "distilled": {"distill": 0.5, "mixup": 0.5},
+    "blocks": {"gate_lr": 2.0, "relax": 0.4, "noise_off": 0.4},
 }
 
 
-def new_run(seed: int, options: dict[str, Any]) -> Run:
+def gate_of(options: str) -> dict[str, Any]:
+    return BLOCK_GATE if options == "blocks" else GATE
+
+
+def new_run(seed: int, options: dict[str, Any], gate: dict[str, Any] = GATE) -> Run:
     torch.manual_seed(5)
     teacher = make_net("resnet20", 10) if "distill" in options else None
     torch.manual_seed(seed)
     config = RunConfig(epochs=3, batch_size=8, precision="fp32", **options)
-    return Run(build_model("resnet20", GATE, 10), config, some_data(), NORMALIZER, teacher)
+    return Run(build_model("resnet20", gate, 10), config, some_data(), NORMALIZER, teacher)
 
 
 def train_epochs(run: Run, count: int) -> list[float]:
@@ -75,14 +82,14 @@ def test_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     torch.set_num_threads(1)
     fused.enable(speed == "fused")
     try:
-        whole = new_run(1, OPTIONS[options])
+        whole = new_run(1, OPTIONS[options], gate_of(options))
         train_epochs(whole, 1)
-        described = {"net": "resnet20", "gate": GATE, "classes": [], "mean": [], "std": []}
+        described = {"net": "resnet20", "gate": gate_of(options), "classes": [], "mean": [], "std": []}
         write_checkpoint(tmp_path / "c.pt", described | whole.state())
         after_one = {k: v.clone() for k, v in whole.model.state_dict().items()}
         train_epochs(whole, 2)
 
-        resumed = new_run(99, OPTIONS[options])
+        resumed = new_run(99, OPTIONS[options], gate_of(options))
         resumed.restore(read_checkpoint(tmp_path / "c.pt"))
         train_epochs(resumed, 2)
     finally:
@@ -105,13 +112,14 @@ def test_distillation_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "left"), [("resnet20", 0), ("resnet18", 3), ("preresnet20", 19), ("gated", 18)]
+    ("name", "left"),
+    [("resnet20", 0), ("resnet18", 3), ("preresnet20", 19), ("gated", 18), ("blocks", 0)],
 )
 def test_folded_norms_leave_the_scores_as_they_are(name: str, left: int) -> None:
     """Projections, pre-activation networks and gated layers keep their norms."""
     torch.manual_seed(4)
-    gated = name == "gated"
-    model = build_model("resnet20" if gated else name, GATE if gated else None, 10)
+    gate = {"gated": GATE, "blocks": BLOCK_GATE}.get(name)
+    model = build_model("resnet20" if gate else name, gate, 10)
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
         norm.running_mean.normal_(0, 0.1)
         norm.running_var.uniform_(0.5, 2)
@@ -173,6 +181,16 @@ def test_a_run_goes_on_in_another_precision_but_not_at_another_rate(tmp_path: Pa
         read_state(arguments, replace(run.config, peak_lr=0.3))
 
 
+def test_a_run_with_block_gates_goes_on_with_the_same_grains_alone(tmp_path: Path) -> None:
+    described = {"net": "resnet20", "gate": BLOCK_GATE, "classes": [], "mean": [], "std": []}
+    run = new_run(1, {}, BLOCK_GATE)
+    write_checkpoint(tmp_path / "checkpoint.pt", described | run.state())
+    line = ["--data", "D", "--output", str(tmp_path), "--gate", "block", "--resume"]
+    assert read_state(parse_arguments([*line, "--grains", "1,4,map"]), run.config) is not None
+    with pytest.raises(TrainingError, match="belongs to other options"):
+        read_state(parse_arguments(line), run.config)
+
+
 def test_a_folder_is_trained_by_one_process(tmp_path: Path) -> None:
     with locked(tmp_path / "run"):
         with pytest.raises(TrainingError, match="another process"):
@@ -197,6 +215,9 @@ def test_warm_start_keeps_the_dense_weights(tmp_path: Path) -> None:
     dense, gated = make_net("resnet20", 10), build_model("resnet20", GATE, 10)
     warm_start(gated, {"model": dense.state_dict()}, tmp_path)
     assert torch.equal(gated.blocks[4].conv2.conv.weight, dense.blocks[4].conv2.weight)
+    blocks = build_model("resnet20", BLOCK_GATE, 10)
+    warm_start(blocks, {"model": dense.state_dict()}, tmp_path)
+    assert torch.equal(blocks.blocks[4].conv2.weight, dense.blocks[4].conv2.weight)
     with pytest.raises(TrainingError, match="has no place"):
         warm_start(gated, {"model": make_net("resnet32", 10).state_dict()}, tmp_path)
 
