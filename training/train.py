@@ -41,14 +41,8 @@ SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
 
 
-def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of `line`, by default the process's own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
-    parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
-    parser.add_argument(
-        "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
-    )
+def add_gate_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say what the gates look like."""
     parser.add_argument(
         "--gate",
         choices=("none", *FORMS, BLOCK),
@@ -74,6 +68,17 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--gate-layers", default="*", help="shell pattern for the names of the layers or blocks to gate"
     )
+
+
+def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of `line`, by default the process's own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
+    parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
+    parser.add_argument(
+        "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
+    )
+    add_gate_options(parser)
     parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
     parser.add_argument(

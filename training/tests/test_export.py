@@ -13,6 +13,7 @@ import torch
 from make_variants import VARIANTS, randomize
 from torch import nn
 
+from sluice_training import onnx_file
 from sluice_training.checkpoint import (
     build_model,
     describe_network,
@@ -117,6 +118,18 @@ def test_a_changed_weight_is_noticed() -> None:
     model.linear.bias.data += 0.1
     with pytest.raises(TrainingError, match="differ from PyTorch's"):
         check_scores(model, proto, torch.randn(2, 3, 32, 32))
+
+
+def test_an_image_may_differ_where_it_is_allowed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where rounding carries a position of a mask across its edge."""
+    model = nn.Flatten()
+    pictures = torch.ones(4, 10, 1, 1)
+    found = torch.ones(4, 10).numpy()
+    found[2, 3] = 1.5
+    monkeypatch.setattr(onnx_file, "run_onnx", lambda _model, _pictures: found)
+    assert check_scores(model, onnx.ModelProto(), pictures, may_differ=1) == 0
+    with pytest.raises(TrainingError, match="differ from PyTorch's by 0.5"):
+        check_scores(model, onnx.ModelProto(), pictures)
 
 
 def test_metadata_survives_the_file(tmp_path: Path) -> None:
