@@ -1,7 +1,7 @@
-"""What `make fuzz` runs: the mutator beside libFuzzer's harnesses, each on a core, for so many minutes.
+"""What `make fuzz` runs: the mutator beside libFuzzer's harnesses, for so many minutes.
 
-Inputs that libFuzzer finds useful stay in --corpus, so that a second run goes on where one stopped. Ends
-with a summary, and with 1 where there is any finding.
+Inputs that libFuzzer finds useful stay in --corpus, so that a second run goes on where one stopped.
+Ends with a summary, and with 1 where there is any finding.
 """
 
 from __future__ import annotations
@@ -47,11 +47,19 @@ def run_libfuzzer(options: argparse.Namespace, harness: str, kind: str, seconds:
     lane = Lane(harness)
     corpus, end = options.corpus / kind, time.monotonic() + seconds
     corpus.mkdir(parents=True, exist_ok=True)
-    say(f"{harness}: {sum(1 for _ in corpus.iterdir())} inputs in {corpus}, for {seconds / 60:.1f} minutes")
+    known = sum(1 for _ in corpus.iterdir())
+    say(f"{harness}: {known} inputs in {corpus}, for {seconds / 60:.1f} minutes")
     while (left := end - time.monotonic()) > 1 and lane.findings < MOST_FINDINGS:
-        command = [options.harnesses / harness, f"-max_total_time={int(left)}", f"-timeout={SECONDS_AN_INPUT}",
-                   f"-rss_limit_mb={MOST_MEGABYTES}", f"-artifact_prefix={options.findings}/{harness}_",
-                   "-print_final_stats=1", corpus, *(f for f in [FUZZ / "corpus" / kind] if f.is_dir())]
+        command = [
+            options.harnesses / harness,
+            f"-max_total_time={int(left)}",
+            f"-timeout={SECONDS_AN_INPUT}",
+            f"-rss_limit_mb={MOST_MEGABYTES}",
+            f"-artifact_prefix={options.findings}/{harness}_",
+            "-print_final_stats=1",
+            corpus,
+            *(f for f in [FUZZ / "corpus" / kind] if f.is_dir()),
+        ]
         ran, failed = watch(command, harness, lane.inputs)
         lane.inputs += ran
         lane.findings += failed
@@ -63,8 +71,14 @@ def run_libfuzzer(options: argparse.Namespace, harness: str, kind: str, seconds:
 def watch(command: list, harness: str, before: int) -> tuple[int, int]:
     """Inputs that ran, and 1 where one of them failed; prints what matters of the output."""
     environment = {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=1"}
-    process = subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen(
+        list(map(str, command)),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
     inputs, reported, last = 0, time.monotonic(), []
     for line in process.stderr:
         last = [*last[-60:], line.rstrip()]
@@ -72,20 +86,35 @@ def watch(command: list, harness: str, before: int) -> tuple[int, int]:
             inputs = int(found[1])
             if time.monotonic() - reported > SECONDS_A_REPORT:
                 reported = time.monotonic()
-                say(f"{harness}: {before + inputs} inputs, {found[2]} edges seen, {found[3]} inputs kept")
+                kept = f"{found[2]} edges seen, {found[3]} inputs kept"
+                say(f"{harness}: {before + inputs} inputs, {kept}")
         elif line.startswith("stat::number_of_executed_units:"):
             inputs = int(line.split()[1])
     if process.wait() == 0:
         return inputs, 0
     say(f"finding: {harness}:")
-    telling = [text for text in last if re.search(r"ERROR|SUMMARY|fuzz_|#\d|runtime error|Test unit written", text)]
+    telling = [
+        text
+        for text in last
+        if re.search(r"ERROR|SUMMARY|fuzz_|#\d|runtime error|Test unit written", text)
+    ]
     print("\n".join("  " + text for text in telling[:30]), flush=True)
     return inputs, 1
 
 
 def run_mutator(options: argparse.Namespace, minutes: float, lane: Lane) -> None:
-    command = [sys.executable, FUZZ / "mutator" / "mutate.py", "--runner", options.runner, "--minutes", str(minutes),
-               "--seed", str(options.seed), "--findings", options.findings]
+    command = [
+        sys.executable,
+        FUZZ / "mutator" / "mutate.py",
+        "--runner",
+        options.runner,
+        "--minutes",
+        str(minutes),
+        "--seed",
+        str(options.seed),
+        "--findings",
+        options.findings,
+    ]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         print(f"mutator: {line}", end="", flush=True)
@@ -101,8 +130,19 @@ def make_seeds(options: argparse.Namespace) -> None:
     """Models of every kind, and the samples, for a corpus that has none."""
     models, images = (options.corpus / kind for kind in ("models", "images"))
     if not models.exists():
-        subprocess.run([sys.executable, FUZZ / "mutator" / "mutate.py", "--write-seeds", models, "--seed", "1",
-                        "--cases", str(SEEDS)], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                FUZZ / "mutator" / "mutate.py",
+                "--write-seeds",
+                models,
+                "--seed",
+                "1",
+                "--cases",
+                str(SEEDS),
+            ],
+            check=True,
+        )
     images.mkdir(parents=True, exist_ok=True)
     for sample in sorted((FUZZ.parent / "apps" / "samples").glob("*.jpg"))[:3]:
         shutil.copy(sample, images)
@@ -111,7 +151,9 @@ def make_seeds(options: argparse.Namespace) -> None:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of the mutator; else by the clock")
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()), help="of the mutator; else by the clock"
+    )
     parser.add_argument("--runner", default="build/release/fuzz/fuzz_run")
     parser.add_argument("--harnesses", type=Path, default=Path("build/fuzz/fuzz"), metavar="DIR")
     parser.add_argument("--corpus", type=Path, default=Path("build/fuzz-corpus"), metavar="DIR")
@@ -127,15 +169,18 @@ def main() -> int:
     mutator = Lane("mutator")
     beside = threading.Thread(target=run_mutator, args=(options, options.minutes, mutator))
     beside.start()
-    lanes = [run_libfuzzer(options, harness, kind, 60 * options.minutes * share)
-             for harness, kind, share in HARNESSES]
+    lanes = [
+        run_libfuzzer(options, harness, kind, 60 * options.minutes * share)
+        for harness, kind, share in HARNESSES
+    ]
     beside.join()
     lanes.append(mutator)
     for lane in lanes:
         say(f"{lane.name}: {lane.inputs} inputs, {lane.findings} findings")
     findings = sum(lane.findings for lane in lanes)
-    say(f"{sum(lane.inputs for lane in lanes)} inputs in {options.minutes:g} minutes, {findings} findings"
-        + (f" in {options.findings}" if findings else ""))
+    where = f" in {options.findings}" if findings else ""
+    inputs = sum(lane.inputs for lane in lanes)
+    say(f"{inputs} inputs in {options.minutes:g} minutes, {findings} findings{where}")
     return 1 if findings else 0
 
 

@@ -21,7 +21,9 @@ def width(net: Net) -> int:
     return net.pick(*WIDTHS)
 
 
-def window_extent(extent: int, kernel: int, stride: int, before: int, after: int, ceil: bool = False) -> int:
+def window_extent(
+    extent: int, kernel: int, stride: int, before: int, after: int, ceil: bool = False
+) -> int:
     room = extent + before + after - kernel
     count = room // stride + 1
     if ceil and room % stride:
@@ -31,8 +33,14 @@ def window_extent(extent: int, kernel: int, stride: int, before: int, after: int
     return count
 
 
-def conv(net: Net, x: Value, outputs: int | None = None, kernel: tuple[int, int] | None = None,
-         stride: tuple[int, int] | None = None, pads: list[int] | None = None) -> Value | None:
+def conv(
+    net: Net,
+    x: Value,
+    outputs: int | None = None,
+    kernel: tuple[int, int] | None = None,
+    stride: tuple[int, int] | None = None,
+    pads: list[int] | None = None,
+) -> Value | None:
     """A convolution with whatever is not given drawn at random, within what the net may spend."""
     if not x.is_map:
         return None
@@ -54,12 +62,17 @@ def conv(net: Net, x: Value, outputs: int | None = None, kernel: tuple[int, int]
     scale = 3 / math.sqrt(x.channels * math.prod(kernel))
     weights = net.floats(outputs, x.channels, *kernel, low=-scale, high=scale)
     inputs = [x, weights] + ([net.floats(outputs)] if net.chance(0.7) else [])
-    return net.op("Conv", inputs, (x.shape[0], outputs, *size), kernel_shape=kernel, strides=stride,
-                  pads=pads)
+    return net.op(
+        "Conv", inputs, (x.shape[0], outputs, *size), kernel_shape=kernel, strides=stride, pads=pads
+    )
 
 
 def conv_auto_pad(net: Net, x: Value) -> Value | None:
-    if not x.is_map or min(x.size) < 3 or x.channels * 8 * 9 * math.prod(x.shape[2:]) * x.shape[0] > net.macs:
+    if (
+        not x.is_map
+        or min(x.size) < 3
+        or x.channels * 8 * 9 * math.prod(x.shape[2:]) * x.shape[0] > net.macs
+    ):
         return None
     mode, stride = net.pick("SAME_UPPER", "SAME_LOWER", "VALID"), net.pick(1, 2)
     size = [(e - 3) // stride + 1 if mode == "VALID" else -(-e // stride) for e in x.size]
@@ -80,8 +93,13 @@ def clamp(net: Net, x: Value) -> Value:
     if form == "relu":
         return net.op("Relu", [x], x.shape)
     if form == "sigmoid":
-        return net.op("HardSigmoid", [x], x.shape, alpha=float(net.pick(0.2, 1 / 6, -0.5)),
-                      beta=float(net.pick(0.5, 0.0)))
+        return net.op(
+            "HardSigmoid",
+            [x],
+            x.shape,
+            alpha=float(net.pick(0.2, 1 / 6, -0.5)),
+            beta=float(net.pick(0.5, 0.0)),
+        )
     low, high = sorted(net.random.uniform(-1, 1, 2).astype(np.float32))
     bounds = {"clip": [low, high], "low": [low, None], "high": [None, high]}[form]
     return net.op("Clip", [x, *[None if b is None else net.constant(b) for b in bounds]], x.shape)
@@ -91,12 +109,20 @@ def affine(net: Net, x: Value) -> Value | None:
     """Arithmetic with a constant: a scalar, a value for every channel, a map, a column, or all."""
     if len(x.shape) < 2:
         return None
-    shapes = [(), (1,), x.shape[1:], (1,) * len(x.shape), (1, x.channels) + (1,) * (len(x.shape) - 2)]
+    shapes = [
+        (),
+        (1,),
+        x.shape[1:],
+        (1,) * len(x.shape),
+        (1, x.channels) + (1,) * (len(x.shape) - 2),
+    ]
     if x.is_map:
         shapes += [(1, 1, *x.size), (x.size[0], 1), (x.channels, 1, 1), (1, x.size[1])]
     constant = net.floats(*net.pick(*shapes), low=0.5, high=2)
     kind = net.pick("Add", "Sub", "Mul", "Div")
-    return net.op(kind, net.pick([x, constant], [constant, x] if kind != "Div" else [x, constant]), x.shape)
+    return net.op(
+        kind, net.pick([x, constant], [constant, x] if kind != "Div" else [x, constant]), x.shape
+    )
 
 
 def positive(net: Net, x: Value) -> Value:
@@ -108,7 +134,11 @@ def arithmetic(net: Net, x: Value) -> Value | None:
     """Two values of the graph: of one shape, or one of them repeated along an axis."""
     if not x.is_map:
         return None
-    other = net.pick(conv, pool)(net, x) if net.chance(0.2) else conv(net, x, x.channels, (1, 1), (1, 1), [0] * 4)
+    other = (
+        net.pick(conv, pool)(net, x)
+        if net.chance(0.2)
+        else conv(net, x, x.channels, (1, 1), (1, 1), [0] * 4)
+    )
     if other is None:
         return None
     form = net.pick("full", "full", "map", "channels", "row")
@@ -134,7 +164,9 @@ def pool(net: Net, x: Value) -> Value | None:
     stride = [net.pick(1, 2, 2, 3), net.pick(1, 2, 2)]
     pads = [int(net.random.integers(0, kernel[a % 2])) for a in range(4)]
     ceil = net.chance(0.3)
-    size = [window_extent(x.size[a], kernel[a], stride[a], pads[a], pads[a + 2], ceil) for a in (0, 1)]
+    size = [
+        window_extent(x.size[a], kernel[a], stride[a], pads[a], pads[a + 2], ceil) for a in (0, 1)
+    ]
     if min(size) < 1:
         return None
     attributes = {"kernel_shape": kernel, "strides": stride, "pads": pads, "ceil_mode": int(ceil)}
@@ -164,7 +196,7 @@ def softmax(net: Net, x: Value) -> Value | None:
 
 def cut(net: Net, x: Value, axis: int, start: int, end: int, step: int = 1) -> Value:
     count = len(range(start, end, step))
-    shape = [*x.shape[:axis], count, *x.shape[axis + 1:]]
+    shape = [*x.shape[:axis], count, *x.shape[axis + 1 :]]
     stop = end if end >= 0 else -(2**31)
     return net.op("Slice", [x, *[net.ints(n) for n in (start, stop, axis, step)]], shape)
 
@@ -177,7 +209,9 @@ def slice_(net: Net, x: Value) -> Value | None:
     if net.chance(0.2):
         return cut(net, x, axis, extent - 1, -1, -net.pick(1, 2))
     start = int(net.random.integers(0, extent))
-    return cut(net, x, axis, start, int(net.random.integers(start + 1, extent + 1)), net.pick(1, 1, 2, 3))
+    return cut(
+        net, x, axis, start, int(net.random.integers(start + 1, extent + 1)), net.pick(1, 1, 2, 3)
+    )
 
 
 def pad(net: Net, x: Value) -> Value | None:
@@ -216,7 +250,7 @@ def reshape(net: Net, x: Value) -> Value | None:
         return net.op("Reshape", [x, net.ints(net.pick(0, -1), *shape)], (x.shape[0], *shape))
     if form == "squeeze" and 1 in x.shape[1:]:
         axis = 1 + x.shape[1:].index(1)
-        return net.op("Squeeze", [x, net.ints(axis)], x.shape[:axis] + x.shape[axis + 1:])
+        return net.op("Squeeze", [x, net.ints(axis)], x.shape[:axis] + x.shape[axis + 1 :])
     if form == "unsqueeze" and len(x.shape) < 4:
         axis = int(net.random.integers(1, len(x.shape) + 1))
         return net.op("Unsqueeze", [x, net.ints(axis)], (*x.shape[:axis], 1, *x.shape[axis:]))
@@ -237,18 +271,30 @@ def linear(net: Net, x: Value) -> Value | None:
     inputs = [x, net.floats(*shape, low=-scale, high=scale)]
     if net.chance(0.7):
         inputs.append(net.floats(*net.pick((outputs,), (1, outputs), (1,))))
-    return net.op("Gemm", inputs, (x.shape[0], outputs), transB=turned,
-                  alpha=float(net.pick(1, 0.5)), beta=float(net.pick(1, 2)))
+    return net.op(
+        "Gemm",
+        inputs,
+        (x.shape[0], outputs),
+        transB=turned,
+        alpha=float(net.pick(1, 0.5)),
+        beta=float(net.pick(1, 2)),
+    )
 
 
 def resize(net: Net, x: Value) -> Value | None:
     if not x.is_map:
         return None
     mode = net.pick("nearest", "linear")
-    attributes = {"mode": mode, "coordinate_transformation_mode":
-                  net.pick("asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel")}
+    attributes = {
+        "mode": mode,
+        "coordinate_transformation_mode": net.pick(
+            "asymmetric", "half_pixel", "align_corners", "pytorch_half_pixel"
+        ),
+    }
     if mode == "nearest":
-        attributes["nearest_mode"] = net.pick("floor", "round_prefer_floor", "ceil", "round_prefer_ceil")
+        attributes["nearest_mode"] = net.pick(
+            "floor", "round_prefer_floor", "ceil", "round_prefer_ceil"
+        )
         if attributes["coordinate_transformation_mode"] != "asymmetric":
             attributes["coordinate_transformation_mode"] = "half_pixel"
     scales = [net.pick(1, 2, 2, 3, 4, 0.5), net.pick(1, 2, 2, 3, 0.5)]
@@ -269,14 +315,17 @@ def concat(net: Net, x: Value) -> Value | None:
         return None
     axis = net.pick(1, 1, 1, 2, 3)
     if axis == 1:
-        others = [conv(net, x, None, net.pick((1, 1), (3, 3)), (1, 1), None) for _ in range(net.pick(1, 2))]
+        others = [
+            conv(net, x, None, net.pick((1, 1), (3, 3)), (1, 1), None)
+            for _ in range(net.pick(1, 2))
+        ]
         others = [o for o in others if o is not None and o.size == x.size]
     else:
         others = [x]
     if not others:
         return None
     parts = [x, *others] if net.chance(0.7) else [*others, x]
-    shape = [*x.shape[:axis], sum(p.shape[axis] for p in parts), *x.shape[axis + 1:]]
+    shape = [*x.shape[:axis], sum(p.shape[axis] for p in parts), *x.shape[axis + 1 :]]
     return net.op("Concat", parts, shape, axis=axis)
 
 
@@ -294,5 +343,26 @@ def passing(net: Net, x: Value) -> Value:
     return net.op(kind, [x], x.shape, **({"to": FLOAT} if kind == "Cast" else {}))
 
 
-BLOCKS = (conv, conv, conv, conv_auto_pad, batch_norm, clamp, clamp, affine, arithmetic, pool, global_pool,
-          softmax, slice_, pad, transpose, reshape, linear, resize, concat, expand, passing)
+BLOCKS = (
+    conv,
+    conv,
+    conv,
+    conv_auto_pad,
+    batch_norm,
+    clamp,
+    clamp,
+    affine,
+    arithmetic,
+    pool,
+    global_pool,
+    softmax,
+    slice_,
+    pad,
+    transpose,
+    reshape,
+    linear,
+    resize,
+    concat,
+    expand,
+    passing,
+)

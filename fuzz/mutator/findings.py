@@ -16,7 +16,9 @@ class Findings:
         self.folder, self.count = folder, 0
         self._kinds: dict[str, int] = {}
 
-    def add(self, name: str, line: str, model: bytes, sets: list[dict[str, np.ndarray]]) -> Path | None:
+    def add(
+        self, name: str, line: str, model: bytes, sets: list[dict[str, np.ndarray]]
+    ) -> Path | None:
         """Writes one, unless there are many of its kind; returns where it lies."""
         self.count += 1
         kind = re.sub(r"'[^']*'|[-+.\d]+(e[-+]?\d+)?", "#", line)[:60]
@@ -46,5 +48,7 @@ def read_sets(path: Path) -> list[dict[str, np.ndarray]] | None:
     listed = path / "sets.json"
     if not listed.exists():
         return None
-    return [{name: np.load(path / file) for name, file in inputs.items()}
-            for inputs in json.loads(listed.read_text())]
+    return [
+        {name: np.load(path / file) for name, file in inputs.items()}
+        for inputs in json.loads(listed.read_text())
+    ]

@@ -26,8 +26,14 @@ def gate(net: Net, branch: Value) -> Value:
 def enlarged(net: Net, small: Value, by: int, size: tuple[int, ...]) -> Value:
     shape = (*small.shape[:2], small.size[0] * by, small.size[1] * by)
     scales = net.constant(np.array([1, 1, by, by], np.float32))
-    wide = net.op("Resize", [small, None, scales], shape, mode="nearest", nearest_mode="floor",
-                  coordinate_transformation_mode="asymmetric")
+    wide = net.op(
+        "Resize",
+        [small, None, scales],
+        shape,
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
     if wide.size == size:
         return wide
     bounds = [net.ints(0, 0), net.ints(*size), net.ints(2, 3)]
@@ -61,9 +67,13 @@ def repeated(net: Net, maps: Value, channels: int) -> Value:
     n, (height, width) = maps.shape[0], maps.size
     each = channels // maps.channels
     narrow = net.op("Unsqueeze", [maps, net.ints(2)], (n, maps.channels, 1, height, width))
-    wide = net.op("Expand", [narrow, net.ints(1, 1, each, 1, 1)], (n, maps.channels, each, height, width))
+    wide = net.op(
+        "Expand", [narrow, net.ints(1, 1, each, 1, 1)], (n, maps.channels, each, height, width)
+    )
     batch = -1 if net.symbolic else n
-    return net.op("Reshape", [wide, net.ints(batch, channels, height, width)], (n, channels, height, width))
+    return net.op(
+        "Reshape", [wide, net.ints(batch, channels, height, width)], (n, channels, height, width)
+    )
 
 
 def gated(net: Net, x: Value, form: str | None = None, outputs: int | None = None) -> Value | None:
@@ -99,14 +109,18 @@ def gated(net: Net, x: Value, form: str | None = None, outputs: int | None = Non
     if net.chance(0.5):
         y = batch_norm(net, y)
     if net.chance(0.5):
-        short = x if x.shape == y.shape and net.chance(0.7) else conv(net, x, outputs, (1, 1), (stride, stride), [0] * 4)
+        short = (
+            x
+            if x.shape == y.shape and net.chance(0.7)
+            else conv(net, x, outputs, (1, 1), (stride, stride), [0] * 4)
+        )
         if short is not None and short.shape == y.shape:
             y = net.op("Add", net.pick([y, short], [short, y]), y.shape)
     return net.op("Relu", [y], y.shape) if net.chance(0.5) else y
 
 
 def chain(net: Net, x: Value) -> Value | None:
-    """Layers with a gate per position, one after the other: the later ones read skipped positions."""
+    """Gated layers in a row, so that the later ones read skipped positions."""
     width = net.pick(13, 16, 32, 64)
     y = conv(net, x, width, (1, 1), (1, 1), [0] * 4)
     for _ in range(net.pick(2, 3)):

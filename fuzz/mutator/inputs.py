@@ -9,22 +9,27 @@ MOST_ELEMENTS = 1 << 20
 
 
 def input_shapes(model: onnx.ModelProto, batch: int) -> dict[str, tuple[int, ...]] | None:
-    """Shapes of what a caller gives, symbolic extents at `batch`; None where one is too large or none."""
+    """Shapes of the inputs, symbolic extents at `batch`; None where one is none or too large."""
     given = {tensor.name for tensor in model.graph.initializer}
     shapes = {}
     for value in model.graph.input:
         if value.name in given or value.name in shapes:
             continue
-        shape = tuple(d.dim_value if d.HasField("dim_value") else batch
-                      for d in value.type.tensor_type.shape.dim)
+        shape = tuple(
+            d.dim_value if d.HasField("dim_value") else batch
+            for d in value.type.tensor_type.shape.dim
+        )
         if any(extent < 0 for extent in shape) or np.prod(shape, dtype=float) > MOST_ELEMENTS:
             return None
         shapes[value.name] = shape
     return shapes
 
 
-def make_sets(random: np.random.Generator, shapes: dict[str, tuple[int, ...]]) -> list[dict[str, np.ndarray]]:
-    """Two sets of normal values, of which the second is larger, and now and then zeros, NaN, infinity."""
+def make_sets(
+    random: np.random.Generator, shapes: dict[str, tuple[int, ...]]
+) -> list[dict[str, np.ndarray]]:
+    """Two sets of normal values, the second larger or zeros; at times one of NaN or infinities."""
+
     def values(shape: tuple[int, ...], kind: str) -> np.ndarray:
         array = random.standard_normal(shape).astype(np.float32)
         if kind == "zeros":

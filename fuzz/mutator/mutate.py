@@ -1,8 +1,8 @@
 """Fuzzes Sluice with random graphs and with mutations of graphs, and judges every answer.
 
-A case is made of the seed and its number alone: `--seed S --only N` makes it again. ONNX Runtime is the
-oracle where it accepts a model; our targets, Winograd and none, one thread and three, are compared with it
-or with each other. Every finding goes to a folder of its own.
+A case is made of the seed and its number alone: `--seed S --only N` makes it again. ONNX Runtime is
+the oracle where it accepts a model; our targets, Winograd and none, one thread and three, are
+compared with it or with each other. Every finding goes to a folder of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ def make_case(kind: str, seed: int, number: int) -> tuple[bytes, list[dict[str, 
     if kind == "graphs":
         model, what = random_graph(random), "random graph"
     else:
-        model = seed_graph(random) if random.random() < 0.6 else random_graph(random, int(random.integers(2, 5)))
+        model = (
+            seed_graph(random)
+            if random.random() < 0.6
+            else random_graph(random, int(random.integers(2, 5)))
+        )
         what = mutate(random, model)
     shapes = input_shapes(model, int(random.integers(1, 4)))
     sets = make_sets(random, shapes) if shapes else []
@@ -57,7 +61,11 @@ class Campaign:
             self.reasons[reason(verdict.line)] += 1
         elif verdict.kind == "finding":
             path = self.findings.add(name, f"{verdict.line} [{what}]", model, sets)
-            print(f"finding: {name}: {verdict.line} [{what}]" + (f"\n  kept in {path}" if path else ""), flush=True)
+            print(
+                f"finding: {name}: {verdict.line} [{what}]"
+                + (f"\n  kept in {path}" if path else ""),
+                flush=True,
+            )
         if time.monotonic() - self.reported > SECONDS_A_REPORT:
             self.report()
         return verdict
@@ -65,13 +73,19 @@ class Campaign:
     def report(self) -> None:
         self.reported = time.monotonic()
         counts = ", ".join(f"{count} {kind}" for kind, count in self.kinds.most_common())
-        print(f"  {self.reported - self.start:.0f} s: {sum(self.kinds.values())} inputs: {counts or 'none'}", flush=True)
+        seconds, inputs = self.reported - self.start, sum(self.kinds.values())
+        print(
+            f"  {seconds:.0f} s: {inputs} inputs: {counts or 'none'}",
+            flush=True,
+        )
 
     def summary(self) -> None:
         self.report()
         for why, count in self.reasons.most_common(MOST_REASONS):
             print(f"    refused {count} times: {why}")
-        print(f"mutate: {sum(self.kinds.values())} inputs, {self.findings.count} findings", flush=True)
+        print(
+            f"mutate: {sum(self.kinds.values())} inputs, {self.findings.count} findings", flush=True
+        )
 
 
 def reason(message: str) -> str:
@@ -82,7 +96,9 @@ def reason(message: str) -> str:
 
 def replay(campaign: Campaign, paths: list[Path]) -> None:
     """Folders as findings.py writes them, and files, for which inputs are drawn."""
-    found = sorted(file for path in paths for file in ([path] if path.is_file() else path.rglob("*.onnx")))
+    found = sorted(
+        file for path in paths for file in ([path] if path.is_file() else path.rglob("*.onnx"))
+    )
     for file in found:
         model = file.read_bytes()
         sets = read_sets(file.parent)
@@ -115,12 +131,21 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, help="stop after so many")
     parser.add_argument("--minutes", type=float, help="stop after so long")
-    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first case")
+    parser.add_argument(
+        "--first", type=int, default=0, metavar="N", help="number of the first case"
+    )
     parser.add_argument("--only", type=int, metavar="N", help="run this case alone, and keep it")
-    parser.add_argument("--patience", type=float, default=1, metavar="FACTOR",
-                        help="by which limits of time are longer: for an emulator")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=1,
+        metavar="FACTOR",
+        help="by which limits of time are longer: for an emulator",
+    )
     parser.add_argument("--replay", type=Path, nargs="+", metavar="PATH")
-    parser.add_argument("--write-seeds", type=Path, metavar="DIR", help="write models to begin with, and stop")
+    parser.add_argument(
+        "--write-seeds", type=Path, metavar="DIR", help="write models to begin with, and stop"
+    )
     options = parser.parse_args()
     if not options.write_seeds and not options.runner:
         parser.error("--runner names fuzz_run of a build")
@@ -135,7 +160,10 @@ def cases(options: argparse.Namespace):
         end = sys.maxsize if options.cases is None else options.first + options.cases
         numbers = range(options.first, end)
     for number in numbers:
-        yield (("graphs", "mutants")[number % 2] if options.kind == "both" else options.kind), number
+        yield (
+            (("graphs", "mutants")[number % 2] if options.kind == "both" else options.kind),
+            number,
+        )
 
 
 def main() -> int:

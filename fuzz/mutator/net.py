@@ -32,10 +32,11 @@ class Value:
 
 
 class Net:
-    """Adds nodes; `macs` is what it may still spend on multiply-accumulates, all images together."""
+    """Adds nodes; `macs` are the multiply-accumulates that it may still spend, for all images."""
 
-    def __init__(self, random: np.random.Generator, macs: int, opset: int, batch: int,
-                 symbolic: bool) -> None:
+    def __init__(
+        self, random: np.random.Generator, macs: int, opset: int, batch: int, symbolic: bool
+    ) -> None:
         self.random, self.macs, self.opset = random, macs, opset
         self.batch, self.symbolic = batch, symbolic
         self.inputs: list[Value] = []
@@ -65,24 +66,34 @@ class Net:
     def ints(self, *numbers: int) -> Value:
         return self.constant(np.array(numbers, np.int64))
 
-    def op(self, kind: str, inputs: list[Value | None], shape: tuple[int, ...], **attributes) -> Value:
+    def op(
+        self, kind: str, inputs: list[Value | None], shape: tuple[int, ...], **attributes
+    ) -> Value:
         """A node with one output of `shape`; None among the inputs is one that is left out."""
         value = Value(f"v{len(self._nodes)}", tuple(int(extent) for extent in shape))
         names = [each.name if each else "" for each in inputs]
         self._nodes.append(
-            helper.make_node(kind, names, [value.name], f"n{len(self._nodes)}", **attributes))
+            helper.make_node(kind, names, [value.name], f"n{len(self._nodes)}", **attributes)
+        )
         return value
 
     def finish(self, outputs: list[Value]) -> onnx.ModelProto:
         """The model; with a symbolic batch its outputs have no shape, as exporters leave it."""
+
         def info(value: Value) -> onnx.ValueInfoProto:
             shape = ["N" if self.symbolic else self.batch, *value.shape[1:]]
             return helper.make_tensor_value_info(value.name, TensorProto.FLOAT, shape)
 
         graph = helper.make_graph(
-            self._nodes, "fuzz", [info(value) for value in self.inputs],
-            [helper.make_tensor_value_info(value.name, TensorProto.FLOAT, None) for value in outputs],
-            self._weights)
+            self._nodes,
+            "fuzz",
+            [info(value) for value in self.inputs],
+            [
+                helper.make_tensor_value_info(value.name, TensorProto.FLOAT, None)
+                for value in outputs
+            ],
+            self._weights,
+        )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
         model.ir_version = IR_VERSION
         return model

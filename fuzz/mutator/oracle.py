@@ -1,7 +1,7 @@
 """ONNX Runtime, without optimisation, in a process of its own: models may crash it or take long.
 
-As a program it answers pickled (model, [inputs by name, ...]) with a list of outputs, or a line of text
-that says why there is none.
+As a program it answers pickled (model, [inputs by name, ...]) with a list of outputs, or a line of
+text that says why there is none.
 """
 
 from __future__ import annotations
@@ -46,8 +46,12 @@ class Oracle:
     def ask(self, model: bytes, sets: Sets) -> None:
         """Begins; `answer` waits for what comes of it."""
         if self._process is None:
-            self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE,
-                                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                [sys.executable, __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         try:
             write(self._process.stdin, (model, sets))
         except BrokenPipeError:

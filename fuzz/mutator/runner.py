@@ -28,7 +28,7 @@ class Variant:
 
 @dataclass
 class Limits:
-    """load_seconds and run_seconds are of processor time, a run's and a second for every 10^9 MACs."""
+    """Seconds are of processor time; a run has one more for every 10^9 MACs."""
 
     load_seconds: float = 5
     run_seconds: float = 5
@@ -37,8 +37,12 @@ class Limits:
     most_bytes: int = 1 << 29
 
     def slowed(self, factor: float) -> Limits:
-        return replace(self, load_seconds=self.load_seconds * factor, run_seconds=self.run_seconds * factor,
-                       most_macs=int(self.most_macs / factor))
+        return replace(
+            self,
+            load_seconds=self.load_seconds * factor,
+            run_seconds=self.run_seconds * factor,
+            most_macs=int(self.most_macs / factor),
+        )
 
 
 @dataclass
@@ -70,9 +74,12 @@ class Runner:
 
     def __init__(self, command: list[str]) -> None:
         self._command = command
-        self.targets = subprocess.run([*command, "--targets"], check=True, text=True,
-                                      capture_output=True).stdout.split()
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.targets = subprocess.run(
+            [*command, "--targets"], check=True, text=True, capture_output=True
+        ).stdout.split()
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._folder = tempfile.TemporaryDirectory(prefix="sluice_fuzz.", dir=memory)
         self._path = Path(self._folder.name)
@@ -88,8 +95,13 @@ class Runner:
                 file = self._path / f"set{i}_in{j}"
                 np.ascontiguousarray(array, np.float32).tofile(file)
                 described[-1].append({"file": str(file), "shape": list(array.shape)})
-        job = {"model": str(self._path / "model.onnx"), "output": str(self._path / "output"),
-               "sets": described, "variants": [asdict(v) for v in variants], **asdict(limits)}
+        job = {
+            "model": str(self._path / "model.onnx"),
+            "output": str(self._path / "output"),
+            "sets": described,
+            "variants": [asdict(v) for v in variants],
+            **asdict(limits),
+        }
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
 
@@ -114,7 +126,7 @@ class Runner:
                 outputs[-1].append([])
                 for shape in shapes:
                     size = int(np.prod(shape))
-                    outputs[-1][-1].append(values[at:at + size].reshape(shape))
+                    outputs[-1][-1].append(values[at : at + size].reshape(shape))
                     at += size
         return outputs
 
