@@ -161,7 +161,7 @@ Status Reader::check_input_type(const onnx::ValueInfoProto& info, const std::str
     const auto& type = info.type().tensor_type();
     if (type.elem_type() != onnx::TensorProto::FLOAT) {
         return Status::error(label + "is " + element_type_name(type.elem_type()) + ", not float32",
-                             "export the model without the Cast of its input, and give it float32");
+                             "export it with a float32 input, which the caller converts to");
     }
     if (!type.has_shape()) {
         return Status::error(label + "has no shape", "export it with fixed extents");

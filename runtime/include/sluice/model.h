@@ -21,8 +21,8 @@ struct ModelOptions {
     /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over pictures, may be computed by
     /// Winograd's minimal filtering, which takes a third to two thirds of the time and rounds about
     /// ten times as coarsely: 1e-5 of the largest value. A value that is not finite then spreads
-    /// over the tile of up to 4x4 outputs that is computed with it. The kernels' stacks take up to
-    /// half a MiB.
+    /// over the tile of up to 4x4 outputs that is computed with it. A ReLU before a gate follows it
+    /// there, so that 0 times an infinite gate is 0. The kernels' stacks take up to half a MiB.
     bool winograd = true;
 };
 
