@@ -176,8 +176,9 @@ Result<Shape> resize(const Graph& graph, const Node& node) {
     Shape shape = x;
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const auto axis = normalize_axis(axes[i], x.size());
+        // In float32, as ONNX Runtime and PyTorch: 20 * 0.7 is 14.
         const double extent = !axis      ? 0
-                              : by_scale ? std::floor(double(x[*axis]) * scales->floats()[i])
+                              : by_scale ? std::floor(float(x[*axis]) * scales->floats()[i])
                                          : double((*sizes)[i]);
         if (!(extent >= 1 && extent <= double(max_extent))) {
             return !axis

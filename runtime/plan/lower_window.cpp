@@ -154,76 +154,79 @@ Status lower_global_average_pool(Builder& builder, const Node& node) {
 
 namespace {
 
-/// Where along the input an output element lies (ONNX Resize, coordinate_transformation_mode);
-/// NaN for a mode that is not known.
-double source_place(const std::string& mode, double place, double scale, std::int64_t in,
-                    std::int64_t out) {
+/// Where along the input an output element lies (ONNX Resize, coordinate_transformation_mode), in
+/// float32 as ONNX Runtime and PyTorch compute it: ties depend on it. NaN for a mode that is not
+/// known.
+float source_place(const std::string& mode, float place, float scale, std::int64_t in,
+                   std::int64_t out) {
     if (mode == "asymmetric") {
         return place / scale;
     }
     if (mode == "align_corners") {
-        return out == 1 ? 0 : place * double(in - 1) / double(out - 1);
+        return out == 1 ? 0 : place * float(in - 1) / float(out - 1);
     }
     if (mode == "pytorch_half_pixel" && out == 1) {
         return 0;
     }
-    return mode == "half_pixel" || mode == "pytorch_half_pixel" ? (place + 0.5) / scale - 0.5
-                                                                : std::nan("");
+    return mode == "half_pixel" || mode == "pytorch_half_pixel" ? (place + 0.5F) / scale - 0.5F
+                                                                : std::nanf("");
 }
 
-double round_place(const std::string& mode, double place) {
-    if (mode == "round_prefer_ceil") {
-        return std::floor(place + 0.5);
+/// NaN for a mode that is not known.
+float round_place(const std::string& mode, float place) {
+    if (mode == "round_prefer_floor") {
+        return std::ceil(place - 0.5F);
     }
-    return mode == "floor"  ? std::floor(place)
-           : mode == "ceil" ? std::ceil(place)
-                            : std::ceil(place - 0.5);
+    return mode == "round_prefer_ceil" ? std::round(place)
+           : mode == "floor"           ? std::floor(place)
+           : mode == "ceil"            ? std::ceil(place)
+                                       : std::nanf("");
 }
 
-/// The two sources of each output along an axis, [2][out], and their weights; none where the
-/// coordinate mode is not known.
+/// The two sources of each output along an axis, [2][out], and their weights; none where a mode is
+/// not known.
 struct Taps {
     std::vector<std::int32_t> sources;
     std::vector<float> weights;
 };
 
-std::optional<Taps> resize_taps(const Graph& graph, const Node& node, double scale, std::int64_t in,
+std::optional<Taps> resize_taps(const Graph& graph, const Node& node, float scale, std::int64_t in,
                                 std::int64_t out) {
     const auto text = [&](const char* name, const char* fallback) {
         return graph.string_attribute(node, name, fallback);
     };
     const bool linear = text("mode", "nearest") == "linear";
-    const auto inside = [in](double place) {
-        return std::int32_t(std::clamp(place, 0.0, double(in - 1)));
+    const auto inside = [in](float place) {
+        return std::int32_t(std::clamp(double(place), 0.0, double(in - 1)));
     };
     Taps taps{std::vector<std::int32_t>(std::size_t(2 * out)),
               std::vector<float>(std::size_t(2 * out))};
     for (std::int64_t i = 0; i < out; ++i) {
-        const double at = source_place(text("coordinate_transformation_mode", "half_pixel"),
-                                       double(i), scale, in, out);
-        if (std::isnan(at)) {
-            return std::nullopt;
-        }
+        const float at = source_place(text("coordinate_transformation_mode", "half_pixel"),
+                                      float(i), scale, in, out);
         // As ONNX Runtime, before its neighbours are taken: they count even where they weigh
         // nothing.
-        const double held = std::clamp(at, 0.0, double(in - 1));
-        const double low =
+        const float held = std::clamp(at, 0.0F, float(in - 1));
+        const float low =
             linear ? std::floor(held) : round_place(text("nearest_mode", "round_prefer_floor"), at);
-        const double share = linear ? held - low : 0;
+        if (std::isnan(low)) {
+            return std::nullopt;
+        }
+        const float share = linear ? held - low : 0;
         taps.sources[std::size_t(i)] = inside(low);
         taps.sources[std::size_t(out + i)] = inside(linear ? low + 1 : low);
-        taps.weights[std::size_t(i)] = float(1 - share);
-        taps.weights[std::size_t(out + i)] = float(share);
+        taps.weights[std::size_t(i)] = 1 - share;
+        taps.weights[std::size_t(out + i)] = share;
     }
     return taps;
 }
 
 /// Output over input along each axis, the batch first: ONNX's scales where they are given.
-std::array<double, 4> resize_scales(const Graph& graph, const Node& node, const Shape& x,
-                                    const Shape& y) {
-    std::array<double, 4> scales;
+std::array<float, 4> resize_scales(const Graph& graph, const Node& node, const Shape& x,
+                                   const Shape& y) {
+    std::array<float, 4> scales;
     std::transform(y.begin(), y.end(), x.begin(), scales.begin(),
-                   [](std::int64_t out, std::int64_t in) { return double(out) / double(in); });
+                   [](std::int64_t out, std::int64_t in) { return float(out) / float(in); });
     const Constant* given = node.inputs.size() > 2 ? graph.constant(node.inputs[2]) : nullptr;
     if (given == nullptr || !given->is_float() || given->floats().empty()) {
         return scales;
@@ -231,7 +234,7 @@ std::array<double, 4> resize_scales(const Graph& graph, const Node& node, const 
     const Shape axes = graph.ints_attribute(node, "axes", {0, 1, 2, 3});
     for (std::size_t i = 0; i < axes.size() && i < given->floats().size(); ++i) {
         if (const auto axis = normalize_axis(axes[i], 4)) {
-            scales[*axis] = double(given->floats()[i]);
+            scales[*axis] = given->floats()[i];
         }
     }
     return scales;
@@ -254,6 +257,11 @@ Status cannot_resize(const Builder& builder, const Node& node) {
         return builder.unsupported(node, "has coordinate_transformation_mode '" + place + "'",
                                    "use half_pixel, pytorch_half_pixel, align_corners or "
                                    "asymmetric");
+    }
+    const std::string rounding = graph.string_attribute(node, "nearest_mode", "round_prefer_floor");
+    if (std::isnan(round_place(rounding, 0))) {
+        return builder.unsupported(node, "has nearest_mode '" + rounding + "'",
+                                   "use round_prefer_floor, round_prefer_ceil, floor or ceil");
     }
     return builder.unsupported(node,
                                "resizes " + to_string(from) + " to " +

@@ -30,15 +30,15 @@ Taps make_taps(int in, int out, bool linear) {
     Taps taps{std::vector<std::int32_t>(std::size_t(2 * out)),
               std::vector<float>(std::size_t(2 * out)), out};
     for (int i = 0; i < out; ++i) {
-        const double step = double(in) / out;
-        const double at = linear ? (i + 0.5) * step - 0.5 : i * step;
-        const double share = linear ? at - std::floor(at) : 0;
+        const float scale = float(out) / float(in);
+        const float at = linear ? (float(i) + 0.5F) / scale - 0.5F : float(i) / scale;
+        const float share = linear ? at - std::floor(at) : 0;
         const int low = int(std::floor(at));
         const std::size_t first = std::size_t(i), second = std::size_t(out + i);
         taps.sources[first] = std::clamp(low, 0, in - 1);
         taps.sources[second] = std::clamp(linear ? low + 1 : low, 0, in - 1);
-        taps.weights[first] = float(1 - share);
-        taps.weights[second] = float(share);
+        taps.weights[first] = 1 - share;
+        taps.weights[second] = share;
     }
     return taps;
 }
@@ -50,7 +50,7 @@ struct Size {
 Tensor expect(const Tensor& x, Size to, bool linear) {
     reference::Resize r;
     r.size = {to.height, to.width};
-    r.scale = {double(to.height) / double(x.shape[2]), double(to.width) / double(x.shape[3])};
+    r.scale = {float(to.height) / float(x.shape[2]), float(to.width) / float(x.shape[3])};
     r.interpolation = linear ? Interpolation::linear : Interpolation::nearest;
     r.coordinates = linear ? Coordinates::half_pixel : Coordinates::asymmetric;
     r.rounding = Rounding::floor;

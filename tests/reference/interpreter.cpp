@@ -166,8 +166,8 @@ Tensor run_resize(const Context& c) {
     for (std::size_t a = 0; a < 2; ++a) {
         r.size[a] = c.shape()[a + 2];
         r.scale[a] = scales != nullptr && !scales->data.empty()
-                         ? double(scales->data[a + 2])
-                         : double(r.size[a]) / double(x.shape[a + 2]);
+                         ? scales->data[a + 2]
+                         : float(r.size[a]) / float(x.shape[a + 2]);
     }
     r.interpolation =
         text("mode", "nearest") == "linear" ? Interpolation::linear : Interpolation::nearest;

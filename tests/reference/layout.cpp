@@ -82,28 +82,27 @@ Tensor transpose(const Tensor& x, const std::vector<int>& permutation) {
 namespace {
 
 /// Where along an axis of the input an output element lies (ONNX Resize,
-/// coordinate_transformation_mode).
-double source(Coordinates mode, std::int64_t place, double scale, std::int64_t in,
-              std::int64_t out) {
+/// coordinate_transformation_mode), in float32: ties depend on it.
+float source(Coordinates mode, std::int64_t place, float scale, std::int64_t in, std::int64_t out) {
     switch (mode) {
         case Coordinates::asymmetric:
-            return double(place) / scale;
+            return float(place) / scale;
         case Coordinates::half_pixel:
-            return (double(place) + 0.5) / scale - 0.5;
+            return (float(place) + 0.5F) / scale - 0.5F;
         case Coordinates::align_corners:
-            return out == 1 ? 0 : double(place) * double(in - 1) / double(out - 1);
+            return out == 1 ? 0 : float(place) * float(in - 1) / float(out - 1);
         case Coordinates::pytorch_half_pixel:
-            return out == 1 ? 0 : (double(place) + 0.5) / scale - 0.5;
+            return out == 1 ? 0 : (float(place) + 0.5F) / scale - 0.5F;
     }
     return 0;
 }
 
-double rounded(Rounding mode, double place) {
+float rounded(Rounding mode, float place) {
     switch (mode) {
         case Rounding::round_prefer_floor:
-            return std::ceil(place - 0.5);
+            return std::ceil(place - 0.5F);
         case Rounding::round_prefer_ceil:
-            return std::floor(place + 0.5);
+            return std::round(place);
         case Rounding::floor:
             return std::floor(place);
         case Rounding::ceil:
@@ -120,15 +119,15 @@ struct Blend {
 
 Blend blend(const Resize& resize, int axis, std::int64_t place, std::int64_t in) {
     const auto a = std::size_t(axis);
-    const double at = source(resize.coordinates, place, resize.scale[a], in, resize.size[a]);
-    const auto inside = [in](double i) {
+    const float at = source(resize.coordinates, place, resize.scale[a], in, resize.size[a]);
+    const auto inside = [in](float i) {
         return std::min(std::max(std::int64_t(i), std::int64_t{0}), in - 1);
     };
     if (resize.interpolation == Interpolation::nearest) {
         const std::int64_t i = inside(rounded(resize.rounding, at));
         return {i, i, 0};
     }
-    const double low = std::floor(at);
+    const float low = std::floor(at);
     return {inside(low), inside(low + 1), at - low};
 }
 

@@ -71,7 +71,7 @@ enum class Coordinates { asymmetric, half_pixel, align_corners, pytorch_half_pix
 enum class Rounding { round_prefer_floor, round_prefer_ceil, floor, ceil };
 struct Resize {
     std::array<std::int64_t, 2> size;  ///< of the output: y, x
-    std::array<double, 2> scale;       ///< output / input; ONNX's own where it gives scales
+    std::array<float, 2> scale;        ///< output / input; ONNX's own where it gives scales
     Interpolation interpolation = Interpolation::nearest;
     Coordinates coordinates = Coordinates::half_pixel;
     Rounding rounding = Rounding::round_prefer_floor;  ///< nearest only

@@ -72,7 +72,7 @@ Tensor run_resize(const Case& c) {
     const Tensor& x = c.tensors[0];
     Resize r;
     r.size = {c.ints[0], c.ints[1]};
-    r.scale = {double(c.ints[0]) / double(x.shape[2]), double(c.ints[1]) / double(x.shape[3])};
+    r.scale = {float(c.ints[0]) / float(x.shape[2]), float(c.ints[1]) / float(x.shape[3])};
     r.interpolation = Interpolation(c.ints[2]);
     r.coordinates = Coordinates(c.ints[3]);
     r.rounding = Rounding(c.ints[4]);

@@ -142,6 +142,20 @@ def batch_cases():
     yield case("one_by_one", lambda net: net.op("Mul", net.op("Relu", "x"), "x"), 1, 5, 7)
 
 
+def fraction_cases():
+    """Resizes whose extents and ties depend on float32: 20 * 0.7 is 14, and 13.9999998 in float64."""
+    coordinates = ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners")
+    roundings = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    for place in coordinates:
+        for rounding in (*roundings, None):
+            mode = {"mode": "nearest", "nearest_mode": rounding} if rounding else {"mode": "linear"}
+            for height, width in ((0.7, 0.4), (1.7, 0.9), (2.3, 2.5)):
+                net = Net(1, 3, 20, 5)
+                scales = net.weight(np.array([1, 1, height, width], np.float32))
+                y = net.op("Resize", "x", "", scales, coordinate_transformation_mode=place, **mode)
+                yield f"fraction_{place}_{rounding}_{height}", net.finish(y), draw(1, 3, 20, 5)
+
+
 def mixing_cases():
     """Networks that mix the images of a batch, or read of how many there are; right at 1."""
     def case(name, make, *shape):

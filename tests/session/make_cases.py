@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
-from layout_cases import layout_cases, mixing_cases
+from layout_cases import fraction_cases, layout_cases, mixing_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
 from sparse_cases import sparse_cases
@@ -301,7 +301,7 @@ def add_small(folder):
     for cases in (winograd_cases, element_cases, sparse_cases):
         for case in cases():
             add(*case)
-    for name, model, x in layout_cases():
+    for name, model, x in (*layout_cases(), *fraction_cases()):
         path = folder.path / f"{name}.onnx"
         onnx.save(model, path)
         folder.add_outputs(name, path, x, outputs_of(model, x))

@@ -72,6 +72,7 @@ class Net:
 def outputs_of(model, x):
     """All that ONNX Runtime computes from x, its optimisations off."""
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it infers other extents than it computes, and warns
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options,
