@@ -1,5 +1,6 @@
 #include "onnx/reader.h"
 
+#include <cerrno>
 #include <fstream>
 #include <unordered_map>
 #include <unordered_set>
@@ -383,7 +384,8 @@ Result<Graph> read_onnx(const std::filesystem::path& file) {
     SLUICE_RETURN_IF_ERROR(check_size(size).in_file(file.string()));
     std::ifstream input(file, std::ios::binary);
     if (!input) {
-        return fail("cannot be read", "check its permissions");
+        return errno == ENOMEM ? fail("there is no memory to read it", "close other programs")
+                               : fail("cannot be read", "check its permissions");
     }
     // The file is never in memory as a whole: its weights go into the messages piece by piece.
     google::protobuf::io::IstreamInputStream stream(&input, read_block);

@@ -43,6 +43,8 @@ std::vector<const Target*> swept_targets() {
     return swept;
 }
 
+constexpr std::uint64_t enough_for_all = 200;
+
 struct Sweep {
     const char* name;  ///< of its test
     std::uint64_t cases;
@@ -95,9 +97,10 @@ std::map<const Target*, Tally> run_sweep(const Sweep& sweep) {
     return tallies;
 }
 
-/// Every family of `first` to `last` has to have computed something; of a family's kernels, those
-/// that have not are printed.
-void check_families(const std::map<const Target*, Tally>& tallies, Family first, Family last) {
+/// Every family of `first` to `last` has to have computed something, where there are enough cases
+/// for that; of a family's kernels, those that have not are printed.
+void check_families(const std::map<const Target*, Tally>& tallies, std::uint64_t cases,
+                    Family first, Family last) {
     for (const auto& [target, tally] : tallies) {
         std::map<Family, int> runs;
         std::string missing;
@@ -112,11 +115,16 @@ void check_families(const std::map<const Target*, Tally>& tallies, Family first,
             missing += count > 0 ? "" : std::string(" ") + kernel.name;
         }
         std::cout << target->id << ": not run:" << missing << "\n";
+        CHECK(!runs.empty());
+        if (cases < enough_for_all) {
+            std::cout << target->id << ": " << cases
+                      << " cases are too few to ask for all families\n";
+            continue;
+        }
         for (const auto& [family, count] : runs) {
             INFO("family " << int(family) << " of " << target->id);
             CHECK(count > 0);
         }
-        CHECK(!runs.empty());
     }
 }
 
@@ -128,7 +136,7 @@ TEST_CASE("random convolutions give what the reference gives") {
              return draw_convolutions(random, seed % conv_kinds);
          }});
     if (!is_given("SLUICE_SWEEP_SEED")) {
-        check_families(tallies, Family::dense_conv, Family::fill);
+        check_families(tallies, SLUICE_SWEEP_CONVOLUTIONS, Family::dense_conv, Family::fill);
     }
 }
 
@@ -137,6 +145,6 @@ TEST_CASE("random graphs give what the reference gives") {
         run_sweep({"random graphs*", SLUICE_SWEEP_GRAPHS,
                    [](Random& random, std::uint64_t) { return draw_graph(random); }});
     if (!is_given("SLUICE_SWEEP_SEED")) {
-        check_families(tallies, Family::max_pool, Family::resize);
+        check_families(tallies, SLUICE_SWEEP_GRAPHS, Family::max_pool, Family::resize);
     }
 }
