@@ -5,8 +5,9 @@
 namespace sluice::sweep {
 namespace {
 
-/// The reference takes milliseconds for as many multiply-accumulates.
-constexpr std::int64_t most_macs = 3'000'000;
+/// Multiply-accumulates of a case, roughly: most are small, since an emulated reference takes half
+/// a second for the larger ones.
+std::int64_t draw_size(Random& random) { return random.chance(0.2) ? 3'000'000 : 500'000; }
 constexpr std::int64_t largest_side = 20;
 
 enum Kind : std::uint64_t {
@@ -36,12 +37,13 @@ std::int64_t any_channels(Random& random) {
 
 /// A map of this many channels over which a 3x3 convolution of this stride to as many stays in
 /// bounds; of sides that tiles divide where `is_tiled`.
-Shape draw_map(Net& net, std::int64_t channels, std::int64_t stride, bool is_tiled) {
+Shape draw_map(Net& net, std::int64_t channels, std::int64_t stride, bool is_tiled,
+               std::int64_t macs) {
     Random& random = net.random;
     const std::int64_t unit = is_tiled ? 4 * stride : 1;
     const std::int64_t each =
         9 * channels * std::max<std::int64_t>(channels, 8) * net.batch() / (stride * stride);
-    const std::int64_t most = std::max<std::int64_t>(most_macs / (each * unit * unit), 1);
+    const std::int64_t most = std::max<std::int64_t>(macs / (each * unit * unit), 1);
     const std::int64_t side = largest_side / unit;
     const std::int64_t height = random.between(1, std::min(most, side));
     const std::int64_t width = random.between(1, std::min(most / height, side));
@@ -153,7 +155,6 @@ Layer class_layer(Random& random, Kind kind, std::int64_t channels) {
         case pairs:
             layer.outputs = random.pick<std::int64_t>({16, 32, 64});
             layer.gating = random.chance(0.5) ? Gating::position : Gating::pointwise;
-            layer.density = random.chance(0.7) ? 0.05 + 0.4 * random.unit() : layer.density;
             break;
         case element_class:
             layer.gating = Gating::element;
@@ -173,10 +174,15 @@ Layer class_layer(Random& random, Kind kind, std::int64_t channels) {
     return layer;
 }
 
-/// The second of a pair reads what the first left constant: nothing else may lie between.
-void make_first_of_pair(Layer& layer, Random& random) {
-    layer.has_residual = false;
-    layer.act_after = layer.norm_after || random.chance(0.5);
+/// Two layers of which the second reads what the first left constant. A gate of that would be
+/// constant in places too: most are gates of what the first reads.
+void make_pair(Random& random, Layer& first, Layer& second, ValueId x) {
+    first.has_residual = false;
+    second.gate_source = random.chance(0.8) ? x : no_value;
+    if (random.chance(0.7)) {
+        first.density = 0.05 + 0.2 * random.unit();
+        second.density = 0.1 + 0.5 * random.unit();
+    }
 }
 
 /// x, or a convolution of it to `channels`.
@@ -195,11 +201,12 @@ ValueId add_stem(Net& net, std::int64_t channels, const Shape& map) {
 
 void add_any_layers(Net& net, bool on_classes) {
     Random& random = net.random;
+    const std::int64_t macs = draw_size(random);
     const std::int64_t channels = on_classes ? class_channels(random) : any_channels(random);
-    ValueId x = add_stem(net, channels, draw_map(net, channels, 1, random.chance(0.3)));
+    ValueId x = add_stem(net, channels, draw_map(net, channels, 1, random.chance(0.3), macs));
     const std::int64_t layers = random.between(1, 3);
     for (std::int64_t i = 0; i < layers; ++i) {
-        x = add_layer(net, x, draw_layer(net, x, most_macs / layers));
+        x = add_layer(net, x, draw_layer(net, x, macs / layers));
     }
     net.output(x);
 }
@@ -225,19 +232,23 @@ void add_image_stem(Net& net) {
 
 void add_class_layers(Net& net, Kind kind) {
     Random& random = net.random;
+    const std::int64_t macs = draw_size(random);
     std::int64_t channels =
         kind == pairs ? random.pick<std::int64_t>({16, 16, 32, 64}) : class_channels(random);
     if (kind == strided_class && random.chance(0.3)) {
         channels = random.pick<std::int64_t>({3, 4, 8, 12});
     }
     const std::int64_t stride = kind == strided_class ? 2 : 1;
-    ValueId x = add_stem(net, channels, draw_map(net, channels, stride, random.chance(0.6)));
-    const std::int64_t layers = kind == pairs ? 2 : random.between(1, 2);
-    for (std::int64_t i = 0; i < layers; ++i) {
-        Layer layer = class_layer(random, kind, net.shape(x)[1]);
-        if (kind == pairs && i == 0) {
-            make_first_of_pair(layer, random);
-        }
+    ValueId x = add_stem(net, channels, draw_map(net, channels, stride, random.chance(0.6), macs));
+    std::vector<Layer> layers(std::size_t(kind == pairs ? 2 : random.between(1, 2)));
+    for (Layer& layer : layers) {
+        layer = class_layer(random, kind, channels);
+        channels = layer.outputs;
+    }
+    if (kind == pairs) {
+        make_pair(random, layers[0], layers[1], x);
+    }
+    for (Layer& layer : layers) {
         const Shape shape = net.shape(x);
         fit_window(layer, {shape[2], shape[3]});
         x = add_layer(net, x, layer);

@@ -273,7 +273,8 @@ ValueId add_layer(Net& net, ValueId x, const Layer& layer) {
     ValueId y = add_conv(net, x, layer);
     y = layer.norm_before ? add_batch_norm(net, y) : y;
     y = layer.act_before ? add_activation(net, y) : y;
-    y = layer.gating != Gating::none ? multiply_gate(net, x, y, layer) : y;
+    const ValueId source = layer.gate_source == no_value ? x : layer.gate_source;
+    y = layer.gating != Gating::none ? multiply_gate(net, source, y, layer) : y;
     y = layer.norm_after ? add_batch_norm(net, y) : y;
     y = layer.has_residual && !layer.residual_last ? add_residual(net, x, y, layer) : y;
     y = layer.act_after ? add_activation(net, y) : y;

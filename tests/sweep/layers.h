@@ -22,8 +22,9 @@ struct Layer {
     std::int64_t outputs = 1;  ///< channels
     bool has_bias = true;
     Gating gating = Gating::none;
-    std::int64_t groups = 1;                       ///< of Gating::group
-    double density = 0.5;                          ///< share of the gates that are active
+    std::int64_t groups = 1;         ///< of Gating::group
+    double density = 0.5;            ///< share of the gates that are active
+    ValueId gate_source = no_value;  ///< what the branch reads instead of x; of its extents
     bool norm_before = false, norm_after = false;  ///< of the gate
     bool act_before = false, act_after = false;    ///< of the gate
     bool has_residual = false;

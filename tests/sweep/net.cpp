@@ -142,7 +142,7 @@ bool Net::is_output(ValueId id) const {
 
 /// Of the node's output: what its inputs bring along and what it adds.
 double Net::rounding_of(const Node& node) const {
-    constexpr double of_float = 6e-8, of_conv = 5e-6;
+    constexpr double of_float = 6e-8, of_sum = 5e-7, of_winograd = 5e-6;
     const auto of = [this](ValueId id) {
         const auto found = rounding_.find(id);
         return found == rounding_.end() ? 0 : found->second;
@@ -161,7 +161,9 @@ double Net::rounding_of(const Node& node) const {
             }
             const bool is_row_major = node.op == Op::mat_mul;  // [inputs, outputs]
             const double norm = std::sqrt(squares / double(weights.shape[is_row_major ? 1 : 0]));
-            return own + norm * (of(x) + of_conv * factor(x));
+            const Shape& w = weights.shape;
+            const bool may_be_winograd = w.size() == 4 && w[2] == w[3] && w[2] >= 3;
+            return own + norm * (of(x) + (may_be_winograd ? of_winograd : of_sum) * factor(x));
         }
         case Op::mul:
             return own + of(x) * factor(node.inputs[1]) + of(node.inputs[1]) * factor(x);
@@ -197,7 +199,7 @@ double Net::rounding_of(const Node& node) const {
 }
 
 bool Net::is_well_conditioned() const {
-    constexpr double criterion = 1e-4, margin = 4;
+    constexpr double criterion = 1e-4, margin = 2;
     return std::all_of(graph.outputs.begin(), graph.outputs.end(), [&](ValueId id) {
         const double scale = double(largest(id));
         return std::isfinite(scale) &&
