@@ -7,6 +7,19 @@
 namespace sluice {
 namespace {
 
+/// Whether a Resize copies its input, as ONNX Runtime does then: interpolation would make NaN of an
+/// infinity beside an element, by a weight of zero.
+bool keeps_size(const Graph& graph, const Node& node) {
+    const std::string places =
+        graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
+    const auto scales = node.inputs.size() > 2 ? graph.constant(node.inputs[2])
+                                               : static_cast<const Constant*>(nullptr);
+    const bool is_scaled =
+        scales != nullptr && scales->is_float() && !all_equal(scales->floats(), 1);
+    return !is_scaled && places != "tf_crop_and_resize" &&
+           shape_of(graph, node.inputs[0]) == shape_of(graph, node.outputs[0]);
+}
+
 bool is_no_op(const Graph& graph, const Node& node) {
     if (node.op == Op::identity) {
         return true;
@@ -85,6 +98,13 @@ std::optional<Node> make_global_average_pool(Graph& graph, Node& node) {
 }  // namespace
 
 Status canonicalise(Graph& graph) {
+    for (Node& node : graph.nodes) {
+        if (node.op == Op::resize && keeps_size(graph, node)) {
+            node.op = Op::identity;
+            node.inputs.resize(1);
+            node.attributes.clear();
+        }
+    }
     drop_no_ops(graph);
     std::vector<Node> nodes;
     nodes.reserve(graph.nodes.size());

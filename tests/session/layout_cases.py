@@ -146,6 +146,7 @@ def fraction_cases():
     """Resizes whose extents and ties depend on float32: 20 * 0.7 is 14, and 13.9999998 in float64."""
     coordinates = ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners")
     roundings = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    x = np.arange(1 * 3 * 20 * 5, dtype=np.float32).reshape(1, 3, 20, 5)
     for place in coordinates:
         for rounding in (*roundings, None):
             mode = {"mode": "nearest", "nearest_mode": rounding} if rounding else {"mode": "linear"}
@@ -153,7 +154,7 @@ def fraction_cases():
                 net = Net(1, 3, 20, 5)
                 scales = net.weight(np.array([1, 1, height, width], np.float32))
                 y = net.op("Resize", "x", "", scales, coordinate_transformation_mode=place, **mode)
-                yield f"fraction_{place}_{rounding}_{height}", net.finish(y), draw(1, 3, 20, 5)
+                yield f"fraction_{place}_{rounding}_{height}", net.finish(y), x
 
 
 def mixing_cases():

@@ -150,8 +150,15 @@ def fused_cases():
                     net.finish(y), spoiled(1, 16, 9, 10, values=(NAN,)))
 
 
+def copy_cases():
+    """A Resize to the size that is there copies, infinities beside finite elements too."""
+    for mode in ("nearest", "linear"):
+        yield f"resize_same_{mode}", one("Resize", None, np.ones(4, np.float32), mode=mode)
+
+
 def nan_cases():
-    for cases in (clip_cases, operator_cases, linear_cases, conv_cases, lane_cases, fused_cases):
+    for cases in (clip_cases, operator_cases, linear_cases, conv_cases, lane_cases, fused_cases,
+                  copy_cases):
         for name, (model, x) in cases():
             yield f"nan_{name}", model, x, *run(
                 model, [], x[:, None], optimises=False)
