@@ -110,8 +110,7 @@ def lane_cases():
                 "Conv", x, positive(outputs, inputs, size), pads=[size // 2] * 4)
             x = y = conv("x", channels, channels)
             if stage == "affine":
-                y = net.op("Mul", net.op("Transpose", net.op("Transpose", y, perm=[0, 2, 3, 1]),
-                                         perm=[0, 3, 1, 2]), net.weight(np.float32(2)))
+                y = net.op("Mul", net.op("MaxPool", y, kernel_shape=[1, 1]), net.weight(np.float32(2)))
             elif stage.endswith("Pool"):
                 y = net.op(stage, y, kernel_shape=[2, 2])
             elif stage == "residual":
