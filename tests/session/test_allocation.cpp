@@ -47,6 +47,11 @@ int __wrap_posix_memalign(void** memory, std::size_t alignment, std::size_t size
 }
 }
 
+#ifdef __SANITIZE_ADDRESS__
+// Protobuf loses a message or two where the list that should hold it finds no memory.
+extern "C" const char* __lsan_default_suppressions() { return "leak:google::protobuf"; }
+#endif
+
 // The library's operators are out of the linker's reach; these call the counted malloc.
 void* operator new(std::size_t size) {
     if (void* memory = std::malloc(size ? size : 1)) {
