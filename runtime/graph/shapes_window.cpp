@@ -164,14 +164,15 @@ Result<Shape> resize(const Graph& graph, const Node& node) {
     const auto axes = graph.ints_attribute(node, "axes", all_axes);
     const Constant* scales = has_input(node, 2) ? graph.constant(node.inputs[2]) : nullptr;
     const auto sizes = constant_ints(graph, node, 3);
-    const bool by_scale = scales && scales->is_float() && scales->floats().size() == axes.size();
-    if (!by_scale && !(sizes && sizes->size() == axes.size())) {
+    const bool has_scales = scales && scales->is_float() && !scales->floats().empty();
+    const bool has_sizes = sizes && !sizes->empty();
+    if (has_scales && has_sizes) {
+        return error_at(graph, node, "has both scales and sizes", "export with one of them");
+    }
+    const bool by_scale = has_scales && scales->floats().size() == axes.size();
+    if (!by_scale && !(has_sizes && sizes->size() == axes.size())) {
         return error_at(graph, node, "has neither constant scales nor sizes for its axes",
                         "export with constant ones, of fixed image extents");
-    }
-    const bool has_sizes = sizes && !sizes->empty();
-    if (by_scale && has_sizes && !axes.empty()) {
-        return error_at(graph, node, "has both scales and sizes", "export with one of them");
     }
     Shape shape = x;
     for (std::size_t i = 0; i < axes.size(); ++i) {

@@ -251,6 +251,13 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
           constant_ints_of({1, 4, 18, 14})},
          json::object(),
          "has both scales and sizes"},
+        {Op::resize,
+         {picture,
+          nullptr,
+          {{"shape", {3}}, {"floats", {1.0, 1.0, 1e-30}}},
+          constant_ints_of({1, 4, 18, 14})},
+         json::object(),
+         "has both scales and sizes"},
     };
     for (const auto& c : cases) {
         CAPTURE(to_string(c.op), c.what);
