@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FUZZ = Path(__file__).resolve().parent
-# Of each kind; sanitizers make a harness about five times slower than what a user runs.
-SECONDS_AN_INPUT = 25
+# Five seconds for a user: sanitizers take about five times as long, and others may want the cores.
+SECONDS_AN_INPUT = 60
 MOST_MEGABYTES = 4096
 SEEDS = 300
 # Harness, kind of its corpus, share of the time: a model has far more to go wrong.

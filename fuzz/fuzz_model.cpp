@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "guarded_memory.h"
+#include "fuzz/guarded_memory.h"
 #include "sluice/model.h"
 #include "sluice/session.h"
 

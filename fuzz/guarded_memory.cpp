@@ -1,4 +1,4 @@
-#include "guarded_memory.h"
+#include "fuzz/guarded_memory.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "guarded_memory.h"
+#include "fuzz/guarded_memory.h"
 #include "sluice/status.h"
 
 namespace sluice::fuzz {

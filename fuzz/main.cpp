@@ -30,8 +30,8 @@ using namespace sluice;
 using namespace sluice::fuzz;
 using Json = nlohmann::json;
 
-/// Of the clock on the wall, for a trial that waits for nothing.
-constexpr unsigned most_seconds = 120;
+/// Of the clock on the wall, for a trial that waits for nothing, where others want the cores too.
+constexpr unsigned most_seconds = 600;
 constexpr std::size_t blocks_in_all = 8;
 constexpr std::size_t of_the_process = std::size_t{1} << 29;  ///< code, stacks, files
 

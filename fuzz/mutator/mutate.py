@@ -90,8 +90,8 @@ class Campaign:
 
 def reason(message: str) -> str:
     """A refusal without the file and the numbers."""
-    parts = message.split(": ")
-    return "".join("#" if c.isdigit() else c for c in ": ".join(parts[2:] or parts))[:90]
+    _, _, rest = message.partition(".onnx: ")
+    return "".join("#" if c.isdigit() else c for c in rest)[:90]
 
 
 def replay(campaign: Campaign, paths: list[Path]) -> None:

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 MOST_BYTES = 6 << 30
-MOST_SECONDS = 20
+MOST_SECONDS = 60
 HEADER = struct.Struct("<Q")
 
 Sets = list[dict[str, np.ndarray]]

@@ -19,7 +19,9 @@ PREFIX_OF_FOLDER = {"sluice": "include"}
 ABOVE_RUNTIME = ("apps", "tests", "reference", "generators", "schedules")
 MAX_LINES = 450
 SOURCES = {".cpp", ".h", ".py", ".sh", ".cmake"}
-TOP_FOLDERS = ("generators", "schedules", "runtime", "apps", "tests", "training", "python", "cmake")
+TOP_FOLDERS = (
+    "generators", "schedules", "runtime", "apps", "fuzz", "tests", "training", "python", "cmake",
+)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 
