@@ -129,12 +129,13 @@ class Judge:
         return "finding"
 
     def _way(self, model: bytes, inputs: Inputs) -> Inputs:
-        """All float values on the way, as the oracle has them; else inputs and weights."""
+        """All float values on the way, by the oracle, or by us; else inputs and weights."""
         watched = onnx.load_from_string(model)
         names = sorted({output for node in watched.graph.node for output in node.output if output})
         shown = [output.name for output in watched.graph.output]
         watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-        values = self._answer(watched.SerializeToString(), inputs, has_oracle=True)
+        content = watched.SerializeToString()
+        values = self._answer(content, inputs, True) or self._answer(content, inputs, False)
         if values is None:
             return inputs | {tensor.name: array for tensor, array in floats_of(watched.graph)}
         pairs = zip([*shown, *names], values)
