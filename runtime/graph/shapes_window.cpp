@@ -57,10 +57,23 @@ Result<Window> read_window(const Graph& graph, const Node& node, const Shape& x,
     return window;
 }
 
+bool is_same(const Window& window) {
+    return window.auto_pad == "SAME_UPPER" || window.auto_pad == "SAME_LOWER";
+}
+
+/// Whether ONNX's formula for auto_pad pads an axis by less than nothing at its start: strides
+/// beyond the kernel leave elements over, of which ONNX Runtime skips some there and TensorFlow
+/// none.
+bool crops_before(const Window& window, std::size_t axis, std::int64_t extent, std::int64_t count) {
+    const std::int64_t reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+    const std::int64_t total = (count - 1) * window.strides[axis] + reach - extent;
+    return is_same(window) && (window.auto_pad == "SAME_UPPER" ? total : total + 1) / 2 < 0;
+}
+
 std::int64_t output_extent(const Window& window, std::size_t axis, std::int64_t extent) {
     const std::size_t axes = window.kernel.size();
     const std::int64_t stride = window.strides[axis];
-    if (window.auto_pad == "SAME_UPPER" || window.auto_pad == "SAME_LOWER") {
+    if (is_same(window)) {
         return (extent + stride - 1) / stride;
     }
     const bool is_padded = window.auto_pad != "VALID";
@@ -88,6 +101,12 @@ Result<Shape> slide(const Graph& graph, const Node& node, Window window, std::in
     Shape shape = {x[0], channels};
     for (std::size_t axis = 0; axis + 2 < x.size(); ++axis) {
         shape.push_back(output_extent(read.value(), axis, x[axis + 2]));
+        if (crops_before(read.value(), axis, x[axis + 2], shape.back())) {
+            return error_at(graph, node,
+                            "has auto_pad '" + read.value().auto_pad + "', which crops " +
+                                to_string(x) + " by strides " + to_string(read.value().strides),
+                            "export with the pads that are meant: engines disagree");
+        }
         if (shape.back() < 1) {
             return error_at(graph, node,
                             "has a kernel " + to_string(read.value().kernel) +

@@ -154,6 +154,9 @@ def window(axes, kernel, attributes):
     automatic = pick("", "", "", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
     if automatic:
         attributes["auto_pad"] = automatic
+    if automatic.startswith("SAME") and "strides" in attributes:
+        # Longer ones may crop, which is refused.
+        attributes["strides"] = [min(s, k + 1) for s, k in zip(attributes["strides"], kernel)]
     if automatic in ("", "NOTSET"):
         if chance(0.4):
             attributes["dilations"] = extents(axes, 1, 2)

@@ -91,6 +91,10 @@ void draw_pads(Random& random, Layer& layer) {
         layer.pads = {k[0] / 2, k[1] / 2, (k[0] - 1) / 2, (k[1] - 1) / 2};
     } else if (random.chance(0.2)) {
         layer.auto_pad = random.pick<std::string>({"VALID", "SAME_UPPER", "SAME_LOWER"});
+        // Strides beyond the kernel may crop, which is refused.
+        for (std::size_t axis = 0; axis < 2; ++axis) {
+            layer.stride[axis] = std::min(layer.stride[axis], k[axis] + 1);
+        }
     } else {
         layer.pads = {random.between(0, k[0]), random.between(0, k[1]), random.between(0, k[0]),
                       random.between(0, k[1])};

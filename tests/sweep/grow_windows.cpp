@@ -39,6 +39,11 @@ ValueId grow_pool(Net& net, ValueId x) {
     }
     AttributeMap attributes = {{"kernel_shape", kernel}, {"strides", stride}};
     if (random.chance(0.15)) {
+        // Strides beyond the kernel may crop, which is refused.
+        for (std::size_t axis = 0; axis < 2; ++axis) {
+            stride[axis] = std::min(stride[axis], kernel[axis] + 1);
+        }
+        attributes["strides"] = stride;
         attributes["auto_pad"] = random.pick<std::string>({"VALID", "SAME_UPPER", "SAME_LOWER"});
     } else {
         attributes["pads"] = pads;
