@@ -155,8 +155,8 @@ def window(axes, kernel, attributes):
     if automatic:
         attributes["auto_pad"] = automatic
     if automatic.startswith("SAME") and "strides" in attributes:
-        # Longer ones may crop, which is refused.
-        attributes["strides"] = [min(s, k + 1) for s, k in zip(attributes["strides"], kernel)]
+        # Longer ones may crop: refused here, and by ONNX Runtime where it pools.
+        attributes["strides"] = [min(s, k) for s, k in zip(attributes["strides"], kernel)]
     if automatic in ("", "NOTSET"):
         if chance(0.4):
             attributes["dilations"] = extents(axes, 1, 2)
