@@ -116,13 +116,16 @@ def run_mutator(options: argparse.Namespace, minutes: float, lane: Lane) -> None
         options.findings,
     ]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+    ended = False
     for line in process.stdout:
         print(f"mutator: {line}", end="", flush=True)
         if found := re.match(r"mutate: (\d+) inputs, (\d+) findings", line):
             lane.inputs, lane.findings = int(found[1]), int(found[2])
+            ended = True
     process.wait()
-    if process.returncode not in (0, 1):
-        say(f"the mutator ended with {process.returncode}")
+    # Python's own failures end with 1, as findings do.
+    if not ended:
+        say(f"the mutator broke off with {process.returncode}")
         lane.findings += 1
 
 

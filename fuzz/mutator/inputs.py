@@ -19,7 +19,9 @@ def input_shapes(model: onnx.ModelProto, batch: int) -> dict[str, tuple[int, ...
             d.dim_value if d.HasField("dim_value") else batch
             for d in value.type.tensor_type.shape.dim
         )
-        if any(extent < 0 for extent in shape) or np.prod(shape, dtype=float) > MOST_ELEMENTS:
+        # NumPy makes no array of [0, 2^62], though it holds nothing.
+        elements = np.prod([max(extent, 1) for extent in shape], dtype=float)
+        if any(extent < 0 for extent in shape) or elements > MOST_ELEMENTS:
             return None
         shapes[value.name] = shape
     return shapes
