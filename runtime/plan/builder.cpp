@@ -1,7 +1,6 @@
 #include "plan/builder.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace sluice {
 
@@ -29,10 +28,10 @@ Builder::Builder(const Graph& graph_, const Target& target_, const PlanOptions& 
       target(target_),
       options(options_),
       lanes(target_.lanes),
+      constants(graph_),
       readers_(graph_),
       layouts_(graph_.values.size()) {
     measure_halos();
-    reserve_constants();
 }
 
 Shape Builder::picture_shape(ValueId id) const {
@@ -48,24 +47,6 @@ std::int64_t Builder::padded_elements(ValueId id) const {
     const auto& halo = halos_[std::size_t(id)];
     return (halo[0] + shape[1] + halo[2]) * (halo[1] + shape[2] + halo[3]) *
            channel_pitch(shape[0]);
-}
-
-/// Room for the weights, four times as much where Winograd transforms them, and as much again for
-/// lists and for channels that pad a vector: growing step by step copies what there is and holds it
-/// twice, and a page that nothing is written to costs nothing.
-void Builder::reserve_constants() {
-    std::size_t floats = std::size_t{1} << 14;
-    for (const Node& node : graph.nodes) {
-        if (node.op == Op::fused_conv) {
-            floats += 6 * node.fused_conv->weights->floats().size();
-        }
-        for (const ValueId id : node.inputs) {
-            const Constant* constant = graph.constant(id);
-            floats +=
-                constant != nullptr && constant->is_float() ? 2 * constant->floats().size() : 0;
-        }
-    }
-    constants_ = AlignedMemory(floats * sizeof(float));
 }
 
 /// Readers come after writers, so one walk from the back sees what an alias's readers need before
@@ -179,67 +160,6 @@ Buffer Builder::scratch_picture(std::int64_t channels, std::int64_t width, std::
     blocks_.push_back({width * height * pitch});
     keep_zeros(layout, false);
     return pixels(layout, pitch);
-}
-
-/// Null where there is no memory, which finish() reports.
-std::byte* Builder::make_room(std::size_t bytes) {
-    const std::size_t at =
-        std::size_t(round_up(std::int64_t(constants_size_), std::int64_t(memory_alignment)));
-    if (constants_.data() != nullptr && at + bytes > constants_.size()) {
-        AlignedMemory larger(std::max(2 * constants_.size(), at + bytes));
-        if (larger.data() != nullptr) {
-            std::memcpy(larger.data(), constants_.data(), constants_size_);
-        }
-        constants_ = std::move(larger);
-    }
-    constants_size_ = at + bytes;
-    return constants_.data() == nullptr ? nullptr : constants_.data() + at;
-}
-
-Buffer Builder::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
-                          std::vector<Axis> axes) {
-    std::byte* const to = make_room(bytes);
-    if (to != nullptr) {
-        std::memcpy(to, data, bytes);
-    }
-    const auto at = std::int64_t((constants_size_ - bytes) / 4);
-    return {Memory::constants, 0, at, type, std::move(axes)};
-}
-
-Buffer Builder::add_packed(std::int64_t count, std::vector<Axis> axes,
-                           const std::function<void(float* to)>& pack) {
-    std::byte* const to = make_room(std::size_t(count) * sizeof(float));
-    if (to != nullptr) {
-        pack(reinterpret_cast<float*>(to));
-    }
-    return {Memory::constants, 0, std::int64_t(constants_size_ / 4) - count,
-            halide_type_of<float>(), std::move(axes)};
-}
-
-Buffer Builder::add_floats(std::span<const float> values, std::vector<Axis> axes) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<float>(), std::move(axes));
-}
-
-Buffer Builder::add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::int32_t>(),
-                     std::move(axes));
-}
-
-Buffer Builder::add_positions(std::span<const std::uint32_t> values) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::uint32_t>(),
-                     {{std::int64_t(values.size()), 1}});
-}
-
-Buffer Builder::all_positions(std::int64_t height, std::int64_t width) {
-    const auto key = std::pair(height, width);
-    if (const auto found = all_positions_.find(key); found != all_positions_.end()) {
-        return found->second;
-    }
-    std::vector<std::uint32_t> list(std::size_t(height * width));
-    for (std::int64_t i = 0; i < height * width; ++i) {
-        list[std::size_t(i)] = std::uint32_t(i / width) << 16 | std::uint32_t(i % width);
-    }
-    return all_positions_[key] = add_positions(list);
 }
 
 const GateLists& Builder::gate_lists(const Node& node, ValueId gate, std::int64_t channel) {
@@ -384,12 +304,11 @@ Status Builder::finish() {
             place(count);
         }
     }
-    if (constants_.data() == nullptr) {
+    plan.constants = constants.take();
+    if (plan.constants.data() == nullptr) {
         return Status(Problem{
             graph.file, {}, "there is no memory for its packed weights", "close other programs"});
     }
-    constants_.shrink(constants_size_);
-    plan.constants = std::move(constants_);
     return {};
 }
 

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "plan/arena.h"
+#include "plan/constants.h"
 #include "plan/plan.h"
 #include "plan/readers.h"
 
@@ -79,6 +78,7 @@ public:
     const Target& target;
     const PlanOptions options;
     const std::int64_t lanes;
+    Constants constants;  ///< without memory, finish() fails
     Plan plan;
 
     /// The layout of a node's input, which must be planned already.
@@ -105,17 +105,6 @@ public:
     Buffer scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes);
     /// The same for a picture (channel, x, y) without halo, zeros in the lanes beside its channels.
     Buffer scratch_picture(std::int64_t channels, std::int64_t width, std::int64_t height);
-
-    /// Constants of the plan, aligned.
-    Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
-    /// The same, uninitialised; `pack` writes all of it. Not called where there is no memory, which
-    /// finish() reports.
-    Buffer add_packed(std::int64_t count, std::vector<Axis> axes,
-                      const std::function<void(float* to)>& pack);
-    Buffer add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes);
-    Buffer add_positions(std::span<const std::uint32_t> values);
-    /// All positions of a map.
-    Buffer all_positions(std::int64_t height, std::int64_t width);
 
     /// Scans channel `channel` of a gate, once for all convolutions that obey it.
     const GateLists& gate_lists(const Node& node, ValueId gate, std::int64_t channel);
@@ -144,11 +133,7 @@ public:
     Status finish();
 
 private:
-    Buffer add_bytes(const void* data, std::size_t bytes, halide_type_t type,
-                     std::vector<Axis> axes);
-    std::byte* make_room(std::size_t bytes);
     void measure_halos();
-    void reserve_constants();
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
     const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);
@@ -160,9 +145,6 @@ private:
     std::vector<std::array<std::int64_t, 4>> halos_;
     std::vector<Block> blocks_;
     std::map<std::array<std::int64_t, 6>, int> zeros_;
-    AlignedMemory constants_;  ///< its first constants_size_ bytes are written
-    std::size_t constants_size_ = 0;
-    std::map<std::pair<std::int64_t, std::int64_t>, Buffer> all_positions_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> gate_lists_;
     std::map<ValueId, GatedValue> gated_values_;
     std::map<std::tuple<int, std::int64_t, double>, TileLists> tiles_;

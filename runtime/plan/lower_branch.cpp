@@ -112,7 +112,7 @@ Buffer pack_rows(Builder& builder, const FusedConv& conv, std::int64_t pitch) {
             }
         }
     }
-    return builder.add_floats(packed, {{row, 1}, {rows, row}, {shape[0], rows * row}});
+    return builder.constants.add_floats(packed, {{row, 1}, {rows, row}, {shape[0], rows * row}});
 }
 
 Status lower_branch(Builder& builder, const Node& node) {

@@ -12,7 +12,7 @@ Buffer pack_epilogue(Builder& builder, const FusedConv& conv, std::int64_t outpu
     std::copy(conv.bias.begin(), conv.bias.end(), rows.begin());
     std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + outputs);
     std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * outputs);
-    return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
+    return builder.constants.add_floats(rows, {{outputs, 1}, {3, outputs}});
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ Step dense_step(Builder& builder, const Conv& c) {
         return dense_winograd_step(builder, c);
     }
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
-    Step step = conv_step(c, 0, c.outputs, builder.all_positions(height, width));
+    Step step = conv_step(c, 0, c.outputs, builder.constants.all_positions(height, width));
     step.list.static_count = height * width;
     step.macs = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width;
     return step;
@@ -93,7 +93,7 @@ Result<Buffer> expand_groups(Builder& builder, const Node& node, std::int64_t ch
 }
 
 Buffer no_residual(Builder& builder, std::int64_t outputs, const Layout& y) {
-    Buffer zeros = builder.add_floats(std::vector<float>(std::size_t(outputs)), {});
+    Buffer zeros = builder.constants.add_floats(std::vector<float>(std::size_t(outputs)), {});
     zeros.axes = {{outputs, 1}, {y.width(), 0}, {y.height(), 0}};
     return zeros;
 }
@@ -190,7 +190,7 @@ Status clear_lanes(Builder& builder, const Node& node) {
     if (lanes == 0 || builder.only_copied(id) || builder.only_gates(id)) {
         return {};
     }
-    Buffer to = view(y), zero = builder.add_floats(std::vector{0.0F}, {});
+    Buffer to = view(y), zero = builder.constants.add_floats(std::vector{0.0F}, {});
     to.offset += y.channels();
     to.axes[0].extent = lanes;
     zero.axes = {{lanes, 0}, {y.height(), 0}, {y.width(), 0}};

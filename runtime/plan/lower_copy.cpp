@@ -187,7 +187,7 @@ Status lower_pad(Builder& builder, const Node& node) {
                                    "pad with a constant");
     }
     const float value = constant != nullptr ? constant->floats()[0] : 0;
-    const Buffer paint = builder.add_floats({&value, 1}, {});
+    const Buffer paint = builder.constants.add_floats({&value, 1}, {});
     Buffer source = view(builder.layout(node.inputs[0]));
     Buffer target = view(builder.allocate(node, false));
     // Axis by axis: what is left of the target is painted before and after the source.

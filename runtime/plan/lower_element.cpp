@@ -103,7 +103,7 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
         return lists.status();
     }
 
-    auto fill = fill_step(builder, c, 0, c.outputs, builder.all_positions(height, width));
+    auto fill = fill_step(builder, c, 0, c.outputs, builder.constants.all_positions(height, width));
     if (!fill.ok()) {
         return fill.status();
     }

@@ -27,7 +27,7 @@ std::optional<Buffer> constant_view(Builder& builder, const Constant& constant, 
     if (shape.size() != to.size() + 1 || shape[0] != 1 || !constant.is_float()) {
         return std::nullopt;
     }
-    Buffer buffer = builder.add_floats(constant.floats(), std::vector<Axis>(to.size()));
+    Buffer buffer = builder.constants.add_floats(constant.floats(), std::vector<Axis>(to.size()));
     std::int64_t stride = 1;
     for (std::size_t axis = to.size(); axis-- > 0;) {
         buffer.axes[axis] = {to[axis], shape[axis + 1] == 1 ? 0 : stride};
@@ -129,8 +129,8 @@ Status lower_affine_node(Builder& builder, const Node& node) {
     step.shape = to_string(builder.picture_shape(node.outputs[0]));
     step.work = 2 * value_count(y);
     step.arguments = {picture ? pixels(x, count) : row(x),
-                      builder.add_floats(coefficients, {{count, 1}, {2, count}}), affine.clamp.low,
-                      affine.clamp.high, picture ? pixels(y, count) : row(y)};
+                      builder.constants.add_floats(coefficients, {{count, 1}, {2, count}}),
+                      affine.clamp.low, affine.clamp.high, picture ? pixels(y, count) : row(y)};
     if (picture) {
         step.split = {y.height(), {{0, 2, 1}, {4, 2, 1}}, -1};
     }
@@ -235,13 +235,13 @@ Status lower_gemm(Builder& builder, const Node& node) {
     step.packed_bytes = padded * inputs * 4;
     step.macs = outputs * inputs;
     step.work = 2 * step.macs;
-    step.arguments = {
-        input,
-        builder.add_floats(packed, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}}),
-        builder.add_floats(bias, {{padded, 1}}),
-        none.low,
-        none.high,
-        output};
+    step.arguments = {input,
+                      builder.constants.add_floats(
+                          packed, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}}),
+                      builder.constants.add_floats(bias, {{padded, 1}}),
+                      none.low,
+                      none.high,
+                      output};
     step.split = {padded / lanes, {{1, 2, 1}, {2, 0, lanes}, {5, 0, lanes}}, -1};
     builder.plan.macs += step.macs;
     builder.emit(std::move(step));

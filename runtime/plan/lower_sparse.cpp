@@ -73,8 +73,9 @@ Pairs emit_kernel_map(Builder& builder, const Conv& c, const Kernel& kernel, con
     Pairs pairs{builder.scratch(taps * capacity, halide_type_of<std::uint32_t>(),
                                 {{capacity, 1}, {taps, capacity}}),
                 builder.scratch(taps + 4, i32, {{taps + 4, 1}})};
-    Buffer open_tiles = tiles != nullptr ? tiles->open_count
-                                         : builder.add_ints(std::vector<std::int32_t>{0, 0}, {});
+    Buffer open_tiles = tiles != nullptr
+                            ? tiles->open_count
+                            : builder.constants.add_ints(std::vector<std::int32_t>{0, 0}, {});
     open_tiles.axes = {{2, 1}};
     const GateLists& from = builder.gated_value(c.node.inputs[0])->lists;
     const double tile_time =
@@ -121,9 +122,9 @@ Step sparse_step(Builder& builder, const Conv& c, const Kernel& kernel, const Ga
         pairs.pairs,
         pairs.counts,
         shares_weights ? c.weights : pack_taps(builder, c, block),
-        builder.add_floats(constant.borders,
-                           {{outputs, 1}, {sides, outputs}, {sides, sides * outputs}}),
-        builder.add_floats(constant.products, {{outputs, 1}, {taps, outputs}}),
+        builder.constants.add_floats(constant.borders,
+                                     {{outputs, 1}, {sides, outputs}, {sides, sides * outputs}}),
+        builder.constants.add_floats(constant.products, {{outputs, 1}, {taps, outputs}}),
         c.epilogue,
         c.gate,
         c.residual,

@@ -302,10 +302,10 @@ Status lower_resize(Builder& builder, const Node& node) {
     step.shape = pool_shape(x, y);
     step.work = 4 * y.channels() * y.height() * y.width();
     step.arguments = {pixels(x, channels),
-                      builder.add_ints(columns->sources, axes(to[3])),
-                      builder.add_floats(columns->weights, axes(to[3])),
-                      builder.add_ints(rows->sources, axes(to[2])),
-                      builder.add_floats(rows->weights, axes(to[2])),
+                      builder.constants.add_ints(columns->sources, axes(to[3])),
+                      builder.constants.add_floats(columns->weights, axes(to[3])),
+                      builder.constants.add_ints(rows->sources, axes(to[2])),
+                      builder.constants.add_floats(rows->weights, axes(to[2])),
                       pixels(y, channels)};
     step.split = {to[2], {{3, 0, 1}, {4, 0, 1}, {5, 2, 1}}, -1};
     builder.emit(std::move(step));

@@ -10,7 +10,7 @@ namespace {
 
 /// Every tile of a map, row after row.
 Buffer all_tiles(Builder& builder, std::int64_t side, std::int64_t height, std::int64_t width) {
-    return builder.all_positions(count_tiles(height, side), count_tiles(width, side));
+    return builder.constants.all_positions(count_tiles(height, side), count_tiles(width, side));
 }
 
 /// Rows of tiles that stay on one thread: the last two where they overlap.
@@ -93,7 +93,7 @@ Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int6
     if (conv.gate == GateForm::none) {
         std::transform(rows.begin(), rows.begin() + outputs, shifts, rows.begin(), std::plus<>());
     }
-    return builder.add_floats(rows, {{outputs, 1}, {3, outputs}});
+    return builder.constants.add_floats(rows, {{outputs, 1}, {3, outputs}});
 }
 
 /// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.

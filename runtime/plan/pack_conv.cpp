@@ -77,8 +77,9 @@ std::vector<Axis> matrix_axes(const TapLayout& layout) {
 Buffer pack_taps(Builder& builder, const Conv& c, std::int64_t block) {
     const Constant& weights = *c.conv.weights;
     const TapLayout layout{c.input_pitch, c.outputs, block, weights.shape[2] * weights.shape[3]};
-    return builder.add_packed(layout.size(), tap_axes(weights.shape, layout),
-                              [&](float* to) { write_taps(weights, nullptr, layout, to); });
+    return builder.constants.add_packed(
+        layout.size(), tap_axes(weights.shape, layout),
+        [&](float* to) { write_taps(weights, nullptr, layout, to); });
 }
 
 void pack_direct(Builder& builder, Conv& c) {
@@ -91,9 +92,10 @@ void pack_transformed(Builder& builder, Conv& c, const Constant& weights) {
     const TapLayout layout{kernel.depth(), c.outputs, kernel.block(), winograd_points(side, taps)};
     const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], taps,
                                c.conv.scale.data()};
-    c.transformed = builder.add_packed(layout.size(), matrix_axes(layout), [&](float* to) {
-        transform_weights(window, {side, layout.pitch, layout.outputs, layout.block}, to);
-    });
+    c.transformed =
+        builder.constants.add_packed(layout.size(), matrix_axes(layout), [&](float* to) {
+            transform_weights(window, {side, layout.pitch, layout.outputs, layout.block}, to);
+        });
 }
 
 bool can_share_taps(const Conv& c) {
@@ -106,10 +108,11 @@ void pack_together(Builder& builder, Conv& c) {
     const float* const scale = c.conv.scale.data();
     const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], 3,
                                scale};
-    c.weights = builder.add_packed(layout.size(), tap_axes(weights.shape, layout), [&](float* to) {
-        write_taps(weights, scale, layout, to);
-        transform_weights(window, {2, layout.pitch, layout.outputs, layout.block, true}, to);
-    });
+    c.weights = builder.constants.add_packed(
+        layout.size(), tap_axes(weights.shape, layout), [&](float* to) {
+            write_taps(weights, scale, layout, to);
+            transform_weights(window, {2, layout.pitch, layout.outputs, layout.block, true}, to);
+        });
     c.transformed = c.weights;
     c.transformed.axes = matrix_axes(layout);
 }
