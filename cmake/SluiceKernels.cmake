@@ -1,6 +1,8 @@
 # Kernels from the one table: generators/kernels.json x schedules/targets.json, with the numbers of
 # schedules/tuned/<target>.json. A kernel's name is <family>_<shape class>__<target>.
 
+include(SluiceNames)
+
 # Members of a JSON object as "key=value" items.
 function(sluice_json_params json out)
     set(params "")
@@ -38,8 +40,9 @@ function(sluice_imported_kernel name)
         IMPORTED_LOCATION "${folder}/lib${name}.a" INTERFACE_INCLUDE_DIRECTORIES "${folder}")
 endfunction()
 
-# Builds every kernel into `library` and writes the registry's table to `table`.
-function(sluice_kernels library table)
+# Builds every kernel into `library`, and writes the registry's table to `table` and the structs of their
+# arguments, which the table holds each kernel against, to `calls`.
+function(sluice_kernels library table calls)
     set(table_file "${PROJECT_SOURCE_DIR}/generators/kernels.json")
     set(targets_file "${PROJECT_SOURCE_DIR}/schedules/targets.json")
     # Read when CMake runs and kept out of the kernels' DEPENDS: a changed number changes the command
@@ -55,6 +58,10 @@ function(sluice_kernels library table)
     set(kernel_rows "")
     set(target_rows "")
     set(headers "")
+    set(checks "")
+    set(call_names "")
+    set(call_items "")
+    set(call_headers "")
     foreach(t RANGE ${last_target})
         string(JSON target MEMBER "${targets}" ${t})
         string(JSON halide GET "${targets}" "${target}" halide)
@@ -101,9 +108,11 @@ function(sluice_kernels library table)
             set(name "${family}_${shape}__${target}")
             if(SLUICE_KERNELS_FROM)
                 sluice_imported_kernel(${name})
+                set(info "${SLUICE_KERNELS_FROM}/runtime/kernels/${name}.function_info.h")
             else()
                 add_halide_library(${name} FROM sluice::halide_generators::${generator}
                     GENERATOR ${generator} FUNCTION_NAME ${name} USE_RUNTIME sluice_halide_runtime
+                    FUNCTION_INFO_HEADER info
                     TARGETS "${halide}-no_asserts-no_bounds_query-no_runtime${SLUICE_KERNEL_FEATURES}"
                     PARAMS ${params} ${numbers})
             endif()
@@ -115,21 +124,41 @@ function(sluice_kernels library table)
             sluice_param("${numbers}" elements 1 elements)
             sluice_param("${numbers}" pixels "${elements}" pixels)
             sluice_param("${numbers}" vectors 1 vectors)
-            string(APPEND headers "#include \"${name}.h\"\n")
+            # One struct a generator, but where its arguments depend on what it reduces to.
+            set(call "${generator}")
+            if(generator STREQUAL "pool")
+                set(call "${family}")
+            endif()
+            if(NOT call IN_LIST call_names)
+                list(APPEND call_names "${call}")
+                list(APPEND call_items "${call}=${generator}=${info}")
+                list(APPEND call_headers "${info}")
+            endif()
+            sluice_camel_case("${call}" camel)
+            string(APPEND checks
+                "static_assert(has_arguments(${name}_argument_info(), ${camel}Call<int>::arguments));\n")
+            string(APPEND headers "#include \"${name}.h\"\n#include \"${name}.function_info.h\"\n")
             string(APPEND kernel_rows "    {\"${name}\", Family::${family}, \"${shape}\", \"${target}\", "
                 "${kernel}, ${channels}, ${stride}, ${pixels}, ${vectors}, ${lanes}, ${side}, ${break_even}, "
                 "${name}_argv},\n")
         endforeach()
     endforeach()
+    set(writer "${PROJECT_SOURCE_DIR}/cmake/write_calls.cmake")
+    list(JOIN call_items "," call_items)
+    add_custom_command(OUTPUT "${calls}" VERBATIM
+        COMMAND ${CMAKE_COMMAND} "-DOUTPUT=${calls}" "-DCALLS=${call_items}" -P "${writer}"
+        DEPENDS "${writer}" "${PROJECT_SOURCE_DIR}/cmake/SluiceNames.cmake" ${call_headers})
     file(CONFIGURE OUTPUT "${table}" @ONLY CONTENT [[
 // Written by cmake/SluiceKernels.cmake from generators/kernels.json and schedules/.
 @headers@
 #include <iterator>
 
+#include "kernels/calls.h"
 #include "kernels/table.h"
 
 namespace sluice {
 
+@checks@
 const Target target_table[] = {
 @target_rows@};
 const std::size_t target_count = std::size(target_table);

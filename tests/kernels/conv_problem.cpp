@@ -287,10 +287,30 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const Clamp &act = p.conv.act, &post = p.conv.post;
     const int failed =
         is_winograd(kernel_.family)
-            ? call(kernel_, in, positions, weights, epilogue, g, residual, gate_shift, post.low,
-                   post.high, out)
-            : call(kernel_, in, positions, weights, epilogue, g, residual, p.shape.stride[1],
-                   p.shape.stride[0], pitch_, act.low, act.high, post.low, post.high, out);
+            ? call(kernel_, WinogradConvCall<halide_buffer_t*>{.input = in,
+                                                               .tiles = positions,
+                                                               .weights = weights,
+                                                               .epilogue = epilogue,
+                                                               .gate = g,
+                                                               .residual = residual,
+                                                               .gate_shift = gate_shift,
+                                                               .post_low = post.low,
+                                                               .post_high = post.high,
+                                                               .output = out})
+            : call(kernel_, GatedConvCall<halide_buffer_t*>{.input = in,
+                                                            .positions = positions,
+                                                            .weights = weights,
+                                                            .epilogue = epilogue,
+                                                            .gate = g,
+                                                            .residual = residual,
+                                                            .stride_x = p.shape.stride[1],
+                                                            .stride_y = p.shape.stride[0],
+                                                            .input_pitch = pitch_,
+                                                            .act_low = act.low,
+                                                            .act_high = act.high,
+                                                            .post_low = post.low,
+                                                            .post_high = post.high,
+                                                            .output = out});
     REQUIRE(failed == 0);
 }
 

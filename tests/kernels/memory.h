@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "kernels/call.h"
+#include "kernels/testing.h"
 
 /// Memory that shows what a kernel reads and writes beside its buffers.
 namespace sluice::kernel_test {

@@ -71,8 +71,15 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
     View packed(weights.data(), {{c.kernel_x * pitch, 1}, {c.kernel_y, c.kernel_x * pitch}});
     View out(output.data() + c.first_row * c.output_y,
              {{c.width, c.output_x}, {c.rows, c.output_y}});
-    REQUIRE(call(kernel, in, packed, c.stride_x, c.stride_y, pitch, bias, c.act.low, c.act.high,
-                 out) == 0);
+    REQUIRE(call(kernel, BranchCall<halide_buffer_t*>{.input = in,
+                                                      .weights = packed,
+                                                      .stride_x = c.stride_x,
+                                                      .stride_y = c.stride_y,
+                                                      .input_pitch = pitch,
+                                                      .bias = bias,
+                                                      .act_low = c.act.low,
+                                                      .act_high = c.act.high,
+                                                      .output = out}) == 0);
 
     const float bound = 1e-6f * float(taps) + 1e-5f;
     int wrong = 0;

@@ -45,7 +45,7 @@ void check(const Kernel& kernel, const Extents& from, const Extents& to, std::mt
     Strided input(from, 0), output(to, output_margin);
     input.fill([&](const Index&) { return random_bits(rng); });
     View in = input.view(), out = output.view();
-    REQUIRE(call(kernel, in, out) == 0);
+    REQUIRE(call(kernel, CopyCall<halide_buffer_t*>{.input = in, .output = out}) == 0);
     const auto expected = [&](const Index& at) { return std::as_const(input).at(at); };
     CHECK(output.wrong(expected, same_bits) == 0);
 }

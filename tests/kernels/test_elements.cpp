@@ -33,7 +33,8 @@ Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, i
     View g(gate.data(), {{channels, 1}, {width, pitch}, {height, width * pitch}});
     View l(lists.entries.data(), {{capacity, 1}, {2, capacity}});
     View c(&lists.tiles, {}), m(masks.data(), {{2, 1}, {groups, 2}});
-    REQUIRE(call(kernel, g, tile, l, c, m) == 0);
+    REQUIRE(call(kernel, ElementsCall<halide_buffer_t*>{
+                             .gate = g, .tile = tile, .list = l, .tiles = c, .groups = m}) == 0);
     for (int i = 0; i < margin; ++i) {
         CHECK(lists.entries[std::size_t(2 * capacity + i)] == untouched_entry);
         CHECK(masks[std::size_t(2 * groups + i)] == -7);
@@ -122,7 +123,8 @@ TEST_CASE("open_count kernels count the gates that are not zero, of any strides"
                     View count(counts + 1, {});
                     View g(gate.data(),
                            {{channels, 1}, {width, pitch}, {height, width * pitch}, {1, 0}});
-                    REQUIRE(call(kernel, g, count) == 0);
+                    REQUIRE(call(kernel,
+                                 OpenCountCall<halide_buffer_t*>{.gate = g, .count = count}) == 0);
                     CHECK(counts[1] == expected);
                     CHECK((counts[0] == -7 && counts[2] == -7));
                 }
@@ -193,8 +195,20 @@ void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) 
     Strided output({{outputs, 1}, {p.width, outputs}, {p.height, p.width * outputs}}, 64);
     View out = output.view();
     const Clamp &act = p.conv.act, &post = p.conv.post;
-    REQUIRE(call(kernel, in, tiles, w, e, g, r, p.shape.stride[1], p.shape.stride[0], pitch,
-                 act.low, act.high, post.low, post.high, out) == 0);
+    REQUIRE(call(kernel, DotConvCall<halide_buffer_t*>{.input = in,
+                                                       .list = tiles,
+                                                       .weights = w,
+                                                       .epilogue = e,
+                                                       .gate = g,
+                                                       .residual = r,
+                                                       .stride_x = p.shape.stride[1],
+                                                       .stride_y = p.shape.stride[0],
+                                                       .input_pitch = pitch,
+                                                       .act_low = act.low,
+                                                       .act_high = act.high,
+                                                       .post_low = post.low,
+                                                       .post_high = post.high,
+                                                       .output = out}) == 0);
 
     const Tensor want = reference::gated(p.conv, p.products, &gate, &p.residual);
     const int size = p.height * p.width;

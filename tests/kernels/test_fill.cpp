@@ -58,7 +58,13 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
     const int residual_x = has_residual ? pitch : 0;
     View r(residual.data(), {{pitch, 1}, {width, residual_x}, {height, width * residual_x}});
     View out(output.data(), {{pitch, 1}, {width, pitch}, {height, width * pitch}});
-    REQUIRE(call(kernel, positions, e, r, side, clamp.low, clamp.high, out) == 0);
+    REQUIRE(call(kernel, FillCall<halide_buffer_t*>{.positions = positions,
+                                                    .epilogue = e,
+                                                    .residual = r,
+                                                    .side = side,
+                                                    .post_low = clamp.low,
+                                                    .post_high = clamp.high,
+                                                    .output = out}) == 0);
 
     int wrong = 0;
     for (int i = 0; i < int(output.size()); ++i) {

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/call.h"
 #include "kernels/registry.h"
+#include "kernels/testing.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -111,8 +111,21 @@ Written run(const Kernel& kernel, const Map& from, const Map& to, int row, int p
     View l(list.data(), {{capacity, 1}, {taps, capacity}}), c(counts.data(), {{taps + 4, 1}});
     View a(around.data(), {{per_row, 1}, {height + 2, per_row}});
     View b(before.data(), {{taps, 1}, {groups, taps}});
-    REQUIRE(call(kernel, f, t, fo, to_view, ti, width, height, row, pixels, times.pair, times.tile,
-                 l, c, a, b) == 0);
+    REQUIRE(call(kernel, KernelMapCall<halide_buffer_t*>{.from = f,
+                                                         .to = t,
+                                                         .from_open = fo,
+                                                         .to_open = to_view,
+                                                         .tiles = ti,
+                                                         .width = width,
+                                                         .height = height,
+                                                         .row = row,
+                                                         .pixels = pixels,
+                                                         .pair_time = times.pair,
+                                                         .tile_time = times.tile,
+                                                         .pairs = l,
+                                                         .counts = c,
+                                                         .around = a,
+                                                         .before = b}) == 0);
     for (std::size_t i = 0; i < margin; ++i) {
         CHECK(list[list.size() - 1 - i] == untouched_pair);
         CHECK(counts[counts.size() - 1 - i] == untouched_count);

@@ -48,7 +48,12 @@ void check(const Kernel& kernel, int inputs, int outputs, const Clamp& clamp, in
            {{lanes, 1}, {inputs, lanes}, {(padded - first) / lanes, inputs * lanes}});
     View b(offsets.data() + first, {{padded - first, 1}});
     View out = output.view();
-    REQUIRE(call(kernel, in, w, b, clamp.low, clamp.high, out) == 0);
+    REQUIRE(call(kernel, LinearCall<halide_buffer_t*>{.input = in,
+                                                      .weights = w,
+                                                      .bias = b,
+                                                      .low = clamp.low,
+                                                      .high = clamp.high,
+                                                      .output = out}) == 0);
     const auto at = [&](const Index& i) {
         return first + i[0] < outputs ? expected.data[std::size_t(first + i[0])]
                                       : std::min(std::max(0.0f, clamp.low), clamp.high);

@@ -98,7 +98,8 @@ void check_binary(const Kernel& kernel, Binary op, const Index& extents, std::mt
         fill(b, rng);
         const Tensor expected = reference::binary(op, dense(a, extents), dense(b, extents));
         View in_a = a.view(), in_b = b.view(), out = output.view();
-        REQUIRE(call(kernel, in_a, in_b, out) == 0);
+        REQUIRE(call(kernel, BinaryCall<halide_buffer_t*>{.a = in_a, .b = in_b, .output = out}) ==
+                0);
         CHECK(output.wrong(at_dense(expected, extents), same_value) == 0);
     }
 }
@@ -133,7 +134,8 @@ TEST_CASE("binary kernels do with zeros, infinities and NaN what scalar code doe
             Strided output({{count, 1}, {count, count}, {1, 1}, {1, 1}}, output_margin);
             const Tensor expected = reference::binary(op, dense(a, extents), dense(b, extents));
             View in_a = a.view(), in_b = b.view(), out = output.view();
-            REQUIRE(call(kernel, in_a, in_b, out) == 0);
+            REQUIRE(call(kernel,
+                         BinaryCall<halide_buffer_t*>{.a = in_a, .b = in_b, .output = out}) == 0);
             CHECK(output.wrong(at_dense(expected, extents), same_value) == 0);
         });
     }
@@ -157,7 +159,8 @@ TEST_CASE("binary kernels may write over either operand") {
                     const Tensor expected = reference::binary(op, left, right);
                     View in_a = (over_left ? shared : other).view();
                     View in_b = (over_left ? other : shared).view(), out = shared.view();
-                    REQUIRE(call(kernel, in_a, in_b, out) == 0);
+                    REQUIRE(call(kernel, BinaryCall<halide_buffer_t*>{
+                                             .a = in_a, .b = in_b, .output = out}) == 0);
                     CHECK(shared.wrong(at_dense(expected, extents), same_value) == 0);
                 }
             }
@@ -196,7 +199,11 @@ void check_affine(const Kernel& kernel, const AffineProblem& p, Strided& input, 
                   int computed) {
     const Guarded rows(coefficients(p.affine, computed));
     View in = input.view(), table(rows.data(), {{computed, 1}, {2, computed}}), out = output.view();
-    REQUIRE(call(kernel, in, table, p.affine.clamp.low, p.affine.clamp.high, out) == 0);
+    REQUIRE(call(kernel, AffineCall<halide_buffer_t*>{.input = in,
+                                                      .coefficients = table,
+                                                      .low = p.affine.clamp.low,
+                                                      .high = p.affine.clamp.high,
+                                                      .output = out}) == 0);
     const auto expected = [&](const Index& at) {
         return at[0] < int(p.x.shape[1]) ? at_picture(p.expected)(at) : p.affine.clamp.apply(0);
     };

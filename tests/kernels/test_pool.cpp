@@ -46,17 +46,31 @@ void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, con
     Strided output =
         output_picture(lanes.computed, lanes.output_pitch, int(expected.shape[3]), rows);
     View in = input.view(), out = output.view();
-    const auto run = [&](auto... counts) {
-        return call(kernel, in, int(window.kernel[1]), int(window.kernel[0]), int(window.stride[1]),
-                    int(window.stride[0]), int(window.pads[1]), int(window.pads[0]), first_row,
-                    counts..., out);
-    };
     if (kernel.family == Family::average_pool) {
-        REQUIRE(run(int(window.count_include_pad), width + int(window.pads[3]),
-                    height + int(window.pads[2])) == 0);
+        REQUIRE(call(kernel,
+                     AveragePoolCall<halide_buffer_t*>{.input = in,
+                                                       .kernel_x = int(window.kernel[1]),
+                                                       .kernel_y = int(window.kernel[0]),
+                                                       .stride_x = int(window.stride[1]),
+                                                       .stride_y = int(window.stride[0]),
+                                                       .pad_left = int(window.pads[1]),
+                                                       .pad_top = int(window.pads[0]),
+                                                       .first_row = first_row,
+                                                       .include_pad = int(window.count_include_pad),
+                                                       .count_width = width + int(window.pads[3]),
+                                                       .count_height = height + int(window.pads[2]),
+                                                       .output = out}) == 0);
         CHECK(output.wrong(at_picture(expected, first_row), within(2e-6f)) == 0);
     } else {
-        REQUIRE(run() == 0);
+        REQUIRE(call(kernel, MaxPoolCall<halide_buffer_t*>{.input = in,
+                                                           .kernel_x = int(window.kernel[1]),
+                                                           .kernel_y = int(window.kernel[0]),
+                                                           .stride_x = int(window.stride[1]),
+                                                           .stride_y = int(window.stride[0]),
+                                                           .pad_left = int(window.pads[1]),
+                                                           .pad_top = int(window.pads[0]),
+                                                           .first_row = first_row,
+                                                           .output = out}) == 0);
         CHECK(output.wrong(at_picture(expected, first_row), same_value) == 0);
     }
 }
@@ -164,7 +178,8 @@ TEST_CASE("global average pooling kernels give NaN for every map that holds one"
         INFO(kernel.name);
         Strided input = picture(x, 37, 37), output({{37, 1}}, output_margin);
         View in = input.view(), out = output.view();
-        REQUIRE(call(kernel, in, out) == 0);
+        REQUIRE(call(kernel, GlobalAveragePoolCall<halide_buffer_t*>{.input = in, .output = out}) ==
+                0);
         CHECK(output.wrong(at_picture(expected), within(2e-6f)) == 0);
     });
 }
@@ -182,7 +197,8 @@ TEST_CASE("global average pooling kernels equal the scalar reference") {
                     Strided input = picture(x, lanes.computed, lanes.input_pitch);
                     Strided output({{lanes.computed, 1}}, output_margin);
                     View in = input.view(), out = output.view();
-                    REQUIRE(call(kernel, in, out) == 0);
+                    REQUIRE(call(kernel, GlobalAveragePoolCall<halide_buffer_t*>{
+                                             .input = in, .output = out}) == 0);
                     CHECK(output.wrong(at_picture(expected), within(2e-6f)) == 0);
                 }
             });

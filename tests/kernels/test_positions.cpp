@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "kernels/call.h"
 #include "kernels/registry.h"
+#include "kernels/testing.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -60,7 +60,8 @@ void check(const Kernel& kernel, const Map& map, const std::vector<bool>& open, 
     View g(gate.data(), {{map.width, map.stride_x}, {map.height, map.stride_y}});
     View a(active.data(), {{capacity, 1}}), s(skipped.data(), {{capacity, 1}});
     View c(counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
-    REQUIRE(call(kernel, g, a, s, c, m) == 0);
+    REQUIRE(call(kernel, PositionsCall<halide_buffer_t*>{
+                             .gate = g, .active = a, .skipped = s, .counts = c, .groups = m}) == 0);
 
     CHECK(std::vector<std::int32_t>(counts.begin(), counts.begin() + 2) == expected_counts);
     CHECK(std::vector(active.begin(), active.begin() + std::ptrdiff_t(expected_active.size())) ==
@@ -133,7 +134,9 @@ TEST_CASE("positions kernels read a gate map that lies column by column") {
         View g(gate.data(), {{width, height}, {height, 1}});
         View a(active.data(), {{capacity, 1}}), s(skipped.data(), {{capacity, 1}});
         View c(counts.data(), {{2, 1}}), m(masks.data(), {{2, 1}, {groups, 2}});
-        REQUIRE(call(kernel, g, a, s, c, m) == 0);
+        REQUIRE(
+            call(kernel, PositionsCall<halide_buffer_t*>{
+                             .gate = g, .active = a, .skipped = s, .counts = c, .groups = m}) == 0);
         REQUIRE(counts[0] == int(expected.size()));
         active.resize(expected.size());
         CHECK(active == expected);

@@ -70,7 +70,12 @@ void check(const Kernel& kernel, const Tensor& x, Size to, bool linear, const La
     View column_weights(columns.weights.data(), {{to.width, 1}, {2, to.width}});
     View row_sources(lines.sources.data() + first, {{rows, 1}, {2, to.height}});
     View row_weights(lines.weights.data() + first, {{rows, 1}, {2, to.height}});
-    REQUIRE(call(kernel, in, column_sources, column_weights, row_sources, row_weights, out) == 0);
+    REQUIRE(call(kernel, ResizeCall<halide_buffer_t*>{.input = in,
+                                                      .columns = column_sources,
+                                                      .column_weights = column_weights,
+                                                      .rows = row_sources,
+                                                      .row_weights = row_weights,
+                                                      .output = out}) == 0);
     CHECK(output.wrong(at_picture(expected, first), equal) == 0);
 }
 
@@ -129,8 +134,12 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
         View column_weights(columns.weights.data(), {{8, 1}, {2, 8}});
         View row_sources(lines.sources.data(), {{10, 1}, {2, 10}});
         View row_weights(lines.weights.data(), {{10, 1}, {2, 10}});
-        REQUIRE(call(kernel, in, column_sources, column_weights, row_sources, row_weights, out) ==
-                0);
+        REQUIRE(call(kernel, ResizeCall<halide_buffer_t*>{.input = in,
+                                                          .columns = column_sources,
+                                                          .column_weights = column_weights,
+                                                          .rows = row_sources,
+                                                          .row_weights = row_weights,
+                                                          .output = out}) == 0);
         const auto source = [&](const Index& at) {
             return x.data[std::size_t((at[0] * 5 + at[2] / 2) * 4 + at[1] / 2)];
         };

@@ -46,7 +46,7 @@ void check(const Kernel& kernel, const Tensor& x, const Tensor& expected) {
         Strided input(layout.input, 0), output(layout.output, output_margin);
         input.fill([&](const Index& at) { return x.data[place(at)]; });
         View in = input.view(), out = output.view();
-        REQUIRE(call(kernel, in, out) == 0);
+        REQUIRE(call(kernel, SoftmaxCall<halide_buffer_t*>{.input = in, .output = out}) == 0);
         CHECK(output.wrong([&](const Index& at) { return expected.data[place(at)]; }, equal) == 0);
     }
 }

@@ -166,8 +166,22 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
     out.buffer.host += std::size_t(first) * sizeof(float);
     out.dims[0].extent = count;
     const Clamp &act = c.conv.act, &post = c.conv.post;
-    REQUIRE(call(kernel, in, list, pairs, counts, w, b, cl, e, g, r, act.low, act.high, post.low,
-                 post.high, s, out) == 0);
+    REQUIRE(call(kernel, SparseConvCall<halide_buffer_t*>{.input = in,
+                                                          .positions = list,
+                                                          .pairs = pairs,
+                                                          .counts = counts,
+                                                          .weights = w,
+                                                          .borders = b,
+                                                          .closed = cl,
+                                                          .epilogue = e,
+                                                          .gate = g,
+                                                          .residual = r,
+                                                          .act_low = act.low,
+                                                          .act_high = act.high,
+                                                          .post_low = post.low,
+                                                          .post_high = post.high,
+                                                          .sums = s,
+                                                          .output = out}) == 0);
 }
 
 // Where the output's gate is closed stands what stood; channels beyond the last are zero.

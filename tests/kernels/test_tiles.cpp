@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/call.h"
 #include "kernels/registry.h"
+#include "kernels/testing.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -99,7 +99,16 @@ Written run(const Kernel& kernel, const Map& map, std::int32_t side, float break
     View g(groups.data(), {{2, 1}, {int(groups.size() / 2), 2}}), o(open, {{1, 1}});
     View l(list.data(), {{int(capacity), 1}}), s(closed.data(), {{int(capacity), 1}});
     View b(before.data(), {{int(capacity), 1}}), c(counts.data(), {{3, 1}});
-    REQUIRE(call(kernel, g, o, side, map.width, map.height, break_even, l, s, c, b) == 0);
+    REQUIRE(call(kernel, TilesCall<halide_buffer_t*>{.groups = g,
+                                                     .open = o,
+                                                     .side = side,
+                                                     .width = map.width,
+                                                     .height = map.height,
+                                                     .break_even = break_even,
+                                                     .list = l,
+                                                     .closed = s,
+                                                     .counts = c,
+                                                     .before = b}) == 0);
     for (std::size_t i = 0; i < margin; ++i) {
         CHECK(list[capacity + i] == untouched_tile);
         CHECK(closed[capacity + i] == untouched_tile);

@@ -4,15 +4,14 @@
 
 #include <random>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "kernels/calls.h"
 #include "kernels/cpu.h"
 #include "kernels/registry.h"
 
-/// What the tests of all families share: buffers, a call with plain arguments, and the walk over
-/// the registry.
+/// What the tests of all families share: buffers, and the walk over the registry.
 namespace sluice::kernel_test {
 
 /// A buffer over memory of the test's own: {extent, stride} a dimension, innermost first, as the
@@ -32,36 +31,9 @@ struct View {
         buffer.dim = dims.data();
     }
     View(const View&) = delete;
+
+    operator halide_buffer_t*() { return &buffer; }  ///< as an argument of a call
 };
-
-template <typename T>
-void* argument(T& value) {
-    if constexpr (std::is_same_v<std::remove_const_t<T>, View>) {
-        return &const_cast<View&>(value).buffer;
-    } else {
-        static_assert(std::is_same_v<T, std::int32_t> || std::is_same_v<T, float>);
-        return &value;
-    }
-}
-
-/// Views, 32-bit integers and floats in the generator's order.
-template <typename... Arguments>
-int call(const Kernel& kernel, Arguments&&... arguments) {
-    // Scalars may be const at the caller's, and the kernel takes their addresses.
-    const auto run = [&kernel](auto&&... copies) {
-        void* pointers[] = {argument(copies)...};
-        return kernel.function(pointers);
-    };
-    const auto pass = [](auto& value) -> decltype(auto) {
-        using T = std::remove_cvref_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, View>) {
-            return (value);
-        } else {
-            return T(value);
-        }
-    };
-    return run(pass(arguments)...);
-}
 
 /// The kernels of the family that this CPU runs; others are reported.
 inline std::vector<const Kernel*> runnable_kernels(Family family) {

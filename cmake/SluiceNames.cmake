@@ -1,0 +1,12 @@
+# gated_conv -> GatedConv
+function(sluice_camel_case name out)
+    string(REPLACE "_" ";" words "${name}")
+    set(camel "")
+    foreach(word IN LISTS words)
+        string(SUBSTRING "${word}" 0 1 first)
+        string(SUBSTRING "${word}" 1 -1 rest)
+        string(TOUPPER "${first}" first)
+        string(APPEND camel "${first}${rest}")
+    endforeach()
+    set(${out} "${camel}" PARENT_SCOPE)
+endfunction()
