@@ -41,9 +41,8 @@ std::string text(const Json& json) {
 
 int print_targets() {
     std::vector<Target> possible;
-    std::copy_if(
-        targets().begin(), targets().end(), std::back_inserter(possible),
-        [](const Target& t) { return cpu_has(t.requires_) && !std::strcmp(t.id, t.float32); });
+    std::copy_if(targets().begin(), targets().end(), std::back_inserter(possible),
+                 [](const Target& t) { return cpu_has(t.requires_); });
     std::sort(possible.begin(), possible.end(),
               [](const Target& a, const Target& b) { return a.priority > b.priority; });
     for (const Target& target : possible) {

@@ -18,12 +18,13 @@ constexpr Patience patience{31, 60};
 
 constexpr int searches = 10;  ///< a sample, long against the clock's own time
 
-Family family_of(const KernelJob& job) { return job.layers()[0]->step.kernel->family; }
+const Kernel& kernel_of(const KernelJob& job) { return *job.layers()[0]->step.kernel; }
 
-/// Whether layers of a family that has break-evens are computed position by position by the other.
-bool are_rivals(Family direct, Family family) {
-    return family == Family::sparse_conv ? direct == Family::gated_conv
-                                         : winograd_family(direct) == family;
+/// Whether layers of a kernel that has a break-even are computed position by position by the other.
+bool are_rivals(const Kernel& direct, const Kernel& kernel) {
+    return direct.algorithm == Algorithm::gated_conv && direct.gate == kernel.gate &&
+           (kernel.algorithm == Algorithm::winograd_conv ||
+            kernel.algorithm == Algorithm::sparse_conv);
 }
 
 /// A layer that both kernels compute, and where any unit of it is open, by its place in each.
@@ -71,7 +72,7 @@ double search_ms(const Step& sparse, const Load& load) {
 /// says more of the list's end than of a tile.
 double break_even_of(const std::vector<Shared>& shared, const KernelJob& kernel,
                      const KernelJob& direct, const Verdict& verdict) {
-    const bool has_pairs = family_of(kernel) == Family::sparse_conv;
+    const bool has_pairs = kernel_of(kernel).algorithm == Algorithm::sparse_conv;
     double unit_ms = 0, units = 0, position_ms = 0, positions = 0;
     for (std::size_t i = 0; i < shared.size(); ++i) {
         const Layer& layer = *kernel.layers()[shared[i].kernel];
@@ -86,14 +87,17 @@ double break_even_of(const std::vector<Shared>& shared, const KernelJob& kernel,
         positions += weight * static_cast<double>(in_positions.list.size());
     }
     const double of_position = unit_ms / units / (position_ms / positions);
-    const double side = kernel.layers()[0]->step.kernel->side;
-    return has_pairs ? 1 / (double{pair_taps} * of_position) : of_position / (side * side);
+    if (has_pairs) {
+        return 1 / (double{pair_taps} * of_position);
+    }
+    const double side = kernel_of(kernel).as<WinogradInfo>().side;
+    return of_position / (side * side);
 }
 
 }  // namespace
 
 bool is_direct_of(const KernelJob& direct, const KernelJob& kernel) {
-    return are_rivals(family_of(direct), family_of(kernel)) &&
+    return are_rivals(kernel_of(direct), kernel_of(kernel)) &&
            !shared_layers(kernel, direct).empty();
 }
 

@@ -34,7 +34,7 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
 
 Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target) {
     const std::filesystem::path targets_file = source / "schedules" / "targets.json";
-    const std::filesystem::path kernels_file = source / "generators" / "kernels.json";
+    const std::filesystem::path kernels_file = SLUICE_KERNEL_LIST;
     const Result<json> targets = read_json(targets_file), kernels = read_json(kernels_file);
     for (const Result<json>* file : {&targets, &kernels}) {
         if (!file->ok()) {
@@ -43,33 +43,32 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
     }
     Catalogue catalogue;
     try {
-        catalogue.target = targets.value().at(target).value("float32", target);
+        catalogue.target = target;
         const json& row = targets.value().at(catalogue.target);
         catalogue.halide_target = row.at("halide").get<std::string>();
         catalogue.lanes = row.at("lanes").get<int>();
-        for (const json& kernel : kernels.value()) {
+        for (const auto& [name, kernel] : kernels.value().items()) {
             KernelRow added;
             added.recipe = {kernel.at("generator").get<std::string>(), catalogue.halide_target, {}};
             if (!is_tunable(added.recipe.generator)) {
                 continue;
             }
             const json& params = kernel.at("params");
-            for (const auto& [name, value] : params.items()) {
-                added.recipe.params[name] =
+            for (const auto& [key, value] : params.items()) {
+                added.recipe.params[key] =
                     value.is_string() ? value.get<std::string>() : value.dump();
             }
             added.kernel = params.value("kernel", 0);
             added.channels = params.value("channels", 0);
             added.stride = params.value("stride", 1);
             added.side = params.value("side", 0);
-            catalogue.kernels[kernel.at("family").get<std::string>() + "_" +
-                              kernel.at("shape").get<std::string>()] = std::move(added);
+            catalogue.kernels[name] = std::move(added);
         }
     } catch (const json::exception& fault) {
         return Status(Problem{kernels_file.string(),
                               {},
                               "does not fit " + targets_file.string() + ": " + fault.what(),
-                              "restore both from version control"});
+                              "configure the build again"});
     }
     return catalogue;
 }

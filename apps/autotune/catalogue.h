@@ -10,7 +10,7 @@
 
 namespace sluice::autotune {
 
-/// A kernel of generators/kernels.json for one target.
+/// A kernel of the build for one target.
 struct KernelRow {
     Recipe recipe;
     int kernel = 0;    ///< extent of the window; 0: any
@@ -21,17 +21,18 @@ struct KernelRow {
 
 /// What is compiled for one target, from the tables that CMake reads.
 struct Catalogue {
-    std::string target;  ///< the one whose float32 kernels serve the target that was asked for
+    std::string target;
     std::string halide_target;
     int lanes = 1;
-    std::map<std::string, KernelRow> kernels;  ///< by <family>_<shape class>; tunable ones alone
+    std::map<std::string, KernelRow> kernels;  ///< by name without the target; tunable ones alone
 
     /// The bounds of a kernel's schedules where its tiles must divide `channels`, the greatest
     /// divisor that its layers' output pitches share.
     Space space(const std::string& kernel, int channels) const;
 };
 
-/// Reads the tables below `source`. The target's id is that of runtime/kernels/registry.h.
+/// Reads the targets below `source`, and what cmake/SluiceKernels.cmake listed for this build. The
+/// target's id is that of runtime/kernels/registry.h.
 Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target);
 
 }  // namespace sluice::autotune

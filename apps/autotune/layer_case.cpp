@@ -29,16 +29,15 @@ constexpr std::size_t sparse_pairs = 2, sparse_counts = 3, sparse_sums = 14;
 /// More than any tile has, and than kernel_map writes at once.
 constexpr std::int64_t most_pixels = 32;
 
-bool is_sparse(const Step& step) { return step.kernel->family == Family::sparse_conv; }
+bool is_sparse(const Step& step) { return step.kernel->algorithm == Algorithm::sparse_conv; }
+bool is_winograd(const Step& step) { return step.kernel->algorithm == Algorithm::winograd_conv; }
 
 const ConvArguments& arguments_of(const Step& step) {
     return is_sparse(step) ? sparse_conv : gated_conv;
 }
 
 bool is_conv(const Step& step) {
-    const Family family = step.kernel->family;
-    return family == Family::dense_conv || family == Family::gated_conv ||
-           family == Family::element_conv || is_winograd(family) || is_sparse(step);
+    return step.kernel->algorithm == Algorithm::gated_conv || is_winograd(step) || is_sparse(step);
 }
 
 /// Elements from the first to the last.
@@ -104,12 +103,13 @@ std::size_t packed_bytes(const Step& step, int block) {
 void pack(const std::vector<float>& matrix, const Step& step, int block, float* to) {
     const Buffer& weights = weights_of(step);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
-    if (is_winograd(step.kernel->family)) {
+    if (is_winograd(step)) {
         const std::int64_t pitch = weights.axes[1].extent;
-        const std::int64_t kernel = step.kernel->kernel_size;
+        const WinogradInfo& info = step.kernel->as<WinogradInfo>();
+        const std::int64_t kernel = info.taps;
         const std::vector<float> kcyx = channels_first(matrix, pitch, kernel * kernel);
-        transform_weights({kcyx.data(), outputs, pitch, kernel},
-                          {step.kernel->side, pitch, outputs, block}, to);
+        transform_weights({kcyx.data(), outputs, pitch, kernel}, {info.side, pitch, outputs, block},
+                          to);
         return;
     }
     const auto row = static_cast<std::size_t>(weights.axes[1].extent * weights.axes[2].extent);
@@ -162,11 +162,12 @@ void LayerCase::draw_weights(unsigned seed) {
     Buffer& weights = buffer_of(step_, arguments_of(step_).weights);
     const std::int64_t outputs = weights.axes[0].extent * weights.axes[3].extent;
     std::int64_t taps = weights.axes[2].extent;
-    if (is_winograd(step_.kernel->family)) {
-        const std::int64_t kernel = step_.kernel->kernel_size;
+    if (is_winograd(step_)) {
+        const WinogradInfo& info = step_.kernel->as<WinogradInfo>();
+        const std::int64_t kernel = info.taps;
         taps = kernel * kernel;
         // The plan may have them beside a direct kernel's, which another block would not fit.
-        weights.axes[2].extent = winograd_points(step_.kernel->side, kernel);
+        weights.axes[2].extent = winograd_points(info.side, kernel);
     }
     const std::int64_t count = outputs * weights.axes[1].extent * taps;
     weights.memory = Memory::constants;
@@ -272,7 +273,8 @@ void Call::prepare(std::size_t load) {
 /// As kernel_map does for a tile of `most_pixels`; which kernel pays is not read.
 void Call::write_pairs(const Load& load) {
     const Buffer& to = buffer_of(step_, sparse_pairs);
-    const std::int64_t row = buffer_of(step_, 0).axes[1].stride / std::int64_t{step_.kernel->pitch};
+    const std::int64_t row =
+        buffer_of(step_, 0).axes[1].stride / std::int64_t{step_.kernel->as<PairsInfo>().channels};
     const std::int64_t width = buffer_of(step_, case_.output_argument()).axes[1].extent;
     const Pairs pairs = list_pairs(load.inputs, load.list, row);
     auto* const words = reinterpret_cast<std::uint32_t*>(arena_.data());
@@ -323,8 +325,8 @@ std::string Call::check(std::size_t load) const {
         }
         worst = std::max(worst, difference);
     }
-    const double tolerance = is_winograd(step_.kernel->family) ? benchmark::winograd_tolerance
-                                                               : benchmark::direct_tolerance;
+    const double tolerance =
+        is_winograd(step_) ? benchmark::winograd_tolerance : benchmark::direct_tolerance;
     if (worst > tolerance * largest) {
         return "gives a wrong answer: off by " + std::to_string(worst) + " where the largest is " +
                std::to_string(largest);

@@ -32,13 +32,22 @@ Result<TunedTable> TunedTable::read(const std::filesystem::path& path) {
     return table;
 }
 
+nlohmann::json TunedTable::row_of(const std::string& kernel) const {
+    nlohmann::json merged = nlohmann::json::object();
+    for (const auto& [name, row] : rows_.items()) {  // in order, the shorter names first
+        if (row.is_object() && (kernel + "_").starts_with(name + "_")) {
+            merged.update(row);
+        }
+    }
+    return merged;
+}
+
 Numbers TunedTable::numbers(const std::string& kernel) const {
     Numbers numbers;
-    if (const auto row = rows_.find(kernel); row != rows_.end() && row->is_object()) {
-        for (const auto& [name, value] : row->items()) {
-            if (value.is_number_integer() && !is_runtimes(name)) {
-                numbers[name] = value.get<int>();
-            }
+    const nlohmann::json row = row_of(kernel);
+    for (const auto& [name, value] : row.items()) {
+        if (value.is_number_integer() && !is_runtimes(name)) {
+            numbers[name] = value.get<int>();
         }
     }
     return numbers;
@@ -46,30 +55,42 @@ Numbers TunedTable::numbers(const std::string& kernel) const {
 
 std::map<std::string, std::string> TunedTable::others(const std::string& kernel) const {
     std::map<std::string, std::string> others;
-    if (const auto row = rows_.find(kernel); row != rows_.end() && row->is_object()) {
-        for (const auto& [name, value] : row->items()) {
-            if (!value.is_number_integer() && !is_runtimes(name)) {
-                others[name] = value.is_string() ? value.get<std::string>() : value.dump();
-            }
+    const nlohmann::json row = row_of(kernel);
+    for (const auto& [name, value] : row.items()) {
+        if (!value.is_number_integer() && !is_runtimes(name)) {
+            others[name] = value.is_string() ? value.get<std::string>() : value.dump();
         }
     }
     return others;
 }
 
 double TunedTable::break_even(const std::string& kernel) const {
-    const auto row = rows_.find(kernel);
-    const bool has = row != rows_.end() && row->is_object() && row->contains(break_even_key) &&
-                     row->at(break_even_key).is_number();
-    return has ? row->at(break_even_key).get<double>() : 1;
+    const nlohmann::json row = row_of(kernel);
+    const auto found = row.find(break_even_key);
+    return found != row.end() && found->is_number() ? found->get<double>() : 1;
 }
 
 void TunedTable::set_break_even(const std::string& kernel, double value) {
-    rows_[kernel][break_even_key] = value;
+    put(kernel, break_even_key, value);
 }
 
 void TunedTable::set(const std::string& kernel, const Numbers& numbers) {
     for (const auto& [name, value] : numbers) {
-        rows_[kernel][name] = value;
+        put(kernel, name, value);
+    }
+}
+
+void TunedTable::put(const std::string& kernel, const std::string& name,
+                     const nlohmann::json& value) {
+    nlohmann::json own = rows_.value(kernel, nlohmann::json::object());
+    own.erase(name);
+    rows_.erase(kernel);
+    const nlohmann::json inherited = row_of(kernel);
+    if (!inherited.contains(name) || inherited.at(name) != value) {
+        own[name] = value;
+    }
+    if (!own.empty()) {
+        rows_[kernel] = std::move(own);
     }
 }
 

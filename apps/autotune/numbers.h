@@ -16,24 +16,30 @@ using Numbers = std::map<std::string, int>;
 /// "pixels=6 tail=2 unroll=8 vectors=4".
 std::string to_text(const Numbers& numbers);
 
-/// schedules/tuned/<target>.json, a row a kernel. What this program does not know stays as it is.
+/// schedules/tuned/<target>.json. A row holds for the kernel of that name, and for those whose
+/// names go on after it with an underscore; of several, the longer name's number counts
+/// (cmake/SluiceKernels.cmake). What this program does not know stays as it is.
 class TunedTable {
 public:
     static Result<TunedTable> read(const std::filesystem::path& path);
 
-    bool has(const std::string& kernel) const { return rows_.contains(kernel); }
-    /// The whole numbers of the kernel's row, but for those that are none of a generator.
+    /// The whole numbers of the kernel, but for those that are none of a generator.
     Numbers numbers(const std::string& kernel) const;
     /// The rest of it, as CMake hands it to the generator.
     std::map<std::string, std::string> others(const std::string& kernel) const;
     /// Of a kernel that has an alternative: runtime/kernels/registry.h. 1 where there is none.
     double break_even(const std::string& kernel) const;
+    /// In the kernel's own row, which names only what differs from the others that hold for it.
     void set(const std::string& kernel, const Numbers& numbers);
     void set_break_even(const std::string& kernel, double value);
     /// The file's text: kernels in order, one a line, so that a diff shows the changed ones alone.
     std::string text() const;
 
 private:
+    /// What holds for the kernel.
+    nlohmann::json row_of(const std::string& kernel) const;
+    void put(const std::string& kernel, const std::string& name, const nlohmann::json& value);
+
     nlohmann::json rows_;
 };
 

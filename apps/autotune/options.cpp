@@ -34,7 +34,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Pictures, whose gates give the densities; default: 1.0, 0.5 and 0.2")
         ->option_text("DIR");
     app.add_option("--kernel", options.kernels,
-                   "Tune these alone, by name or shell pattern: 'gated_winograd_*'; default: all")
+                   "Tune these alone, by name or shell pattern: 'winograd_conv_*'; default: all")
         ->option_text("PATTERN...");
     app.add_option("--target", options.target,
                    "Instruction set to tune for, one that this CPU runs; default: $SLUICE_TARGET, "

@@ -54,9 +54,10 @@ PairSearch::PairSearch(const Step& sparse, const Load& load) {
     const std::int64_t width = output[1].extent, height = output[2].extent;
     const std::int64_t per_row = round_up(width, mask_bits) / mask_bits;
     const std::int64_t groups = per_row * height;
-    const std::int64_t pixels = sparse.kernel->pixels;
+    const PairsInfo& info = sparse.kernel->as<PairsInfo>();
+    const std::int64_t pixels = info.pixels;
     const std::int64_t row =
-        std::get<Buffer>(sparse.arguments[conv_input]).axes[1].stride / sparse.kernel->pitch;
+        std::get<Buffer>(sparse.arguments[conv_input]).axes[1].stride / info.channels;
     Words words;
     const Buffer from = words.add(2, groups), to = words.add(2, groups);
     const Buffer from_open = words.add(1), to_open = words.add(1), tiles = words.add(2);
@@ -65,7 +66,7 @@ PairSearch::PairSearch(const Step& sparse, const Load& load) {
     const Buffer counts = words.add(pair_taps + 4), around = words.add(per_row, height + 2);
     const Buffer before = words.add(pair_taps, groups + 1);
     Step step;
-    step.kernel = find_kernel(Family::kernel_map, target_of(*sparse.kernel));
+    step.kernel = find_kernel(Algorithm::kernel_map, target_of(*sparse.kernel));
     // Pairs that take no time always pay.
     step.arguments = {from,
                       to,

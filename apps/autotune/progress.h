@@ -4,7 +4,7 @@
 
 namespace sluice::autotune {
 
-/// "[######......]  41%  1:05 left  gated_conv_3x3_c16".
+/// "[######......]  41%  1:05 left  gated_conv_f32_3x3_c16_position".
 std::string draw_progress(double share, double seconds_left, const std::string& what);
 
 /// Lines on standard error, and a bar below them where that is a terminal.

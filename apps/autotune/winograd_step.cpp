@@ -50,10 +50,11 @@ ConvLayer layer_of(const Step& direct) {
 
 /// The kernel that the plan takes for a layer: of windows of stride 1, or of the phases of stride
 /// 2, in place or copied (runtime/plan/lower_phases.cpp).
-const Kernel* find_winograd(const Step& direct, Family family, const Target& target) {
+const Kernel* find_winograd(const Step& direct, const Target& target) {
+    const GateForm gate = direct.kernel->gate;
     ConvLayer layer = layer_of(direct);
-    const Kernel* in_place = find_conv(family, target, layer);
-    if (in_place != nullptr || family != Family::dense_winograd || layer.stride[0] != 2 ||
+    const Kernel* in_place = find_conv(Algorithm::winograd_conv, gate, target, layer);
+    if (in_place != nullptr || gate != GateForm::none || layer.stride[0] != 2 ||
         layer.stride[1] != 2 || layer.kernel[0] != layer.kernel[1]) {
         return in_place;
     }
@@ -64,24 +65,24 @@ const Kernel* find_winograd(const Step& direct, Family family, const Target& tar
     }
     layer.channel_stride *= 4;
     layer.has_tail = true;
-    return find_conv(family, target, layer);
+    return find_conv(Algorithm::winograd_conv, gate, target, layer);
 }
 
 /// The direct step with Winograd's kernel in its place.
 Step step_of(const Step& direct, const Kernel& kernel) {
     const Buffer& output = std::get<Buffer>(direct.arguments.back());
     const std::int64_t outputs = output.axes[0].extent, width = output.axes[1].extent;
-    const std::int64_t height = output.axes[2].extent, side = kernel.side,
-                       size = kernel.kernel_size;
+    const WinogradInfo& info = kernel.as<WinogradInfo>();
+    const std::int64_t height = output.axes[2].extent, side = info.side, size = info.taps;
     const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
-    const std::int64_t depth = kernel.depth(), block = kernel.block(), matrix = depth * block;
+    const std::int64_t depth = info.depth(), block = kernel.block(), matrix = depth * block;
     const std::int64_t points = winograd_points(side, size);
     Step step = direct;
     step.kernel = &kernel;
     std::get<Buffer>(step.arguments[conv_weights]).axes = {
         {block, 1}, {depth, block}, {points, matrix}, {outputs / block, points * matrix}};
-    if (std::get<std::int32_t>(direct.arguments[conv_stride_x]) != kernel.stride) {
-        const std::int64_t row = (width + size - 1) * kernel.pitch;
+    if (std::get<std::int32_t>(direct.arguments[conv_stride_x]) != info.stride) {
+        const std::int64_t row = (width + size - 1) * info.channels;
         std::get<Buffer>(step.arguments[conv_input]).axes = {{row, 1}, {height + size - 1, row}};
     }
     std::get<Buffer>(step.arguments[conv_list]).axes = {{tiles, 1}};
@@ -89,29 +90,16 @@ Step step_of(const Step& direct, const Kernel& kernel) {
     step.arguments.erase(step.arguments.begin() + conv_stride_y,
                          step.arguments.begin() + conv_post);
     step.split = {};
-    step.list.tile = kernel.pixels;
+    step.list.tile = info.pixels;
     step.list.static_count = direct.list.static_count >= 0 ? tiles : -1;
     return step;
 }
 
 }  // namespace
 
-std::optional<Family> winograd_family(Family direct) {
-    switch (direct) {
-        case Family::dense_conv:
-            return Family::dense_winograd;
-        case Family::gated_conv:
-            return Family::gated_winograd;
-        case Family::element_conv:
-            return Family::element_winograd;
-        default:
-            return std::nullopt;
-    }
-}
-
 std::optional<Step> winograd_step(const Step& direct, const Target& target) {
-    const std::optional<Family> family = winograd_family(direct.kernel->family);
-    const Kernel* kernel = family ? find_winograd(direct, *family, target) : nullptr;
+    const bool is_direct = direct.kernel->algorithm == Algorithm::gated_conv;
+    const Kernel* kernel = is_direct ? find_winograd(direct, target) : nullptr;
     return kernel != nullptr ? std::optional(step_of(direct, *kernel)) : std::nullopt;
 }
 

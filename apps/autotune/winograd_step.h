@@ -11,9 +11,6 @@ namespace sluice::autotune {
 /// y << 16 | x of positions, or row << 16 | column of Winograd's tiles, row after row.
 using List = std::vector<std::uint32_t>;
 
-/// What computes by Winograd the layers that a family computes directly; none where nothing does.
-std::optional<Family> winograd_family(Family direct);
-
 /// The step that computes by Winograd what one of a plan computes directly, whether it pays or not;
 /// none where no kernel does, or the step is no such convolution. It shares the step's buffers but
 /// for the list, of the map's tiles, and the weights, which are the kernel's to pack. A gate stands

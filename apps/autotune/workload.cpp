@@ -132,19 +132,21 @@ struct Opened {
 
 Load make_load(const Step& step, Opened opened) {
     const std::vector<Axis>& output = std::get<Buffer>(step.arguments.back()).axes;
-    const TiledMap map{output[2].extent, output[1].extent, step.kernel->side};
+    const bool is_winograd = step.kernel->algorithm == Algorithm::winograd_conv;
+    const int side = is_winograd ? step.kernel->as<WinogradInfo>().side : 0;
+    const TiledMap map{output[2].extent, output[1].extent, side};
     const auto share = [](std::int64_t part, std::int64_t all) {
         return static_cast<double>(part) / static_cast<double>(all);
     };
     const std::int64_t positions = map.height * map.width;
     const auto open = static_cast<std::int64_t>(opened.outputs.size());
-    if (step.kernel->family == Family::sparse_conv) {
+    if (step.kernel->algorithm == Algorithm::sparse_conv) {
         const Pairs pairs = list_pairs(opened.inputs, opened.outputs, map.width);
         const std::int64_t count = count_pairs(pairs);
         return {share(count, positions * static_cast<std::int64_t>(pairs.size())),
                 std::move(opened.outputs), count, std::move(opened.inputs)};
     }
-    if (!is_winograd(step.kernel->family)) {
+    if (!is_winograd) {
         return {share(open, positions), std::move(opened.outputs), open};
     }
     List tiles = tiles_of(opened.outputs, map);
@@ -239,7 +241,7 @@ std::vector<Opened> opened_by(const Step& step, const Graph& graph, const Lists&
     };
     const std::vector<List> outputs = of(step.node);
     std::vector<List> inputs(outputs.size());
-    if (step.kernel->family == Family::sparse_conv) {
+    if (step.kernel->algorithm == Algorithm::sparse_conv) {
         inputs = of(node_before(graph, step.node));
     }
     std::vector<Opened> opened;

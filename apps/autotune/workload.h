@@ -14,7 +14,7 @@ namespace sluice::autotune {
 
 /// Equal steps of the networks: the same kernel on the same layer shape.
 struct Layer {
-    std::string kernel;       ///< <family>_<shape class>
+    std::string kernel;       ///< its name without the target
     std::string shape;        ///< as the plan describes it
     Step step;                ///< the first of them
     std::vector<Load> loads;  ///< from full to sparse lists; each counts the same
@@ -43,7 +43,7 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
 /// pattern that matches no kernel is an error.
 Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns);
 
-/// `<family>_<shape class>` of a kernel's name.
+/// A kernel's name but for the target.
 std::string without_target(const std::string& kernel_name);
 
 /// The greatest width of a tile that divides the output channels of all of a kernel's layers.

@@ -124,18 +124,28 @@ Open all_open(const ConvShape& shape, int side) {
     return open;
 }
 
+int channels_of(const Kernel& kernel) {
+    return kernel.algorithm == Algorithm::winograd_conv ? kernel.as<WinogradInfo>().channels
+                                                        : kernel.as<DirectInfo>().channels;
+}
+
+int side_of(const Kernel& kernel) {
+    return kernel.algorithm == Algorithm::winograd_conv ? kernel.as<WinogradInfo>().side : 0;
+}
+
 ConvCall::ConvCall(const ConvCase& from, const Kernel& kernel, const Open& open)
     : kernel_(kernel),
       shape_(from.shape()),
       output_pitch_(static_cast<int>(round_up(shape_.outputs, kernel.block()))),
       open_(open.positions) {
     buffers_.reserve(most_buffers);
-    const int pitch =
-        kernel.pitch > 0 ? kernel.pitch : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
+    const int pitch = channels_of(kernel) > 0
+                          ? channels_of(kernel)
+                          : static_cast<int>(round_up(shape_.inputs, kernel.lanes));
     add_input(from, pitch);
     const float most = std::numeric_limits<float>::max();
-    if (is_winograd(kernel.family)) {
-        add_list(open.tiles, static_cast<int>(sluice::count_tiles(shape_.width, kernel.side)));
+    if (side_of(kernel) > 0) {
+        add_list(open.tiles, static_cast<int>(sluice::count_tiles(shape_.width, side_of(kernel))));
         add_transformed_weights(from, pitch);
         integers_ = {0};
         floats_ = {0.0f, most};
@@ -218,7 +228,7 @@ void ConvCall::add_weights(const ConvCase& from, int pitch) {
 
 void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
     const int block = kernel_.block(), matrix = pitch * block, blocks = output_pitch_ / block;
-    const int points = static_cast<int>(winograd_points(kernel_.side, shape_.kernel)),
+    const int points = static_cast<int>(winograd_points(side_of(kernel_), shape_.kernel)),
               taps = shape_.kernel * shape_.kernel;
     float* to = add<float>(
         product(pitch, points, output_pitch_),
@@ -234,7 +244,7 @@ void ConvCall::add_transformed_weights(const ConvCase& from, int pitch) {
         }
     }
     transform_weights({kchw.data(), shape_.outputs, shape_.inputs, shape_.kernel},
-                      {kernel_.side, pitch, output_pitch_, block}, to);
+                      {side_of(kernel_), pitch, output_pitch_, block}, to);
 }
 
 /// Epilogue, gate, residual and output.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <HalideRuntime.h>
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -64,6 +66,11 @@ int count_tiles(const ConvShape& shape, int side);
 Open draw_tiles(const ConvShape& shape, int side, int active, unsigned seed);
 /// All positions, and all tiles where `side` is not 0.
 Open all_open(const ConvShape& shape, int side);
+
+/// Channel stride of the input that a direct or a Winograd kernel is for; 0: any.
+int channels_of(const Kernel& kernel);
+/// Of a Winograd kernel's tiles; 0 for a direct kernel.
+int side_of(const Kernel& kernel);
 
 /// A kernel of a dense or gated family, direct or Winograd's, with packed arguments, ready to run.
 class ConvCall {

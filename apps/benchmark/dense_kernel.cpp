@@ -58,7 +58,7 @@ Result<const Kernel*> plan_dense_kernel(const ConvShape& shape, const Target& ta
         return plan.status();
     }
     for (const Step& step : plan.value()->steps) {
-        if (step.node == layer && step.kernel->family != Family::copy) {
+        if (step.node == layer && step.kernel->algorithm != Algorithm::copy) {
             return step.kernel;
         }
     }

@@ -48,11 +48,9 @@ struct Timed {
     }
 };
 
-bool is_gated(Family family) {
-    return family == Family::gated_conv || family == Family::gated_winograd;
-}
+bool is_winograd(const Family& family) { return family.algorithm == Algorithm::winograd_conv; }
 
-KernelResult describe(Family family, const Target& target, const LayerShape& shape) {
+KernelResult describe(const Family& family, const Target& target, const LayerShape& shape) {
     KernelResult row;
     row.family = family_name(family);
     row.target = target.id;
@@ -63,11 +61,18 @@ KernelResult describe(Family family, const Target& target, const LayerShape& sha
 }
 
 /// The kernel for exactly this shape's channels, or the generic one; null where there is none.
-const Kernel* find(Family family, const Target& target, const LayerShape& shape, bool specialised) {
-    const int pitch = specialised ? shape.channels : 0;
+const Kernel* find(const Family& family, const Target& target, const LayerShape& shape,
+                   bool specialised) {
+    const int channels = specialised ? shape.channels : 0, window = specialised ? 3 : 0;
     for (const Kernel& kernel : kernels()) {
-        if (kernel.family == family && std::strcmp(kernel.target, target.float32) == 0 &&
-            kernel.pitch == pitch && kernel.kernel_size == (specialised ? 3 : 0)) {
+        if (Family{kernel.algorithm, kernel.gate} != family ||
+            std::strcmp(kernel.target, target.id) != 0) {
+            continue;
+        }
+        const bool winograd = is_winograd(family);
+        const int extent =
+            winograd ? kernel.as<WinogradInfo>().taps : kernel.as<DirectInfo>().kernel;
+        if (channels_of(kernel) == channels && extent == window) {
             return &kernel;
         }
     }
@@ -110,7 +115,7 @@ Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, int 
 /// single positions where it is 0.
 void add_rows(const KernelQuestion& question, const KernelResult& row, const ConvCase& from,
               const Kernel& kernel, int side, std::vector<Timed>& all) {
-    const bool gated = is_gated(kernel.family);
+    const bool gated = kernel.gate == GateForm::position;
     const std::vector<float> expected = from.compute(gated);
     for (const double density : gated ? question.densities : std::vector<double>{1.0}) {
         KernelResult of_density = row;
@@ -124,11 +129,10 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
     const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, layer_seed);
     const auto& families = question.families;
     const bool asks_for_tiles =
-        std::find(families.begin(), families.end(), Family::gated_winograd) != families.end();
-    const Kernel* tiled =
-        asks_for_tiles ? find(Family::gated_winograd, target, shape, true) : nullptr;
+        std::find(families.begin(), families.end(), gated_winograd) != families.end();
+    const Kernel* tiled = asks_for_tiles ? find(gated_winograd, target, shape, true) : nullptr;
     std::vector<Timed> all;
-    for (const Family family : families) {
+    for (const Family& family : families) {
         for (const bool specialised : {true, false}) {
             const bool winograd = is_winograd(family);
             if (winograd && !specialised) {
@@ -136,7 +140,8 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
             }
             const Kernel* kernel = find(family, target, shape, specialised);
             KernelResult row = describe(family, target, shape);
-            if (kernel == nullptr || (winograd && count_tiles(from.shape(), kernel->side) == 0)) {
+            if (kernel == nullptr ||
+                (winograd && count_tiles(from.shape(), side_of(*kernel)) == 0)) {
                 row.problem = kernel != nullptr ? "smaller than a tile"
                               : winograd        ? "direct only"
                               : specialised     ? "generic only"
@@ -144,10 +149,10 @@ std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& tar
                 all.push_back({row, nullptr, 1, {}});
                 continue;
             }
-            add_rows(question, row, from, *kernel, kernel->side, all);
-            if (family == Family::gated_conv && specialised && tiled != nullptr &&
-                count_tiles(from.shape(), tiled->side) > 0) {
-                add_rows(question, row, from, *kernel, tiled->side, all);
+            add_rows(question, row, from, *kernel, side_of(*kernel), all);
+            if (family == gated_conv && specialised && tiled != nullptr &&
+                count_tiles(from.shape(), side_of(*tiled)) > 0) {
+                add_rows(question, row, from, *kernel, side_of(*tiled), all);
             }
         }
     }
@@ -178,11 +183,9 @@ void set_speed_ups(std::vector<KernelResult>& rows) {
         if (!row.is_winograd() || !row.times) {
             continue;
         }
-        const Family direct = row.family == family_name(Family::dense_winograd)
-                                  ? Family::dense_conv
-                                  : Family::gated_conv;
+        const Family direct = row.family == family_name(dense_winograd) ? dense_conv : gated_conv;
         const auto other = std::find_if(rows.begin(), rows.end(), [&](const KernelResult& from) {
-            const bool same_positions = direct == Family::dense_conv || from.tiles == row.tiles;
+            const bool same_positions = direct == dense_conv || from.tiles == row.tiles;
             return from.family == family_name(direct) && from.times && same_positions &&
                    from.shape_class == row.shape_class;
         });
@@ -220,7 +223,7 @@ std::vector<KernelResult> time_shape(std::vector<Timed>& all, double seconds) {
 
 }  // namespace
 
-const char* family_name(Family family) {
+const char* family_name(const Family& family) {
     for (const TimedFamily& timed : timed_families) {
         if (timed.family == family) {
             return timed.name;

@@ -23,23 +23,33 @@ std::string to_text(const LayerShape& shape);
 /// The 3x3 layers of ResNets at 224x224 and at 32x32.
 std::vector<LayerShape> standard_shapes();
 
+/// Kernels that are asked for and shown together.
+struct Family {
+    Algorithm algorithm;
+    GateForm gate;
+    bool operator==(const Family&) const = default;
+};
+inline constexpr Family dense_conv{Algorithm::gated_conv, GateForm::none};
+inline constexpr Family gated_conv{Algorithm::gated_conv, GateForm::position};
+inline constexpr Family dense_winograd{Algorithm::winograd_conv, GateForm::none};
+inline constexpr Family gated_winograd{Algorithm::winograd_conv, GateForm::position};
+
 struct TimedFamily {
     Family family;
     const char* name;
 };
 
 /// The kernel families that can be asked for.
-inline constexpr TimedFamily timed_families[] = {{Family::dense_conv, "dense_conv"},
-                                                 {Family::dense_winograd, "dense_winograd"},
-                                                 {Family::gated_conv, "gated_conv"},
-                                                 {Family::gated_winograd, "gated_winograd"}};
+inline constexpr TimedFamily timed_families[] = {{dense_conv, "dense_conv"},
+                                                 {dense_winograd, "dense_winograd"},
+                                                 {gated_conv, "gated_conv"},
+                                                 {gated_winograd, "gated_winograd"}};
 
 /// The name of one of these; empty for another.
-const char* family_name(Family family);
+const char* family_name(const Family& family);
 
 struct KernelQuestion {
-    std::vector<Family> families = {Family::dense_conv, Family::dense_winograd, Family::gated_conv,
-                                    Family::gated_winograd};
+    std::vector<Family> families = {dense_conv, dense_winograd, gated_conv, gated_winograd};
     std::vector<LayerShape> shapes = standard_shapes();
     std::vector<double> densities = {1.0, 0.7, 0.5, 0.3, 0.1};
     double seconds = 2;  ///< for each shape

@@ -54,8 +54,9 @@ bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_")
 
 /// Of up to three of a layer, one runs in each run.
 bool is_gated_product(const StepInfo& step) {
-    return step.kernel.starts_with("gated_conv") || step.kernel.starts_with("gated_winograd") ||
-           step.kernel.starts_with("sparse_conv");
+    const auto kernel = std::find_if(kernels().begin(), kernels().end(),
+                                     [&](const Kernel& of) { return step.kernel == of.name; });
+    return kernel != kernels().end() && kernel->gate == GateForm::position;
 }
 
 Status add_dense_kernel(const Target& target, Layer& layer) {
@@ -66,7 +67,7 @@ Status add_dense_kernel(const Target& target, Layer& layer) {
     }
     layer.dense_kernel = kernel.value();
     layer.dense = std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel,
-                                             all_open(layer.shape, layer.dense_kernel->side));
+                                             all_open(layer.shape, side_of(*layer.dense_kernel)));
     return {};
 }
 
@@ -159,7 +160,7 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     for (const std::size_t step : layer.branch) {
         result.branch_ms += steps[step].ms;
     }
-    result.dense_kernel = family_name(layer.dense_kernel->family);
+    result.dense_kernel = family_name({layer.dense_kernel->algorithm, layer.dense_kernel->gate});
     result.dense_ms = summarise(layer.dense_ms).median_ms;
     result.theoretical = static_cast<double>(gate.macs) / executed;
     return result;

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "kernels/registry.h"
+#include "kernels/kernel.h"
 
 /// What the structs of kernels/calls.h, one for each signature of a generator, have in common. The
 /// build writes that header from what the generators say of their arguments.

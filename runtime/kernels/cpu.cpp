@@ -34,14 +34,14 @@ std::uint64_t saved_states(const Leaf& features) {
 }
 
 struct Cpu {
-    Leaf one = read_leaf(1, 0), seven = read_leaf(7, 0), more = read_leaf(7, 1);
+    Leaf one = read_leaf(1, 0), seven = read_leaf(7, 0);
     std::uint64_t saved = saved_states(one);
 };
 
 bool has_flag(std::string_view flag) {
     // Read once: in a virtual machine each CPUID is an exit to the host.
     static const Cpu cpu;
-    const auto& [one, seven, more, saved] = cpu;
+    const auto& [one, seven, saved] = cpu;
     const bool ymm = (saved & 0x6) == 0x6;
     const bool zmm = ymm && (saved & 0xe0) == 0xe0;
     const auto bit = [](std::uint32_t word, int i) { return (word >> i & 1) != 0; };
@@ -56,8 +56,6 @@ bool has_flag(std::string_view flag) {
         {"avx512cd", zmm && bit(seven.b, 28)},
         {"avx512bw", zmm && bit(seven.b, 30)},
         {"avx512vl", zmm && bit(seven.b, 31)},
-        {"avx512_vnni", zmm && bit(seven.c, 11)},
-        {"avx512_bf16", zmm && bit(more.a, 5)},
     };
     for (const auto& [name, present] : known) {
         if (name == flag) {

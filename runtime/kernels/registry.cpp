@@ -39,10 +39,39 @@ Result<const Target*> choose_target(const std::string& name) {
     return best;
 }
 
-const Kernel* find_kernel(Family family, const Target& target) {
+int Kernel::block() const {
+    const auto count_vectors = [](const auto& of) {
+        if constexpr (requires { of.vectors; }) {
+            return of.vectors;
+        } else {
+            return 1;
+        }
+    };
+    return lanes * std::visit(count_vectors, info);
+}
+
+namespace {
+
+bool is_generic(const Kernel& kernel, Algorithm algorithm, const Target& target) {
+    return kernel.algorithm == algorithm && std::strcmp(kernel.target, target.id) == 0 &&
+           std::strcmp(kernel.shape_class, "any") == 0;
+}
+
+}  // namespace
+
+const Kernel* find_kernel(Algorithm algorithm, const Target& target) {
     for (const Kernel& kernel : kernels()) {
-        if (kernel.family == family && std::strcmp(kernel.target, target.float32) == 0 &&
-            std::strcmp(kernel.shape_class, "any") == 0) {
+        if (is_generic(kernel, algorithm, target)) {
+            return &kernel;
+        }
+    }
+    return nullptr;
+}
+
+const Kernel* find_kernel(BinaryOperation operation, const Target& target) {
+    for (const Kernel& kernel : kernels()) {
+        if (is_generic(kernel, Algorithm::binary, target) &&
+            kernel.as<BinaryInfo>().operation == operation) {
             return &kernel;
         }
     }
@@ -55,33 +84,28 @@ bool is_square(const std::int64_t (&extents)[2], std::int64_t side) {
     return extents[0] == side && extents[1] == side;
 }
 
-/// gated_conv.cpp, dot_conv.cpp and branch.cpp take any stride; their shape classes are the extents
-/// of a patch row.
-bool fits_direct(const Kernel& kernel, const ConvLayer& layer) {
-    return (kernel.kernel_size == 0 || is_square(layer.kernel, kernel.kernel_size)) &&
-           (kernel.pitch == 0 || kernel.pitch == layer.channel_stride);
+bool has_pads(const ConvLayer& layer, std::int64_t pad) {
+    return std::all_of(layer.pads, layer.pads + 4, [&](std::int64_t p) { return p == pad; });
 }
 
-/// winograd_conv.cpp: the window of the kernel's stride, whole tiles, and of a stride of 2 all
-/// phases of the input, of which the later ones have a tap less.
-bool fits_winograd(const Kernel& kernel, const ConvLayer& layer) {
-    const std::int64_t stride = kernel.stride, taps = kernel.kernel_size;
+/// The extents of a patch row: shape classes of any stride.
+bool fits_window(int kernel, int channels, const ConvLayer& layer) {
+    return (kernel == 0 || is_square(layer.kernel, kernel)) &&
+           (channels == 0 || channels == layer.channel_stride);
+}
+
+/// The window of the kernel's stride, whole tiles, and of a stride of 2 all phases of the input, of
+/// which the later ones have a tap less.
+bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& layer) {
+    const std::int64_t stride = info.stride, taps = info.taps;
     for (std::size_t axis = 0; axis < 2; ++axis) {
-        if (layer.output[axis] < kernel.side ||
+        if (layer.output[axis] < info.side ||
             stride * (layer.output[axis] + taps - 1) > layer.input[axis]) {
             return false;
         }
     }
     return is_square(layer.stride, stride) && is_square(layer.kernel, stride * (taps - 1) + 1) &&
-           layer.channel_stride == kernel.pitch &&
-           (layer.has_tail || layer.channel_stride % kernel.lanes == 0);
-}
-
-/// sparse_conv.cpp and kernel_map.cpp: windows of 3x3 on each input, and maps with two ends.
-bool fits_sparse(const Kernel& kernel, const ConvLayer& layer) {
-    return fits_direct(kernel, layer) && is_square(layer.kernel, 3) && is_square(layer.stride, 1) &&
-           std::all_of(layer.pads, layer.pads + 4, [](std::int64_t pad) { return pad == 1; }) &&
-           layer.output[0] >= 2 && layer.output[1] >= 2;
+           layer.channel_stride == info.channels && (layer.has_tail || has_vectors);
 }
 
 }  // namespace
@@ -89,32 +113,58 @@ bool fits_sparse(const Kernel& kernel, const ConvLayer& layer) {
 bool fits(const Kernel& kernel, const ConvLayer& layer) {
     const bool has_blocks = layer.outputs % kernel.block() == 0;
     const bool has_vectors = layer.channel_stride % kernel.lanes == 0;
-    switch (kernel.family) {
-        case Family::dense_conv:
-        case Family::gated_conv:
-        case Family::element_conv:
-            return has_blocks && fits_direct(kernel, layer);
-        case Family::dot_conv:
-            return has_blocks && has_vectors && fits_direct(kernel, layer);
-        case Family::branch:  // one output
-            return has_vectors && fits_direct(kernel, layer);
-        case Family::dense_winograd:
-        case Family::gated_winograd:
-        case Family::element_winograd:
-            return has_blocks && fits_winograd(kernel, layer);
-        case Family::sparse_conv:
-            return has_blocks && fits_sparse(kernel, layer);
-        default:
-            return false;
-    }
+    struct Fits {
+        bool has_blocks, has_vectors;
+        const ConvLayer& layer;
+
+        bool operator()(const DirectInfo& info) const {
+            return has_blocks && fits_window(info.kernel, info.channels, layer);
+        }
+        bool operator()(const WinogradInfo& info) const {
+            return has_blocks && fits_tiles(info, has_vectors, layer);
+        }
+        bool operator()(const DotInfo& info) const {
+            return has_blocks && has_vectors && fits_window(info.kernel, info.channels, layer);
+        }
+        // And kernel_map.cpp: windows of 3x3 on each input, and maps with two ends.
+        bool operator()(const PairsInfo& info) const {
+            return has_blocks && fits_window(info.kernel, info.channels, layer) &&
+                   is_square(layer.kernel, 3) && is_square(layer.stride, 1) && has_pads(layer, 1) &&
+                   layer.output[0] >= 2 && layer.output[1] >= 2;
+        }
+        bool operator()(const BranchInfo& info) const {  // one output
+            return has_vectors && fits_window(info.kernel, info.channels, layer);
+        }
+        bool operator()(const BinaryInfo&) const { return false; }
+        bool operator()(std::monostate) const { return false; }
+    };
+    return std::visit(Fits{has_blocks, has_vectors, layer}, kernel.info);
 }
 
-const Kernel* find_conv(Family family, const Target& target, const ConvLayer& layer) {
+namespace {
+
+/// 0 where a kernel takes any number.
+int channels_of(const Kernel& kernel) {
+    const auto channels = [](const auto& of) {
+        if constexpr (requires { of.channels; }) {
+            return of.channels;
+        } else {
+            return 0;
+        }
+    };
+    return std::visit(channels, kernel.info);
+}
+
+}  // namespace
+
+const Kernel* find_conv(Algorithm algorithm, GateForm gate, const Target& target,
+                        const ConvLayer& layer) {
+    const GateForm form = gate == GateForm::group ? GateForm::position : gate;
     const Kernel* best = nullptr;
     for (const Kernel& kernel : kernels()) {
-        const bool serves = kernel.family == family &&
-                            std::strcmp(kernel.target, target.float32) == 0 && fits(kernel, layer);
-        if (serves && (!best || kernel.pitch > best->pitch)) {
+        const bool serves = kernel.algorithm == algorithm && kernel.gate == form &&
+                            std::strcmp(kernel.target, target.id) == 0 && fits(kernel, layer);
+        if (serves && (!best || channels_of(kernel) > channels_of(*best))) {
             best = &kernel;
         }
     }

@@ -189,7 +189,7 @@ GateLists Builder::scan(const Node& node, const Buffer& map) {
     lists.skipped_count.offset += 1;
     lists.masks = scratch(2 * groups, i32, {{2, 1}, {groups, 2}});
     Step step;
-    step.kernel = find_kernel(Family::positions, target);
+    step.kernel = find_kernel(Algorithm::positions, target);
     step.node = node.name;
     step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
     step.arguments = {map, lists.active, lists.skipped, lists.active_count, lists.masks};
@@ -199,8 +199,8 @@ GateLists Builder::scan(const Node& node, const Buffer& map) {
 
 const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const Buffer& map,
                                 const Kernel& winograd) {
-    const std::int64_t side = winograd.side;
-    const auto key = std::tuple(lists.masks.index, side, winograd.break_even);
+    const std::int64_t side = winograd.as<WinogradInfo>().side;
+    const auto key = std::tuple(lists.masks.index, side, winograd.as<WinogradInfo>().break_even);
     if (const auto found = tiles_.find(key); found != tiles_.end()) {
         return found->second;
     }
@@ -218,20 +218,28 @@ const TileLists& Builder::tiles(const Node& node, const GateLists& lists, const 
     Buffer positions = lists.active_count;
     positions.axes = {{1, 1}};
     Step step;
-    step.kernel = find_kernel(Family::tiles, target);
+    step.kernel = find_kernel(Algorithm::tiles, target);
     step.node = node.name;
     step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
-    step.arguments = {lists.masks,          positions,
-                      std::int32_t(side),   std::int32_t(width),
-                      std::int32_t(height), float(winograd.break_even * double(side * side)),
-                      tiles.open,           tiles.closed,
-                      tiles.open_count,     scratch(capacity, i32, {{capacity, 1}})};
+    step.arguments = {
+        lists.masks,          positions,
+        std::int32_t(side),   std::int32_t(width),
+        std::int32_t(height), float(winograd.as<WinogradInfo>().break_even * double(side * side)),
+        tiles.open,           tiles.closed,
+        tiles.open_count,     scratch(capacity, i32, {{capacity, 1}})};
     emit(std::move(step));
     return tiles_[key] = tiles;
 }
 
-Result<const Kernel*> Builder::kernel(const Node& node, Family family) const {
-    const Kernel* found = find_kernel(family, target);
+Result<const Kernel*> Builder::kernel(const Node& node, Algorithm algorithm) const {
+    return checked(node, find_kernel(algorithm, target));
+}
+
+Result<const Kernel*> Builder::kernel(const Node& node, BinaryOperation operation) const {
+    return checked(node, find_kernel(operation, target));
+}
+
+Result<const Kernel*> Builder::checked(const Node& node, const Kernel* found) const {
     if (found == nullptr) {
         return unsupported(node, "has no kernel for " + std::string(target.id),
                            "choose another target");

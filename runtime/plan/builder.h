@@ -125,7 +125,8 @@ public:
                            const Kernel& winograd);
 
     /// The shape-generic kernel of a family; fails where the target has none.
-    Result<const Kernel*> kernel(const Node& node, Family family) const;
+    Result<const Kernel*> kernel(const Node& node, Algorithm algorithm) const;
+    Result<const Kernel*> kernel(const Node& node, BinaryOperation operation) const;
     void emit(Step step);
     Status unsupported(const Node& node, std::string what, std::string remedy) const;
 
@@ -136,6 +137,7 @@ private:
     void measure_halos();
     bool only_convolutions(ValueId id) const;
     Layout picture_layout(ValueId id, std::int64_t pitch);
+    Result<const Kernel*> checked(const Node& node, const Kernel* found) const;
     const Layout& settle(const Node& node, Layout layout, bool writes_all_lanes);
     void keep_zeros(const Layout& layout, bool writes_all_lanes);
     void use(const Buffer& buffer);

@@ -91,7 +91,7 @@ Status emit_expanded(Builder& builder, Conv c);
 // lower_winograd.cpp
 /// Winograd's kernel for a layer whose input it reads as it lies; null where there is none, or none
 /// that pays with all of the outputs open, or the options want none.
-const Kernel* find_winograd(const Builder& builder, Family family, const ConvLayer& layer);
+const Kernel* find_winograd(const Builder& builder, GateForm gate, const ConvLayer& layer);
 /// The one clamp that equals `act` and `post` of a node; none where both have to stand.
 std::optional<Clamp> single_clamp(const Node& node);
 /// The kernel found, null where a node's clamps are more than it has, or its weights are not

@@ -123,7 +123,8 @@ Status lower_branch(Builder& builder, const Node& node) {
     weights.axes.pop_back();  // one channel
     const Clamp clamp = compose(conv.act, conv.post);
     Step step;
-    step.kernel = find_conv(Family::branch, builder.target, conv_layer(x, conv, y, 1));
+    step.kernel =
+        find_conv(Algorithm::branch, GateForm::none, builder.target, conv_layer(x, conv, y, 1));
     if (step.kernel == nullptr) {
         return builder.unsupported(node, "has no kernel for its branch", "choose another target");
     }

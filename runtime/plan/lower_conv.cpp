@@ -56,10 +56,10 @@ Step conv_step(const Conv& c, std::int64_t first, std::int64_t count, const Buff
     const std::int64_t positions = c.output.axes[1].extent * c.output.axes[2].extent;
     step.work = 2 * count * macs_per_output(c.conv) * positions;
     step.list.argument = 1;
-    step.list.tile = c.kernel->pixels;
+    step.list.tile = c.kernel->as<DirectInfo>().pixels;
     if (splits_weights(step, count / block)) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {13, 0, block}}, -1};
-        if (c.kernel->family == Family::element_conv) {
+        if (c.kernel->gate == GateForm::element) {
             step.split.along.push_back({4, 0, block});
         }
     }
@@ -98,32 +98,6 @@ Buffer no_residual(Builder& builder, std::int64_t outputs, const Layout& y) {
     return zeros;
 }
 
-Family family_of(GateForm form) {
-    switch (form) {
-        case GateForm::none:
-            return Family::dense_conv;
-        case GateForm::position:
-        case GateForm::group:
-            return Family::gated_conv;
-        case GateForm::element:
-            return Family::element_conv;
-    }
-    return Family::dense_conv;
-}
-
-Family winograd_family_of(GateForm form) {
-    switch (form) {
-        case GateForm::none:
-            return Family::dense_winograd;
-        case GateForm::position:
-        case GateForm::group:
-            return Family::gated_winograd;
-        case GateForm::element:
-            return Family::element_winograd;
-    }
-    return Family::dense_winograd;
-}
-
 /// What computes a convolution, and whether its group gates have to be multiplied densely.
 struct Choice {
     const Kernel* kernel = nullptr;  ///< null where there is none
@@ -137,8 +111,8 @@ Choice choose_kernels(const Builder& builder, const Node& node, const Layout& x,
     const FusedConv& conv = *node.fused_conv;
     const auto find = [&](GateForm form, std::int64_t outputs) {
         const ConvLayer layer = conv_layer(x, conv, y, outputs);
-        return Choice{find_conv(family_of(form), builder.target, layer),
-                      find_winograd(builder, winograd_family_of(form), layer)};
+        return Choice{find_conv(Algorithm::gated_conv, form, builder.target, layer),
+                      find_winograd(builder, form, layer)};
     };
     if (conv.gate != GateForm::group) {
         return find(conv.gate, y.pitch());
@@ -229,7 +203,8 @@ Status lower_lists_or_all(Builder& builder, const Node& node) {
     if (c.winograd == nullptr) {
         SLUICE_RETURN_IF_ERROR(copy_phases(builder, c));
     }
-    const bool is_tiled = c.winograd != nullptr && conv.gate_grid == c.winograd->side;
+    const bool is_tiled =
+        c.winograd != nullptr && conv.gate_grid == c.winograd->as<WinogradInfo>().side;
     // A run chooses by the positions that are open; tiles and elements leave it no choice.
     const bool chooses = (conv.gate == GateForm::position && !is_tiled) ||
                          (conv.gate == GateForm::group && !choice.expands);

@@ -52,7 +52,7 @@ Status emit_paint(Builder& builder, const Node& node, Buffer value, Buffer targe
 }  // namespace
 
 Status emit_copy(Builder& builder, const Node& node, const Buffer& from, const Buffer& to) {
-    const auto kernel = builder.kernel(node, Family::copy);
+    const auto kernel = builder.kernel(node, Algorithm::copy);
     if (!kernel.ok()) {
         return kernel.status();
     }

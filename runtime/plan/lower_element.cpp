@@ -23,7 +23,7 @@ Step scan_step(const Conv& c, const Kernel* kernel, std::vector<Argument> argume
 
 /// Counts the open gates.
 Result<Buffer> emit_count(Builder& builder, const Conv& c, Buffer gates) {
-    const auto kernel = builder.kernel(c.node, Family::open_count);
+    const auto kernel = builder.kernel(c.node, Algorithm::open_count);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -38,7 +38,7 @@ Result<ElementLists> emit_lists(Builder& builder, const Conv& c, Buffer gates, s
                                 const Condition& condition) {
     // As generators/elements.cpp: channels by eights, sixteen entries a write.
     constexpr std::int64_t group = 8, written = 16;
-    const auto kernel = builder.kernel(c.node, Family::elements);
+    const auto kernel = builder.kernel(c.node, Algorithm::elements);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -82,7 +82,7 @@ std::string percent(double share) { return std::to_string(int(share * 100 + 0.5)
 
 Result<bool> emit_elements(Builder& builder, const Conv& c) {
     Step dense = dense_step(builder, c);
-    const Kernel* dots = find_conv(Family::dot_conv, builder.target, c.layer);
+    const Kernel* dots = find_conv(Algorithm::dot_conv, GateForm::element, builder.target, c.layer);
     if (dots == nullptr) {
         dense.remark = "multiplied densely: its input has no lanes beside its channels";
         builder.emit(std::move(dense));
@@ -96,9 +96,10 @@ Result<bool> emit_elements(Builder& builder, const Conv& c) {
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
     const auto elements = double(c.conv.weights->shape[0] * height * width);
     // Against Winograd's product, dot products pay as many times less as against the direct one.
-    const double most = dots->break_even * (c.winograd ? c.winograd->break_even : 1);
+    const double most = dots->as<DotInfo>().break_even *
+                        (c.winograd ? c.winograd->as<WinogradInfo>().break_even : 1);
     const Condition few{open.value(), std::int64_t(elements * most), false};
-    const auto lists = emit_lists(builder, c, gates, dots->pixels, few);
+    const auto lists = emit_lists(builder, c, gates, dots->as<DotInfo>().elements, few);
     if (!lists.ok()) {
         return lists.status();
     }

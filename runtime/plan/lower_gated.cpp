@@ -11,7 +11,7 @@ namespace sluice {
 
 Result<Step> fill_step(const Builder& builder, const Conv& c, std::int64_t first,
                        std::int64_t count, const Buffer& list, std::int64_t side) {
-    const auto kernel = builder.kernel(c.node, Family::fill);
+    const auto kernel = builder.kernel(c.node, Algorithm::fill);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -43,7 +43,8 @@ struct GroupOfOutputs {
 Status emit_tiles(Builder& builder, const Conv& c, const GroupOfOutputs& g, const TileLists& tiles,
                   Step step) {
     // First, because an open tile writes all of its outputs, and the last ones overlap.
-    auto fill = fill_step(builder, c, g.first, g.count, tiles.closed, c.winograd->side);
+    auto fill =
+        fill_step(builder, c, g.first, g.count, tiles.closed, c.winograd->as<WinogradInfo>().side);
     if (!fill.ok()) {
         return fill.status();
     }

@@ -37,7 +37,7 @@ std::optional<ConvLayer> over_phases(const Conv& c) {
 /// Winograd's kernel over copied phases; null where it has none.
 const Kernel* find_kernel(const Builder& builder, const Conv& c) {
     const auto phases = c.conv.gate == GateForm::none ? over_phases(c) : std::nullopt;
-    return phases ? find_winograd(builder, Family::dense_winograd, *phases) : nullptr;
+    return phases ? find_winograd(builder, GateForm::none, *phases) : nullptr;
 }
 
 }  // namespace
@@ -47,7 +47,8 @@ Status copy_phases(Builder& builder, Conv& c) {
     if (kernel == nullptr) {
         return {};
     }
-    const std::int64_t taps = kernel->kernel_size, pitch = kernel->pitch;
+    const std::int64_t taps = kernel->as<WinogradInfo>().taps;
+    const std::int64_t pitch = kernel->as<WinogradInfo>().channels;
     const std::int64_t height = c.layer.output[0] + taps - 1, width = c.layer.output[1] + taps - 1;
     // The kernel reads whole vectors of channels.
     Buffer phases =

@@ -52,23 +52,23 @@ std::optional<Buffer> operand(Builder& builder, ValueId id, const Shape& to) {
     return buffer;
 }
 
-Family binary_family(Op op) {
+BinaryOperation operation_of(Op op) {
     switch (op) {
         case Op::add:
-            return Family::add;
+            return BinaryOperation::add;
         case Op::sub:
-            return Family::sub;
+            return BinaryOperation::sub;
         case Op::mul:
-            return Family::mul;
+            return BinaryOperation::mul;
         default:
-            return Family::div;
+            return BinaryOperation::div;
     }
 }
 
 }  // namespace
 
 Status lower_binary(Builder& builder, const Node& node) {
-    const auto kernel = builder.kernel(node, binary_family(node.op));
+    const auto kernel = builder.kernel(node, operation_of(node.op));
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -98,7 +98,7 @@ Status lower_binary(Builder& builder, const Node& node) {
 
 Status lower_affine_node(Builder& builder, const Node& node) {
     const Affine& affine = *node.affine;
-    const auto kernel = builder.kernel(node, Family::affine);
+    const auto kernel = builder.kernel(node, Algorithm::affine);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -209,7 +209,7 @@ Status lower_gemm(Builder& builder, const Node& node) {
         return builder.unsupported(node, gemm_obstacle(builder.graph, node),
                                    "multiply [N, I] by constant float weights");
     }
-    const auto kernel = builder.kernel(node, Family::linear);
+    const auto kernel = builder.kernel(node, Algorithm::linear);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -249,7 +249,7 @@ Status lower_gemm(Builder& builder, const Node& node) {
 }
 
 Status lower_softmax(Builder& builder, const Node& node) {
-    const auto kernel = builder.kernel(node, Family::softmax);
+    const auto kernel = builder.kernel(node, Algorithm::softmax);
     if (!kernel.ok()) {
         return kernel.status();
     }

@@ -66,8 +66,9 @@ Pairs emit_kernel_map(Builder& builder, const Conv& c, const Kernel& kernel, con
                       const TileLists* tiles) {
     // As generators/kernel_map.cpp: positions of a row by eights, as many pairs a write.
     constexpr std::int64_t group = 8;
+    const PairsInfo& info = kernel.as<PairsInfo>();
     const std::int64_t width = c.output.axes[1].extent, height = c.output.axes[2].extent;
-    const std::int64_t capacity = height * width + std::max<std::int64_t>(kernel.pixels, group);
+    const std::int64_t capacity = height * width + std::max<std::int64_t>(info.pixels, group);
     const std::int64_t per_row = round_up(width, group) / group, groups = per_row * height + 1;
     const auto i32 = halide_type_of<std::int32_t>();
     Pairs pairs{builder.scratch(taps * capacity, halide_type_of<std::uint32_t>(),
@@ -78,10 +79,13 @@ Pairs emit_kernel_map(Builder& builder, const Conv& c, const Kernel& kernel, con
                             : builder.constants.add_ints(std::vector<std::int32_t>{0, 0}, {});
     open_tiles.axes = {{2, 1}};
     const GateLists& from = builder.gated_value(c.node.inputs[0])->lists;
+    const WinogradInfo* winograd_info =
+        tiles != nullptr ? &c.winograd->as<WinogradInfo>() : nullptr;
     const double tile_time =
-        tiles != nullptr ? c.winograd->break_even * c.winograd->side * c.winograd->side : 0;
+        tiles != nullptr ? winograd_info->break_even * winograd_info->side * winograd_info->side
+                         : 0;
     Step step;
-    step.kernel = find_kernel(Family::kernel_map, builder.target);
+    step.kernel = find_kernel(Algorithm::kernel_map, builder.target);
     step.node = c.node.name;
     step.shape = "1x" + std::to_string(height) + "x" + std::to_string(width);
     step.arguments = {
@@ -93,8 +97,8 @@ Pairs emit_kernel_map(Builder& builder, const Conv& c, const Kernel& kernel, con
         std::int32_t(width),
         std::int32_t(height),
         std::int32_t(c.input.axes[1].stride / c.input_pitch),
-        std::int32_t(kernel.pixels),
-        float(1 / (double(taps) * kernel.break_even)),
+        std::int32_t(info.pixels),
+        float(1 / (double(taps) * info.break_even)),
         float(tile_time),
         pairs.pairs,
         pairs.counts,
@@ -148,7 +152,7 @@ Step sparse_step(Builder& builder, const Conv& c, const Kernel& kernel, const Ga
                    {15, 0, block}},
                   -1};
     step.list.argument = 1;
-    step.list.tile = kernel.pixels;
+    step.list.tile = kernel.as<PairsInfo>().pixels;
     step.list.count = lists.active_count;
     step.list.outputs = one_int(pairs.counts, taps);
     step.macs_per_entry = c.conv.weights->shape[0] * macs_per_output(c.conv) / taps;
@@ -162,8 +166,9 @@ const Kernel* find_sparse(const Builder& builder, const Conv& c) {
     const bool is_gated = builder.gated_value(c.node.inputs[0]) != nullptr;
     // What both kernels of tiles of 2x2 read in one piece has the scale in it.
     const bool scales_weights = c.winograd != nullptr && can_share_taps(c);
-    return is_gated && !scales_weights ? find_conv(Family::sparse_conv, builder.target, c.layer)
-                                       : nullptr;
+    return is_gated && !scales_weights
+               ? find_conv(Algorithm::sparse_conv, GateForm::position, builder.target, c.layer)
+               : nullptr;
 }
 
 SparseSteps sparse_steps(Builder& builder, const Conv& c, const Kernel& kernel,

@@ -91,7 +91,8 @@ Status lower_pool(Builder& builder, const Node& node) {
                                    "pool without dilation");
     }
     const bool averages = node.op == Op::average_pool;
-    const auto kernel = builder.kernel(node, averages ? Family::average_pool : Family::max_pool);
+    const auto kernel =
+        builder.kernel(node, averages ? Algorithm::average_pool : Algorithm::max_pool);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -134,7 +135,7 @@ Status lower_global_average_pool(Builder& builder, const Node& node) {
     if (!x.is_picture()) {
         return no_picture(builder, node);
     }
-    const auto kernel = builder.kernel(node, Family::global_average_pool);
+    const auto kernel = builder.kernel(node, Algorithm::global_average_pool);
     if (!kernel.ok()) {
         return kernel.status();
     }
@@ -276,7 +277,7 @@ Status lower_resize(Builder& builder, const Node& node) {
     const Layout& x = builder.layout(node.inputs[0]);
     const Shape& from = builder.graph.values[std::size_t(node.inputs[0])].shape;
     const Shape& to = builder.graph.values[std::size_t(node.outputs[0])].shape;
-    const auto kernel = builder.kernel(node, Family::resize);
+    const auto kernel = builder.kernel(node, Algorithm::resize);
     if (!kernel.ok()) {
         return kernel.status();
     }

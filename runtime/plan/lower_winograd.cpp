@@ -24,7 +24,8 @@ std::int64_t rows_of_unit(std::int64_t rows, bool overlap) {
 
 /// The call over a list of tiles, for output channels first .. first + count.
 Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const Buffer& list) {
-    const std::int64_t block = c.winograd->block(), side = c.winograd->side;
+    const WinogradInfo& info = c.winograd->as<WinogradInfo>();
+    const std::int64_t block = c.winograd->block(), side = info.side;
     const std::int64_t height = c.output.axes[2].extent;
     Buffer weights = c.transformed;
     weights.offset += first / block * weights.axes[3].stride;
@@ -33,8 +34,7 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     step.kernel = c.winograd;
     step.node = c.node.name;
     step.shape = c.shape;
-    step.packed_bytes =
-        count * c.winograd->depth() * winograd_points(side, c.winograd->kernel_size) * 4;
+    step.packed_bytes = count * info.depth() * winograd_points(side, info.taps) * 4;
     step.arguments = {c.input,
                       list,
                       weights,
@@ -48,12 +48,12 @@ Step winograd_step(const Conv& c, std::int64_t first, std::int64_t count, const 
     // A quarter of the multiplications, or about half.
     step.work = 2 * count * macs_per_output(c.conv) * c.output.axes[1].extent * height / side;
     step.list.argument = 1;
-    step.list.tile = c.winograd->pixels;
+    step.list.tile = info.pixels;
     // The outputs that two tiles cover, each rounds in its own way: they belong to one thread.
     const bool overlaps = height % side != 0 || c.output.axes[1].extent % side != 0;
     if (overlaps || splits_weights(step, count / block)) {
         step.split = {count / block, {{2, 3, 1}, {3, 0, block}, {5, 0, block}, {9, 0, block}}, -1};
-        if (c.winograd->family == Family::element_winograd) {
+        if (c.winograd->gate == GateForm::element) {
             step.split.along.push_back({4, 0, block});
         }
     }
@@ -98,16 +98,18 @@ Buffer pack_winograd_epilogue(Builder& builder, const FusedConv& conv, std::int6
 
 /// Whether all outputs of a map, shared out among its tiles, are enough for a tile to pay.
 bool pays_densely(const Kernel& kernel, const ConvLayer& layer) {
-    const std::int64_t side = kernel.side, height = layer.output[0], width = layer.output[1];
+    const WinogradInfo& info = kernel.as<WinogradInfo>();
+    const std::int64_t side = info.side, height = layer.output[0], width = layer.output[1];
     const std::int64_t tiles = count_tiles(height, side) * count_tiles(width, side);
-    return double(height * width) > kernel.break_even * double(side * side * tiles);
+    return double(height * width) > info.break_even * double(side * side * tiles);
 }
 
 }  // namespace
 
-const Kernel* find_winograd(const Builder& builder, Family family, const ConvLayer& layer) {
-    const Kernel* kernel =
-        builder.options.winograd ? find_conv(family, builder.target, layer) : nullptr;
+const Kernel* find_winograd(const Builder& builder, GateForm gate, const ConvLayer& layer) {
+    const Kernel* kernel = builder.options.winograd
+                               ? find_conv(Algorithm::winograd_conv, gate, builder.target, layer)
+                               : nullptr;
     return kernel != nullptr && pays_densely(*kernel, layer) ? kernel : nullptr;
 }
 
@@ -140,24 +142,26 @@ void prepare_winograd(Builder& builder, Conv& c, bool chooses) {
         pack_direct(builder, c);
     }
     const Constant& weights = *c.conv.weights;
-    if (c.winograd->kernel_size == square_kernel(c.conv)) {
+    if (c.winograd->as<WinogradInfo>().taps == square_kernel(c.conv)) {
         pack_transformed(builder, c, weights);
     } else {
         // As the kernel reads them in place, or as copy_phases lays them out.
-        pack_transformed(
-            builder, c,
-            phase_weights(weights, c.winograd->stride > 1 ? c.winograd->pitch : weights.shape[1]));
+        pack_transformed(builder, c,
+                         phase_weights(weights, c.winograd->as<WinogradInfo>().stride > 1
+                                                    ? c.winograd->as<WinogradInfo>().channels
+                                                    : weights.shape[1]));
     }
 }
 
 Step dense_winograd_step(Builder& builder, const Conv& c) {
     const std::int64_t height = c.output.axes[2].extent, width = c.output.axes[1].extent;
-    const Buffer list = all_tiles(builder, c.winograd->side, height, width);
+    const Buffer list = all_tiles(builder, c.winograd->as<WinogradInfo>().side, height, width);
     Step step = winograd_step(c, 0, c.outputs, list);
     step.list.static_count = list.axes[0].extent;
     if (!step.split.along.empty() && !splits_weights(step, step.split.count)) {
         // All rows of tiles are there, in order, so that threads can be kept from sharing outputs.
-        const std::int64_t side = c.winograd->side, rows = count_tiles(height, side);
+        const std::int64_t side = c.winograd->as<WinogradInfo>().side,
+                           rows = count_tiles(height, side);
         step.split = {};
         step.list.tile = count_tiles(width, side) * rows_of_unit(rows, height % side != 0);
     }
@@ -178,7 +182,7 @@ Step tiled_winograd_step(const Conv& c, const GateLists& tiles) {
     Step step = winograd_step(c, 0, c.outputs, tiles.active);
     step.list.count = tiles.active_count;
     // Tiles at the ends of the map may reach beyond it: each stands for an equal share of it.
-    const std::int64_t side = c.winograd->side;
+    const std::int64_t side = c.winograd->as<WinogradInfo>().side;
     step.macs_per_entry = c.conv.weights->shape[0] * macs_per_output(c.conv) * height * width /
                           (count_tiles(height, side) * count_tiles(width, side));
     return step;

@@ -88,8 +88,9 @@ void pack_direct(Builder& builder, Conv& c) {
 
 void pack_transformed(Builder& builder, Conv& c, const Constant& weights) {
     const Kernel& kernel = *c.winograd;
-    const std::int64_t side = kernel.side, taps = kernel.kernel_size;
-    const TapLayout layout{kernel.depth(), c.outputs, kernel.block(), winograd_points(side, taps)};
+    const WinogradInfo& info = kernel.as<WinogradInfo>();
+    const std::int64_t side = info.side, taps = info.taps;
+    const TapLayout layout{info.depth(), c.outputs, kernel.block(), winograd_points(side, taps)};
     const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], taps,
                                c.conv.scale.data()};
     c.transformed =
@@ -99,7 +100,7 @@ void pack_transformed(Builder& builder, Conv& c, const Constant& weights) {
 }
 
 bool can_share_taps(const Conv& c) {
-    return c.winograd->side == 2 && c.winograd->block() == c.kernel->block();
+    return c.winograd->as<WinogradInfo>().side == 2 && c.winograd->block() == c.kernel->block();
 }
 
 void pack_together(Builder& builder, Conv& c) {

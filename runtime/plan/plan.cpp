@@ -179,7 +179,7 @@ std::string explain(const Plan& plan) {
         text += number + "  " + pad(step.node, node_width) + pad(step.kernel->name, kernel_width) +
                 pad(step.shape, shape_width);
         if (step.macs_per_entry > 0) {
-            const bool of_pairs = step.kernel->family == Family::sparse_conv;
+            const bool of_pairs = step.kernel->algorithm == Algorithm::sparse_conv;
             text += std::to_string(step.macs_per_entry) +
                     (of_pairs ? " MACs a pair  " : " MACs a position  ");
         } else if (step.macs > 0) {

@@ -274,6 +274,33 @@ TEST_CASE("numbers keep their form, what is unknown and their order") {
     CHECK(read(path) == merged);
 }
 
+TEST_CASE("a row holds for kernels whose names go on after it, and names what differs") {
+    const Folder folder;
+    const fs::path path = folder.path / "t.json";
+    write(path,
+          "{\n    \"conv\": {\"break_even\": 0.3, \"pixels\": 6, \"unroll\": 1},\n"
+          "    \"conv_3x3\": {\"unroll\": 8},\n"
+          "    \"conv_3x3_c1\": {\"pixels\": 9}\n}\n");
+    const auto table = TunedTable::read(path);
+    REQUIRE(table.ok());
+    CHECK(table->numbers("conv_any") == Numbers{{"pixels", 6}, {"unroll", 1}});
+    CHECK(table->numbers("conv_3x3_c16") == Numbers{{"pixels", 6}, {"unroll", 8}});
+    CHECK(table->numbers("conv_3x3_c1") == Numbers{{"pixels", 9}, {"unroll", 8}});
+    CHECK(table->numbers("conv_3x3_c1_none") == Numbers{{"pixels", 9}, {"unroll", 8}});
+    CHECK(table->break_even("conv_3x3_c1") == 0.3);
+    CHECK(table->numbers("con").empty());
+
+    REQUIRE(merge_numbers(path, "unused",
+                          {{"conv_3x3_c1", {{"pixels", 6}, {"unroll", 8}}},
+                           {"conv_3x3_c16", {{"pixels", 6}, {"unroll", 4}}}})
+                .ok());
+    REQUIRE(merge_break_even(path, "unused", "conv_any", 0.3).ok());
+    CHECK(read(path) ==
+          "{\n    \"conv\": {\"break_even\": 0.3, \"pixels\": 6, \"unroll\": 1},\n"
+          "    \"conv_3x3\": {\"unroll\": 8},\n"
+          "    \"conv_3x3_c16\": {\"unroll\": 4}\n}\n");
+}
+
 TEST_CASE("a break-even is written beside the numbers of a schedule") {
     const Folder folder;
     const fs::path path = folder.path / "t.json";

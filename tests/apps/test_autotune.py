@@ -54,15 +54,15 @@ class Runs(Case):
     def test_short_run_goes_on_and_reports(self):
         # A few kernels: the budget begins with the present schedules of all.
         arguments = ("--model", DEMO, "--data", SAMPLES, "--output", self.numbers,
-                     "--kernel", "gated_conv_*", "sparse_conv_3x3_c16")
+                     "--kernel", "gated_conv_*_position", "sparse_conv_f32_3x3_c16")
         code, output, message = finish(start(*arguments, "--budget", 15))
         self.assertEqual(code, 0, message)
         self.assertIn("densities: of the pictures in samples", message)
-        self.assertRegex(message, r"gated_conv_3x3_c64: \d+ tried")
+        self.assertRegex(message, r"gated_conv_f32_3x3_c64_position: \d+ tried")
         kept = json.loads(self.evidence.read_text())
         # How far it comes depends on the machine.
         self.assertGreater(max(len(evidence["tried"]) for evidence in kept.values()), 1)
-        gated = kept["gated_conv_3x3_c16"]
+        gated = kept["gated_conv_f32_3x3_c16_position"]
         # Three densities of each of its two layer shapes, as the pictures have them.
         self.assertEqual(6, len(gated["layers"]))
         for layer in gated["layers"]:
@@ -71,13 +71,13 @@ class Runs(Case):
             outputs = 32 if "by 2x2" in layer["shape"] else 16
             macs = layer["density"] * positions * outputs * 16 * 9
             self.assertAlmostEqual(macs / layer["macs"], 1, 2)
-        self.assertGreater(kept["sparse_conv_3x3_c16"]["break_even"]["measured"], 0)
+        self.assertGreater(kept["sparse_conv_f32_3x3_c16"]["break_even"]["measured"], 0)
         self.assertIn("GFLOPS", output)
 
         code, report, message = finish(start("--report", "--output", self.numbers))
         self.assertEqual((code, message), (0, ""))
         self.assertEqual(report.splitlines()[0], output.splitlines()[0])
-        self.assertIn("gated_conv_3x3_c16", report)
+        self.assertIn("gated_conv_f32_3x3_c16_position", report)
 
         # What was tried is not tried again.
         code, output, message = finish(start(*arguments, "--budget", 2))
@@ -88,11 +88,11 @@ class Runs(Case):
 
     def test_kernels_named_are_tuned_alone(self):
         # The dense network has none of them.
-        code, _, message = finish(start("--model", DENSE, DEMO, "--kernel", "branch_3x3_*",
+        code, _, message = finish(start("--model", DENSE, DEMO, "--kernel", "branch_f32_3x3_*",
                                         "--budget", 4, "--output", self.numbers))
         self.assertEqual(code, 0, message)
         kept = json.loads(self.evidence.read_text())
-        self.assertEqual({"branch_3x3_c16", "branch_3x3_c32", "branch_3x3_c64"}, set(kept))
+        self.assertEqual({"branch_f32_3x3_c16", "branch_f32_3x3_c32", "branch_f32_3x3_c64"}, set(kept))
         for evidence in kept.values():
             self.assertGreater(max(layer["after_ms"] for layer in evidence["layers"]), 0)
 
@@ -118,7 +118,7 @@ class BadInput(Case):
         self.bad("--model", DEMO, "--target", "sparc", *out, names=["sparc", "avx2"])
         self.bad("--model", DEMO, "--budget", "soon", *out)
         self.bad("--model", DEMO, "--data", self.folder / "nowhere", *out, names=["nowhere"])
-        self.bad("--model", DEMO, "--kernel", "linear_any", "c16", *out, names=["'c16'"])
+        self.bad("--model", DEMO, "--kernel", "linear_f32_any", "c16", *out, names=["'c16'"])
         self.bad("--report", *out, names=["evidence"])
 
     def test_files(self):

@@ -98,7 +98,7 @@ public:
     TuneSettings settings;
 };
 
-const std::string stem = "dense_conv_3x3_c3";
+const std::string stem = "gated_conv_f32_3x3_c3_none";
 
 /// Compares what candidates, and the present schedule, give on the demo's layers with the plan's.
 void check_answers(const std::string& name, std::vector<Numbers> candidates) {
@@ -126,8 +126,9 @@ void check_answers(const std::string& name, std::vector<Numbers> candidates) {
 }  // namespace
 
 TEST_CASE("the shipped schedule, compiled in process, gives the plan's answers") {
-    for (const char* kernel : {"dense_conv_3x3_c3", "gated_conv_3x3_c16", "gated_winograd_3x3_c32",
-                               "branch_3x3_c32", "linear_any"}) {
+    for (const char* kernel :
+         {"gated_conv_f32_3x3_c3_none", "gated_conv_f32_3x3_c16_position",
+          "winograd_conv_f32_3x3_c32_position", "branch_f32_3x3_c32", "linear_f32_any"}) {
         INFO(kernel);
         Bench bench({kernel});
         const auto table = TunedTable::read(bench.settings.base);
@@ -146,10 +147,11 @@ TEST_CASE("the shipped schedule, compiled in process, gives the plan's answers")
 }
 
 TEST_CASE("Winograd's steps follow from direct ones, and give the same outputs") {
-    Bench bench({"gated_conv_3x3_c16", "gated_winograd_3x3_c16"});
+    Bench bench({"gated_conv_f32_3x3_c16_position", "winograd_conv_f32_3x3_c16_position"});
     std::vector<const Layer*> direct, winograd;
     for (const Layer& layer : bench.workload.layers) {
-        (is_winograd(layer.step.kernel->family) ? winograd : direct).push_back(&layer);
+        (layer.step.kernel->algorithm == Algorithm::winograd_conv ? winograd : direct)
+            .push_back(&layer);
     }
     // The layers of 16 channels of stride 1, and for the direct kernel that of stride 2.
     REQUIRE(direct.size() == 2);
@@ -211,7 +213,7 @@ TEST_CASE("schedules of another width or tail give the same answers") {
     for (const int tail : {1, 3, 5}) {
         candidates.push_back({{"pixels", 6}, {"tail", tail}, {"unroll", 3}, {"vectors", 1}});
     }
-    check_answers("gated_conv_3x3_c32", candidates);
+    check_answers("gated_conv_f32_3x3_c32_position", candidates);
 }
 
 TEST_CASE("Winograd's schedules of other tiles and tails give the same answers") {
@@ -221,19 +223,20 @@ TEST_CASE("Winograd's schedules of other tiles and tails give the same answers")
         candidates.push_back(
             {{"pixels", 8}, {"rows", 3}, {"tail", tail}, {"unroll", 2}, {"vectors", 1}});
     }
-    check_answers("gated_winograd_3x3_c32", candidates);
+    check_answers("winograd_conv_f32_3x3_c32_position", candidates);
 }
 
 TEST_CASE("schedules over pairs of other tiles give the same answers") {
     // Each width packs weights and sums in its own way; a tile of fourteen takes more behind
     // the pairs than the plan has room for.
-    check_answers("sparse_conv_3x3_c32", {{{"pixels", 14}, {"unroll", 4}, {"vectors", 1}},
-                                          {{"pixels", 3}, {"unroll", 1}, {"vectors", 2}}});
+    check_answers("sparse_conv_f32_3x3_c32", {{{"pixels", 14}, {"unroll", 4}, {"vectors", 1}},
+                                              {{"pixels", 3}, {"unroll", 1}, {"vectors", 2}}});
 }
 
 TEST_CASE("a break-even follows the direct kernel's time") {
-    const std::string direct = "gated_conv_3x3_c32", winograd = "gated_winograd_3x3_c32",
-                      sparse = "sparse_conv_3x3_c32";
+    const std::string direct = "gated_conv_f32_3x3_c32_position",
+                      winograd = "winograd_conv_f32_3x3_c32_position",
+                      sparse = "sparse_conv_f32_3x3_c32";
     Bench bench({direct, winograd, sparse});
     const auto table = TunedTable::read(bench.settings.base);
     REQUIRE(table.ok());
@@ -282,7 +285,8 @@ TEST_CASE("a break-even follows the direct kernel's time") {
 }
 
 TEST_CASE("a run settles break-evens, once") {
-    const std::string direct = "gated_conv_3x3_c64", winograd = "gated_winograd_3x3_c64";
+    const std::string direct = "gated_conv_f32_3x3_c64_position",
+                      winograd = "winograd_conv_f32_3x3_c64_position";
     Bench bench({direct, winograd});
     const fs::path poor = bench.folder / "poor.json";
     REQUIRE(merge_break_even(poor, bench.settings.base, winograd, 0.99).ok());
@@ -320,7 +324,7 @@ TEST_CASE("a run settles break-evens, once") {
 }
 
 TEST_CASE("a tile never grows wider than some layer's channels") {
-    const Bench bench({"gated_conv_3x3_c16", "gated_conv_3x3_c32", stem});
+    const Bench bench({"gated_conv_f32_3x3_c16_position", "gated_conv_f32_3x3_c32_position", stem});
     for (const Layer& layer : bench.workload.layers) {
         const int channels = common_channels({&layer});
         const Space space = bench.catalogue.space(layer.kernel, channels);
@@ -330,8 +334,8 @@ TEST_CASE("a tile never grows wider than some layer's channels") {
         }
     }
     // Whatever else a network has comes to these: one vector wide, or find_conv finds nothing.
-    CHECK(bench.catalogue.space("dense_conv_any", 64).channels == bench.catalogue.lanes);
-    CHECK(bench.catalogue.space("gated_conv_3x3_c32", 64).channels == 32);
+    CHECK(bench.catalogue.space("gated_conv_f32_any_none", 64).channels == bench.catalogue.lanes);
+    CHECK(bench.catalogue.space("gated_conv_f32_3x3_c32_position", 64).channels == 32);
 }
 
 TEST_CASE("bad candidates leave the numbers alone, and a second run tries nothing again") {
@@ -367,7 +371,7 @@ TEST_CASE("bad candidates leave the numbers alone, and a second run tries nothin
 }
 
 TEST_CASE("an interrupt keeps the kernels that are finished") {
-    Bench bench({stem, "linear_any"});
+    Bench bench({stem, "linear_f32_any"});
     // The stem, tuned first because it takes longer, starts with numbers that any others beat.
     const fs::path poor = bench.folder / "poor.json";
     REQUIRE(merge_numbers(poor, bench.settings.base,
@@ -393,7 +397,7 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
     const auto table = TunedTable::read(bench.settings.numbers);
     REQUIRE(table.ok());
     CHECK(table->numbers(stem) == best);
-    CHECK(table->numbers("linear_any") == TunedTable::read(poor)->numbers("linear_any"));
+    CHECK(table->numbers("linear_f32_any") == TunedTable::read(poor)->numbers("linear_f32_any"));
 
     // Only the stem's line changed.
     std::istringstream before(read(poor)), after(read(bench.settings.numbers));

@@ -39,7 +39,7 @@ Workload dense_workload() {
 
 TEST_CASE("a call goes round copies of its weights that weigh what the network's do") {
     const Workload workload = dense_workload();
-    for (const char* kernel : {"dense_conv_3x3_c16", "dense_winograd_3x3_c16"}) {
+    for (const char* kernel : {"gated_conv_f32_3x3_c16_none", "winograd_conv_f32_3x3_c16_none"}) {
         INFO(kernel);
         const auto layer =
             std::find_if(workload.layers.begin(), workload.layers.end(),
@@ -47,7 +47,7 @@ TEST_CASE("a call goes round copies of its weights that weigh what the network's
         REQUIRE(layer != workload.layers.end());
         CHECK(layer->network_bytes == 0);  // a small network's stay in the caches
         // 16 x 16 x 9 weights, or 36 points of each; and a part of one more.
-        const bool is_winograd = kernel[6] == 'w';
+        const bool is_winograd = kernel[0] == 'w';
         const std::size_t bytes = std::size_t{16} * 16 * (is_winograd ? 36 : 9) * sizeof(float);
         for (const std::size_t copies : {std::size_t{1}, std::size_t{5}}) {
             const LayerCase from(layer->step, layer->loads, 1, copies == 1 ? 0 : 5 * bytes + 64);

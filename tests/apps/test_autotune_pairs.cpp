@@ -36,7 +36,7 @@ Workload demo_workload(const std::optional<std::filesystem::path>& data) {
 std::vector<const Layer*> sparse_layers(const Workload& workload) {
     std::vector<const Layer*> layers;
     for (const Layer& layer : workload.layers) {
-        if (layer.step.kernel->family == Family::sparse_conv) {
+        if (layer.step.kernel->algorithm == Algorithm::sparse_conv) {
             layers.push_back(&layer);
         }
     }

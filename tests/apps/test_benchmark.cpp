@@ -124,10 +124,10 @@ TEST_CASE("command lines of the benchmark") {
     const KernelQuestion& question = kernels.value().kernels;
     CHECK(kernels.value().command == Command::kernels);
     CHECK(kernels.value().target == "avx2");
-    CHECK(question.families == std::vector<Family>{Family::gated_conv});
+    CHECK(question.families == std::vector<Family>{gated_conv});
     CHECK(
         parse({"kernels", "--family", "gated_winograd,dense_winograd"}).value().kernels.families ==
-        std::vector<Family>{Family::gated_winograd, Family::dense_winograd});
+        std::vector<Family>{gated_winograd, dense_winograd});
     CHECK(question.shapes == std::vector<LayerShape>{{56, 48, 64}, {7, 7, 512}});
     CHECK(question.densities == std::vector<double>{1.0, 0.25});
     CHECK(question.seconds == 0.5);
@@ -238,12 +238,13 @@ TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
     // 12 channels are padded to the 16 of the kernels.
     for (const int channels : {16, 12}) {
         const ConvCase values({6, 9, channels, channels}, 1);
-        for (const Family family : {Family::dense_winograd, Family::gated_winograd}) {
-            const bool gated = family == Family::gated_winograd;
-            const Kernel* kernel = find_conv(family, *target.value(), square_layer(3, 16, 16));
+        for (const Family& family : {dense_winograd, gated_winograd}) {
+            const bool gated = family == gated_winograd;
+            const Kernel* kernel = find_conv(Algorithm::winograd_conv, family.gate, *target.value(),
+                                             square_layer(3, 16, 16));
             REQUIRE(kernel != nullptr);
-            const Open open = gated ? draw_tiles(values.shape(), kernel->side, 2, 1)
-                                    : all_open(values.shape(), kernel->side);
+            const Open open = gated ? draw_tiles(values.shape(), side_of(*kernel), 2, 1)
+                                    : all_open(values.shape(), side_of(*kernel));
             ConvCall call(values, *kernel, open);
             std::vector<float> expected = values.compute(gated);
             CHECK(std::isinf(call.difference(expected)));
@@ -263,27 +264,28 @@ TEST_CASE("a layer without its gate is computed as a plan computes it") {
     const auto family = [&](const ConvShape& shape) {
         const Result<const Kernel*> kernel = plan_dense_kernel(shape, *target.value());
         REQUIRE(kernel.ok());
-        return kernel.value()->family;
+        return Family{kernel.value()->algorithm, kernel.value()->gate};
     };
-    const Kernel* winograd =
-        find_conv(Family::dense_winograd, *target.value(), square_layer(3, 16, 16));
+    const Kernel* winograd = find_conv(Algorithm::winograd_conv, GateForm::none, *target.value(),
+                                       square_layer(3, 16, 16));
     REQUIRE(winograd != nullptr);
     // All 64 positions of four tiles: only a break-even of 1 says that Winograd never pays.
     CHECK(family({8, 8, 16, 16}) ==
-          (winograd->break_even < 1 ? Family::dense_winograd : Family::dense_conv));
-    CHECK(family({8, 8, 16, 16, 3, 2}) == Family::dense_conv);
-    CHECK(family({8, 8, 16, 16, 1, 1}) == Family::dense_conv);
-    CHECK(family({3, 8, 16, 16}) == Family::dense_conv);
-    CHECK(family({8, 8, 40, 40}) == Family::dense_conv);  // no Winograd kernel has these channels
+          (winograd->as<WinogradInfo>().break_even < 1 ? dense_winograd : dense_conv));
+    CHECK(family({8, 8, 16, 16, 3, 2}) == dense_conv);
+    CHECK(family({8, 8, 16, 16, 1, 1}) == dense_conv);
+    CHECK(family({3, 8, 16, 16}) == dense_conv);
+    CHECK(family({8, 8, 40, 40}) == dense_conv);  // no Winograd kernel has these channels
 }
 
 TEST_CASE("a kernel's call finds a wrong answer") {
     const Result<const Target*> target = choose_target("");
     REQUIRE(target.ok());
     const ConvCase values({5, 7, 17, 20}, 1);
-    for (const Family family : {Family::dense_conv, Family::gated_conv}) {
-        const bool gated = family == Family::gated_conv;
-        const Kernel* kernel = find_kernel(family, *target.value());
+    for (const Family& family : {dense_conv, gated_conv}) {
+        const bool gated = family == gated_conv;
+        const Kernel* kernel =
+            find_conv(Algorithm::gated_conv, family.gate, *target.value(), square_layer(3, 17, 32));
         REQUIRE(kernel != nullptr);
         const Open open = gated ? Open{{0, 3, 34}, {}} : all_open(values.shape(), 0);
         ConvCall call(values, *kernel, open);
@@ -300,7 +302,7 @@ TEST_CASE("kernel rows: specialised beside generic, exact densities, departures"
     const Result<const Target*> target = choose_target("");
     REQUIRE(target.ok());
     const KernelQuestion question{
-        {Family::dense_conv, Family::gated_conv}, {{6, 7, 16}, {3, 4, 24}}, {1.0, 0.5}, 0.01};
+        {dense_conv, gated_conv}, {{6, 7, 16}, {3, 4, 24}}, {1.0, 0.5}, 0.01};
     const Result<std::vector<KernelResult>> rows = time_kernels(
         question, *target.value(), [](const std::vector<KernelResult>&) { return Status{}; });
     REQUIRE(rows.ok());

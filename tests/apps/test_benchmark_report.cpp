@@ -42,7 +42,7 @@ Report make_report() {
     wrong.problem = "wrong answer: differs by 0.5 of the largest score from sluice";
     report.networks = {ours, wrong};
     KernelResult kernel;
-    kernel.kernel = "gated_conv_3x3_c16__avx2";
+    kernel.kernel = "gated_conv_f32_3x3_c16_position__avx2";
     kernel.family = "gated_conv";
     kernel.shape_class = "3x3_c16";
     kernel.target = "avx2";
@@ -61,7 +61,7 @@ Report make_report() {
     none.problem = "generic only";
     KernelResult winograd = half;
     winograd.family = "gated_winograd";
-    winograd.kernel = "gated_winograd_3x3_c16__avx2";
+    winograd.kernel = "winograd_conv_f32_3x3_c16_position__avx2";
     winograd.tiles = 2;
     winograd.times = Times{0.0005, 0.0005, 0.0006, 9};
     winograd.departure.reset();

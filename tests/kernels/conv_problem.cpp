@@ -33,19 +33,19 @@ std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int 
     return out;
 }
 
-int count_points(const Kernel& winograd) {
-    const int along = winograd.side + winograd.kernel_size - 1;
+bool is_winograd(const Kernel& kernel) { return kernel.algorithm == Algorithm::winograd_conv; }
+
+int count_points(const WinogradInfo& winograd) {
+    const int along = winograd.side + winograd.taps - 1;
     return along * along;
 }
 
-// The taps of a window that a phase of a kernel has, [kernel_size, kernel_size]: every stride-th
-// row and column from its own.
-std::vector<float> phase_of(const float* window, int size, const Kernel& kernel, int phase) {
+// The taps of a window that a phase of a kernel has, [taps, taps]: every stride-th row and column
+// from its own.
+std::vector<float> phase_of(const float* window, int size, const WinogradInfo& of, int phase) {
     std::vector<float> taps;
-    for (int y = phase / kernel.stride; y < kernel.kernel_size * kernel.stride;
-         y += kernel.stride) {
-        for (int x = phase % kernel.stride; x < kernel.kernel_size * kernel.stride;
-             x += kernel.stride) {
+    for (int y = phase / of.stride; y < of.taps * of.stride; y += of.stride) {
+        for (int x = phase % of.stride; x < of.taps * of.stride; x += of.stride) {
             taps.push_back(y < size && x < size ? window[y * size + x] : 0);
         }
     }
@@ -64,7 +64,7 @@ std::vector<double> beside(const float* taps, const std::vector<double>& points,
     return all;
 }
 
-int count_matrices(const Kernel& winograd, bool beside_taps) {
+int count_matrices(const WinogradInfo& winograd, bool beside_taps) {
     return count_points(winograd) + (beside_taps ? 9 - 4 : 0);
 }
 
@@ -72,16 +72,17 @@ int count_matrices(const Kernel& winograd, bool beside_taps) {
 std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int pitch,
                                     int output_pitch, bool beside_taps) {
     const int block = kernel.block(), size = p.shape.kernel[0];
-    const int matrices = count_matrices(kernel, beside_taps);
-    const int phases = kernel.stride * kernel.stride, depth = phases * pitch;
+    const WinogradInfo& info = kernel.as<WinogradInfo>();
+    const int matrices = count_matrices(info, beside_taps);
+    const int phases = info.stride * info.stride, depth = phases * pitch;
     std::vector<float> out(std::size_t(output_pitch * matrices * depth));
     for (int i = 0; i < p.shape.outputs * p.shape.channels * phases; ++i) {
         const int k = i / phases / p.shape.channels, c = i / phases % p.shape.channels;
         const float* window = p.conv.weights->floats().data() + i / phases * size * size;
-        auto values = transformed(phase_of(window, size, kernel, i % phases).data(), kernel.side,
-                                  kernel.kernel_size);
+        auto values =
+            transformed(phase_of(window, size, info, i % phases).data(), info.side, info.taps);
         if (beside_taps) {
-            values = beside(window, values, kernel.side + kernel.kernel_size - 1);
+            values = beside(window, values, info.side + info.taps - 1);
         }
         for (int number = 0; number < matrices; ++number) {
             const int at = (k / block * matrices + number) * depth + i % phases * pitch + c;
@@ -90,10 +91,6 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
         }
     }
     return out;
-}
-
-bool is_element_gated(const Kernel& kernel) {
-    return kernel.family == Family::element_conv || kernel.family == Family::element_winograd;
 }
 
 // (k, row): bias, scale, shift; for Winograd's kernels the bias times the scale, and the shift,
@@ -105,13 +102,13 @@ std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, in
         const float bias = is_there ? conv.bias[k] : 0, scale = is_there ? conv.scale[k] : 0;
         const float shift = is_there ? conv.shift[k] : 0;
         float* const row = rows.data() + k;
-        row[0] = is_winograd(kernel.family) ? bias * scale : bias;
-        if (kernel.family == Family::dense_winograd) {
+        row[0] = is_winograd(kernel) ? bias * scale : bias;
+        if (is_winograd(kernel) && kernel.gate == GateForm::none) {
             row[0] += shift;
             continue;
         }
         row[2 * output_pitch] = shift;
-        if (!is_winograd(kernel.family)) {
+        if (!is_winograd(kernel)) {
             row[output_pitch] = scale;
         }
     }
@@ -222,7 +219,7 @@ namespace {
 // What follows the last pixel up to a vector's end, a Winograd kernel may read but not use.
 std::vector<float> padded_input(const ConvProblem& p, const Kernel& kernel, int pitch) {
     std::vector<float> input = to_nhwc(p.x, pitch, p.shape.pads);
-    const int spare = is_winograd(kernel.family) ? round_up(pitch, kernel.lanes) - pitch : 0;
+    const int spare = is_winograd(kernel) ? round_up(pitch, kernel.lanes) - pitch : 0;
     input.resize(input.size() + std::size_t(spare), std::numeric_limits<float>::quiet_NaN());
     return input;
 }
@@ -237,11 +234,12 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       output_pitch_(round_up(problem.shape.outputs, kernel.block())),
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
-      matrices_(is_winograd(kernel.family)
-                    ? std::array{kernel.depth(), count_matrices(kernel, beside_taps)}
+      matrices_(is_winograd(kernel)
+                    ? std::array{kernel.as<WinogradInfo>().depth(),
+                                 count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(padded_input(problem, kernel, pitch)),
-      weights_(is_winograd(kernel.family)
+      weights_(is_winograd(kernel)
                    ? pack_transformed(problem, kernel, pitch, output_pitch_, beside_taps)
                    : pack_weights(problem, kernel, pitch, output_pitch_)),
       epilogue_(pack_epilogue(problem.conv, kernel, output_pitch_)),
@@ -263,7 +261,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const auto [row, rows] = matrices_;
     const int block = kernel_.block(), matrix = rows * row * block;
     // A map of a position gate lies in its own lane; an element gate has a value a channel.
-    const bool element = is_element_gated(kernel_);
+    const bool element = kernel_.gate == GateForm::element;
     const int gate_pitch = element ? output_pitch_ : round_up(int(gate.shape[1]), kernel_.lanes);
     const Guarded maps(to_nhwc(gate, gate_pitch, {}));
     const int gates_down = int(gate.shape[2]), gates_across = int(gate.shape[3]);
@@ -286,7 +284,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     out.dims[0].extent = count;
     const Clamp &act = p.conv.act, &post = p.conv.post;
     const int failed =
-        is_winograd(kernel_.family)
+        is_winograd(kernel_)
             ? call(kernel_, WinogradConvCall<halide_buffer_t*>{.input = in,
                                                                .tiles = positions,
                                                                .weights = weights,

@@ -94,8 +94,9 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
 }
 
 bool serves(const Kernel& kernel, int channels, int kernel_size) {
-    return (kernel.pitch == 0 || kernel.pitch == round_up(channels, kernel.lanes)) &&
-           (kernel.kernel_size == 0 || kernel.kernel_size == kernel_size);
+    const BranchInfo& info = kernel.as<BranchInfo>();
+    return (info.channels == 0 || info.channels == round_up(channels, kernel.lanes)) &&
+           (info.kernel == 0 || info.kernel == kernel_size);
 }
 
 }  // namespace
@@ -105,7 +106,7 @@ TEST_CASE("branch kernels equal the scalar reference") {
     const std::array<Clamp, 4> acts = all_clamps();
     const int sizes[][2] = {{1, 1}, {7, 5}, {5, 17}, {32, 32}};
     int calls = 0;
-    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
             for (int k : {1, 3, 5, 7}) {
                 if (!serves(kernel, channels, k)) {
@@ -141,8 +142,8 @@ TEST_CASE("branch kernels equal the scalar reference") {
 
 TEST_CASE("branch kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(9);
-    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
-        const int channels = kernel.pitch ? kernel.pitch : 2 * kernel.lanes;
+    for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
+        const int own = kernel.as<BranchInfo>().channels, channels = own ? own : 2 * kernel.lanes;
         for (const Clamp& act : all_clamps()) {
             for (int gap : {1, kernel.lanes}) {
                 INFO(kernel.name << ": clamp " << act.low << " to " << act.high);
@@ -155,8 +156,9 @@ TEST_CASE("branch kernels give NaN and infinities where the scalar reference doe
 
 TEST_CASE("branch kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(7);
-    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
-        const int channels = kernel.pitch ? kernel.pitch : 3, k = kernel.pitch ? 3 : 5;
+    for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
+        const int own = kernel.as<BranchInfo>().channels;
+        const int channels = own ? own : 3, k = own ? 3 : 5;
         for (const auto& [first, rows] : {std::pair{0, 3}, {3, 1}, {4, 6}}) {
             INFO(kernel.name << ": rows " << first << " to " << first + rows);
             check_against_reference(
@@ -167,9 +169,9 @@ TEST_CASE("branch kernels compute the rows of a cropped output and no others") {
 
 TEST_CASE("branch kernels take kernels and strides that differ in x and y") {
     std::mt19937 rng(8);
-    for_each_kernel(Family::branch, [&](const Kernel& kernel) {
-        const int channels = kernel.pitch ? kernel.pitch : 20;
-        const int kernel_y = kernel.kernel_size ? 3 : 1, kernel_x = kernel.kernel_size ? 3 : 5;
+    for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
+        const int own = kernel.as<BranchInfo>().channels, channels = own ? own : 20;
+        const int kernel_y = own ? 3 : 1, kernel_x = own ? 3 : 5;
         for (const auto& [stride_y, stride_x] : {std::pair{1, 2}, {2, 1}, {1, 3}}) {
             INFO(kernel.name << ": strides " << stride_y << ", " << stride_x);
             check_against_reference(kernel,

@@ -15,13 +15,15 @@ namespace {
 
 bool serves(const Kernel& kernel, const ConvCase& c) {
     const bool square = c.kernel[0] == c.kernel[1];
-    return (kernel.pitch == 0 || kernel.pitch == c.channels) &&
-           (kernel.kernel_size == 0 || (square && kernel.kernel_size == c.kernel[0]));
+    const DirectInfo& info = kernel.as<DirectInfo>();
+    return (info.channels == 0 || info.channels == c.channels) &&
+           (info.kernel == 0 || (square && info.kernel == c.kernel[0]));
 }
 
 // The network's own input has no lanes beside its channels: a pitch off the vector width must work.
 int draw_pitch(const Kernel& kernel, int channels, std::mt19937& rng) {
-    return kernel.pitch || rng() % 2 ? channels : round_up(channels, kernel.lanes);
+    return kernel.as<DirectInfo>().channels || rng() % 2 ? channels
+                                                         : round_up(channels, kernel.lanes);
 }
 
 // Channels beyond the last are zero; a position whose gate is closed keeps what it held.
@@ -88,18 +90,18 @@ void check_group_gates(ConvCase c, const Kernel& kernel, std::mt19937& rng) {
 void check_all_forms(const ConvCase& c, std::mt19937& rng) {
     INFO(to_string(c));
     const ConvProblem p = make_problem(c, rng);
-    const auto each = [&](Family family, auto check) {
-        for_each_kernel(family, [&](const Kernel& kernel) {
+    const auto each = [&](GateForm gate, auto check) {
+        for_each_kernel(Algorithm::gated_conv, gate, [&](const Kernel& kernel) {
             if (serves(kernel, c)) {
                 INFO(kernel.name);
                 check(kernel);
             }
         });
     };
-    each(Family::dense_conv, [&](const Kernel& k) { check_dense(p, k, rng); });
-    each(Family::element_conv, [&](const Kernel& k) { check_element_gates(p, k, rng); });
-    each(Family::gated_conv, [&](const Kernel& k) { check_position_gates(p, k, 1, rng); });
-    each(Family::gated_conv, [&](const Kernel& k) { check_group_gates(c, k, rng); });
+    each(GateForm::none, [&](const Kernel& k) { check_dense(p, k, rng); });
+    each(GateForm::element, [&](const Kernel& k) { check_element_gates(p, k, rng); });
+    each(GateForm::position, [&](const Kernel& k) { check_position_gates(p, k, 1, rng); });
+    each(GateForm::position, [&](const Kernel& k) { check_group_gates(c, k, rng); });
 }
 
 void check_all_sizes(int channels, std::initializer_list<int> kernels) {
@@ -140,10 +142,11 @@ TEMPLATE_TEST_CASE_SIG("7x7 convolution kernels equal the scalar reference, chan
 // clamp. Whole blocks of outputs: in lanes beside them, infinities meet weights of zero.
 TEST_CASE("convolution kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(20);
-    for (const Family family : {Family::dense_conv, Family::gated_conv, Family::element_conv}) {
-        for_each_kernel(family, [&](const Kernel& kernel) {
-            const int channels = kernel.pitch ? kernel.pitch : 5;
-            const int k = kernel.kernel_size ? kernel.kernel_size : 3, pad = channels > 64 ? 0 : 1;
+    for (const GateForm form : {GateForm::none, GateForm::position, GateForm::element}) {
+        for_each_kernel(Algorithm::gated_conv, form, [&](const Kernel& kernel) {
+            const DirectInfo& info = kernel.as<DirectInfo>();
+            const int channels = info.channels ? info.channels : 5;
+            const int k = info.kernel ? info.kernel : 3, pad = channels > 64 ? 0 : 1;
             for (int round = 0; round < (channels > 64 ? 2 : 6); ++round) {
                 const int pads = round % 2 ? pad : 0;
                 const ConvCase c = {channels, kernel.block(),       k + 6, k + 4, {k, k},
@@ -151,17 +154,17 @@ TEST_CASE("convolution kernels give NaN and infinities where the scalar referenc
                 ConvProblem p = make_problem(c, rng);
                 spoil(p, rng);
                 INFO(kernel.name << ": " << to_string(c));
-                const bool is_gated = family != Family::dense_conv;
-                const int maps = family == Family::element_conv ? p.shape.outputs : 1;
+                const bool is_gated = form != GateForm::none;
+                const int maps = form == GateForm::element ? p.shape.outputs : 1;
                 // Closed elements are multiplied by zero where all are computed.
-                Tensor gate = make_gate(p, maps, family == Family::gated_conv ? 0.6 : 1, rng);
+                Tensor gate = make_gate(p, maps, form == GateForm::position ? 0.6 : 1, rng);
                 spoil(gate.data, rng);
-                const int map = family == Family::gated_conv ? 0 : -1;
+                const int map = form == GateForm::position ? 0 : -1;
                 const PackedConv packed(p, kernel, channels);
                 Strided output = packed.output();
                 packed.run(gate, map, list_positions(p, gate, map), 0, packed.output_pitch(),
                            output);
-                check_output(p, output, is_gated ? &gate : nullptr, family == Family::gated_conv);
+                check_output(p, output, is_gated ? &gate : nullptr, form == GateForm::position);
             }
         });
     }

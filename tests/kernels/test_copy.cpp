@@ -58,7 +58,7 @@ TEMPLATE_TEST_CASE_SIG("copy kernels move every bit between any strides, channel
     // Both ends' fastest dimension, and so every case of the schedule.
     const std::array<int, 4> orders[] = {{0, 1, 2, 3}, {1, 0, 2, 3}, {1, 2, 0, 3}, {3, 2, 1, 0}};
     const Kind kinds[] = {Kind::dense, Kind::gaps, Kind::backwards};
-    for_each_kernel(Family::copy, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::copy, [&](const Kernel& kernel) {
         for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
             const Index extents = {channels, width, height, height == 32 ? 1 : 2};
             for (const auto& from : orders) {
@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE_SIG("copy kernels move every bit between any strides, channel
 
 TEST_CASE("copy kernels fill with one value") {
     std::mt19937 rng(13);
-    for_each_kernel(Family::copy, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::copy, [&](const Kernel& kernel) {
         INFO(kernel.name);
         for (int channels : {1, 16, 17}) {
             check(kernel, {{channels, 0}, {5, 0}, {7, 0}, {1, 0}},
@@ -95,7 +95,7 @@ TEST_CASE("copy kernels fill with one value") {
 
 TEST_CASE("copy kernels leave what lies beside the channels") {
     std::mt19937 rng(14);
-    for_each_kernel(Family::copy, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::copy, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 17, 20}) {
             INFO(kernel.name << ": " << channels << " channels");
             const int pitch = round_up(channels, kernel.lanes);

@@ -88,7 +88,7 @@ std::vector<float> draw_gate(int channels, int pitch, int positions, double dens
 
 TEST_CASE("elements kernels list open channels position by position, in whole tiles") {
     std::mt19937 rng(20261124);
-    for_each_kernel(Family::elements, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::elements, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
@@ -107,7 +107,7 @@ TEST_CASE("elements kernels list open channels position by position, in whole ti
 
 TEST_CASE("open_count kernels count the gates that are not zero, of any strides") {
     std::mt19937 rng(7);
-    for_each_kernel(Family::open_count, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::open_count, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
@@ -174,7 +174,7 @@ void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) 
     const int padded_width = p.shape.pads[1] + p.shape.width + p.shape.pads[3];
     const int padded_height = p.shape.pads[0] + p.shape.height + p.shape.pads[2];
     const auto [rows, columns] = p.shape.kernel;
-    const int row = columns * pitch, tile = kernel.pixels;
+    const int row = columns * pitch, tile = kernel.as<DotInfo>().elements;
     const std::vector<std::uint32_t> list = list_tiles(p, gate, tile);
     const int entries = int(list.size()) / 2;
     if (entries == 0) {
@@ -230,12 +230,13 @@ void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) 
 
 TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference does") {
     std::mt19937 rng(11);
-    for_each_kernel(Family::dot_conv, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::dot_conv, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 16, 17, 32, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {9, 8}}) {
                 for (int k : {1, 3, 5}) {
-                    const bool serves = (kernel.pitch == 0 || kernel.pitch == channels) &&
-                                        (kernel.kernel_size == 0 || kernel.kernel_size == k);
+                    const DotInfo& info = kernel.as<DotInfo>();
+                    const bool serves = (info.channels == 0 || info.channels == channels) &&
+                                        (info.kernel == 0 || info.kernel == k);
                     if (!serves) {
                         continue;
                     }
@@ -260,9 +261,9 @@ TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference 
 
 TEST_CASE("dot_conv kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(12);
-    for_each_kernel(Family::dot_conv, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::dot_conv, [&](const Kernel& kernel) {
         // No lanes beside the channels, whose weights of zero would meet infinities.
-        const int channels = kernel.pitch ? kernel.pitch : kernel.lanes;
+        const int own = kernel.as<DotInfo>().channels, channels = own ? own : kernel.lanes;
         for (int round = 0; round < 8; ++round) {
             const int pad = round % 2;
             const ConvCase c{channels, 11, 7, 6, {3, 3}, {1, 1}, {pad, pad, pad, pad}};

@@ -164,7 +164,7 @@ TEST_CASE("kernel_map kernels list the pairs of open inputs and outputs of each 
     for (int width = 2; width < 26; ++width) {
         sizes.emplace_back(2 + width % 5, width);
     }
-    for_each_kernel(Family::kernel_map, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
         for (const auto& [height, width] : sizes) {
             for (const double density : {0.02, 0.1, 0.5, 0.9, 1.0}) {
                 // One output at least, since without one no way takes less time than another.
@@ -181,7 +181,7 @@ TEST_CASE("kernel_map kernels list the pairs of open inputs and outputs of each 
 
 // So that no bit of a mask, and no border of a group or of the map, is missed by chance.
 TEST_CASE("kernel_map kernels pair an input that is open alone with its neighbours") {
-    for_each_kernel(Family::kernel_map, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
         for (const auto& [height, width] : {std::pair{2, 3}, {3, 21}, {4, 16}, {5, 9}}) {
             const std::size_t size = std::size_t(height * width);
             const Map all{height, width, std::vector<bool>(size, true)};
@@ -205,7 +205,7 @@ TEST_CASE("the way of a layer that takes the least time is chosen") {
     const auto is = [](const Written& w, bool sparse, bool winograd, bool direct) {
         return w.sparse == sparse && w.winograd == winograd && w.direct == direct;
     };
-    for_each_kernel(Family::kernel_map, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
         INFO(kernel.name);
         const auto choose = [&](const Times& times) { return run(kernel, from, to, 15, 6, times); };
         const float even = positions / pairs;

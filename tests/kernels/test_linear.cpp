@@ -70,7 +70,7 @@ TEST_CASE("linear kernels equal the scalar reference") {
     for (int inputs : {1, 2, 3, 15, 16, 17, 64, 100, 1001}) {
         for (int outputs : {1, 3, 10, 15, 16, 17, 64, 100}) {
             const Clamp& clamp = clamps[std::size_t(problems++ % 4)];
-            for_each_kernel(Family::linear, [&](const Kernel& kernel) {
+            for_each_kernel(Algorithm::linear, [&](const Kernel& kernel) {
                 INFO(kernel.name << ": " << inputs << " -> " << outputs << ", clamp " << clamp.low
                                  << " to " << clamp.high);
                 check(kernel, inputs, outputs, clamp, 0, rng);
@@ -81,7 +81,7 @@ TEST_CASE("linear kernels equal the scalar reference") {
 
 TEST_CASE("linear kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(10);
-    for_each_kernel(Family::linear, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::linear, [&](const Kernel& kernel) {
         for (const Clamp& clamp : all_clamps()) {
             for (int inputs : {1, 7, 40}) {
                 INFO(kernel.name << ": " << inputs << " inputs, clamp " << clamp.low << " to "
@@ -95,7 +95,7 @@ TEST_CASE("linear kernels give NaN and infinities where the scalar reference doe
 
 TEST_CASE("linear kernels compute the outputs of a cropped output and no others") {
     std::mt19937 rng(9);
-    for_each_kernel(Family::linear, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::linear, [&](const Kernel& kernel) {
         for (int first_block : {1, 2, 3}) {
             INFO(kernel.name << ": from block " << first_block);
             check(kernel, 33, 4 * kernel.lanes - 1, {}, first_block, rng);

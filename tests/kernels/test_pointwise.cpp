@@ -14,10 +14,19 @@ using reference::Tensor;
 
 namespace {
 
-const std::pair<Family, Binary> operations[] = {{Family::add, Binary::add},
-                                                {Family::sub, Binary::sub},
-                                                {Family::mul, Binary::mul},
-                                                {Family::div, Binary::div}};
+const std::pair<BinaryOperation, Binary> operations[] = {{BinaryOperation::add, Binary::add},
+                                                         {BinaryOperation::sub, Binary::sub},
+                                                         {BinaryOperation::mul, Binary::mul},
+                                                         {BinaryOperation::div, Binary::div}};
+
+template <typename Test>
+void for_each_binary(BinaryOperation operation, Test test) {
+    for_each_kernel(Algorithm::binary, [&](const Kernel& kernel) {
+        if (kernel.as<BinaryInfo>().operation == operation) {
+            test(kernel);
+        }
+    });
+}
 
 /// What scalar code does with each is part of IEEE 754.
 std::vector<float> special_values() {
@@ -109,8 +118,8 @@ void check_binary(const Kernel& kernel, Binary op, const Index& extents, std::mt
 TEMPLATE_TEST_CASE_SIG("binary kernels equal the scalar reference bit for bit, channels", "",
                        ((int channels), channels), 1, 3, 15, 16, 17, 64, 100) {
     std::mt19937 rng(20261124);
-    for (const auto& [family, op] : operations) {
-        for_each_kernel(family, [&, op = op](const Kernel& kernel) {
+    for (const auto& [operation, op] : operations) {
+        for_each_binary(operation, [&, op = op](const Kernel& kernel) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
                 check_binary(kernel, op, {channels, width, height, 1}, rng);
             }
@@ -123,8 +132,8 @@ TEST_CASE("binary kernels do with zeros, infinities and NaN what scalar code doe
     const std::vector<float> special = special_values();
     const int count = int(special.size());
     const Index extents = {count, count, 1, 1};
-    for (const auto& [family, op] : operations) {
-        for_each_kernel(family, [&, op = op](const Kernel& kernel) {
+    for (const auto& [operation, op] : operations) {
+        for_each_binary(operation, [&, op = op](const Kernel& kernel) {
             INFO(kernel.name);
             // Every value with every other: along d0 in b, along d1 in a.
             Strided a({{count, 0}, {count, 1}, {1, 0}, {1, 0}}, 0);
@@ -143,8 +152,8 @@ TEST_CASE("binary kernels do with zeros, infinities and NaN what scalar code doe
 
 TEST_CASE("binary kernels may write over either operand") {
     std::mt19937 rng(11);
-    for (const auto& [family, op] : operations) {
-        for_each_kernel(family, [&, op = op](const Kernel& kernel) {
+    for (const auto& [operation, op] : operations) {
+        for_each_binary(operation, [&, op = op](const Kernel& kernel) {
             for (int channels : {1, 3, 15, 16, 17, 100}) {
                 const Index extents = {channels, 5, 7, 1};
                 const Operands o = operands(extents)[1];
@@ -217,7 +226,7 @@ TEST_CASE("affine kernels equal the scalar reference") {
     for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
         for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
             const AffineProblem p = make_affine(channels, height, width, rng);
-            for_each_kernel(Family::affine, [&](const Kernel& kernel) {
+            for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
                                      << ", output pitch " << lanes.output_pitch);
@@ -235,7 +244,7 @@ TEST_CASE("affine kernels may write over their input") {
     std::mt19937 rng(12);
     for (int channels : {1, 3, 16, 17, 100}) {
         const AffineProblem p = make_affine(channels, 7, 5, rng);
-        for_each_kernel(Family::affine, [&](const Kernel& kernel) {
+        for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
             INFO(kernel.name << ": " << channels << " channels");
             Strided shared = output_picture(channels, channels + 3, 5, 7);
             shared.fill(at_picture(p.x));
@@ -246,7 +255,7 @@ TEST_CASE("affine kernels may write over their input") {
 
 TEST_CASE("affine kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(13);
-    for_each_kernel(Family::affine, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
         for (int channels : {1, kernel.lanes - 1, 2 * kernel.lanes + 1}) {
             for (const Clamp& clamp : all_clamps()) {
                 INFO(kernel.name << ": " << channels << " channels, clamp " << clamp.low << " to "

@@ -33,9 +33,9 @@ const Window windows[] = {
     {{3, 2}, {3, 2}, {2, 1, 2, 1}, true},
 };
 
-Tensor expect(Family family, const Tensor& x, const Window& window) {
-    return family == Family::average_pool ? reference::average_pool(x, window)
-                                          : reference::max_pool(x, window);
+Tensor expect(Algorithm algorithm, const Tensor& x, const Window& window) {
+    return algorithm == Algorithm::average_pool ? reference::average_pool(x, window)
+                                                : reference::max_pool(x, window);
 }
 
 /// Runs the kernel on output rows first_row .. first_row + rows.
@@ -46,7 +46,7 @@ void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, con
     Strided output =
         output_picture(lanes.computed, lanes.output_pitch, int(expected.shape[3]), rows);
     View in = input.view(), out = output.view();
-    if (kernel.family == Family::average_pool) {
+    if (kernel.algorithm == Algorithm::average_pool) {
         REQUIRE(call(kernel,
                      AveragePoolCall<halide_buffer_t*>{.input = in,
                                                        .kernel_x = int(window.kernel[1]),
@@ -75,9 +75,9 @@ void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, con
     }
 }
 
-void check_kernels(Family family, const Tensor& x, const Window& window) {
-    const Tensor expected = expect(family, x, window);
-    for_each_kernel(family, [&](const Kernel& kernel) {
+void check_kernels(Algorithm algorithm, const Tensor& x, const Window& window) {
+    const Tensor expected = expect(algorithm, x, window);
+    for_each_kernel(algorithm, [&](const Kernel& kernel) {
         for (const Lanes& lanes : lane_forms(int(x.shape[1]), kernel.lanes)) {
             INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << to_string(window)
                              << ", output pitch " << lanes.output_pitch);
@@ -101,8 +101,8 @@ TEMPLATE_TEST_CASE_SIG("pooling kernels equal the scalar reference, channels", "
         for (Window window : windows) {
             for (bool counts_padding : {false, true}) {
                 window.count_include_pad = counts_padding;
-                for (const Family family : {Family::max_pool, Family::average_pool}) {
-                    check_kernels(family, x, window);
+                for (const Algorithm algorithm : {Algorithm::max_pool, Algorithm::average_pool}) {
+                    check_kernels(algorithm, x, window);
                 }
             }
         }
@@ -113,9 +113,9 @@ TEST_CASE("pooling kernels compute the rows of a cropped output and no others") 
     std::mt19937 rng(4);
     const Tensor x = random_picture(rng, 20, 11, 9);
     for (const Window& window : {Window{{3, 3}, {2, 2}, {1, 1, 1, 1}}, {{4, 4}, {1, 2}, {}}}) {
-        for (const Family family : {Family::max_pool, Family::average_pool}) {
-            const Tensor expected = expect(family, x, window);
-            for_each_kernel(family, [&](const Kernel& kernel) {
+        for (const Algorithm algorithm : {Algorithm::max_pool, Algorithm::average_pool}) {
+            const Tensor expected = expect(algorithm, x, window);
+            for_each_kernel(algorithm, [&](const Kernel& kernel) {
                 for (const auto& [first, rows] : {std::pair{0, 2}, {2, 1}, {3, 3}}) {
                     INFO(kernel.name << ": " << to_string(window) << ", rows " << first << " to "
                                      << first + rows);
@@ -129,7 +129,7 @@ TEST_CASE("pooling kernels compute the rows of a cropped output and no others") 
 TEST_CASE("max pooling takes the maximum of infinities and of the lowest numbers") {
     const float infinity = std::numeric_limits<float>::infinity();
     const float lowest = std::numeric_limits<float>::lowest();
-    for_each_kernel(Family::max_pool, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::max_pool, [&](const Kernel& kernel) {
         INFO(kernel.name);
         const int channels = 2 * kernel.lanes + 1;
         std::vector<float> values(std::size_t(channels * 6));
@@ -147,7 +147,7 @@ TEST_CASE("max pooling takes the maximum of infinities and of the lowest numbers
 
 TEST_CASE("pooling kernels give NaN for every window that holds one") {
     std::mt19937 rng(8);
-    for (const Family family : {Family::max_pool, Family::average_pool}) {
+    for (const Algorithm algorithm : {Algorithm::max_pool, Algorithm::average_pool}) {
         for (int channels : {1, 17, 40}) {
             for (const Window& window : {Window{{4, 4}, {4, 4}, {}},
                                          {{3, 3}, {2, 1}, {1, 1, 1, 1}},
@@ -160,7 +160,7 @@ TEST_CASE("pooling kernels give NaN for every window that holds one") {
                         x.data[std::size_t(64 * i) + rng() % 64] =
                             std::numeric_limits<float>::infinity();
                     }
-                    check_kernels(family, x, window);
+                    check_kernels(algorithm, x, window);
                 }
             }
         }
@@ -174,7 +174,7 @@ TEST_CASE("global average pooling kernels give NaN for every map that holds one"
         x.data[i] = std::numeric_limits<float>::quiet_NaN();
     }
     const Tensor expected = reference::global_average_pool(x);
-    for_each_kernel(Family::global_average_pool, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::global_average_pool, [&](const Kernel& kernel) {
         INFO(kernel.name);
         Strided input = picture(x, 37, 37), output({{37, 1}}, output_margin);
         View in = input.view(), out = output.view();
@@ -190,7 +190,7 @@ TEST_CASE("global average pooling kernels equal the scalar reference") {
         for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {1, 40}, {40, 1}, {32, 32}}) {
             const Tensor x = random_picture(rng, channels, height, width);
             const Tensor expected = reference::global_average_pool(x);
-            for_each_kernel(Family::global_average_pool, [&](const Kernel& kernel) {
+            for_each_kernel(Algorithm::global_average_pool, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << lanes.computed
                                      << " channels computed");

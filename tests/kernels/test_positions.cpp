@@ -96,7 +96,7 @@ TEST_CASE("positions kernels list open and closed gates in row-major order") {
     std::mt19937 rng(20261124);
     const int sizes[][2] = {{1, 1}, {7, 5}, {1, 40}, {40, 1}, {3, 16}, {13, 33}, {32, 32}};
     int calls = 0;
-    for_each_kernel(Family::positions, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::positions, [&](const Kernel& kernel) {
         for (const auto& [height, width] : sizes) {
             for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
                 for (const int stride_x : {1, kernel.lanes, 3}) {
@@ -114,7 +114,7 @@ TEST_CASE("positions kernels list open and closed gates in row-major order") {
 
 TEST_CASE("positions kernels read a gate map that lies column by column") {
     std::mt19937 rng(3);
-    for_each_kernel(Family::positions, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::positions, [&](const Kernel& kernel) {
         INFO(kernel.name);
         const int height = 9, width = 20;
         const std::vector<bool> open = draw_open(height * width, 0.4, rng);

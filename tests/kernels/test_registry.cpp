@@ -1,8 +1,10 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "kernels/cpu.h"
 #include "kernels/layer.h"
@@ -11,21 +13,95 @@
 using namespace sluice;
 using kernel_test::square_layer;
 
-TEST_CASE("every kernel is named family_shape__target and belongs to a listed target") {
+namespace {
+
+std::string gate_suffix(const Kernel& kernel) {
+    const bool has_forms =
+        kernel.algorithm == Algorithm::gated_conv || kernel.algorithm == Algorithm::winograd_conv;
+    return !has_forms                          ? ""
+           : kernel.gate == GateForm::none     ? "_none"
+           : kernel.gate == GateForm::position ? "_position"
+                                               : "_element";
+}
+
+std::string operation_suffix(const Kernel& kernel) {
+    const char* const suffixes[] = {"_add", "_sub", "_mul", "_div"};
+    return kernel.algorithm != Algorithm::binary
+               ? ""
+               : suffixes[std::size_t(kernel.as<BinaryInfo>().operation)];
+}
+
+}  // namespace
+
+TEST_CASE("every kernel's name says what it is, and its target is listed") {
     std::set<std::string> names;
     REQUIRE(!kernels().empty());
     for (const Kernel& kernel : kernels()) {
         INFO(kernel.name);
         CHECK(names.insert(kernel.name).second);
-        const std::string tail = std::string("_") + kernel.shape_class + "__" + kernel.target;
-        const std::string name = kernel.name;
-        REQUIRE(name.size() > tail.size());
-        CHECK(name.substr(name.size() - tail.size()) == tail);
+        const std::string type = kernel.type == ElementType::float32 ? "_f32" : "";
+        const std::string tail = type + "_" + kernel.shape_class + gate_suffix(kernel) +
+                                 operation_suffix(kernel) + "__" + kernel.target;
+        CHECK_THAT(kernel.name, Catch::EndsWith(tail));
         bool listed = false;
         for (const Target& target : targets()) {
             listed |= std::string(target.id) == kernel.target && target.lanes == kernel.lanes;
         }
         CHECK(listed);
+    }
+}
+
+TEST_CASE("every target has a kernel of each algorithm, gate form and shape class") {
+    std::map<std::string, std::set<std::string>> by_target;
+    for (const Kernel& kernel : kernels()) {
+        const std::string name = kernel.name;
+        by_target[kernel.target].insert(name.substr(0, name.rfind("__")));
+    }
+    CHECK(by_target.size() == targets().size());
+    for (const auto& [target, names] : by_target) {
+        INFO(target);
+        CHECK(names == by_target.begin()->second);
+    }
+    for (const Target& target : targets()) {
+        INFO(target.id);
+        for (int i = 0; i <= int(Algorithm::resize); ++i) {
+            const Algorithm algorithm{i};
+            const bool is_specialised =
+                algorithm == Algorithm::winograd_conv || algorithm == Algorithm::sparse_conv;
+            INFO("algorithm " << i);
+            CHECK((find_kernel(algorithm, target) == nullptr) == is_specialised);
+        }
+        for (const auto operation : {BinaryOperation::add, BinaryOperation::sub,
+                                     BinaryOperation::mul, BinaryOperation::div}) {
+            const Kernel* kernel = find_kernel(operation, target);
+            REQUIRE(kernel);
+            CHECK(kernel->as<BinaryInfo>().operation == operation);
+        }
+    }
+}
+
+TEST_CASE("a kernel's block is its vectors of output channels") {
+    for (const Kernel& kernel : kernels()) {
+        INFO(kernel.name);
+        const int vectors =
+            kernel.algorithm == Algorithm::gated_conv      ? kernel.as<DirectInfo>().vectors
+            : kernel.algorithm == Algorithm::winograd_conv ? kernel.as<WinogradInfo>().vectors
+            : kernel.algorithm == Algorithm::sparse_conv   ? kernel.as<PairsInfo>().vectors
+                                                           : 1;
+        CHECK(vectors >= 1);
+        CHECK(kernel.block() == vectors * kernel.lanes);
+    }
+}
+
+TEST_CASE("a layer gated by groups is served by the kernels of gates a position") {
+    for (const Target& target : targets()) {
+        INFO(target.id);
+        const ConvLayer layer = square_layer(3, 64, 64);
+        const Kernel* kernel = find_conv(Algorithm::gated_conv, GateForm::group, target, layer);
+        REQUIRE(kernel);
+        CHECK(kernel->gate == GateForm::position);
+        CHECK(kernel == find_conv(Algorithm::gated_conv, GateForm::position, target, layer));
+        CHECK(kernel != find_conv(Algorithm::gated_conv, GateForm::none, target, layer));
     }
 }
 
@@ -63,8 +139,10 @@ TEST_CASE("a flag that is not known is not there") { CHECK(!cpu_has("sse41,no_su
 TEST_CASE("a specialised kernel is preferred where the shape is its own") {
     for (const Target& target : targets()) {
         INFO(target.id);
-        const Kernel* own = find_conv(Family::gated_conv, target, square_layer(3, 64, 64));
-        const Kernel* other = find_conv(Family::gated_conv, target, square_layer(5, 64, 64));
+        const Kernel* own =
+            find_conv(Algorithm::gated_conv, GateForm::position, target, square_layer(3, 64, 64));
+        const Kernel* other =
+            find_conv(Algorithm::gated_conv, GateForm::position, target, square_layer(5, 64, 64));
         REQUIRE(own);
         REQUIRE(other);
         CHECK(std::string(own->shape_class) == "3x3_c64");
@@ -74,18 +152,19 @@ TEST_CASE("a specialised kernel is preferred where the shape is its own") {
 
 // Rows of the table that a layer resembles in all but one thing.
 TEST_CASE("a kernel is taken for no layer that differs from its row in one requirement") {
-    const auto shape_class = [](Family family, const Target& target, const ConvLayer& layer) {
-        const Kernel* kernel = find_conv(family, target, layer);
+    const auto shape_class = [](Algorithm algorithm, GateForm gate, const Target& target,
+                                const ConvLayer& layer) {
+        const Kernel* kernel = find_conv(algorithm, gate, target, layer);
         return std::string(kernel ? kernel->shape_class : "none");
     };
     for (const Target& target : targets()) {
         INFO(target.id);
         const auto winograd = [&](const ConvLayer& layer) {
-            return shape_class(Family::dense_winograd, target, layer);
+            return shape_class(Algorithm::winograd_conv, GateForm::none, target, layer);
         };
         ConvLayer layer = square_layer(3, 16, 64);
         CHECK(winograd(layer) == "3x3_c16");
-        CHECK(winograd(square_layer(3, 16, 64, 2)) == "3x3_c16_by2");
+        CHECK(winograd(square_layer(3, 16, 64, 2)) == "3x3_by2_c16");
         // Phases that a copy lays side by side: a window of 2x2 and stride 1 over 16 channels.
         CHECK(winograd(square_layer(2, 16, 64)) == "none");
         CHECK(winograd(square_layer(2, 16, 64, 2)) == "none");
@@ -114,7 +193,7 @@ TEST_CASE("a kernel is taken for no layer that differs from its row in one requi
         CHECK(winograd(tail) == "4x4_c12");
 
         const auto sparse = [&](const ConvLayer& l) {
-            return shape_class(Family::sparse_conv, target, l);
+            return shape_class(Algorithm::sparse_conv, GateForm::position, target, l);
         };
         CHECK(sparse(layer) == "3x3_c16");
         CHECK(sparse(square_layer(3, 16, 64, 2)) == "none");
@@ -126,15 +205,17 @@ TEST_CASE("a kernel is taken for no layer that differs from its row in one requi
         layer.output[1] = 1;
         CHECK(sparse(layer) == "none");
 
-        for (const Family family : {Family::branch, Family::dot_conv}) {
-            CHECK(shape_class(family, target, square_layer(3, 16, 16, 2)) == "3x3_c16");
-            CHECK(shape_class(family, target, square_layer(5, 48, 16)) == "any");
-            CHECK(shape_class(family, target, square_layer(3, 3, 16)) == "none");
+        for (const auto& [algorithm, gate] : {std::pair{Algorithm::branch, GateForm::none},
+                                              {Algorithm::dot_conv, GateForm::element}}) {
+            CHECK(shape_class(algorithm, gate, target, square_layer(3, 16, 16, 2)) == "3x3_c16");
+            CHECK(shape_class(algorithm, gate, target, square_layer(5, 48, 16)) == "any");
+            CHECK(shape_class(algorithm, gate, target, square_layer(3, 3, 16)) == "none");
         }
-        CHECK(shape_class(Family::dense_conv, target, square_layer(3, 16, 16, 3)) == "3x3_c16");
+        CHECK(shape_class(Algorithm::gated_conv, GateForm::none, target,
+                          square_layer(3, 16, 16, 3)) == "3x3_c16");
         ConvLayer wide = square_layer(3, 16, 16);
         wide.kernel[1] = 1;
-        CHECK(shape_class(Family::dense_conv, target, wide) == "any");
-        CHECK(shape_class(Family::copy, target, wide) == "none");
+        CHECK(shape_class(Algorithm::gated_conv, GateForm::none, target, wide) == "any");
+        CHECK(shape_class(Algorithm::copy, GateForm::none, target, wide) == "none");
     }
 }

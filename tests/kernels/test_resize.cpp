@@ -93,7 +93,7 @@ TEMPLATE_TEST_CASE_SIG("resize kernels equal the scalar reference, channels", ""
         const Tensor x = random_picture(rng, channels, height, width);
         for (const Size to : {Size{height, width}, {2 * height, 2 * width}, {3, 4}, {20, 1}}) {
             const Tensor nearest = expect(x, to, false), linear = expect(x, to, true);
-            for_each_kernel(Family::resize, [&](const Kernel& kernel) {
+            for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
                                      << " to " << to.width << "x" << to.height << ", output pitch "
@@ -109,7 +109,7 @@ TEMPLATE_TEST_CASE_SIG("resize kernels equal the scalar reference, channels", ""
 TEST_CASE("resize kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(15);
     const Tensor x = random_picture(rng, 20, 6, 5), expected = expect(x, {11, 13}, true);
-    for_each_kernel(Family::resize, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
         for (const auto& [first, rows] : {std::pair{0, 4}, {4, 1}, {5, 6}}) {
             INFO(kernel.name << ": rows " << first << " to " << first + rows);
             check(kernel, x, {11, 13}, true, {20, 20, 20}, expected, first, rows, within(1e-6f));
@@ -125,7 +125,7 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
     for (std::size_t i = 0; i < x.data.size(); i += 3) {
         x.data[i] = i % 2 ? nan : i % 4 ? infinity : -infinity;
     }
-    for_each_kernel(Family::resize, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
         INFO(kernel.name);
         const Taps columns = make_taps(4, 8, false), lines = make_taps(5, 10, false);
         Strided input = picture(x, 19, 19), output = output_picture(19, 19, 8, 10);
@@ -151,7 +151,7 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
 TEST_CASE("linear resize kernels multiply a second source by a weight of zero") {
     const float infinity = std::numeric_limits<float>::infinity();
     const float nan = std::numeric_limits<float>::quiet_NaN();
-    for_each_kernel(Family::resize, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
         INFO(kernel.name);
         // Columns 1, 4, 7, 10 and 13 lie on a source; the first and the last two have but one.
         const Tensor x = {{1, 1, 1, 5}, {1, nan, 2, infinity, 3}};

@@ -64,7 +64,7 @@ TEST_CASE("softmax kernels equal the scalar reference") {
             const Tensor x = {{outer, inner, axis},
                               random_values(rng, std::size_t(outer * inner * axis), -8, 8)};
             const Tensor expected = reference::softmax(x, 2);
-            for_each_kernel(Family::softmax,
+            for_each_kernel(Algorithm::softmax,
                             [&](const Kernel& kernel) { check(kernel, x, expected); });
         }
     }
@@ -72,7 +72,7 @@ TEST_CASE("softmax kernels equal the scalar reference") {
 
 TEST_CASE("softmax kernels overflow for no finite scores") {
     const float most = std::numeric_limits<float>::max();
-    for_each_kernel(Family::softmax, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::softmax, [&](const Kernel& kernel) {
         const int axis = kernel.lanes + 2;
         for (int peak : {0, axis - 1}) {
             Tensor x = {{1, 1, axis}, std::vector<float>(std::size_t(axis), -most)};
@@ -89,7 +89,7 @@ TEST_CASE("softmax kernels overflow for no finite scores") {
 
 TEST_CASE("softmax kernels give a score of minus infinity no share") {
     const float infinity = std::numeric_limits<float>::infinity();
-    for_each_kernel(Family::softmax, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::softmax, [&](const Kernel& kernel) {
         const int axis = 2 * kernel.lanes + 1;
         Tensor x = {{1, 1, axis}, std::vector<float>(std::size_t(axis), -infinity)};
         Tensor expected = {x.shape, std::vector<float>(std::size_t(axis), 0.0f)};
@@ -106,7 +106,7 @@ TEST_CASE("softmax kernels give NaN for a row with NaN or infinity, and for minu
     const float infinity = std::numeric_limits<float>::infinity();
     const float nan = std::numeric_limits<float>::quiet_NaN();
     std::mt19937 rng(5);
-    for_each_kernel(Family::softmax, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::softmax, [&](const Kernel& kernel) {
         for (const int axis : {1, 3, kernel.lanes, 2 * kernel.lanes + 3}) {
             const Tensor finite = {{2, 3, axis}, random_values(rng, std::size_t(6 * axis), -8, 8)};
             for (int place = 0; place < axis; ++place) {

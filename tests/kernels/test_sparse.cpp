@@ -134,7 +134,8 @@ std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
 void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int first, int count,
          int spare, Strided& output) {
     const ConvProblem& c = p.conv;
-    const int pitch = kernel.pitch, block = kernel.block(), row = c.width + 2 + spare;
+    const PairsInfo& info = kernel.as<PairsInfo>();
+    const int pitch = info.channels, block = kernel.block(), row = c.width + 2 + spare;
     const int output_pitch = round_up(c.shape.outputs, block), pixels = row * c.height;
     const Guarded input(to_nhwc(c.x, pitch, {1, 1, 1, 1 + spare}));
     const Guarded weights(pack_weights(p, pitch, block, output_pitch));
@@ -145,7 +146,7 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
     Guarded sums(std::vector<float>(std::size_t(pixels * output_pitch),
                                     std::numeric_limits<float>::quiet_NaN()));
     const std::vector<std::uint32_t> positions = list_positions(c, to, 0);
-    const PairLists lists = list_pairs(p, to, row, kernel.pixels);
+    const PairLists lists = list_pairs(p, to, row, info.pixels);
     const int residual_x = c.has_residual ? output_pitch : 0, matrix = taps * pitch * block;
 
     View in(input.data(), {{row * pitch, 1}, {c.height + 2, row * pitch}});
@@ -221,15 +222,13 @@ void check(const Kernel& kernel, const SparseProblem& p, const Tensor& to, std::
 
 TEST_CASE("sparse_conv kernels equal the scalar reference over a gated input") {
     std::mt19937 rng(20261126);
-    for_each_kernel(Family::sparse_conv, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::sparse_conv, [&](const Kernel& kernel) {
         for (const auto& [height, width] : {std::array{2, 2}, {2, 9}, {3, 5}, {7, 12}, {13, 17}}) {
             for (const int fewer : {0, 3}) {
-                const ConvCase c{kernel.pitch - fewer,
-                                 kernel.pitch + 2 * kernel.block() - fewer,
-                                 height,
-                                 width,
-                                 {3, 3},
-                                 {1, 1},
+                const int channels = kernel.as<PairsInfo>().channels;
+                const ConvCase c{channels - fewer, channels + 2 * kernel.block() - fewer,
+                                 height,           width,
+                                 {3, 3},           {1, 1},
                                  {1, 1, 1, 1}};
                 for (const auto& [density, open] : {std::pair{0.0, 0.4},
                                                     {-1.0, 1.0},
@@ -251,9 +250,15 @@ TEST_CASE("sparse_conv kernels equal the scalar reference over a gated input") {
 
 TEST_CASE("sparse_conv kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(14);
-    for_each_kernel(Family::sparse_conv, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::sparse_conv, [&](const Kernel& kernel) {
         for (int round = 0; round < 8; ++round) {
-            const ConvCase c{kernel.pitch, kernel.block(), 7, 12, {3, 3}, {1, 1}, {1, 1, 1, 1}};
+            const ConvCase c{kernel.as<PairsInfo>().channels,
+                             kernel.block(),
+                             7,
+                             12,
+                             {3, 3},
+                             {1, 1},
+                             {1, 1, 1, 1}};
             SparseProblem p = make_sparse_problem(c, 0.4, round % 2 == 0, rng);
             spoil(p.conv.residual.data, rng);
             for (std::size_t i = 0; i < p.conv.x.data.size(); i += 97) {

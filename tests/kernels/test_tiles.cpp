@@ -137,7 +137,7 @@ TEST_CASE("tiles kernels list open and closed tiles in row-major order") {
     for (int width = 4; width < 20; ++width) {
         sizes.emplace_back(4 + width % 7, width);
     }
-    for_each_kernel(Family::tiles, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::tiles, [&](const Kernel& kernel) {
         for (const auto& [height, width] : sizes) {
             for (double density : {0.0, -1.0, -1.0, -1.0, 0.02, 0.1, 0.5, 1.0}) {
                 INFO(kernel.name << ": " << width << "x" << height << ", density " << density);
@@ -152,7 +152,7 @@ TEST_CASE("tiles kernels list open and closed tiles in row-major order") {
 
 // So that no bit of a mask, and no group's border, is missed by chance.
 TEST_CASE("tiles kernels find a gate that is open alone, wherever it is") {
-    for_each_kernel(Family::tiles, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::tiles, [&](const Kernel& kernel) {
         for (const auto& [height, width] : {std::pair{4, 4}, {6, 21}, {5, 16}, {9, 11}}) {
             Map map{height, width, std::vector<bool>(std::size_t(height * width), false)};
             for (std::size_t i = 0; i < map.open.size(); ++i) {
@@ -169,7 +169,7 @@ TEST_CASE("tiles kernels find a gate that is open alone, wherever it is") {
 
 TEST_CASE("Winograd pays where more positions a tile are open than the break-even") {
     std::mt19937 rng(3);
-    for_each_kernel(Family::tiles, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::tiles, [&](const Kernel& kernel) {
         for (double density : {-1.0, 0.1, 0.3, 0.5, 1.0}) {
             const Map map = draw_map(9, 14, density, rng);
             const int tiles = int(expected_tiles(map, 4).size());

@@ -21,6 +21,8 @@ namespace {
 using Tiles = std::vector<std::uint32_t>;  ///< row << 16 | column
 using Sizes = std::vector<std::pair<int, int>>;
 
+const WinogradInfo& info_of(const Kernel& kernel) { return kernel.as<WinogradInfo>(); }
+
 /// How far rounding may take an output, for values, taps and scales as make_problem draws them: six
 /// standard deviations. An output sums 36 terms A B G, where the direct sum has 9. Along an extent,
 /// sum(A^2 |B|^2 |G|^2) is largest for a tile's last output: 2.8 + 2.8 + 23.3 + 23.3 + 42 = 94.3
@@ -45,8 +47,9 @@ float rounding(const ConvCase& c) {
 /// longer.
 ConvCase layer_of(const Kernel& kernel, int channels, int outputs, std::pair<int, int> extents,
                   const std::array<int, 4>& pads) {
-    const int stride = kernel.stride, size = stride == 2 ? 3 : kernel.kernel_size;
-    const auto padded = [&](int extent) { return stride * (extent + kernel.kernel_size - 1); };
+    const WinogradInfo& info = info_of(kernel);
+    const int stride = info.stride, size = stride == 2 ? 3 : info.taps;
+    const auto padded = [&](int extent) { return stride * (extent + info.taps - 1); };
     return {channels,
             outputs,
             padded(extents.first) - pads[0] - pads[2],
@@ -141,36 +144,36 @@ void check_output(const ConvProblem& p, int side, const Strided& got, const Tens
 /// Lists about the lengths of a chunk and its tail, whose tiles overlap anyhow.
 void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel& kernel,
                    const Tensor& gate, bool is_gated, std::mt19937& rng) {
-    const int chunk = kernel.pixels;
+    const int chunk = info_of(kernel).pixels;
     for (int count : {0, 1, 2, 3, chunk - 1, chunk, chunk + 1, 2 * chunk + 3}) {
         INFO(count << " tiles");
-        const Tiles list = random_tiles(p, kernel.side, count, rng);
+        const Tiles list = random_tiles(p, info_of(kernel).side, count, rng);
         Strided output = packed.output();
         packed.run(gate, 0, list, 0, packed.output_pitch(), output);
-        check_output(p, kernel.side, output, is_gated ? &gate : nullptr, {list},
+        check_output(p, info_of(kernel).side, output, is_gated ? &gate : nullptr, {list},
                      packed.output_pitch());
     }
 }
 
 void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, kernel.pitch);
+    const PackedConv packed(p, kernel, info_of(kernel).channels);
     const Tensor none = make_gate(p, 1, 0, rng);
-    const Tiles all = open_tiles(p, kernel.side, none, -1);
+    const Tiles all = open_tiles(p, info_of(kernel).side, none, -1);
     Strided output = packed.output();
     packed.run(none, 0, all, 0, packed.output_pitch(), output);
-    check_output(p, kernel.side, output, nullptr, {all}, packed.output_pitch());
+    check_output(p, info_of(kernel).side, output, nullptr, {all}, packed.output_pitch());
     check_lengths(p, packed, kernel, none, false, rng);
 }
 
 void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, kernel.pitch);
+    const PackedConv packed(p, kernel, info_of(kernel).channels);
     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
         INFO("density " << density);
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
-        const Tiles all = open_tiles(p, kernel.side, gate, -1);
+        const Tiles all = open_tiles(p, info_of(kernel).side, gate, -1);
         Strided output = packed.output();
         packed.run(gate, 0, all, 0, packed.output_pitch(), output);
-        check_output(p, kernel.side, output, &gate, {all}, packed.output_pitch());
+        check_output(p, info_of(kernel).side, output, &gate, {all}, packed.output_pitch());
     }
     check_lengths(p, packed, kernel, make_gate(p, p.shape.outputs, 0.5, rng), true, rng);
 }
@@ -178,7 +181,7 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
 /// One list and one call a map, over the map's own output channels.
 void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng,
                 bool beside_taps = false) {
-    const PackedConv packed(p, kernel, kernel.pitch, beside_taps);
+    const PackedConv packed(p, kernel, info_of(kernel).channels, beside_taps);
     const int each = packed.output_pitch() / maps;
     for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
@@ -186,15 +189,15 @@ void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt199
         std::vector<Tiles> lists;
         Strided output = packed.output();
         for (int map = 0; map < maps; ++map) {
-            lists.push_back(open_tiles(p, kernel.side, gate, map));
+            lists.push_back(open_tiles(p, info_of(kernel).side, gate, map));
             packed.run(gate, map, lists.back(), map * each, each, output);
         }
-        check_output(p, kernel.side, output, &gate, lists, each);
+        check_output(p, info_of(kernel).side, output, &gate, lists, each);
     }
 }
 
 void check_position_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, kernel.pitch);
+    const PackedConv packed(p, kernel, info_of(kernel).channels);
     check_maps(p, kernel, 1, rng);
     check_lengths(p, packed, kernel, make_gate(p, 1, 0.5, rng), true, rng);
 }
@@ -214,11 +217,11 @@ using Check = std::function<void(const ConvProblem&, const Kernel&, std::mt19937
 
 /// The kernels of this pitch on maps of each size, over one block of outputs, and over two of which
 /// the second is padded.
-void check_sizes(Family family, int channels, const Sizes& sizes, const Check& check) {
+void check_sizes(GateForm gate, int channels, const Sizes& sizes, const Check& check) {
     std::mt19937 rng(20261124 + channels);
     int served = 0;
-    for_each_kernel(family, [&](const Kernel& kernel) {
-        if (kernel.pitch != channels) {
+    for_each_kernel(Algorithm::winograd_conv, gate, [&](const Kernel& kernel) {
+        if (info_of(kernel).channels != channels) {
             return;
         }
         ++served;
@@ -245,37 +248,37 @@ Sizes sizes_of(int channels) {
 // Cases a channel count, so that ctest runs them side by side.
 TEMPLATE_TEST_CASE_SIG("dense Winograd kernels equal the scalar reference, channels", "",
                        ((int channels), channels), 12, 16, 32, 64, 128, 256, 512) {
-    check_sizes(Family::dense_winograd, channels, sizes_of(channels), check_dense);
+    check_sizes(GateForm::none, channels, sizes_of(channels), check_dense);
 }
 
 TEMPLATE_TEST_CASE_SIG("element-gated Winograd kernels equal the scalar reference, channels", "",
                        ((int channels), channels), 16, 32, 64, 128, 256, 512) {
-    check_sizes(Family::element_winograd, channels, sizes_of(channels), check_element_gates);
+    check_sizes(GateForm::element, channels, sizes_of(channels), check_element_gates);
 }
 
 TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, channels", "",
                        ((int channels), channels), 16, 32, 64, 128, 256, 512) {
-    check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_position_gates);
+    check_sizes(GateForm::position, channels, sizes_of(channels), check_position_gates);
 }
 
 TEST_CASE("Winograd kernels of tiles of 2x2 read points among a direct kernel's taps") {
-    check_sizes(Family::gated_winograd, 512, sizes_of(512), check_beside_taps);
+    check_sizes(GateForm::position, 512, sizes_of(512), check_beside_taps);
 }
 
 TEMPLATE_TEST_CASE_SIG("Winograd kernels take a gate for every 4x4 outputs, channels", "",
                        ((int channels), channels), 16, 32, 64, 128, 256, 512) {
-    check_sizes(Family::gated_winograd, channels, sizes_of(channels), check_tile_gates);
+    check_sizes(GateForm::position, channels, sizes_of(channels), check_tile_gates);
 }
 
 TEST_CASE("Winograd kernels take group gates, a list a channel block or several") {
     std::mt19937 rng(7);
-    for_each_kernel(Family::gated_winograd, [&](const Kernel& kernel) {
-        if (kernel.pitch > 64) {
+    for_each_kernel(Algorithm::winograd_conv, GateForm::position, [&](const Kernel& kernel) {
+        if (info_of(kernel).channels > 64) {
             return;
         }
         for (const auto& [maps, blocks] : {std::pair{2, 1}, {3, 1}, {2, 2}}) {
-            const ConvCase c = layer_of(kernel, kernel.pitch, maps * blocks * kernel.block(),
-                                        {9, 14}, {1, 1, 1, 1});
+            const ConvCase c = layer_of(kernel, info_of(kernel).channels,
+                                        maps * blocks * kernel.block(), {9, 14}, {1, 1, 1, 1});
             INFO(kernel.name << ": " << to_string(c));
             const ConvProblem p = winograd_problem(c, rng);
             check_maps(p, kernel, maps, rng);
@@ -287,19 +290,20 @@ namespace {
 
 /// By output, whether a tile that writes it reads this pixel of the input.
 std::vector<bool> reached(const ConvProblem& p, const Kernel& kernel, int pixel) {
-    const int reach = kernel.stride * (kernel.side + kernel.kernel_size - 1);
+    const WinogradInfo& info = info_of(kernel);
+    const int reach = info.stride * (info.side + info.taps - 1);
     const int y = pixel / p.shape.width + p.shape.pads[0];
     const int x = pixel % p.shape.width + p.shape.pads[1];
     std::vector<bool> marks(std::size_t(p.height * p.width), false);
-    for (const int top : tile_starts(kernel.side, p.height)) {
-        for (const int left : tile_starts(kernel.side, p.width)) {
-            const int down = y - kernel.stride * top, right = x - kernel.stride * left;
+    for (const int top : tile_starts(info.side, p.height)) {
+        for (const int left : tile_starts(info.side, p.width)) {
+            const int down = y - info.stride * top, right = x - info.stride * left;
             if (down < 0 || down >= reach || right < 0 || right >= reach) {
                 continue;
             }
-            for (int i = 0; i < kernel.side * kernel.side; ++i) {
-                const int line = top + i / kernel.side;
-                marks[std::size_t(line * p.width + left + i % kernel.side)] = true;
+            for (int i = 0; i < info.side * info.side; ++i) {
+                const int line = top + i / info.side;
+                marks[std::size_t(line * p.width + left + i % info.side)] = true;
             }
         }
     }
@@ -311,15 +315,14 @@ std::vector<bool> reached(const ConvProblem& p, const Kernel& kernel, int pixel)
 // From the input they spread over a tile; from the gate and the residual they do not.
 TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
     std::mt19937 rng(13);
-    for (const Family family :
-         {Family::dense_winograd, Family::gated_winograd, Family::element_winograd}) {
-        for_each_kernel(family, [&](const Kernel& kernel) {
-            if (kernel.pitch > 64) {
+    for (const GateForm form : {GateForm::none, GateForm::position, GateForm::element}) {
+        for_each_kernel(Algorithm::winograd_conv, form, [&](const Kernel& kernel) {
+            if (info_of(kernel).channels > 64) {
                 return;
             }
             for (const Clamp& post : all_clamps()) {
-                const ConvCase c =
-                    layer_of(kernel, kernel.pitch, kernel.block(), {14, 9}, {1, 1, 1, 1});
+                const ConvCase c = layer_of(kernel, info_of(kernel).channels, kernel.block(),
+                                            {14, 9}, {1, 1, 1, 1});
                 INFO(kernel.name << ": " << to_string(c) << ", " << post.low << " to "
                                  << post.high);
                 ConvProblem p = make_problem(c, rng);
@@ -334,16 +337,15 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                 p.products =
                     reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()},
                                       p.conv.bias, {c.stride[0], c.stride[1]}, {1, 1, 1, 1});
-                const int maps = family == Family::element_winograd ? c.outputs : 1;
+                const int maps = form == GateForm::element ? c.outputs : 1;
                 Tensor gate = make_gate(p, maps, 1, rng);
                 spoil(gate.data, rng);
-                const PackedConv packed(p, kernel, kernel.pitch);
+                const PackedConv packed(p, kernel, info_of(kernel).channels);
                 Strided got = packed.output();
-                packed.run(gate, 0, open_tiles(p, kernel.side, gate, -1), 0, packed.output_pitch(),
-                           got);
+                packed.run(gate, 0, open_tiles(p, info_of(kernel).side, gate, -1), 0,
+                           packed.output_pitch(), got);
                 const Tensor want = reference::gated(
-                    p.conv, p.products, family == Family::dense_winograd ? nullptr : &gate,
-                    &p.residual);
+                    p.conv, p.products, form == GateForm::none ? nullptr : &gate, &p.residual);
                 int wrong = 0, finite = 0;
                 got.for_each([&](const Index& at) {
                     const int pixel = at[2] * p.width + at[1];
@@ -363,16 +365,17 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
 
 TEST_CASE("Winograd kernels take fewer channels than their pitch, and any pads") {
     std::mt19937 rng(11);
-    const std::pair<Family, Check> families[] = {{Family::dense_winograd, check_dense},
-                                                 {Family::gated_winograd, check_position_gates},
-                                                 {Family::element_winograd, check_element_gates}};
-    for (const auto& [family, check] : families) {
-        for_each_kernel(family, [&, &check = check](const Kernel& kernel) {
-            if (kernel.pitch > 32) {
+    const std::pair<GateForm, Check> forms[] = {{GateForm::none, check_dense},
+                                                {GateForm::position, check_position_gates},
+                                                {GateForm::element, check_element_gates}};
+    for (const auto& [form, check] : forms) {
+        for_each_kernel(Algorithm::winograd_conv, form, [&, &check = check](const Kernel& kernel) {
+            if (info_of(kernel).channels > 32) {
                 return;
             }
             for (const std::array<int, 4>& pads : {std::array{0, 0, 0, 0}, {2, 0, 1, 3}}) {
-                const ConvCase c = layer_of(kernel, kernel.pitch - 3, kernel.block(), {5, 8}, pads);
+                const ConvCase c =
+                    layer_of(kernel, info_of(kernel).channels - 3, kernel.block(), {5, 8}, pads);
                 INFO(kernel.name << ": " << to_string(c));
                 check(winograd_problem(c, rng), kernel, rng);
             }

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -35,11 +36,13 @@ struct View {
     operator halide_buffer_t*() { return &buffer; }  ///< as an argument of a call
 };
 
-/// The kernels of the family that this CPU runs; others are reported.
-inline std::vector<const Kernel*> runnable_kernels(Family family) {
+/// The kernels of an algorithm, and of one of its gate forms where that is named, that this CPU
+/// runs; others are reported.
+inline std::vector<const Kernel*> runnable_kernels(Algorithm algorithm,
+                                                   std::optional<GateForm> gate) {
     std::vector<const Kernel*> runnable;
     for (const Kernel& kernel : kernels()) {
-        if (kernel.family != family) {
+        if (kernel.algorithm != algorithm || kernel.gate != gate.value_or(kernel.gate)) {
             continue;
         }
         for (const Target& target : targets()) {
@@ -58,12 +61,17 @@ inline std::vector<const Kernel*> runnable_kernels(Family family) {
 
 /// Calls `test(kernel)` for each of them; none at all is a failure.
 template <typename Test>
-void for_each_kernel(Family family, Test test) {
-    const std::vector<const Kernel*> runnable = runnable_kernels(family);
+void for_each_kernel(Algorithm algorithm, std::optional<GateForm> gate, Test test) {
+    const std::vector<const Kernel*> runnable = runnable_kernels(algorithm, gate);
     CHECK(!runnable.empty());
     for (const Kernel* kernel : runnable) {
         test(*kernel);
     }
+}
+
+template <typename Test>
+void for_each_kernel(Algorithm algorithm, Test test) {
+    for_each_kernel(algorithm, std::nullopt, test);
 }
 
 inline int round_up(int value, int unit) { return (value + unit - 1) / unit * unit; }

@@ -106,13 +106,13 @@ TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as 
             b.output(gated ? b.mul(y, b.relu(halve(1))) : y);
             const auto plan = checked_plan(b, *target);
             INFO(target->id << ": " << explain(*plan));
-            const Steps steps =
-                steps_of(*plan, gated ? Family::gated_winograd : Family::dense_winograd);
+            const Steps steps = steps_of(*plan, Algorithm::winograd_conv,
+                                         gated ? GateForm::position : GateForm::none);
             REQUIRE(steps.size() == 1);
-            const Kernel& kernel = *steps[0]->kernel;
+            const WinogradInfo& kernel = steps[0]->kernel->as<WinogradInfo>();
             CHECK(kernel.stride == 2);
-            CHECK(kernel.pitch == 64);
-            CHECK(steps_of(*plan, Family::copy).size() == 2);  // the input's and the output's
+            CHECK(kernel.channels == 64);
+            CHECK(steps_of(*plan, Algorithm::copy).size() == 2);  // the input's and the output's
             // Twice the extents of 8 x 12 outputs, and a halo of one pixel on all sides.
             CHECK(buffer(*steps[0], 0).axes[0].extent == 26 * 64);
             CHECK(buffer(*steps[0], 0).axes[1].extent == 18);
@@ -133,12 +133,12 @@ TEST_CASE("a picture's phases become the channels of a 7x7 layer of stride 2") {
                             y, {{"pads", Shape{3, 3, 3, 3}}, {"strides", Shape{2, 2}}}));
             const auto plan = checked_plan(b, *target);
             INFO(target->id << ": " << explain(*plan));
-            const Steps steps = steps_of(*plan, Family::dense_winograd);
+            const Steps steps = steps_of(*plan, Algorithm::winograd_conv, GateForm::none);
             REQUIRE(steps.size() == (copies ? 1 : 0));
-            CHECK(steps_of(*plan, Family::copy).size() == (copies ? 3 : 2));
+            CHECK(steps_of(*plan, Algorithm::copy).size() == (copies ? 3 : 2));
             CHECK(plan->macs == 147LL * 64 * y[2] * y[3]);
             if (copies) {
-                CHECK(steps[0]->kernel->kernel_size == 4);
+                CHECK(steps[0]->kernel->as<WinogradInfo>().taps == 4);
                 CHECK(steps[0]->list.static_count == 3 * 4);
                 CHECK(buffer(*steps[0], 0).axes[0].extent == 13 * 12);
                 CHECK(buffer(*steps[0], 0).axes[1].extent == 11);
@@ -166,7 +166,8 @@ TEST_CASE("a clamp before the residual keeps a layer of stride 2 direct, which i
                 const auto plan = checked_plan(b, *target);
                 const std::string text = explain(*plan);
                 INFO(target->id << ": " << text);
-                CHECK(steps_of(*plan, Family::dense_winograd).size() == (clamped ? 0 : 1));
+                CHECK(steps_of(*plan, Algorithm::winograd_conv, GateForm::none).size() ==
+                      (clamped ? 0 : 1));
                 CHECK((text.find("a clamp stands before") != std::string::npos) == clamped);
             }
         }

@@ -71,14 +71,15 @@ TEST_CASE("a plan names each step's kernel, shape and bytes") {
     for (const Target* target : possible_targets()) {
         const std::string text = explained(b, *target);
         CAPTURE(text);
-        const std::string suffix = std::string("__") + target->float32;
+        const std::string suffix = std::string("__") + target->id;
         // 9 * 7 * 16 * 9 of the branch, 16 times that of the convolution.
         CHECK(contains(text, std::string("built: target ") + target->id + ", "));
         CHECK(contains(text, "145152 MACs and 9072 of the branches"));
         CHECK(lines_with(text, {"node0", "branch_", suffix, "16x9x7 -> 1x9x7, 3x3"}) == 1);
         CHECK(lines_with(text, {"positions_", suffix, "1x9x7"}) == 1);
-        CHECK(lines_with(text, {"node1", "gated_conv_", suffix, "16x9x7 -> 16x9x7, 3x3",
-                                "2304 MACs a position", " B packed"}) >= 1);
+        CHECK(lines_with(text, {"node1", "gated_conv_", "_position" + suffix,
+                                "16x9x7 -> 16x9x7, 3x3", "2304 MACs a position", " B packed"}) >=
+              1);
         CHECK(lines_with(text, {"node1", "fill_", suffix}) >= 1);
         CHECK(lines_with(text, {"not fused"}) == 0);
     }
@@ -87,7 +88,7 @@ TEST_CASE("a plan names each step's kernel, shape and bytes") {
 TEST_CASE("a plan says why a gate was not fused") {
     const Target& target = *possible_targets().front();
     CHECK(lines_with(explained(gated_by(1, 3, open_gate), target),
-                     {"mul_", "not fused: the gate is not clamped at zero"}) == 1);
+                     {"_mul__", "not fused: the gate is not clamped at zero"}) == 1);
 
     GraphBuilder shared(8);
     const ValueId x = shared.input({1, 16, 9, 7});
@@ -95,7 +96,7 @@ TEST_CASE("a plan says why a gate was not fused") {
     shared.output(shared.mul(y, shared.relu(shared.conv(x, 1, 1))));
     shared.output(y);
     CHECK(lines_with(explained(shared, target),
-                     {"mul_", "not fused: the convolution's ungated output is read elsewhere"}) ==
+                     {"_mul__", "not fused: the convolution's ungated output is read elsewhere"}) ==
           1);
 
     GraphBuilder squeezed(9);  // one gate a channel, not a position
@@ -104,7 +105,7 @@ TEST_CASE("a plan says why a gate was not fused") {
     squeezed.output(
         squeezed.mul(squeezed.conv(a, 16, 3), squeezed.relu(squeezed.conv(pooled, 16, 1))));
     CHECK(lines_with(explained(squeezed, target),
-                     {"mul_", "not fused: the factors [1, 16, 9, 7] and [1, 16, 1, 1]"}) == 1);
+                     {"_mul__", "not fused: the factors [1, 16, 9, 7] and [1, 16, 1, 1]"}) == 1);
 }
 
 TEST_CASE("a plan says when a gate an element is multiplied densely") {
@@ -115,9 +116,10 @@ TEST_CASE("a plan says when a gate an element is multiplied densely") {
         const std::string text = explain(*plan.value());
         CHECK(lines_with(text, {"elements_"}) == 1);
         CHECK(lines_with(text, {"dot_conv_", "where at most", "of the gates are open"}) == 1);
-        CHECK(lines_with(text, {"element_conv_", "multiplied densely where more are"}) == 1);
+        CHECK(lines_with(text,
+                         {"gated_conv_", "_element__", "multiplied densely where more are"}) == 1);
         CHECK(lines_with(explained(b, *target),
-                         {"element_", "multiplied densely where more are"}) == 1);
+                         {"_element__", "multiplied densely where more are"}) == 1);
         REQUIRE(plan.value()->gates.size() == 1);
         CHECK(plan.value()->gates[0].skips);
         CHECK(plan.value()->gates[0].groups == 16);
@@ -133,9 +135,9 @@ TEST_CASE(
             b.output(b.mul(b.conv(x, channels, 3), b.relu(b.conv(x, channels, 1))));
             const auto plan = checked_plan(b, *target);
             INFO(explain(*plan));
-            const Steps counts = steps_of(*plan, Family::open_count);
-            const Steps lists = steps_of(*plan, Family::elements);
-            const Steps dots = steps_of(*plan, Family::dot_conv);
+            const Steps counts = steps_of(*plan, Algorithm::open_count);
+            const Steps lists = steps_of(*plan, Algorithm::elements);
+            const Steps dots = steps_of(*plan, Algorithm::dot_conv);
             REQUIRE(counts.size() == 1);
             REQUIRE(lists.size() == 1);
             REQUIRE(dots.size() == 1);
@@ -183,14 +185,14 @@ TEST_CASE("a convolution whose weights are not finite has neither tiles nor a ga
         return explain(*plan.value());
     };
     const float infinity = std::numeric_limits<float>::infinity();
-    CHECK(contains(kernels_of(1, false), "dense_winograd"));
-    CHECK(contains(kernels_of(1, true), "gated_winograd"));
+    CHECK(contains(kernels_of(1, false), "winograd_conv_f32_3x3_c16_none"));
+    CHECK(contains(kernels_of(1, true), "winograd_conv_f32_3x3_c16_position"));
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity}) {
         for (const bool has_gate : {false, true}) {
             const std::string plan = kernels_of(bad, has_gate);
             INFO(plan);
             CHECK(!contains(plan, "winograd_"));
-            CHECK(!contains(plan, "gated_conv"));
+            CHECK(!contains(plan, "_position__"));
             CHECK(contains(plan, "not by Winograd: its weights are not finite"));
             CHECK(has_gate ==
                   contains(plan, "not fused: the convolution's weights are not finite"));

@@ -13,10 +13,11 @@ using namespace sluice::plan_test;
 namespace {
 
 /// The open outputs of a tile beyond which this target's kernel pays; none: there is no kernel.
-double open_to_pay(const Target& target, Family family, int channels, int outputs) {
-    const Kernel* kernel =
-        find_conv(family, target, kernel_test::square_layer(3, channels, outputs));
-    return kernel ? 16 * kernel->break_even : std::numeric_limits<double>::infinity();
+double open_to_pay(const Target& target, GateForm gate, int channels, int outputs) {
+    const Kernel* kernel = find_conv(Algorithm::winograd_conv, gate, target,
+                                     kernel_test::square_layer(3, channels, outputs));
+    return kernel ? 16 * kernel->as<WinogradInfo>().break_even
+                  : std::numeric_limits<double>::infinity();
 }
 
 /// A layer of these channels times a gate of `maps`, each for as many outputs.
@@ -43,7 +44,8 @@ GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64
 void check_choice(const Step& tiles, const Step& winograd, const Step& direct,
                   const Step* const* fills) {
     const Buffer &counts = buffer(tiles, 8), &open = buffer(tiles, 1);
-    CHECK(std::get<float>(tiles.arguments[5]) == float(16 * winograd.kernel->break_even));
+    CHECK(std::get<float>(tiles.arguments[5]) ==
+          float(16 * winograd.kernel->as<WinogradInfo>().break_even));
     // The second of the two counts says whether the tiles pay.
     REQUIRE(winograd.condition);
     REQUIRE(direct.condition);
@@ -95,14 +97,13 @@ TEST_CASE("a dense layer is computed by Winograd where its tiles pay") {
                 b.output(b.conv(picture(b, channels, height, width), channels, 3));
                 const auto plan = checked_plan(b, *target);
                 const int tiles = (height + 3) / 4 * ((width + 3) / 4);
-                const bool pays =
-                    height * width >
-                    tiles * open_to_pay(*target, Family::dense_winograd, channels, channels);
+                const bool pays = height * width >
+                                  tiles * open_to_pay(*target, GateForm::none, channels, channels);
                 CHECK(winograd_steps(*plan) == (pays ? 1 : 0));
-                const Steps steps = steps_of(*plan, Family::dense_winograd);
+                const Steps steps = steps_of(*plan, Algorithm::winograd_conv, GateForm::none);
                 REQUIRE(steps.size() == (pays ? 1 : 0));
                 if (pays) {
-                    CHECK(steps[0]->kernel->pitch == channels);
+                    CHECK(steps[0]->kernel->as<WinogradInfo>().channels == channels);
                     CHECK(steps[0]->list.static_count == tiles);
                     CHECK(steps[0]->macs == 9LL * channels * channels * height * width);
                     CHECK(!steps[0]->condition);
@@ -143,7 +144,7 @@ TEST_CASE("layers that no Winograd kernel computes, or that lie on less than a t
             const auto plan = checked_plan(b, *target);
             INFO(explain(*plan));
             CHECK(winograd_steps(*plan) == 0);
-            CHECK(steps_of(*plan, Family::dense_conv).size() == 2);
+            CHECK(steps_of(*plan, Algorithm::gated_conv, GateForm::none).size() == 2);
         }
         CHECK(winograd_steps(*checked_plan(conv(16, three, one, {4, 4}), *target)) == 1);
     }
@@ -154,7 +155,7 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
         for (const auto& [height, width] : {std::pair{12, 8}, {11, 8}, {12, 7}, {11, 7}}) {
             INFO(target->id << ", " << width << "x" << height);
             const auto plan = checked_plan(gated_layer(16, 32, 1, height, width), *target);
-            const Steps steps = steps_of(*plan, Family::gated_winograd);
+            const Steps steps = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
             REQUIRE(steps.size() == 1);
             const bool overlaps = height % 4 != 0 || width % 4 != 0;
             const int block = steps[0]->kernel->block();
@@ -178,12 +179,12 @@ TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap")
         for (const auto& [height, width, unit] : cases) {
             GraphBuilder b(3);
             b.output(b.conv(picture(b, 16, height, width), 32, 3));
-            for (const Family family : {Family::dense_winograd, Family::element_winograd}) {
-                const bool dense = family == Family::dense_winograd;
+            for (const GateForm gate : {GateForm::none, GateForm::element}) {
+                const bool dense = gate == GateForm::none;
                 const auto plan =
                     checked_plan(dense ? b : gated_layer(16, 32, 32, height, width), *target);
                 INFO(target->id << ": " << explain(*plan));
-                const Steps steps = steps_of(*plan, family);
+                const Steps steps = steps_of(*plan, Algorithm::winograd_conv, gate);
                 REQUIRE(steps.size() == 1);
                 CHECK(steps[0]->split.count == 1);
                 CHECK(steps[0]->split.along.empty());
@@ -198,7 +199,9 @@ TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by 
         GraphBuilder b(3);
         b.output(b.conv(picture(b, 15, 8, 8), 14, 3));
         INFO(target->id);
-        CHECK(steps_of(*checked_plan(b, *target), Family::dense_winograd).size() == 1);
+        CHECK(
+            steps_of(*checked_plan(b, *target), Algorithm::winograd_conv, GateForm::none).size() ==
+            1);
     }
 }
 
@@ -242,7 +245,8 @@ TEST_CASE("a plan without Winograd has none of its steps") {
             CHECK(with->macs == without->macs);
             CHECK(with->branch_macs == without->branch_macs);
             for (const Step& step : without->steps) {
-                const bool chooses = step.kernel->family == Family::gated_conv;
+                const bool chooses = step.kernel->algorithm == Algorithm::gated_conv &&
+                                     step.kernel->gate == GateForm::position;
                 CHECK((!chooses || !step.condition));
             }
         }
@@ -253,10 +257,10 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(16, 32, 1), *target);
         INFO(explain(*plan));
-        const Steps tiles = steps_of(*plan, Family::tiles);
-        const Steps winograd = steps_of(*plan, Family::gated_winograd);
-        const Steps direct = steps_of(*plan, Family::gated_conv),
-                    fill = steps_of(*plan, Family::fill);
+        const Steps tiles = steps_of(*plan, Algorithm::tiles);
+        const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
+        const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position),
+                    fill = steps_of(*plan, Algorithm::fill);
         REQUIRE(tiles.size() == 1);
         REQUIRE(winograd.size() == 1);
         REQUIRE(direct.size() == 1);
@@ -264,7 +268,7 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
         check_choice(*tiles[0], *winograd[0], *direct[0], &fill[0]);
         CHECK(direct[0]->macs_per_entry == 32 * 16 * 9);
         // The masks that the scan of positions wrote, and its count.
-        const Steps positions = steps_of(*plan, Family::positions);
+        const Steps positions = steps_of(*plan, Algorithm::positions);
         REQUIRE(positions.size() == 1);
         CHECK(is_same(buffer(*tiles[0], 0), buffer(*positions[0], 4)));
         CHECK(is_same(buffer(*tiles[0], 1), buffer(*positions[0], 3)));
@@ -283,11 +287,11 @@ TEST_CASE("positions and tiles of 2x2 read weights in one piece where their bloc
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(channels, channels, 1), *target);
         INFO(explain(*plan));
-        const Steps winograd = steps_of(*plan, Family::gated_winograd);
-        const Steps direct = steps_of(*plan, Family::gated_conv);
+        const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
+        const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position);
         REQUIRE(winograd.size() == 1);
         REQUIRE(direct.size() == 1);
-        REQUIRE(winograd[0]->kernel->side == 2);
+        REQUIRE(winograd[0]->kernel->as<WinogradInfo>().side == 2);
         const int block = direct[0]->kernel->block();
         const bool shares = winograd[0]->kernel->block() == block;
         const Buffer &direct_weights = buffer(*direct[0], 2), &matrices = buffer(*winograd[0], 2);
@@ -309,14 +313,15 @@ TEST_CASE("a position gate on a map whose tiles never pay is computed by positio
         for (const auto& [height, width] : {std::pair{3, 9}, {9, 3}}) {
             const auto plan = checked_plan(gated_layer(16, 16, 1, height, width), *target);
             CHECK(winograd_steps(*plan) == 0);
-            const Steps direct = steps_of(*plan, Family::gated_conv);
+            const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position);
             REQUIRE(direct.size() == 1);
             CHECK(!direct[0]->condition);
         }
         // 25 outputs lie in 4 tiles.
         const auto plan = checked_plan(gated_layer(16, 16, 1, 5, 5), *target);
-        const bool pays = 25 > 4 * open_to_pay(*target, Family::gated_winograd, 16, 16);
-        CHECK(steps_of(*plan, Family::gated_winograd).size() == (pays ? 1 : 0));
+        const bool pays = 25 > 4 * open_to_pay(*target, GateForm::position, 16, 16);
+        CHECK(steps_of(*plan, Algorithm::winograd_conv, GateForm::position).size() ==
+              (pays ? 1 : 0));
     }
 }
 
@@ -324,10 +329,10 @@ TEST_CASE("each map of a group gate has its own tiles and its own choice") {
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(16, 64, 2), *target);
         INFO(explain(*plan));
-        const Steps tiles = steps_of(*plan, Family::tiles);
-        const Steps winograd = steps_of(*plan, Family::gated_winograd);
-        const Steps direct = steps_of(*plan, Family::gated_conv),
-                    fill = steps_of(*plan, Family::fill);
+        const Steps tiles = steps_of(*plan, Algorithm::tiles);
+        const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
+        const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position),
+                    fill = steps_of(*plan, Algorithm::fill);
         REQUIRE(tiles.size() == 2);
         REQUIRE(winograd.size() == 2);
         REQUIRE(direct.size() == 2);
@@ -360,9 +365,9 @@ TEST_CASE("layers that obey one gate share its tiles where they break even alike
         }
         const auto plan = checked_plan(b, *target);
         INFO(explain(*plan));
-        CHECK(steps_of(*plan, Family::positions).size() == 1);
-        CHECK(steps_of(*plan, Family::tiles).size() == 1);
-        const Steps winograd = steps_of(*plan, Family::gated_winograd);
+        CHECK(steps_of(*plan, Algorithm::positions).size() == 1);
+        CHECK(steps_of(*plan, Algorithm::tiles).size() == 1);
+        const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
         REQUIRE(winograd.size() == 2);
         CHECK(is_same(buffer(*winograd[0], 1), buffer(*winograd[1], 1)));
     }
@@ -373,18 +378,19 @@ TEST_CASE(
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(16, 16, 16), *target);
         INFO(explain(*plan));
-        const Steps dots = steps_of(*plan, Family::dot_conv);
-        const Steps winograd = steps_of(*plan, Family::element_winograd);
+        const Steps dots = steps_of(*plan, Algorithm::dot_conv);
+        const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::element);
         REQUIRE(dots.size() == 1);
         REQUIRE(winograd.size() == 1);
-        CHECK(steps_of(*plan, Family::element_conv).empty());
-        CHECK(steps_of(*plan, Family::tiles).empty());
+        CHECK(steps_of(*plan, Algorithm::gated_conv, GateForm::element).empty());
+        CHECK(steps_of(*plan, Algorithm::tiles).empty());
         REQUIRE(dots[0]->condition);
         REQUIRE(winograd[0]->condition);
         CHECK(is_same(dots[0]->condition->count, winograd[0]->condition->count));
         // Dot products cost what they do, and the dense product a break-even's share of the direct
         // one.
-        const double share = dots[0]->kernel->break_even * winograd[0]->kernel->break_even;
+        const double share = dots[0]->kernel->as<DotInfo>().break_even *
+                             winograd[0]->kernel->as<WinogradInfo>().break_even;
         CHECK(dots[0]->condition->limit == std::int64_t(16 * 12 * 8 * share));
         CHECK(winograd[0]->condition->limit == dots[0]->condition->limit);
         CHECK(!dots[0]->condition->above);

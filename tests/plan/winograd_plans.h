@@ -26,10 +26,12 @@ inline std::shared_ptr<const Plan> checked_plan(const GraphBuilder& b, const Tar
     return plan.value();
 }
 
-inline Steps steps_of(const Plan& plan, Family family) {
+/// Of all gate forms, or of the one named.
+inline Steps steps_of(const Plan& plan, Algorithm algorithm, std::optional<GateForm> gate = {}) {
     Steps steps;
     for (const Step& step : plan.steps) {
-        if (step.kernel->family == family) {
+        const GateForm form = step.kernel->gate;
+        if (step.kernel->algorithm == algorithm && form == gate.value_or(form)) {
             steps.push_back(&step);
         }
     }
@@ -38,12 +40,8 @@ inline Steps steps_of(const Plan& plan, Family family) {
 
 /// Steps that are there for Winograd's sake alone.
 inline std::size_t winograd_steps(const Plan& plan) {
-    std::size_t count = 0;
-    for (Family family : {Family::dense_winograd, Family::gated_winograd, Family::element_winograd,
-                          Family::tiles}) {
-        count += steps_of(plan, family).size();
-    }
-    return count;
+    return steps_of(plan, Algorithm::winograd_conv).size() +
+           steps_of(plan, Algorithm::tiles).size();
 }
 
 inline bool is_same(const Buffer& a, const Buffer& b) {

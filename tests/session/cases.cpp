@@ -147,19 +147,30 @@ Model load(const std::filesystem::path& path, const std::string& target, bool wi
     return std::move(model).value();
 }
 
+const Kernel& kernel_named(const std::string& name) {
+    const auto found = std::find_if(kernels().begin(), kernels().end(),
+                                    [&](const Kernel& kernel) { return kernel.name == name; });
+    REQUIRE(found != kernels().end());
+    return *found;
+}
+
 bool uses_winograd(const Model& model) {
     const std::vector<StepInfo> steps = model.steps();
     return std::any_of(steps.begin(), steps.end(), [](const StepInfo& step) {
-        return step.kernel.find("_winograd_") != std::string::npos;
+        return kernel_named(step.kernel).algorithm == Algorithm::winograd_conv;
     });
 }
 
-std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
-                                  const std::string& family) {
+std::vector<std::size_t> steps_of(const Model& model, const std::string& layer, Algorithm algorithm,
+                                  GateForm gate) {
     std::vector<std::size_t> found;
     const std::vector<StepInfo> steps = model.steps();
     for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (steps[i].node == layer && steps[i].kernel.rfind(family + "_", 0) == 0) {
+        if (steps[i].node != layer) {
+            continue;
+        }
+        const Kernel& kernel = kernel_named(steps[i].kernel);
+        if (kernel.algorithm == algorithm && kernel.gate == gate) {
             found.push_back(i);
         }
     }
@@ -167,9 +178,9 @@ std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
 }
 
 std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
-                     const std::string& family) {
+                     Algorithm algorithm, GateForm gate) {
     std::int64_t macs = 0;
-    for (const std::size_t step : steps_of(model, layer, family)) {
+    for (const std::size_t step : steps_of(model, layer, algorithm, gate)) {
         macs += session.steps()[step].macs;
     }
     return macs;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/registry.h"
 #include "sluice/model.h"
 #include "sluice/session.h"
 
@@ -70,14 +71,16 @@ std::vector<std::string> possible_targets();
 
 /// Ends the test where there is none.
 Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true);
+/// By StepInfo::kernel.
+const Kernel& kernel_named(const std::string& name);
 /// Whether Winograd computes any of it.
 bool uses_winograd(const Model& model);
-/// Steps of a layer whose kernel begins with `family`.
-std::vector<std::size_t> steps_of(const Model& model, const std::string& layer,
-                                  const std::string& family);
+/// Steps of a layer that such kernels compute.
+std::vector<std::size_t> steps_of(const Model& model, const std::string& layer, Algorithm algorithm,
+                                  GateForm gate = GateForm::position);
 /// MACs that the last run spent on them; the session records steps.
 std::int64_t macs_of(const Model& model, const Session& session, const std::string& layer,
-                     const std::string& family);
+                     Algorithm algorithm, GateForm gate = GateForm::position);
 Session open(const Model& model, const SessionOptions& options = {});
 
 /// The outputs for all pictures of x, `batch` of them a run.

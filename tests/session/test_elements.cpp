@@ -23,8 +23,11 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
         const GateReading& reading = session.gates()[g];
         const auto open = std::count_if(reading.values.begin(), reading.values.end(),
                                         [](float value) { return value != 0; });
-        const std::int64_t listed = macs_of(model, session, gate.layer, "dot_conv");
-        const std::int64_t dense = macs_of(model, session, gate.layer, "element");
+        const std::int64_t listed =
+            macs_of(model, session, gate.layer, Algorithm::dot_conv, GateForm::element);
+        const std::int64_t dense =
+            macs_of(model, session, gate.layer, Algorithm::gated_conv, GateForm::element) +
+            macs_of(model, session, gate.layer, Algorithm::winograd_conv, GateForm::element);
         INFO(gate.layer << ": " << open << " of " << reading.total << " open");
         CHECK(reading.active == open);
         CHECK((listed == 0 || dense == 0));

@@ -247,11 +247,12 @@ TEST_CASE("steps and gates are reported") {
         CHECK(session.gates()[i].values.empty());
         const double open = double(gate.macs) * session.gates()[i].density();
         double of_layer = 0, of_pairs = 0;
-        for (const char* family : {"gated_conv", "gated_winograd", "sparse_conv"}) {
-            for (const std::size_t step : steps_of(model, gate.layer, family)) {
+        for (const Algorithm algorithm :
+             {Algorithm::gated_conv, Algorithm::winograd_conv, Algorithm::sparse_conv}) {
+            for (const std::size_t step : steps_of(model, gate.layer, algorithm)) {
                 const double of_step = double(session.steps()[step].macs);
                 of_layer += of_step;
-                of_pairs += family == std::string("sparse_conv") ? of_step : 0;
+                of_pairs += algorithm == Algorithm::sparse_conv ? of_step : 0;
             }
         }
         INFO(gate.layer);

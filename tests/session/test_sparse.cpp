@@ -33,7 +33,7 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
     choices.layers = 0;
     for (std::size_t g = 0; g < model.gates().size(); ++g) {
         const GateInfo& gate = model.gates()[g];
-        if (steps_of(model, gate.layer, "sparse_conv").empty()) {
+        if (steps_of(model, gate.layer, Algorithm::sparse_conv).empty()) {
             continue;
         }
         REQUIRE(g > 0);
@@ -42,9 +42,9 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
         const std::int64_t each = gate.macs / reading.total;
         const std::int64_t pairs = count_pairs(before.values.data(), reading.values.data(),
                                                int(gate.height), int(gate.width));
-        const std::int64_t sparse = macs_of(model, session, gate.layer, "sparse_conv");
-        const std::int64_t others = macs_of(model, session, gate.layer, "gated_winograd") +
-                                    macs_of(model, session, gate.layer, "gated_conv");
+        const std::int64_t sparse = macs_of(model, session, gate.layer, Algorithm::sparse_conv);
+        const std::int64_t others = macs_of(model, session, gate.layer, Algorithm::winograd_conv) +
+                                    macs_of(model, session, gate.layer, Algorithm::gated_conv);
         INFO(gate.layer << ": " << pairs << " pairs, " << reading.active << " open");
         CHECK((sparse == 0 || others == 0));
         CHECK((sparse == 0 || sparse == pairs * each / 9));

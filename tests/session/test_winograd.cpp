@@ -33,13 +33,6 @@ MapReading read_map(const float* map, int height, int width) {
     return reading;
 }
 
-const Kernel& kernel_named(const std::string& name) {
-    const auto found = std::find_if(kernels().begin(), kernels().end(),
-                                    [&](const Kernel& kernel) { return kernel.name == name; });
-    REQUIRE(found != kernels().end());
-    return *found;
-}
-
 /// How many maps were computed by tiles, and how many by positions.
 struct Choices {
     int tiles = 0, positions = 0;
@@ -49,8 +42,8 @@ struct Choices {
 void check_choices(const Model& model, const Session& session, Choices& choices) {
     for (std::size_t g = 0; g < model.gates().size(); ++g) {
         const GateInfo& gate = model.gates()[g];
-        const auto tiles = steps_of(model, gate.layer, "gated_winograd");
-        const auto positions = steps_of(model, gate.layer, "gated_conv");
+        const auto tiles = steps_of(model, gate.layer, Algorithm::winograd_conv);
+        const auto positions = steps_of(model, gate.layer, Algorithm::gated_conv);
         if (tiles.empty()) {
             continue;
         }
@@ -62,7 +55,8 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
             const float* values =
                 session.gates()[g].values.data() + std::ptrdiff_t(map) * height * width;
             const MapReading reading = read_map(values, height, width);
-            const double break_even = kernel_named(model.steps()[tiles[map]].kernel).break_even;
+            const double break_even =
+                kernel_named(model.steps()[tiles[map]].kernel).as<WinogradInfo>().break_even;
             const bool pays = reading.open > 16 * break_even * reading.tiles;
             INFO(gate.layer << ", map " << map << ": " << reading.open << " open in "
                             << reading.tiles << " tiles, break-even " << break_even);

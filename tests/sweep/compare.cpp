@@ -88,7 +88,7 @@ std::string difference(const Net& net, ValueId id, const Tensor& result, Tally& 
 
 bool counts_macs(const std::string& kernel) {
     return std::any_of(kernels().begin(), kernels().end(), [&](const Kernel& k) {
-        return k.family <= Family::branch && kernel == k.name;
+        return k.algorithm <= Algorithm::branch && kernel == k.name;
     });
 }
 

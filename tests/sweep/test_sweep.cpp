@@ -25,7 +25,6 @@ std::uint64_t number_of(const char* name, std::uint64_t fallback) {
 
 bool is_given(const char* name) { return std::getenv(name) != nullptr; }
 
-/// Those with kernels of their own.
 std::vector<const Target*> swept_targets() {
     std::vector<const Target*> swept;
     if (is_given("SLUICE_TARGET")) {
@@ -35,7 +34,7 @@ std::vector<const Target*> swept_targets() {
         return {chosen.value()};
     }
     for (const Target& target : targets()) {
-        if (cpu_has(target.requires_) && std::strcmp(target.id, target.float32) == 0) {
+        if (cpu_has(target.requires_)) {
             swept.push_back(&target);
         }
     }
@@ -95,31 +94,32 @@ std::map<const Target*, Tally> run_sweep(const Sweep& sweep) {
     return tallies;
 }
 
-/// Every family of `first` to `last` has to have computed something in the sweep of make test, or
-/// in a longer one from the same seed; of a family's kernels, those that have not are printed.
-void check_families(const Sweep& sweep, const std::map<const Target*, Tally>& tallies, Family first,
-                    Family last) {
+/// Every algorithm of `first` to `last` has to have computed something in the sweep of make test,
+/// or in a longer one from the same seed; of an algorithm's kernels, those that have not are
+/// printed.
+void check_algorithms(const Sweep& sweep, const std::map<const Target*, Tally>& tallies,
+                      Algorithm first, Algorithm last) {
     if (is_given("SLUICE_SWEEP_SEED") ||
         number_of("SLUICE_SWEEP_CASES", sweep.cases) < sweep.cases) {
         return;
     }
     for (const auto& [target, tally] : tallies) {
-        std::map<Family, int> runs;
+        std::map<Algorithm, int> runs;
         std::string missing;
         for (const Kernel& kernel : kernels()) {
-            if (kernel.family < first || kernel.family > last ||
-                std::strcmp(kernel.target, target->float32) != 0) {
+            if (kernel.algorithm < first || kernel.algorithm > last ||
+                std::strcmp(kernel.target, target->id) != 0) {
                 continue;
             }
             const auto found = tally.ran.find(kernel.name);
             const int count = found == tally.ran.end() ? 0 : found->second;
-            runs[kernel.family] += count;
+            runs[kernel.algorithm] += count;
             missing += count > 0 ? "" : std::string(" ") + kernel.name;
         }
         std::cout << target->id << ": not run:" << missing << "\n";
         CHECK(!runs.empty());
-        for (const auto& [family, count] : runs) {
-            INFO("family " << int(family) << " of " << target->id);
+        for (const auto& [algorithm, count] : runs) {
+            INFO("algorithm " << int(algorithm) << " of " << target->id);
             CHECK(count > 0);
         }
     }
@@ -132,11 +132,11 @@ TEST_CASE("random convolutions give what the reference gives") {
                       [](Random& random, std::uint64_t seed) {
                           return draw_convolutions(random, seed % conv_kinds);
                       }};
-    check_families(sweep, run_sweep(sweep), Family::dense_conv, Family::fill);
+    check_algorithms(sweep, run_sweep(sweep), Algorithm::gated_conv, Algorithm::fill);
 }
 
 TEST_CASE("random graphs give what the reference gives") {
     const Sweep sweep{"random graphs*", SLUICE_SWEEP_GRAPHS,
                       [](Random& random, std::uint64_t) { return draw_graph(random); }};
-    check_families(sweep, run_sweep(sweep), Family::max_pool, Family::resize);
+    check_algorithms(sweep, run_sweep(sweep), Algorithm::max_pool, Algorithm::resize);
 }

@@ -20,6 +20,8 @@ from PIL import Image
 
 TOLERANCE = 1e-4
 PICTURES = 3
+# A kernel's name, as cmake/SluiceKernels.cmake puts it together: algorithm, gate form or operation.
+KERNEL = r"  ([a-z_]+?)(?:_f32)?_(?:any|\d+x\d+(?:_by\d+)?_c\d+)(_[a-z]+)?__"
 
 
 def noise(side, seed):
@@ -67,7 +69,7 @@ def kernels(classify, model):
     """How often each family of kernels is a step, and the remarks."""
     command = [*classify, "--model", model, "--explain"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    families = re.findall(r"  (\w+)_(?:any|\d+x\d+_c\d+(?:_by2)?)__", text)
+    families = ["".join(parts) for parts in re.findall(KERNEL, text)]
     remarks = re.findall(r"not fused.*|multiplied densely.*", text)
     return collections.Counter(families), collections.Counter(remarks)
 
@@ -85,7 +87,7 @@ def main():
               f"{executed:.1%} executed; {counts}")
         for remark, n in remarks.items():
             print(f"  {n} gates: {remark}")
-        failed |= not difference <= TOLERANCE or not families.keys().isdisjoint({"add", "mul"})
+        failed |= not difference <= TOLERANCE or not families.keys().isdisjoint({"binary_add", "binary_mul"})
     sys.exit(failed)
 
 

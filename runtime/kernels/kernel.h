@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cassert>
+#include <variant>
+
+#include "graph/graph.h"
+
+namespace sluice {
+
+/// What a kernel computes: a row of generators/kernels.json, which names the generator.
+enum class Algorithm {
+    gated_conv,
+    winograd_conv,
+    dot_conv,
+    sparse_conv,
+    branch,
+    positions,
+    tiles,
+    kernel_map,
+    open_count,
+    elements,
+    fill,
+    max_pool,
+    average_pool,
+    global_average_pool,
+    linear,
+    softmax,
+    binary,
+    affine,
+    copy,
+    resize,
+};
+
+/// Of the tensors that a kernel reads and writes.
+enum class ElementType {
+    none,  ///< lists and masks alone
+    float32,
+};
+
+/// Of gated_conv.cpp. An entry of its list is a position.
+struct DirectInfo {
+    int kernel;    ///< extent of the window along both axes; 0: any
+    int channels;  ///< channel stride of the input; 0: any
+    int pixels;    ///< entries of the list that are computed together
+    int vectors;   ///< of output channels that are computed together
+};
+
+/// Of winograd_conv.cpp. An entry of its list is a tile of side * side outputs.
+struct WinogradInfo {
+    int taps;      ///< of a phase along an extent
+    int stride;    ///< of the layer, whose input has stride * stride phases
+    int channels;  ///< channel stride of the input
+    int side;      ///< of a tile
+    int pixels;    ///< entries of the list that are computed together
+    int vectors;   ///< of output channels that are computed together
+    /// Share of a tile's outputs that are open beyond which it takes less time than the direct
+    /// kernel; 1: none.
+    double break_even;
+
+    /// Channels of all phases.
+    int depth() const { return channels * stride * stride; }
+};
+
+/// Of dot_conv.cpp. An entry of its list is an element of the output.
+struct DotInfo {
+    int kernel;         ///< extent of the window along both axes; 0: any
+    int channels;       ///< channel stride of the input; 0: any
+    int elements;       ///< entries of the list that are computed together
+    double break_even;  ///< density beyond which the dense kernel takes less time
+};
+
+/// Of sparse_conv.cpp. An entry of its lists is a pair of an input and an output.
+struct PairsInfo {
+    int kernel;    ///< extent of the window along both axes
+    int channels;  ///< channel stride of the input
+    int pixels;    ///< entries of a list that are computed together
+    int vectors;   ///< of output channels that are computed together
+    /// Share of the taps of open outputs that are pairs beyond which the direct kernel takes less
+    /// time.
+    double break_even;
+};
+
+/// Of branch.cpp.
+struct BranchInfo {
+    int kernel;    ///< extent of the window along both axes; 0: any
+    int channels;  ///< channel stride of the input; 0: any
+};
+
+enum class BinaryOperation { add, sub, mul, div };
+
+/// Of binary.cpp.
+struct BinaryInfo {
+    BinaryOperation operation;
+};
+
+/// A generated kernel: one pointer an argument, in the generator's order, inputs before outputs; to
+/// the halide_buffer_t of a buffer and to the value of a scalar. Returns 0.
+using KernelFunction = int (*)(void** arguments);
+
+/// One compiled object: algorithm x gate form x element type x shape class x target.
+struct Kernel {
+    const char* name;  ///< as cmake/SluiceKernels.cmake puts it together
+    Algorithm algorithm;
+    GateForm gate;  ///< none, position (groups too, a call each) or element
+    ElementType type;
+    const char* shape_class;
+    const char* target;
+    int lanes;
+    KernelFunction function;
+    std::variant<std::monostate, DirectInfo, WinogradInfo, DotInfo, PairsInfo, BranchInfo,
+                 BinaryInfo>
+        info;  ///< of the algorithm
+
+    /// The info of this kernel's algorithm, and of no other.
+    template <typename Info>
+    const Info& as() const {
+        const Info* found = std::get_if<Info>(&info);
+        assert(found != nullptr);
+        return *found;
+    }
+    /// Output channels of a call are a multiple of it.
+    int block() const;
+};
+
+}  // namespace sluice
