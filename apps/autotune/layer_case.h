@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/aligned.h"
+#include "graph/aligned.h"
 #include "plan/step.h"
 #include "session/bind.h"
 

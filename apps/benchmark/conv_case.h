@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/registry.h"
-#include "plan/aligned.h"
+#include "graph/aligned.h"
 
 namespace sluice::benchmark {
 

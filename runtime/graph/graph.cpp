@@ -53,14 +53,14 @@ std::optional<std::int64_t> checked_element_count(const Shape& shape) {
     return shape_fault(shape) ? std::nullopt : std::optional(element_count(shape));
 }
 
-bool all_finite(const std::vector<float>& values) {
+float largest_magnitude(std::span<const float> values) {
     // Without their signs, bits compare as magnitudes do: one branch for all values, not one each.
     constexpr std::int32_t infinity = 0x7f800000;
     std::int32_t largest = 0;
     for (const float value : values) {
         largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
     }
-    return largest < infinity;
+    return std::bit_cast<float>(std::min(largest, infinity));
 }
 
 std::string to_string(const Shape& shape) {

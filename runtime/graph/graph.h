@@ -6,10 +6,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "graph/floats.h"
 #include "sluice/status.h"
 
 namespace sluice {
@@ -31,8 +33,13 @@ const char* shape_fault(const Shape& shape);
 /// Product of the extents of a shape from a file; none where shape_fault finds something.
 std::optional<std::int64_t> checked_element_count(const Shape& shape);
 
+/// Infinity where any of the values is infinite or NaN; 0 where there is none.
+float largest_magnitude(std::span<const float> values);
+
 /// Whether none of the values is infinite or NaN.
-bool all_finite(const std::vector<float>& values);
+inline bool all_finite(std::span<const float> values) {
+    return largest_magnitude(values) < std::numeric_limits<float>::infinity();
+}
 
 /// "[1, 3, 32, 32]"; of more than 8 extents the first ones.
 std::string to_string(const Shape& shape);
@@ -41,10 +48,10 @@ std::string to_string(const Shape& shape);
 /// bool, int32 and int64 are all held as int64). Dense, row-major, ONNX order.
 struct Constant {
     Shape shape;
-    std::variant<std::vector<float>, std::vector<std::int64_t>> data;
+    std::variant<Floats, std::vector<std::int64_t>> data;
 
     bool is_float() const { return data.index() == 0; }
-    const std::vector<float>& floats() const { return std::get<0>(data); }
+    const Floats& floats() const { return std::get<0>(data); }
     const std::vector<std::int64_t>& ints() const { return std::get<1>(data); }
 };
 

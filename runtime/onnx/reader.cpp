@@ -11,6 +11,7 @@
 #include "onnx/attributes.h"
 #include "onnx/element_type.h"
 #include "onnx/liveness.h"
+#include "onnx/model_message.h"
 #include "onnx/operators.h"
 #include "onnx/sort.h"
 #include "onnx/tensor.h"
@@ -29,9 +30,9 @@ constexpr std::int64_t max_extent = 1 << 24;
 /// depends on.
 class Reader {
 public:
-    /// Takes the weights out of `model` as it goes.
-    Reader(onnx::ModelProto& model, const std::filesystem::path& file)
-        : model_(model), decoder_(file), live_(model.graph()) {
+    /// Takes the weights out of `message` as it goes.
+    Reader(ModelMessage& message, const std::filesystem::path& file)
+        : model_(message.model), raw_(message.raw), decoder_(file), live_(model_.graph()) {
         graph_.file = file.string();
     }
 
@@ -60,6 +61,7 @@ private:
     Status unknown_operator(const onnx::NodeProto& proto) const;
 
     onnx::ModelProto& model_;
+    std::vector<AlignedMemory>& raw_;  ///< of initialisers
     TensorDecoder decoder_;
     Liveness live_;
     std::unordered_set<std::string> initializers_;  ///< names of all
@@ -120,14 +122,16 @@ Status Reader::check_sparse_initializers() const {
 
 Status Reader::read_initializers() {
     SLUICE_RETURN_IF_ERROR(check_sparse_initializers());
-    for (onnx::TensorProto& tensor : *model_.mutable_graph()->mutable_initializer()) {
+    for (int index = 0; index < model_.graph().initializer_size(); ++index) {
+        onnx::TensorProto& tensor = *model_.mutable_graph()->mutable_initializer(index);
+        AlignedMemory raw = std::move(raw_[std::size_t(index)]);
         const std::string name = tensor.name();
         initializers_.insert(name);
         if (!live_.names.contains(name)) {
             onnx::TensorProto().Swap(&tensor);  // clearing would keep its memory
             continue;
         }
-        Result<Constant> decoded = decoder_.decode(tensor);
+        Result<Constant> decoded = decoder_.decode(tensor, std::move(raw));
         if (!decoded.ok()) {
             const Problem& problem = decoded.status().problem();
             return Status::error("initialiser '" + name + "' " + problem.what, problem.remedy);
@@ -354,14 +358,14 @@ Status check_size(std::uintmax_t size) {
     return {};
 }
 
-Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream,
+Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uintmax_t size,
                     const std::filesystem::path& file) {
-    onnx::ModelProto model;
-    if (!model.ParseFromZeroCopyStream(&stream)) {
+    ModelMessage message;
+    if (!read_message(stream, std::int64_t(size), message)) {
         return Status::error("is no ONNX file, or is cut off", "copy or export the model again")
             .in_file(file.string());
     }
-    return Reader(model, file).read();
+    return Reader(message, file).read();
 }
 
 }  // namespace
@@ -369,7 +373,7 @@ Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream,
 Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file) {
     SLUICE_RETURN_IF_ERROR(check_size(bytes.size()).in_file(file.string()));
     google::protobuf::io::ArrayInputStream stream(bytes.data(), int(bytes.size()));
-    return parse(stream, file);
+    return parse(stream, bytes.size(), file);
 }
 
 Result<Graph> read_onnx(const std::filesystem::path& file) {
@@ -389,7 +393,7 @@ Result<Graph> read_onnx(const std::filesystem::path& file) {
     }
     // The file is never in memory as a whole: its weights go into the messages piece by piece.
     google::protobuf::io::IstreamInputStream stream(&input, read_block);
-    Result<Graph> graph = parse(stream, file);
+    Result<Graph> graph = parse(stream, size, file);
     if (input.bad()) {
         return fail("cannot be read", "check the disk");
     }

@@ -63,7 +63,7 @@ float from_bfloat(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_
 /// The bytes of a tensor, one after the other.
 class Source {
 public:
-    explicit Source(const std::string& bytes) : next_(bytes.data()) {}
+    explicit Source(const void* bytes) : next_(static_cast<const char*>(bytes)) {}
     explicit Source(std::ifstream& stream) : stream_(&stream) {}
 
     bool take(void* to, std::size_t bytes) {
@@ -85,23 +85,27 @@ template <typename Stored, typename To, typename Convert>
 bool convert_raw(Source& source, std::size_t count, Convert convert, Constant& result) {
     constexpr std::size_t piece = 4096;
     std::vector<To> values(count);
-    if constexpr (std::is_same_v<Stored, To>) {
-        if (count > 0 && !source.take(values.data(), count * sizeof(To))) {
+    std::array<Stored, piece> stored;
+    for (std::size_t first = 0; first < count; first += piece) {
+        const std::size_t size = std::min(piece, count - first);
+        if (!source.take(stored.data(), size * sizeof(Stored))) {
             return false;
         }
-    } else {
-        std::array<Stored, piece> stored;
-        for (std::size_t first = 0; first < count; first += piece) {
-            const std::size_t size = std::min(piece, count - first);
-            if (!source.take(stored.data(), size * sizeof(Stored))) {
-                return false;
-            }
-            std::transform(stored.begin(), stored.begin() + std::ptrdiff_t(size),
-                           values.begin() + std::ptrdiff_t(first),
-                           [&](Stored value) { return To(convert(value)); });
-        }
+        std::transform(stored.begin(), stored.begin() + std::ptrdiff_t(size),
+                       values.begin() + std::ptrdiff_t(first),
+                       [&](Stored value) { return To(convert(value)); });
     }
     result.data = std::move(values);
+    return true;
+}
+
+/// The same for floats, which need no conversion.
+bool take_floats(Source& source, std::size_t count, Constant& result) {
+    AlignedMemory memory = memory_of(count * sizeof(float));
+    if (count > 0 && !source.take(memory.data(), memory.size())) {
+        return false;
+    }
+    result.data = Floats(std::move(memory));
     return true;
 }
 
@@ -122,7 +126,7 @@ bool decode_raw(int type, Source source, std::size_t count, Constant& result) {
     using std::int64_t;
     switch (type) {
         case TensorProto::FLOAT:
-            return convert_raw<float, float>(source, count, same, result);
+            return take_floats(source, count, result);
         case TensorProto::DOUBLE:
             return convert_raw<double, float>(source, count, same, result);
         case TensorProto::FLOAT16:
@@ -175,7 +179,8 @@ Status unread_type(int type) {
 
 }  // namespace
 
-Status TensorDecoder::fill(const TensorProto& tensor, std::int64_t count, Constant& result) {
+Status TensorDecoder::fill(const TensorProto& tensor, AlignedMemory raw, std::int64_t count,
+                           Constant& result) {
     const std::int64_t size = count * element_size(tensor.data_type());
     if (tensor.data_location() == TensorProto::EXTERNAL) {
         Result<std::ifstream*> stream = external_.open(tensor, size);
@@ -189,10 +194,22 @@ Status TensorDecoder::fill(const TensorProto& tensor, std::int64_t count, Consta
         return {};
     }
     std::int64_t found = 0;
-    if (tensor.has_raw_data()) {
+    const bool is_raw = raw.data() != nullptr || tensor.has_raw_data();
+    if (raw.data() != nullptr) {
+        found = std::int64_t(raw.size());
+        if (found == size && tensor.data_type() == TensorProto::FLOAT) {
+            result.data = Floats(std::move(raw));
+            return {};
+        }
+        if (found == size) {
+            decode_raw(tensor.data_type(), Source(raw.data()), std::size_t(count), result);
+            return {};
+        }
+    } else if (tensor.has_raw_data()) {
         found = std::int64_t(tensor.raw_data().size());
         if (found == size) {
-            decode_raw(tensor.data_type(), Source(tensor.raw_data()), std::size_t(count), result);
+            decode_raw(tensor.data_type(), Source(tensor.raw_data().data()), std::size_t(count),
+                       result);
             return {};
         }
     } else {
@@ -202,13 +219,12 @@ Status TensorDecoder::fill(const TensorProto& tensor, std::int64_t count, Consta
             return {};
         }
     }
-    return Status::error("holds " + std::to_string(found) +
-                             (tensor.has_raw_data() ? " bytes" : " elements") +
+    return Status::error("holds " + std::to_string(found) + (is_raw ? " bytes" : " elements") +
                              ", which does not fit its shape " + to_string(result.shape),
                          "export the model again");
 }
 
-Result<Constant> TensorDecoder::decode(TensorProto& tensor) {
+Result<Constant> TensorDecoder::decode(TensorProto& tensor, AlignedMemory raw) {
     Constant result;
     result.shape.assign(tensor.dims().begin(), tensor.dims().end());
     if (element_size(tensor.data_type()) == 0) {
@@ -222,7 +238,7 @@ Result<Constant> TensorDecoder::decode(TensorProto& tensor) {
                              "export the model again");
     }
     const std::int64_t count = element_count(result.shape);
-    SLUICE_RETURN_IF_ERROR(fill(tensor, count, result));
+    SLUICE_RETURN_IF_ERROR(fill(tensor, std::move(raw), count, result));
     elements_ += count;
     TensorProto().Swap(&tensor);  // clearing would keep its memory
     return result;

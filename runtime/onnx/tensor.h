@@ -12,14 +12,16 @@ public:
     explicit TensorDecoder(const std::filesystem::path& model_file) : external_(model_file) {}
 
     /// Float, float16, bfloat16 and double become float32; int64, int32, bool and uint8 become
-    /// int64. What the tensor holds is freed.
-    Result<Constant> decode(onnx::TensorProto& tensor);
+    /// int64. What the tensor holds is freed. `raw` is its raw data where the tensor does not hold
+    /// that itself; floats stay where they are.
+    Result<Constant> decode(onnx::TensorProto& tensor, AlignedMemory raw = {});
 
     /// Of all tensors that were decoded.
     std::int64_t elements() const { return elements_; }
 
 private:
-    Status fill(const onnx::TensorProto& tensor, std::int64_t count, Constant& result);
+    Status fill(const onnx::TensorProto& tensor, AlignedMemory raw, std::int64_t count,
+                Constant& result);
 
     ExternalData external_;
     std::int64_t elements_ = 0;

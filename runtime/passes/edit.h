@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 #include "graph/graph.h"
 
@@ -12,7 +13,7 @@ inline const Shape& shape_of(const Graph& graph, ValueId id) {
     return graph.values[std::size_t(id)].shape;
 }
 
-inline bool all_equal(const std::vector<float>& values, float value) {
+inline bool all_equal(std::span<const float> values, float value) {
     return std::all_of(values.begin(), values.end(), [value](float v) { return v == value; });
 }
 

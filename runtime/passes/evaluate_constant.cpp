@@ -10,7 +10,6 @@ namespace sluice {
 namespace {
 
 using Ints = std::vector<std::int64_t>;
-using Floats = std::vector<float>;
 
 using Shared = std::shared_ptr<const Constant>;
 
@@ -32,8 +31,26 @@ Element combine(Op op, Element a, Element b) {
     }
 }
 
+/// compute(i, a[i], b[i]) of constants of one shape and type.
+template <typename Compute>
+Constant by_element(const Constant& a, const Constant& b, Compute compute) {
+    Constant result{a.shape, {}};
+    std::visit(
+        [&](const auto& data) {
+            using Data = std::decay_t<decltype(data)>;
+            const auto& other = std::get<Data>(b.data);
+            std::vector<typename Data::value_type> computed(data.size());
+            for (std::size_t i = 0; i < data.size(); ++i) {
+                computed[i] = compute(i, data[i], other[i]);
+            }
+            result.data = std::move(computed);
+        },
+        a.data);
+    return result;
+}
+
 Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape) {
-    Constant a = spread_constant(constant_input(graph, node, 0), shape);
+    const Constant a = spread_constant(constant_input(graph, node, 0), shape);
     const Constant b = spread_constant(constant_input(graph, node, 1), shape);
     const bool divides = node.op == Op::div && !b.is_float();
     if (a.is_float() != b.is_float() ||
@@ -48,33 +65,18 @@ Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape
         }
         return Constant{shape, std::move(equal)};
     }
-    std::visit(
-        [&](auto& data) {
-            const auto& other = std::get<std::decay_t<decltype(data)>>(b.data);
-            for (std::size_t i = 0; i < data.size(); ++i) {
-                data[i] = combine(node.op, data[i], other[i]);
-            }
-        },
-        a.data);
-    return a;
+    return by_element(a, b, [&](std::size_t, auto x, auto y) { return combine(node.op, x, y); });
 }
 
 Result<Constant> where(const Graph& graph, const Node& node, const Shape& shape) {
     const Constant condition = spread_constant(constant_input(graph, node, 0), shape);
-    Constant yes = spread_constant(constant_input(graph, node, 1), shape);
+    const Constant yes = spread_constant(constant_input(graph, node, 1), shape);
     const Constant no = spread_constant(constant_input(graph, node, 2), shape);
     if (condition.is_float() || yes.is_float() != no.is_float()) {
         return error_at(graph, node, "mixes float and integer constants", "export the model again");
     }
-    std::visit(
-        [&](auto& data) {
-            const auto& other = std::get<std::decay_t<decltype(data)>>(no.data);
-            for (std::size_t i = 0; i < data.size(); ++i) {
-                data[i] = condition.ints()[i] ? data[i] : other[i];
-            }
-        },
-        yes.data);
-    return yes;
+    return by_element(yes, no,
+                      [&](std::size_t i, auto x, auto y) { return condition.ints()[i] ? x : y; });
 }
 
 /// What an integer becomes in ONNX's element type `to`, as C++ converts it.
@@ -107,8 +109,9 @@ Result<Shared> cast(const Graph& graph, const Node& node) {
     const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float;
     const std::int64_t to = graph.int_attribute(node, "to", 1);
     if (to_float) {
-        return x.is_float() ? graph.values[std::size_t(node.inputs[0])].constant
-                            : share({x.shape, Floats(x.ints().begin(), x.ints().end())});
+        return x.is_float()
+                   ? graph.values[std::size_t(node.inputs[0])].constant
+                   : share({x.shape, std::vector<float>(x.ints().begin(), x.ints().end())});
     }
     Ints ints;
     if (!x.is_float()) {
@@ -137,23 +140,23 @@ Shared from_attributes(const Node& node, const Shape& shape) {
         if (const auto* ints = std::get_if<Ints>(&attribute)) {
             return share({shape, *ints});
         }
-        if (const auto* floats = std::get_if<Floats>(&attribute)) {
+        if (const auto* floats = std::get_if<std::vector<float>>(&attribute)) {
             return share({shape, *floats});
         }
         if (const auto* number = std::get_if<std::int64_t>(&attribute); number && shape.empty()) {
             return share({shape, Ints{*number}});
         }
         if (const auto* number = std::get_if<float>(&attribute); number && shape.empty()) {
-            return share({shape, Floats{*number}});
+            return share({shape, std::vector<float>{*number}});
         }
     }
-    return share({shape, Floats(std::size_t(element_count(shape)), 0.0f)});
+    return share({shape, std::vector<float>(std::size_t(element_count(shape)))});
 }
 
 Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const Shape& shape) {
     const auto value = node.attributes.find("value");
     if (value == node.attributes.end()) {
-        return Constant{shape, Floats(std::size_t(element_count(shape)), 0.0f)};
+        return Constant{shape, std::vector<float>(std::size_t(element_count(shape)))};
     }
     const auto* tensor = std::get_if<std::shared_ptr<const Constant>>(&value->second);
     if (!tensor || element_count((*tensor)->shape) != 1) {

@@ -44,13 +44,11 @@ struct Scaling {
 
 /// Infinity for an output where any weight is not finite.
 std::vector<float> largest_weights(const FusedConv& conv) {
-    const std::vector<float>& data = conv.weights->floats();
+    const Floats& data = conv.weights->floats();
     const std::size_t per_map = data.size() / conv.bias.size();
-    std::vector<float> largest(conv.bias.size(), 0.0f);
-    for (std::size_t i = 0; i < data.size(); ++i) {
-        float& so_far = largest[i / per_map];
-        so_far = std::isfinite(data[i]) ? std::max(so_far, std::abs(data[i]))
-                                        : std::numeric_limits<float>::infinity();
+    std::vector<float> largest(conv.bias.size());
+    for (std::size_t k = 0; k < largest.size(); ++k) {
+        largest[k] = largest_magnitude({data.data() + k * per_map, per_map});
     }
     return largest;
 }
@@ -73,9 +71,10 @@ bool extend(std::optional<Scaling>& scaling, const FusedConv& conv, const Affine
 }
 
 void scale_weights(FusedConv& conv, const Scaling& scaling) {
-    const std::vector<float>& data = conv.weights->floats();
+    const Floats& data = conv.weights->floats();
     const std::size_t per_map = data.size() / conv.bias.size();
-    std::vector<float> scaled(data.size());
+    AlignedMemory memory = memory_of(data.size() * sizeof(float));
+    float* const scaled = reinterpret_cast<float*>(memory.data());
     for (std::size_t k = 0; k < conv.bias.size(); ++k) {
         const double scale = at(scaling.scale, k);
         for (std::size_t i = k * per_map; i < (k + 1) * per_map; ++i) {
@@ -84,7 +83,7 @@ void scale_weights(FusedConv& conv, const Scaling& scaling) {
         conv.bias[k] = float(double(conv.bias[k]) * scale + at(scaling.shift, k));
     }
     conv.weights =
-        std::make_shared<const Constant>(Constant{conv.weights->shape, std::move(scaled)});
+        std::make_shared<const Constant>(Constant{conv.weights->shape, Floats(std::move(memory))});
 }
 
 /// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.

@@ -6,7 +6,7 @@
 namespace sluice {
 namespace {
 
-const std::vector<float>* floats(const Graph& graph, const Node& node, std::size_t i) {
+const Floats* floats(const Graph& graph, const Node& node, std::size_t i) {
     if (i >= node.inputs.size() || node.inputs[i] == no_value) {
         return nullptr;
     }
@@ -15,9 +15,8 @@ const std::vector<float>* floats(const Graph& graph, const Node& node, std::size
 }
 
 /// A constant that broadcasts to x as one value, or one a channel; else null.
-const std::vector<float>* per_channel(const Graph& graph, const Node& node, std::size_t i,
-                                      const Shape& x) {
-    const std::vector<float>* data = floats(graph, node, i);
+const Floats* per_channel(const Graph& graph, const Node& node, std::size_t i, const Shape& x) {
+    const Floats* data = floats(graph, node, i);
     if (data == nullptr) {
         return nullptr;
     }
@@ -68,7 +67,7 @@ std::optional<Affine> clip(const Graph& graph, const Node& node) {
         // As ONNX Runtime, to which NaN is no bound at all.
         const float none = i == 1 ? -Limits::infinity() : Limits::infinity();
         (i == 1 ? affine.clamp.low : affine.clamp.high) =
-            std::isnan(bound->front()) ? none : bound->front();
+            std::isnan((*bound)[0]) ? none : (*bound)[0];
     }
     return affine;
 }

@@ -33,7 +33,11 @@ FusedConv lowered(const Graph& graph, const Node& node) {
     conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
     const auto maps = std::size_t(conv.weights->shape[0]);
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    conv.bias = has_bias ? graph.constant(node.inputs[2])->floats() : std::vector<float>(maps);
+    conv.bias.assign(maps, 0);
+    if (has_bias) {
+        const Floats& bias = graph.constant(node.inputs[2])->floats();
+        conv.bias.assign(bias.begin(), bias.end());
+    }
     conv.scale.assign(maps, 1);
     conv.shift.assign(maps, 0);
     const Shape stride = graph.ints_attribute(node, "strides", {1, 1});

@@ -56,8 +56,8 @@ Constant pick(const Constant& x, const Shape& shape,
     result.shape = shape;
     std::visit(
         [&](const auto& source) {
-            std::decay_t<decltype(source)> picked;
             using Element = typename std::decay_t<decltype(source)>::value_type;
+            std::vector<Element> picked;
             picked.reserve(std::size_t(element_count(shape)));
             for_each_index(shape, [&](const Shape& at) {
                 const std::int64_t from = offset(at);
@@ -94,7 +94,7 @@ Constant concat_constants(const Graph& graph, const Node& node, const Shape& sha
     std::visit(
         [&](const auto& first) {
             using Data = std::decay_t<decltype(first)>;
-            Data data;
+            std::vector<typename Data::value_type> data;
             data.reserve(std::size_t(element_count(shape)));
             const auto split = shape.begin() + std::ptrdiff_t(axis);
             const std::int64_t rows = element_count(Shape(shape.begin(), split));

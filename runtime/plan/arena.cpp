@@ -8,7 +8,7 @@
 #include <set>
 #include <utility>
 
-#include "plan/aligned.h"
+#include "graph/aligned.h"
 
 namespace sluice {
 namespace {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "graph/graph.h"
+#include "plan/share_out.h"
 
 namespace sluice {
 
@@ -50,11 +51,12 @@ Buffer Constants::add_bytes(const void* data, std::size_t bytes, halide_type_t t
     return {Memory::constants, 0, at, type, std::move(axes)};
 }
 
-Buffer Constants::add_packed(std::int64_t count, std::vector<Axis> axes,
-                             const std::function<void(float* to)>& pack) {
-    std::byte* const to = make_room(std::size_t(count) * sizeof(float));
-    if (to != nullptr) {
-        pack(reinterpret_cast<float*>(to));
+Buffer Constants::add_packed(std::int64_t count, std::vector<Axis> axes, std::int64_t parts,
+                             const std::function<void(float* to, std::int64_t part)>& pack) {
+    const std::size_t bytes = std::size_t(count) * sizeof(float);
+    if (std::byte* const to = make_room(bytes)) {
+        share_out(parts, threads_for(bytes),
+                  [&](std::int64_t part) { pack(reinterpret_cast<float*>(to), part); });
     }
     return {Memory::constants, 0, std::int64_t(size_ / 4) - count, halide_type_of<float>(),
             std::move(axes)};

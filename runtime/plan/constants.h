@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "plan/aligned.h"
+#include "graph/aligned.h"
 #include "plan/step.h"
 
 namespace sluice {
@@ -23,9 +23,11 @@ public:
     explicit Constants(const Graph& graph);
 
     Buffer add_floats(std::span<const float> values, std::vector<Axis> axes);
-    /// The same, uninitialised; `pack` writes all of it. Not called where there is no memory.
-    Buffer add_packed(std::int64_t count, std::vector<Axis> axes,
-                      const std::function<void(float* to)>& pack);
+    /// The same, which `pack` writes part by part: each of the `parts` apart from the others, many
+    /// at once where there is much to write. It throws nothing, and is not called where there is no
+    /// memory.
+    Buffer add_packed(std::int64_t count, std::vector<Axis> axes, std::int64_t parts,
+                      const std::function<void(float* to, std::int64_t part)>& pack);
     Buffer add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes);
     Buffer add_positions(std::span<const std::uint32_t> values);
     /// All positions of a map.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "graph/shapes.h"
 #include "plan/lower.h"
@@ -7,7 +8,7 @@
 namespace sluice {
 namespace {
 
-float at(const std::vector<float>& values, std::int64_t c) {
+float at(std::span<const float> values, std::int64_t c) {
     return values[values.size() == 1 ? 0 : std::size_t(c)];
 }
 
@@ -141,11 +142,33 @@ Status lower_affine_node(Builder& builder, const Node& node) {
 
 namespace {
 
-/// y = x * weights + bias of a Gemm, weights as [O, I].
+/// y = alpha * x * weights + bias of a Gemm.
 struct Linear {
     std::int64_t outputs = 0, inputs = 0;
-    std::vector<float> weights, bias;
+    const float* weights = nullptr;
+    bool is_turned = false;  ///< weights [O, I], else [I, O]
+    float alpha = 1;
+    std::vector<float> bias;
 };
+
+/// Writes the weights of `lanes` outputs, [input][output], with zeros for outputs that are none.
+void pack_rows(const Linear& l, std::int64_t lanes, std::int64_t first, float* to) {
+    constexpr std::int64_t square = 16;  // a cache line of each row, before another row evicts it
+    const std::int64_t count = std::min(lanes, l.outputs - first);
+    const std::int64_t along_o = l.is_turned ? l.inputs : 1, along_i = l.is_turned ? 1 : l.outputs;
+    if (count < lanes) {
+        std::fill_n(to, lanes * l.inputs, 0.0f);
+    }
+    for (std::int64_t i = 0; i < l.inputs; i += square) {
+        const std::int64_t end = std::min(i + square, l.inputs);
+        for (std::int64_t o = 0; o < count; ++o) {
+            const float* const from = l.weights + (first + o) * along_o;
+            for (std::int64_t at = i; at < end; ++at) {
+                to[at * lanes + o] = l.alpha * from[at * along_i];
+            }
+        }
+    }
+}
 
 /// Why read_gemm gives none.
 std::string gemm_obstacle(const Graph& graph, const Node& node) {
@@ -180,13 +203,9 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
     Linear l;
     l.outputs = weights->shape[is_turned ? 0 : 1];
     l.inputs = weights->shape[is_turned ? 1 : 0];
-    l.weights.resize(weights->floats().size());
-    for (std::int64_t o = 0; o < l.outputs; ++o) {
-        for (std::int64_t i = 0; i < l.inputs; ++i) {
-            const std::int64_t from = is_turned ? o * l.inputs + i : i * l.outputs + o;
-            l.weights[std::size_t(o * l.inputs + i)] = alpha * weights->floats()[std::size_t(from)];
-        }
-    }
+    l.weights = weights->floats().data();
+    l.is_turned = is_turned;
+    l.alpha = alpha;
     l.bias.assign(std::size_t(l.outputs), 0);
     if (bias != nullptr && beta != 0) {
         const auto count = std::int64_t(bias->floats().size());
@@ -216,14 +235,11 @@ Status lower_gemm(Builder& builder, const Node& node) {
     const std::int64_t lanes = builder.lanes;
     const std::int64_t inputs = linear->inputs, outputs = linear->outputs;
     const std::int64_t padded = round_up(outputs, lanes);
-    std::vector<float> packed(std::size_t(padded * inputs)), bias(linear->bias);
+    std::vector<float> bias(linear->bias);
     bias.resize(std::size_t(padded));
-    for (std::int64_t o = 0; o < outputs; ++o) {
-        for (std::int64_t i = 0; i < inputs; ++i) {
-            packed[std::size_t((o / lanes * inputs + i) * lanes + o % lanes)] =
-                linear->weights[std::size_t(o * inputs + i)];
-        }
-    }
+    const auto pack = [&](float* to, std::int64_t part) {
+        pack_rows(*linear, lanes, part * lanes, to + part * lanes * inputs);
+    };
     const Layout& y = builder.allocate(node, true);
     Buffer input = view(x), output = view(y);
     output.axes = {{padded, 1}};
@@ -235,13 +251,15 @@ Status lower_gemm(Builder& builder, const Node& node) {
     step.packed_bytes = padded * inputs * 4;
     step.macs = outputs * inputs;
     step.work = 2 * step.macs;
-    step.arguments = {input,
-                      builder.constants.add_floats(
-                          packed, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}}),
-                      builder.constants.add_floats(bias, {{padded, 1}}),
-                      none.low,
-                      none.high,
-                      output};
+    step.arguments = {
+        input,
+        builder.constants.add_packed(
+            padded * inputs, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}},
+            padded / lanes, pack),
+        builder.constants.add_floats(bias, {{padded, 1}}),
+        none.low,
+        none.high,
+        output};
     step.split = {padded / lanes, {{1, 2, 1}, {2, 0, lanes}, {5, 0, lanes}}, -1};
     builder.plan.macs += step.macs;
     builder.emit(std::move(step));

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "graph/aligned.h"
 #include "graph/graph.h"
 #include "kernels/registry.h"
-#include "plan/aligned.h"
 #include "plan/step.h"
 #include "sluice/model.h"
 #include "sluice/status.h"

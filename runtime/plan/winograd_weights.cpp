@@ -1,8 +1,8 @@
 #include "plan/winograd_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
-#include <vector>
 
 namespace sluice {
 namespace {
@@ -74,9 +74,11 @@ void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line,
 }
 
 /// The matrix of each point; -1 for those that are taps.
-std::vector<std::int64_t> matrices_of(const WinogradLayout& layout, std::int64_t kernel) {
+std::array<std::int64_t, most_along * most_along> matrices_of(const WinogradLayout& layout,
+                                                              std::int64_t kernel) {
     const std::int64_t points = winograd_points(layout.side, kernel);
-    std::vector<std::int64_t> matrices(std::size_t(points), -1);
+    std::array<std::int64_t, most_along * most_along> matrices;
+    matrices.fill(-1);
     const std::int64_t last = layout.side + kernel - 2;
     std::int64_t next = layout.beside_taps ? kernel * kernel : 0;
     for (std::int64_t point = 0; point < points; ++point) {
@@ -92,10 +94,17 @@ std::vector<std::int64_t> matrices_of(const WinogradLayout& layout, std::int64_t
 }  // namespace
 
 void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed) {
+    for (std::int64_t block = 0; block < layout.outputs / layout.block; ++block) {
+        transform_block(weights, layout, block, packed);
+    }
+}
+
+void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
+                     std::int64_t block_number, float* packed) {
     const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
     const std::int64_t block = layout.block, points = winograd_points(side, kernel);
     const std::int64_t matrix = layout.pitch * block, line = std::gcd(block, most_lanes);
-    const std::vector<std::int64_t> matrices = matrices_of(layout, kernel);
+    const auto matrices = matrices_of(layout, kernel);
     const std::int64_t all = layout.beside_taps ? matrices_beside_taps : points;
     const auto transform = [&](Values from, Values to) {
         if (kernel == 2) {
@@ -108,7 +117,8 @@ void transform_weights(const WindowWeights& weights, const WinogradLayout& layou
     };
     Lanes taps[most_kernel * most_kernel] = {}, lines[most_along * most_kernel] = {};
     Lanes transformed[most_along * most_along] = {};
-    for (std::int64_t first = 0; first < layout.outputs; first += line) {
+    const std::int64_t end = (block_number + 1) * block;
+    for (std::int64_t first = block_number * block; first < end; first += line) {
         float* const at = packed + first / block * all * matrix + first % block;
         for (std::int64_t c = 0; c < layout.pitch; ++c) {
             gather(weights, first, line, c, taps);

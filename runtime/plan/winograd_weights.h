@@ -34,4 +34,8 @@ constexpr std::int64_t matrices_beside_taps = 9 + winograd_points(2, 3) - 4;
 /// Neural Networks", CVPR 2016, section 4.1), on the points of generators/winograd.h.
 void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed);
 
+/// The same for the outputs of one k / block alone. Throws nothing.
+void transform_block(const WindowWeights& weights, const WinogradLayout& layout, std::int64_t block,
+                     float* packed);
+
 }  // namespace sluice

@@ -141,12 +141,16 @@ std::string to_string(const ConvCase& c) {
     return text.str();
 }
 
+Tensor weights_of(const ConvProblem& p) {
+    const Floats& floats = p.conv.weights->floats();
+    return {p.conv.weights->shape, {floats.begin(), floats.end()}};
+}
+
 namespace {
 
 Tensor convolve(const ConvProblem& p) {
     const ConvCase& c = p.shape;
-    return reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()}, p.conv.bias,
-                             {c.stride[0], c.stride[1]},
+    return reference::conv2d(p.x, weights_of(p), p.conv.bias, {c.stride[0], c.stride[1]},
                              {c.pads[0], c.pads[1], c.pads[2], c.pads[3]});
 }
 
@@ -183,7 +187,7 @@ void spoil(ConvProblem& p, std::mt19937& rng) {
         spoil(p.conv.bias, rng);
     }
     if (p.shape.pads == std::array{0, 0, 0, 0} && p.shape.outputs > 1) {
-        std::vector<float> weights = p.conv.weights->floats();
+        std::vector<float> weights = weights_of(p).data;
         weights[rng() % weights.size()] = std::numeric_limits<float>::quiet_NaN();
         p.conv.weights = std::make_shared<Constant>(Constant{p.conv.weights->shape, weights});
     }

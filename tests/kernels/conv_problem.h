@@ -34,6 +34,9 @@ struct ConvProblem {
 /// Draws weights, clamps of all_clamps() and whether there is a residual.
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
 
+/// The weights as the reference takes them.
+reference::Tensor weights_of(const ConvProblem& p);
+
 /// Puts NaN and infinities among the input, the residual and the bias, and one NaN among the
 /// weights where there are no pads, which the reference leaves out and kernels multiply.
 void spoil(ConvProblem& p, std::mt19937& rng);

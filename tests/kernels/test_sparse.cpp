@@ -26,9 +26,8 @@ struct SparseProblem {
 };
 
 void convolve(SparseProblem& p) {
-    const Constant& weights = *p.conv.conv.weights;
-    p.conv.products = reference::conv2d(p.conv.x, {weights.shape, weights.floats()},
-                                        p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
+    p.conv.products =
+        reference::conv2d(p.conv.x, weights_of(p.conv), p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
 }
 
 SparseProblem make_sparse_problem(const ConvCase& c, double density, bool is_zero,

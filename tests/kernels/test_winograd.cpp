@@ -334,9 +334,8 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                 p.x.data[bad] = std::numeric_limits<float>::quiet_NaN();
                 const std::vector<bool> is_reached =
                     reached(p, kernel, int(bad) % (c.height * c.width));
-                p.products =
-                    reference::conv2d(p.x, {p.conv.weights->shape, p.conv.weights->floats()},
-                                      p.conv.bias, {c.stride[0], c.stride[1]}, {1, 1, 1, 1});
+                p.products = reference::conv2d(p.x, weights_of(p), p.conv.bias,
+                                               {c.stride[0], c.stride[1]}, {1, 1, 1, 1});
                 const int maps = form == GateForm::element ? c.outputs : 1;
                 Tensor gate = make_gate(p, maps, 1, rng);
                 spoil(gate.data, rng);

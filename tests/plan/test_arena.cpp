@@ -5,7 +5,7 @@
 #include <map>
 #include <random>
 
-#include "plan/aligned.h"
+#include "graph/aligned.h"
 #include "plan/arena.h"
 
 using namespace sluice;

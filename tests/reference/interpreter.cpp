@@ -250,7 +250,8 @@ Result<std::vector<Tensor>> interpret(const Graph& graph, const std::vector<Tens
     for (std::size_t i = 0; i < graph.values.size(); ++i) {
         const auto& constant = graph.values[i].constant;
         if (constant && constant->is_float()) {
-            values[int(i)] = {constant->shape, constant->floats()};
+            const Floats& floats = constant->floats();
+            values[int(i)] = {constant->shape, {floats.begin(), floats.end()}};
         }
     }
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {

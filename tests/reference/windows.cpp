@@ -94,7 +94,8 @@ Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
 
 Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
                   const Tensor* residual) {
-    const Tensor weights{conv.weights->shape, conv.weights->floats()};
+    const Floats& floats = conv.weights->floats();
+    const Tensor weights{conv.weights->shape, {floats.begin(), floats.end()}};
     return gated(conv,
                  conv2d(x, weights, conv.bias, {conv.stride[0], conv.stride[1]},
                         {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]}),
