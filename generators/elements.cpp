@@ -16,7 +16,7 @@ class Elements : public Generator<Elements> {
 public:
     static constexpr int group = mask_bits;
     /// Entries that a group writes: its own, and enough for the rest of a tile.
-    static constexpr int written = 16;
+    static constexpr int written = element_entries;
 
     /// (k, x, y), dense along k. A NaN is not zero, so that it reaches the output.
     Input<Buffer<float, 3>> gate{"gate"};

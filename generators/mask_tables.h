@@ -2,10 +2,12 @@
 
 #include <Halide.h>
 
+#include "runtime/kernels/list_layout.h"
+
 namespace sluice::generators {
 
-/// Gates that share a mask, a bit each: what stream compaction by tables takes at a time.
-constexpr int mask_bits = 8;
+using sluice::element_entries;
+using sluice::mask_bits;
 
 /// (n, mask), n below `extent`: the n-th of the mask's bits that are set; 0 where there are fewer.
 inline Halide::Buffer<std::uint8_t> make_order_table(int extent) {

@@ -8,10 +8,10 @@ void schedule_tiles(TilesFuncs f) {
     for (int update : {0, 1}) {
         f.before.update(update).unscheduled();
     }
-    f.list.compute_root();
-    f.list.update().unscheduled();
-    f.closed.compute_root();
-    f.closed.update().compute_with(f.list.update(), f.write.x);
+    f.active.compute_root();
+    f.active.update().unscheduled();
+    f.skipped.compute_root();
+    f.skipped.update().compute_with(f.active.update(), f.write.x);
     f.counts.compute_root();
 }
 

@@ -7,7 +7,7 @@ namespace sluice::schedules {
 /// What schedule_tiles arranges: four outputs. `before` is a scan, tile after tile, and the others
 /// read it.
 struct TilesFuncs {
-    Halide::Func list, closed, counts, before;
+    Halide::Func active, skipped, counts, before;
     Halide::RDom scan, write;  ///< x: column, y: row of the tile
 };
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <HalideRuntime.h>
-
 #include <cstdint>
 #include <span>
 #include <vector>

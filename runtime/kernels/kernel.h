@@ -16,7 +16,9 @@ enum class Algorithm {
     branch,
     positions,
     tiles,
+    pair_count,
     kernel_map,
+    select_way,
     open_count,
     elements,
     fill,
@@ -30,6 +32,7 @@ enum class Algorithm {
     copy,
     resize,
 };
+inline constexpr int algorithm_count = int(Algorithm::resize) + 1;
 
 /// Of the tensors that a kernel reads and writes.
 enum class ElementType {

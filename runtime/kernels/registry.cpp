@@ -157,11 +157,11 @@ int channels_of(const Kernel& kernel) {
 
 }  // namespace
 
-const Kernel* find_conv(Algorithm algorithm, GateForm gate, const Target& target,
-                        const ConvLayer& layer) {
+const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateForm gate,
+                        const Target& target, const ConvLayer& layer) {
     const GateForm form = gate == GateForm::group ? GateForm::position : gate;
     const Kernel* best = nullptr;
-    for (const Kernel& kernel : kernels()) {
+    for (const Kernel& kernel : from) {
         const bool serves = kernel.algorithm == algorithm && kernel.gate == form &&
                             std::strcmp(kernel.target, target.id) == 0 && fits(kernel, layer);
         if (serves && (!best || channels_of(kernel) > channels_of(*best))) {

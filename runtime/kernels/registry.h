@@ -46,9 +46,14 @@ struct ConvLayer {
 /// its generator requires.
 bool fits(const Kernel& kernel, const ConvLayer& layer);
 
-/// The algorithm's most specialised kernel of a gate form that fits the layer, or null where there
-/// is none for the target.
-const Kernel* find_conv(Algorithm algorithm, GateForm gate, const Target& target,
-                        const ConvLayer& layer);
+/// The algorithm's most specialised kernel of a gate form among `from` that fits the layer, or null
+/// where there is none for the target.
+const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateForm gate,
+                        const Target& target, const ConvLayer& layer);
+/// Among all kernels of the build.
+inline const Kernel* find_conv(Algorithm algorithm, GateForm gate, const Target& target,
+                               const ConvLayer& layer) {
+    return find_conv(kernels(), algorithm, gate, target, layer);
+}
 
 }  // namespace sluice

@@ -53,7 +53,7 @@ std::vector<Block> share_zeros(const std::vector<Block>& blocks,
         const std::size_t slot = *free.begin();
         free.erase(free.begin());
         busy.emplace(blocks[i].last, slot);
-        slots[slot].elements = std::max(slots[slot].elements, blocks[i].elements);
+        slots[slot].bytes = std::max(slots[slot].bytes, blocks[i].bytes);
         slot_of[i] = slot;
     }
     for (Block& slot : slots) {
@@ -64,7 +64,7 @@ std::vector<Block> share_zeros(const std::vector<Block>& blocks,
 }
 
 std::int64_t padded(const Block& block) {
-    return round_up(block.elements, std::int64_t(memory_alignment / 4));
+    return round_up(block.bytes, std::int64_t(memory_alignment));
 }
 
 /// The free pieces of an arena that grows as needed.
@@ -154,7 +154,7 @@ std::int64_t place(std::vector<Block>& blocks) {
     std::vector<std::size_t> order(blocks.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::stable_sort(order.begin(), order.end(), [&blocks](std::size_t a, std::size_t b) {
-        return blocks[a].elements > blocks[b].elements;
+        return blocks[a].bytes > blocks[b].bytes;
     });
     std::int64_t total = 0;
     std::vector<std::size_t> placed;  // by offset
@@ -202,6 +202,35 @@ std::int64_t place_blocks(std::vector<Block>& blocks) {
         }
     }
     return total;
+}
+
+int Arena::add_block(std::int64_t bytes) {
+    blocks_.push_back({bytes});
+    return int(blocks_.size()) - 1;
+}
+
+void Arena::keep_zeros(int block, const WrittenElements& written) {
+    blocks_[std::size_t(block)].zeros = zeros_.emplace(written, int(zeros_.size())).first->second;
+}
+
+Buffer Arena::scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes) {
+    return {Memory::arena, add_block(elements * type.bytes()), 0, type, std::move(axes)};
+}
+
+void Arena::use(const Buffer& buffer, std::size_t step) {
+    if (buffer.memory != Memory::arena) {
+        return;
+    }
+    Block& block = blocks_[std::size_t(buffer.index)];
+    block.first = block.is_used ? std::min(block.first, step) : step;
+    block.last = block.is_used ? std::max(block.last, step) : step;
+    block.is_used = true;
+}
+
+void Arena::settle(Buffer& buffer) const {
+    if (buffer.memory == Memory::arena) {
+        buffer.offset += blocks_[std::size_t(buffer.index)].offset / buffer.type.bytes();
+    }
 }
 
 }  // namespace sluice

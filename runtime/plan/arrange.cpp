@@ -1,7 +1,7 @@
+#include "plan/arrange.h"
+
 #include <algorithm>
 #include <numeric>
-
-#include "plan/lower.h"
 
 namespace sluice {
 
@@ -69,6 +69,60 @@ Split split_views(const Buffer& output, std::vector<int> arguments) {
         split.along.push_back({argument, axis, 1});
     }
     return split;
+}
+
+namespace {
+
+std::string extents(const Buffer& view) {
+    Shape shape;
+    for (const Axis& axis : view.axes) {
+        shape.push_back(axis.extent);
+    }
+    return to_string(shape);
+}
+
+}  // namespace
+
+Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& from,
+                       const Buffer& to) {
+    Buffer input = from, output = to;
+    Step step;
+    step.kernel = planner.kernel(Algorithm::copy);
+    step.node = node.name;
+    step.shape = extents(to);
+    if (!arrange({&output, &input})) {
+        return planner.unsupported(node, "moves " + step.shape + " by more than four loops",
+                                   "reshape it to fewer extents");
+    }
+    using Call = CopyCall<Buffer>;
+    step.split = split_views(output, {index_of(&Call::input), index_of(&Call::output)});
+    for (const Axis& axis : output.axes) {
+        step.work = std::max(step.work, std::int64_t(1)) * axis.extent;
+    }
+    set_call(step, Call{.input = input, .output = output});
+    return step;
+}
+
+std::int64_t common_channels(const Planner& planner, const Layout& x) {
+    const std::int64_t stride = planner.layouts.channel_stride(x.channels());
+    return x.channel_stride() == stride ? stride : x.channels();
+}
+
+bool writes_all_lanes(const Planner& planner, const Layout& x, std::int64_t channels) {
+    return channels != x.channels() || x.channels() % planner.lanes == 0;
+}
+
+std::int64_t value_count(const Layout& layout) {
+    std::int64_t count = 1;
+    for (const Axis& axis : layout.axes) {
+        count *= axis.extent;
+    }
+    return count;
+}
+
+std::string extents_of(const Layout& image) {
+    return std::to_string(image.channels()) + "x" + std::to_string(image.height()) + "x" +
+           std::to_string(image.width());
 }
 
 }  // namespace sluice

@@ -1,49 +1,37 @@
 #pragma once
 
-#include "plan/builder.h"
+#include "plan/planner.h"
 
-/// One function a kind of node: it allocates the node's output and emits the steps that write it.
+/// One function per kind of node: it gives the node's output memory and makes the steps that write
+/// it.
 namespace sluice {
 
-/// Copies the caller's inputs into the layouts that their readers want.
-Status plan_inputs(Builder& builder);
-/// Copies the graph's outputs into the caller's memory.
-Status plan_outputs(Builder& builder);
+/// Copies input number `index` of the graph into the layout that its readers want.
+Result<Lowered> lower_input(Planner& planner, std::size_t index);
+/// Copies output number `index` of the graph into the caller's memory.
+Result<Step> lower_output(Planner& planner, std::size_t index);
 
-// lower_conv.cpp
-Status lower_fused_conv(Builder& builder, const Node& node);
-// lower_branch.cpp
-/// Whether a convolution has one output map and no more than a clamp after its bias.
-bool is_branch_form(const Builder& builder, const Node& node);
-Status lower_branch(Builder& builder, const Node& node);
-// lower_window.cpp
-Status lower_pool(Builder& builder, const Node& node);
-Status lower_global_average_pool(Builder& builder, const Node& node);
-Status lower_resize(Builder& builder, const Node& node);
+// conv/lower_fused_conv.cpp
+Result<Lowered> lower_fused_conv(Planner& planner, const Node& node);
+// lower_pool.cpp
+Result<Lowered> lower_pool(Planner& planner, const Node& node);
+Result<Lowered> lower_global_average_pool(Planner& planner, const Node& node);
+// lower_resize.cpp
+Result<Lowered> lower_resize(Planner& planner, const Node& node);
 // lower_pointwise.cpp
-Status lower_affine_node(Builder& builder, const Node& node);
-Status lower_binary(Builder& builder, const Node& node);
-Status lower_gemm(Builder& builder, const Node& node);
-Status lower_softmax(Builder& builder, const Node& node);
+Result<Lowered> lower_affine(Planner& planner, const Node& node);
+Result<Lowered> lower_binary(Planner& planner, const Node& node);
+Result<Lowered> lower_softmax(Planner& planner, const Node& node);
+// lower_gemm.cpp
+Result<Lowered> lower_gemm(Planner& planner, const Node& node);
 // lower_copy.cpp
-/// Copies between views of the same extents, in any order of axes.
-Status emit_copy(Builder& builder, const Node& node, const Buffer& from, const Buffer& to);
-Status lower_reshape(Builder& builder, const Node& node);
-Status lower_transpose(Builder& builder, const Node& node);
-Status lower_slice(Builder& builder, const Node& node);
-Status lower_pad(Builder& builder, const Node& node);
-Status lower_concat(Builder& builder, const Node& node);
-Status lower_expand(Builder& builder, const Node& node);
-Status lower_identity(Builder& builder, const Node& node);
-
-// arrange.cpp
-/// Views of the same extents brought to four axes, those of the smallest strides in `views[0]`
-/// first; neighbours that are contiguous in all views become one. Fails beyond four axes.
-bool arrange(std::vector<Buffer*> views);
-/// The same for kernels that take `views[0]` to be dense along its first axis: it is, or the axis
-/// has one index.
-bool arrange_dense(std::vector<Buffer*> views);
-/// The axis that a call over arranged views is split along, for threads.
-Split split_views(const Buffer& output, std::vector<int> arguments);
+Result<Lowered> lower_transpose(Planner& planner, const Node& node);
+Result<Lowered> lower_slice(Planner& planner, const Node& node);
+Result<Lowered> lower_pad(Planner& planner, const Node& node);
+Result<Lowered> lower_concat(Planner& planner, const Node& node);
+Result<Lowered> lower_expand(Planner& planner, const Node& node);
+Result<Lowered> lower_identity(Planner& planner, const Node& node);
+// lower_reshape.cpp
+Result<Lowered> lower_reshape(Planner& planner, const Node& node);
 
 }  // namespace sluice

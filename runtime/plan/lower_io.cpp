@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "plan/arrange.h"
 #include "plan/lower.h"
 #include "plan/refusal.h"
 
@@ -26,37 +25,33 @@ Status check_batch(const Graph& graph, const Node& node, const Shape& shape) {
 
 }  // namespace
 
-Status plan_inputs(Builder& builder) {
-    const Graph& graph = builder.graph;
-    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-        const ValueId id = graph.inputs[i];
-        const Node node = named(graph, id, "input ");
-        SLUICE_RETURN_IF_ERROR(check_batch(graph, node, graph.values[std::size_t(id)].shape));
-        SLUICE_RETURN_IF_ERROR(check_size(builder, node));
-        Buffer source{Memory::input, int(i), 0, halide_type_of<float>(),
-                      dense_axes(builder.picture_shape(id))};
-        const Layout& to = builder.allocate_input(node);
-        SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, source, view(to)));
-    }
-    return {};
+Result<Lowered> lower_input(Planner& planner, std::size_t index) {
+    const Graph& graph = planner.graph;
+    const ValueId id = graph.inputs[index];
+    const Node node = named(graph, id, "input ");
+    SLUICE_RETURN_IF_ERROR(check_batch(graph, node, graph.values[std::size_t(id)].shape));
+    SLUICE_RETURN_IF_ERROR(check_size(planner, node));
+    const Buffer source{Memory::input, int(index), 0, halide_type_of<float>(),
+                        dense_axes(planner.layouts.image_shape(id))};
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate_input(node);
+    SLUICE_RETURN_IF_ERROR(
+        append(lowered.steps, copy_step(planner, node, source, view(lowered.output))));
+    return lowered;
 }
 
-Status plan_outputs(Builder& builder) {
-    const Graph& graph = builder.graph;
-    for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
-        const ValueId id = graph.outputs[i];
-        const Node node = named(graph, id, "output ");
-        const Shape& shape = graph.values[std::size_t(id)].shape;
-        SLUICE_RETURN_IF_ERROR(check_batch(graph, node, shape));
-        if (graph.constant(id) != nullptr) {
-            return builder.unsupported(node, "does not depend on the input",
-                                       "remove it from the model's outputs");
-        }
-        Buffer target{Memory::output, int(i), 0, halide_type_of<float>(),
-                      dense_axes(builder.picture_shape(id))};
-        SLUICE_RETURN_IF_ERROR(emit_copy(builder, node, view(builder.layout(id)), target));
+Result<Step> lower_output(Planner& planner, std::size_t index) {
+    const Graph& graph = planner.graph;
+    const ValueId id = graph.outputs[index];
+    const Node node = named(graph, id, "output ");
+    SLUICE_RETURN_IF_ERROR(check_batch(graph, node, graph.values[std::size_t(id)].shape));
+    if (graph.constant(id) != nullptr) {
+        return planner.unsupported(node, "does not depend on the input",
+                                   "remove it from the model's outputs");
     }
-    return {};
+    const Buffer target{Memory::output, int(index), 0, halide_type_of<float>(),
+                        dense_axes(planner.layouts.image_shape(id))};
+    return copy_step(planner, node, view(planner.layout(id)), target);
 }
 
 }  // namespace sluice

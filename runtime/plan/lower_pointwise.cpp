@@ -3,6 +3,7 @@
 #include <span>
 
 #include "graph/shapes.h"
+#include "plan/arrange.h"
 #include "plan/lower.h"
 
 namespace sluice {
@@ -12,23 +13,15 @@ float at(std::span<const float> values, std::int64_t c) {
     return values[values.size() == 1 ? 0 : std::size_t(c)];
 }
 
-std::int64_t value_count(const Layout& layout) {
-    std::int64_t count = 1;
-    for (const Axis& axis : layout.axes) {
-        count *= axis.extent;
-    }
-    return count;
-}
-
 /// A constant as a view with the axes of an output: extents of 1 repeat. Fails where it has a
 /// batch of its own.
-std::optional<Buffer> constant_view(Builder& builder, const Constant& constant, const Shape& to) {
+std::optional<Buffer> constant_view(Planner& planner, const Constant& constant, const Shape& to) {
     Shape shape(to.size() + 1 - std::min(constant.shape.size(), to.size() + 1), 1);
     shape.insert(shape.end(), constant.shape.begin(), constant.shape.end());
     if (shape.size() != to.size() + 1 || shape[0] != 1 || !constant.is_float()) {
         return std::nullopt;
     }
-    Buffer buffer = builder.constants.add_floats(constant.floats(), std::vector<Axis>(to.size()));
+    Buffer buffer = planner.constants.add_floats(constant.floats(), std::vector<Axis>(to.size()));
     std::int64_t stride = 1;
     for (std::size_t axis = to.size(); axis-- > 0;) {
         buffer.axes[axis] = {to[axis], shape[axis + 1] == 1 ? 0 : stride};
@@ -37,11 +30,11 @@ std::optional<Buffer> constant_view(Builder& builder, const Constant& constant, 
     return buffer;
 }
 
-std::optional<Buffer> operand(Builder& builder, ValueId id, const Shape& to) {
-    if (const Constant* constant = builder.graph.constant(id)) {
-        return constant_view(builder, *constant, to);
+std::optional<Buffer> operand(Planner& planner, ValueId id, const Shape& to) {
+    if (const Constant* constant = planner.graph.constant(id)) {
+        return constant_view(planner, *constant, to);
     }
-    Buffer buffer = view(builder.layout(id));
+    Buffer buffer = view(planner.layout(id));
     if (buffer.axes.size() != to.size()) {
         return std::nullopt;
     }
@@ -68,221 +61,101 @@ BinaryOperation operation_of(Op op) {
 
 }  // namespace
 
-Status lower_binary(Builder& builder, const Node& node) {
-    const auto kernel = builder.kernel(node, operation_of(node.op));
-    if (!kernel.ok()) {
-        return kernel.status();
-    }
-    const Shape shape = builder.picture_shape(node.outputs[0]);
-    auto a = operand(builder, node.inputs[0], shape), b = operand(builder, node.inputs[1], shape);
-    Buffer output = view(builder.allocate(node, false));
+Result<Lowered> lower_binary(Planner& planner, const Node& node) {
+    const Shape shape = planner.layouts.image_shape(node.outputs[0]);
+    auto a = operand(planner, node.inputs[0], shape), b = operand(planner, node.inputs[1], shape);
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate(node, false);
+    Buffer output = view(lowered.output);
     if (!a || !b || !arrange_dense({&output, &*a, &*b})) {
-        const auto& values = builder.graph.values;
-        return builder.unsupported(
+        const auto& values = planner.graph.values;
+        return planner.unsupported(
             node,
             "broadcasts " + to_string(values[std::size_t(node.inputs[0])].shape) + " and " +
                 to_string(values[std::size_t(node.inputs[1])].shape) +
                 ", over the batch or more than four loops",
             "give both sides the batch first and the same rank");
     }
+    using Call = BinaryCall<Buffer>;
     Step step;
-    step.kernel = kernel.value();
+    step.kernel = find_kernel(operation_of(node.op), planner.target);
     step.node = node.name;
     step.shape = to_string(shape);
-    step.work = value_count(builder.layout(node.outputs[0]));
-    step.split = split_views(output, {0, 1, 2});
-    step.arguments = {*a, *b, output};
+    step.work = value_count(lowered.output);
+    step.split =
+        split_views(output, {index_of(&Call::a), index_of(&Call::b), index_of(&Call::output)});
+    set_call(step, Call{.a = *a, .b = *b, .output = output});
     step.remark = node.remark;
-    builder.emit(std::move(step));
-    return {};
+    lowered.steps.push_back(std::move(step));
+    return lowered;
 }
 
-Status lower_affine_node(Builder& builder, const Node& node) {
+Result<Lowered> lower_affine(Planner& planner, const Node& node) {
     const Affine& affine = *node.affine;
-    const auto kernel = builder.kernel(node, Algorithm::affine);
-    if (!kernel.ok()) {
-        return kernel.status();
-    }
-    const Layout& x = builder.layout(node.inputs[0]);
-    const bool picture = x.is_picture();
+    const Layout& x = planner.layout(node.inputs[0]);
+    const bool is_image = x.is_image();
     // An infinite bound that all values lie beyond would stand in the lanes beside the channels.
-    const bool full = picture && x.pitch() == builder.channel_pitch(x.channels()) &&
-                      std::isfinite(affine.clamp.apply(0));
-    const Layout& y =
-        builder.allocate(node, full || (picture && x.channels() % builder.lanes == 0));
-    // A tensor that is no picture is one row of elements, each with its channel's coefficients.
-    const std::int64_t count = full ? y.pitch() : picture ? x.channels() : value_count(x);
+    const bool all_lanes = is_image &&
+                           x.channel_stride() == planner.layouts.channel_stride(x.channels()) &&
+                           std::isfinite(affine.clamp.apply(0));
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate(
+        node, all_lanes || (is_image && x.channels() % planner.lanes == 0));
+    const Layout& y = lowered.output;
+    // A tensor that is no image is one row of elements, each with its channel's coefficients.
+    const std::int64_t count = all_lanes  ? y.channel_stride()
+                               : is_image ? x.channels()
+                                          : value_count(x);
     const std::int64_t each =
-        picture ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent, std::int64_t{1});
+        is_image ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent, std::int64_t{1});
     std::vector<float> coefficients(std::size_t(2 * count));
-    for (std::int64_t i = 0; i < (picture ? x.channels() : count); ++i) {
+    for (std::int64_t i = 0; i < (is_image ? x.channels() : count); ++i) {
         coefficients[std::size_t(i)] = at(affine.scale, i / each);
         coefficients[std::size_t(count + i)] = at(affine.shift, i / each);
     }
-    const auto row = [count](const Layout& l) {
-        Buffer buffer = view(l);
-        buffer.axes = {{count, 1}, {1, 0}, {1, 0}};
-        return buffer;
+    const auto elements = [&](const Layout& layout) {
+        if (is_image) {
+            return pixels(layout, count);
+        }
+        Buffer row = view(layout);
+        row.axes = {{count, 1}, {1, 0}, {1, 0}};
+        return row;
     };
+    using Call = AffineCall<Buffer>;
     Step step;
-    step.kernel = kernel.value();
+    step.kernel = planner.kernel(Algorithm::affine);
     step.node = node.name;
-    step.shape = to_string(builder.picture_shape(node.outputs[0]));
+    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
     step.work = 2 * value_count(y);
-    step.arguments = {picture ? pixels(x, count) : row(x),
-                      builder.constants.add_floats(coefficients, {{count, 1}, {2, count}}),
-                      affine.clamp.low, affine.clamp.high, picture ? pixels(y, count) : row(y)};
-    if (picture) {
-        step.split = {y.height(), {{0, 2, 1}, {4, 2, 1}}, -1};
+    set_call(step, Call{.input = elements(x),
+                        .coefficients =
+                            planner.constants.add_floats(coefficients, {{count, 1}, {2, count}}),
+                        .low = affine.clamp.low,
+                        .high = affine.clamp.high,
+                        .output = elements(y)});
+    if (is_image) {
+        step.split = {y.height(), {along(&Call::input, 2, 1), along(&Call::output, 2, 1)}, -1};
     }
     step.remark = node.remark;
-    builder.emit(std::move(step));
-    return {};
+    lowered.steps.push_back(std::move(step));
+    return lowered;
 }
 
-namespace {
-
-/// y = alpha * x * weights + bias of a Gemm.
-struct Linear {
-    std::int64_t outputs = 0, inputs = 0;
-    const float* weights = nullptr;
-    bool is_turned = false;  ///< weights [O, I], else [I, O]
-    float alpha = 1;
-    std::vector<float> bias;
-};
-
-/// Writes the weights of `lanes` outputs, [input][output], with zeros for outputs that are none.
-void pack_rows(const Linear& l, std::int64_t lanes, std::int64_t first, float* to) {
-    constexpr std::int64_t square = 16;  // a cache line of each row, before another row evicts it
-    const std::int64_t count = std::min(lanes, l.outputs - first);
-    const std::int64_t along_o = l.is_turned ? l.inputs : 1, along_i = l.is_turned ? 1 : l.outputs;
-    if (count < lanes) {
-        std::fill_n(to, lanes * l.inputs, 0.0f);
-    }
-    for (std::int64_t i = 0; i < l.inputs; i += square) {
-        const std::int64_t end = std::min(i + square, l.inputs);
-        for (std::int64_t o = 0; o < count; ++o) {
-            const float* const from = l.weights + (first + o) * along_o;
-            for (std::int64_t at = i; at < end; ++at) {
-                to[at * lanes + o] = l.alpha * from[at * along_i];
-            }
-        }
-    }
-}
-
-/// Why read_gemm gives none.
-std::string gemm_obstacle(const Graph& graph, const Node& node) {
-    if (graph.int_attribute(node, "transA", 0) != 0) {
-        return "has transA 1";
-    }
-    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
-        const std::string name = i == 1 ? "weights" : "a bias";
-        const Constant* constant = graph.constant(node.inputs[i]);
-        if (node.inputs[i] != no_value && constant == nullptr) {
-            return "has " + name + " that the model computes from its input";
-        }
-        if (constant != nullptr && !constant->is_float()) {
-            return "has " + name + " of integers";
-        }
-    }
-    return "multiplies " + to_string(graph.values[std::size_t(node.inputs[0])].shape);
-}
-
-std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
-    const Constant* weights = graph.constant(node.inputs[1]);
-    const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    const Constant* bias = has_bias ? graph.constant(node.inputs[2]) : nullptr;
-    if (weights == nullptr || !weights->is_float() || weights->shape.size() != 2 ||
-        graph.int_attribute(node, "transA", 0) != 0 ||
-        (has_bias && (bias == nullptr || !bias->is_float()))) {
-        return std::nullopt;
-    }
-    const bool is_turned = graph.int_attribute(node, "transB", 0) != 0;
-    const float alpha = graph.float_attribute(node, "alpha", 1);
-    const float beta = graph.float_attribute(node, "beta", 1);
-    Linear l;
-    l.outputs = weights->shape[is_turned ? 0 : 1];
-    l.inputs = weights->shape[is_turned ? 1 : 0];
-    l.weights = weights->floats().data();
-    l.is_turned = is_turned;
-    l.alpha = alpha;
-    l.bias.assign(std::size_t(l.outputs), 0);
-    if (bias != nullptr && beta != 0) {
-        const auto count = std::int64_t(bias->floats().size());
-        if (count != 1 && (count != l.outputs || bias->shape.back() != l.outputs)) {
-            return std::nullopt;
-        }
-        for (std::int64_t o = 0; o < l.outputs; ++o) {
-            l.bias[std::size_t(o)] = beta * at(bias->floats(), o);
-        }
-    }
-    return l;
-}
-
-}  // namespace
-
-Status lower_gemm(Builder& builder, const Node& node) {
-    const auto linear = read_gemm(builder.graph, node);
-    const Layout& x = builder.layout(node.inputs[0]);
-    if (!linear || x.axes.size() != 1) {
-        return builder.unsupported(node, gemm_obstacle(builder.graph, node),
-                                   "multiply [N, I] by constant float weights");
-    }
-    const auto kernel = builder.kernel(node, Algorithm::linear);
-    if (!kernel.ok()) {
-        return kernel.status();
-    }
-    const std::int64_t lanes = builder.lanes;
-    const std::int64_t inputs = linear->inputs, outputs = linear->outputs;
-    const std::int64_t padded = round_up(outputs, lanes);
-    std::vector<float> bias(linear->bias);
-    bias.resize(std::size_t(padded));
-    const auto pack = [&](float* to, std::int64_t part) {
-        pack_rows(*linear, lanes, part * lanes, to + part * lanes * inputs);
-    };
-    const Layout& y = builder.allocate(node, true);
-    Buffer input = view(x), output = view(y);
-    output.axes = {{padded, 1}};
-    const Clamp none;
-    Step step;
-    step.kernel = kernel.value();
-    step.node = node.name;
-    step.shape = std::to_string(inputs) + " -> " + std::to_string(outputs);
-    step.packed_bytes = padded * inputs * 4;
-    step.macs = outputs * inputs;
-    step.work = 2 * step.macs;
-    step.arguments = {
-        input,
-        builder.constants.add_packed(
-            padded * inputs, {{lanes, 1}, {inputs, lanes}, {padded / lanes, inputs * lanes}},
-            padded / lanes, pack),
-        builder.constants.add_floats(bias, {{padded, 1}}),
-        none.low,
-        none.high,
-        output};
-    step.split = {padded / lanes, {{1, 2, 1}, {2, 0, lanes}, {5, 0, lanes}}, -1};
-    builder.plan.macs += step.macs;
-    builder.emit(std::move(step));
-    return {};
-}
-
-Status lower_softmax(Builder& builder, const Node& node) {
-    const auto kernel = builder.kernel(node, Algorithm::softmax);
-    if (!kernel.ok()) {
-        return kernel.status();
-    }
-    const Layout& x = builder.layout(node.inputs[0]);
+Result<Lowered> lower_softmax(Planner& planner, const Node& node) {
+    const Layout& x = planner.layout(node.inputs[0]);
     const std::size_t rank = x.axes.size() + 1;
-    const auto axis = normalize_axis(builder.graph.int_attribute(node, "axis", -1), rank);
+    const std::int64_t given = planner.graph.int_attribute(node, "axis", -1);
+    const auto axis = normalize_axis(given, rank);
     if (!axis || *axis == 0 || rank > 4) {
-        return builder.unsupported(
+        return planner.unsupported(
             node,
-            "runs over axis " + std::to_string(builder.graph.int_attribute(node, "axis", -1)) +
-                " of " + to_string(builder.graph.values[std::size_t(node.inputs[0])].shape),
+            "runs over axis " + std::to_string(given) + " of " +
+                to_string(planner.graph.values[std::size_t(node.inputs[0])].shape),
             rank > 4 ? "reshape it to at most four extents" : "take an axis behind the batch");
     }
-    const Layout& y = builder.allocate(node, false);
-    Buffer input = view(x), output = view(y);
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate(node, false);
+    Buffer input = view(x), output = view(lowered.output);
     for (Buffer* buffer : {&input, &output}) {
         std::vector<Axis> axes = buffer->axes;
         const Axis along = axes[*axis - 1];
@@ -292,12 +165,12 @@ Status lower_softmax(Builder& builder, const Node& node) {
         buffer->axes = {axes[0], along, axes[1]};
     }
     Step step;
-    step.kernel = kernel.value();
+    step.kernel = planner.kernel(Algorithm::softmax);
     step.node = node.name;
-    step.shape = to_string(builder.picture_shape(node.outputs[0]));
-    step.arguments = {input, output};
-    builder.emit(std::move(step));
-    return {};
+    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
+    set_call(step, SoftmaxCall<Buffer>{.input = input, .output = output});
+    lowered.steps.push_back(std::move(step));
+    return lowered;
 }
 
 }  // namespace sluice

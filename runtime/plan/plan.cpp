@@ -1,7 +1,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <cstring>
+#include <iterator>
 
 #include "graph/freed_memory.h"
 #include "plan/lower.h"
@@ -10,14 +10,14 @@
 namespace sluice {
 namespace {
 
-using Lower = Status (*)(Builder&, const Node&);
+using Lower = Result<Lowered> (*)(Planner&, const Node&);
 
 Lower lowering_of(Op op) {
     switch (op) {
         case Op::fused_conv:
             return lower_fused_conv;
         case Op::affine:
-            return lower_affine_node;
+            return lower_affine;
         case Op::add:
         case Op::sub:
         case Op::mul:
@@ -54,7 +54,7 @@ Lower lowering_of(Op op) {
     }
 }
 
-/// Every activation must begin with the batch, because the plan computes one picture at a time, and
+/// Every activation must begin with the batch, because the plan computes one image at a time, and
 /// hold something.
 Status check_batch(const Graph& graph, const Node& node) {
     const Shape& shape = graph.values[std::size_t(node.outputs[0])].shape;
@@ -91,12 +91,27 @@ Status check_inputs(const Graph& graph, const Node& node) {
     return {};
 }
 
+/// Fails where an algorithm that has a kernel for any shape has none in this build.
+Status check_kernels(const Graph& graph, const Target& target) {
+    for (int algorithm = 0; algorithm < algorithm_count; ++algorithm) {
+        const bool is_specialised = Algorithm(algorithm) == Algorithm::winograd_conv ||
+                                    Algorithm(algorithm) == Algorithm::sparse_conv;
+        if (!is_specialised && find_kernel(Algorithm(algorithm), target) == nullptr) {
+            return Status(Problem{graph.file,
+                                  {},
+                                  "this build lacks kernels for " + std::string(target.id),
+                                  "choose another target"});
+        }
+    }
+    return {};
+}
+
 TensorInfo describe(const Graph& graph, ValueId id) {
     const Value& value = graph.values[std::size_t(id)];
-    static const char* const picture[] = {"N", "C", "H", "W"};
+    static const char* const image[] = {"N", "C", "H", "W"};
     TensorInfo info{value.name, {}};
     for (std::size_t axis = 0; axis < value.shape.size(); ++axis) {
-        Dimension dimension{value.shape.size() == 4 ? picture[axis] : "", value.shape[axis]};
+        Dimension dimension{value.shape.size() == 4 ? image[axis] : "", value.shape[axis]};
         if (axis == 0) {
             dimension.name = graph.batch_name.empty() ? "N" : graph.batch_name;
             dimension.size = graph.batch_is_symbolic ? -1 : dimension.size;
@@ -109,17 +124,35 @@ TensorInfo describe(const Graph& graph, ValueId id) {
 /// Floats that are worth a call to give back.
 constexpr std::size_t large_weights = std::size_t{1} << 18;
 
-/// `graph` is the builder's.
-Status lower_nodes(Builder& builder, Graph& graph) {
+/// Puts what lowering made of a node at the end of the plan.
+void add_to_plan(Planner& planner, Plan& plan, ValueId id, Lowered lowered) {
+    const std::size_t first = plan.steps.size();
+    planner.layouts.set(id, std::move(lowered.output));
+    for (PlannedGate& gate : lowered.gates) {
+        gate.source.step += first;
+        plan.gates.push_back(std::move(gate.info));
+        plan.gate_sources.push_back(std::move(gate.source));
+    }
+    plan.macs += lowered.macs;
+    plan.branch_macs += lowered.branch_macs;
+    std::move(lowered.steps.begin(), lowered.steps.end(), std::back_inserter(plan.steps));
+}
+
+/// `graph` is the planner's.
+Status lower_nodes(Planner& planner, Graph& graph, Plan& plan) {
     for (Node& node : graph.nodes) {
         const Lower lower = lowering_of(node.op);
         if (lower == nullptr) {
             return refusal(graph, node);
         }
-        SLUICE_RETURN_IF_ERROR(check_batch(builder.graph, node));
-        SLUICE_RETURN_IF_ERROR(check_size(builder, node));
-        SLUICE_RETURN_IF_ERROR(check_inputs(builder.graph, node));
-        SLUICE_RETURN_IF_ERROR(lower(builder, node));
+        SLUICE_RETURN_IF_ERROR(check_batch(graph, node));
+        SLUICE_RETURN_IF_ERROR(check_size(planner, node));
+        SLUICE_RETURN_IF_ERROR(check_inputs(graph, node));
+        auto lowered = lower(planner, node);
+        if (!lowered.ok()) {
+            return lowered.status();
+        }
+        add_to_plan(planner, plan, node.outputs[0], std::move(lowered).value());
         // Packed now; beside the packed weights of the rest they would double the peak.
         if (node.fused_conv) {
             const bool is_large = node.fused_conv->weights->floats().size() >= large_weights;
@@ -132,67 +165,87 @@ Status lower_nodes(Builder& builder, Graph& graph) {
     return {};
 }
 
+Status lower_graph(Planner& planner, Graph& graph, Plan& plan) {
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+        auto input = lower_input(planner, i);
+        if (!input.ok()) {
+            return input.status();
+        }
+        add_to_plan(planner, plan, graph.inputs[i], std::move(input).value());
+    }
+    SLUICE_RETURN_IF_ERROR(lower_nodes(planner, graph, plan));
+    for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+        SLUICE_RETURN_IF_ERROR(append(plan.steps, lower_output(planner, i)));
+    }
+    return {};
+}
+
+/// All buffers that a step reads or writes.
+template <typename Visit>
+void for_each_buffer(Step& step, Visit visit) {
+    for (Argument& argument : step.arguments) {
+        if (Buffer* buffer = std::get_if<Buffer>(&argument)) {
+            visit(*buffer);
+        }
+    }
+    if (step.list.argument >= 0 && step.list.static_count < 0) {
+        visit(step.list.count);
+    }
+    if (step.list.outputs) {
+        visit(*step.list.outputs);
+    }
+    if (step.choice) {
+        visit(step.choice->chosen);
+    }
+}
+
+/// Gives the arena's blocks their places, now that all steps stand.
+void place_arena(Arena& arena, Plan& plan) {
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        for_each_buffer(plan.steps[i], [&](const Buffer& buffer) { arena.use(buffer, i); });
+    }
+    // Gates are read after the run, so their counts live to its end.
+    for (const GateSource& source : plan.gate_sources) {
+        for (const Buffer& count : source.counts) {
+            arena.use(count, plan.steps.size());
+        }
+    }
+    plan.arena_bytes = std::size_t(arena.place());
+    const auto settle = [&arena](Buffer& buffer) { arena.settle(buffer); };
+    for (Step& step : plan.steps) {
+        for_each_buffer(step, settle);
+    }
+    for (GateSource& source : plan.gate_sources) {
+        settle(source.values);
+        std::for_each(source.counts.begin(), source.counts.end(), settle);
+    }
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
                                               const PlanOptions& options) {
-    Builder builder(graph, target, options);
-    builder.plan.file = graph.file;
-    builder.plan.target_id = target.id;
-    builder.plan.batch_remark = graph.batch_remark;
-    builder.plan.metadata = graph.metadata;
-    SLUICE_RETURN_IF_ERROR(plan_inputs(builder));
-    SLUICE_RETURN_IF_ERROR(lower_nodes(builder, graph));
-    SLUICE_RETURN_IF_ERROR(plan_outputs(builder));
-    SLUICE_RETURN_IF_ERROR(builder.finish());
+    SLUICE_RETURN_IF_ERROR(check_kernels(graph, target));
+    Planner planner(graph, target, options);
+    Plan plan;
+    plan.file = graph.file;
+    plan.target_id = target.id;
+    plan.batch_remark = graph.batch_remark;
+    plan.metadata = graph.metadata;
+    SLUICE_RETURN_IF_ERROR(lower_graph(planner, graph, plan));
+    place_arena(planner.arena, plan);
+    plan.constants = planner.constants.take();
+    if (plan.constants.data() == nullptr) {
+        return Status(Problem{
+            graph.file, {}, "there is no memory for its packed weights", "close other programs"});
+    }
     for (const ValueId id : graph.inputs) {
-        builder.plan.inputs.push_back(describe(graph, id));
+        plan.inputs.push_back(describe(graph, id));
     }
     for (const ValueId id : graph.outputs) {
-        builder.plan.outputs.push_back(describe(graph, id));
+        plan.outputs.push_back(describe(graph, id));
     }
-    return std::make_shared<const Plan>(std::move(builder.plan));
-}
-
-std::string explain(const Plan& plan) {
-    std::size_t node_width = 0, kernel_width = 0, shape_width = 0;
-    for (const Step& step : plan.steps) {
-        node_width = std::max(node_width, step.node.size());
-        kernel_width = std::max(kernel_width, std::strlen(step.kernel->name));
-        shape_width = std::max(shape_width, step.shape.size());
-    }
-    const auto pad = [](std::string text, std::size_t width) {
-        text.resize(std::max(width, text.size()), ' ');
-        return text + "  ";
-    };
-    std::string text =
-        plan.file + ": target " + plan.target_id + ", " + std::to_string(plan.steps.size()) +
-        " steps, " + std::to_string(plan.arena_bytes / 1024) + " KiB of activations, " +
-        std::to_string(plan.constants.size() / 1024) + " KiB of weights, " +
-        std::to_string(plan.macs) + " MACs and " + std::to_string(plan.branch_macs) +
-        " of the branches" +
-        (plan.batch_remark.empty() ? "" : ", one image a run: " + plan.batch_remark) + "\n";
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        const Step& step = plan.steps[i];
-        std::string number = std::to_string(i);
-        number.insert(0, 4 - std::min<std::size_t>(number.size(), 4), ' ');
-        text += number + "  " + pad(step.node, node_width) + pad(step.kernel->name, kernel_width) +
-                pad(step.shape, shape_width);
-        if (step.macs_per_entry > 0) {
-            const bool of_pairs = step.kernel->algorithm == Algorithm::sparse_conv;
-            text += std::to_string(step.macs_per_entry) +
-                    (of_pairs ? " MACs a pair  " : " MACs a position  ");
-        } else if (step.macs > 0) {
-            text += std::to_string(step.macs) + " MACs  ";
-        }
-        if (step.packed_bytes > 0) {
-            text += std::to_string(step.packed_bytes) + " B packed  ";
-        }
-        text += step.remark;
-        text.erase(text.find_last_not_of(' ') + 1);
-        text += "\n";
-    }
-    return text;
+    return std::make_shared<const Plan>(std::move(plan));
 }
 
 }  // namespace sluice

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,11 +21,11 @@ namespace sluice {
 struct GateSource {
     std::size_t step = 0;        ///< the gate's memory holds its values once this step has run
     Buffer values;               ///< (x, y, group), strides as they lie
-    std::vector<Buffer> counts;  ///< of open gates, an int32 a group; empty for element gates
+    std::vector<Buffer> counts;  ///< of active gates, an int32 per group; empty for element gates
 };
 
 /// A network made ready for one target: steps in order, packed weights, one arena. It computes one
-/// picture at a time; immutable, and shared by all sessions of a model.
+/// image at a time; immutable, and shared by all sessions of a model.
 struct Plan {
     std::string file;
     std::string target_id;
@@ -34,13 +36,21 @@ struct Plan {
     std::vector<GateSource> gate_sources;  ///< one for each of `gates`
     std::vector<Step> steps;
     AlignedMemory constants;
-    std::size_t arena_bytes = 0;  ///< zeros when a session begins: halos and spare lanes stay so
-    std::int64_t macs = 0;        ///< of a picture, without the branches
-    std::int64_t branch_macs = 0;
+    std::size_t arena_bytes = 0;   ///< zeros when a session begins: halos and spare lanes stay so
+    std::int64_t macs = 0;         ///< per image, without the LCCL branches
+    std::int64_t branch_macs = 0;  ///< per image, of the LCCL branches
 };
+
+/// A way of computing a convolution: each is a file of conv/.
+enum class WayId { direct, winograd, pairs, per_element };
 
 struct PlanOptions {
     bool winograd = true;  ///< ModelOptions::winograd
+    /// Takes this way alone wherever it computes a layer, and the direct one elsewhere, whatever
+    /// they cost: for measurements.
+    std::optional<WayId> only = {};
+    /// What the convolutions' kernels are taken from.
+    std::span<const Kernel> kernels = sluice::kernels();
 };
 
 /// Plans an optimised graph, whose weights it lets go of as it packs them. Fails on an operator or
@@ -48,7 +58,7 @@ struct PlanOptions {
 Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
                                               const PlanOptions& options = {});
 
-/// A line a step: node, kernel, shape, MACs, packed bytes, remarks.
+/// A line per step: node, kernel, shape, MACs, packed bytes, remarks.
 std::string explain(const Plan& plan);
 
 }  // namespace sluice

@@ -34,7 +34,25 @@ public:
     }
     bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
 
+    /// Whether all readers of a value take it for a gate.
+    bool only_gates(ValueId id) const { return only_convolutions(id, 1); }
+    /// Whether convolutions alone read it, as what they convolve.
+    bool only_convolved(ValueId id) const { return only_convolutions(id, 0); }
+    /// Whether all readers of a value copy it, from any strides.
+    bool only_copied(ValueId id) const {
+        return every(id, [](const Node& node, std::size_t) {
+            return node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
+                   node.op == Op::transpose || node.op == Op::expand;
+        });
+    }
+
 private:
+    bool only_convolutions(ValueId id, std::size_t as_input) const {
+        return !is_output(id) && every(id, [as_input](const Node& node, std::size_t input) {
+            return node.op == Op::fused_conv && input == as_input;
+        });
+    }
+
     struct Reading {
         const Node* node;
         std::size_t input;

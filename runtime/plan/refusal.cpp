@@ -82,13 +82,13 @@ Status refusal(const Graph& graph, const Node& node) {
     return error_at(graph, node, why.what, why.remedy);
 }
 
-Status check_size(const Builder& builder, const Node& node) {
+Status check_size(const Planner& planner, const Node& node) {
     const ValueId id = node.outputs[0];
-    const std::int64_t elements = builder.padded_elements(id);
+    const std::int64_t elements = planner.layouts.padded_elements(id);
     if (elements > std::numeric_limits<std::int32_t>::max()) {
-        return builder.unsupported(
+        return planner.unsupported(
             node,
-            "gives " + to_string(builder.graph.values[std::size_t(id)].shape) + ", which takes " +
+            "gives " + to_string(planner.graph.values[std::size_t(id)].shape) + ", which takes " +
                 std::to_string(elements) + " elements with its padding, more than 2147483647",
             "export with a smaller image");
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "plan/builder.h"
+#include "plan/planner.h"
 
 namespace sluice {
 
@@ -10,6 +10,6 @@ Status refusal(const Graph& graph, const Node& node);
 
 /// Fails where the node's output, with its halo and the lanes beside its channels, has more
 /// elements than a kernel can count.
-Status check_size(const Builder& builder, const Node& node);
+Status check_size(const Planner& planner, const Node& node);
 
 }  // namespace sluice

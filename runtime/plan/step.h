@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "kernels/call.h"
+#include "kernels/calls.h"
 #include "kernels/registry.h"
 
 namespace sluice {
@@ -16,7 +18,7 @@ namespace sluice {
 enum class Memory {
     arena,      ///< the session's own memory
     constants,  ///< packed weights and tables of the plan
-    input,      ///< the caller's input number `index`, at the picture that runs
+    input,      ///< the caller's input number `index`, at the image that runs
     output,     ///< the caller's output number `index`, likewise
 };
 
@@ -25,11 +27,11 @@ struct Axis {
     std::int64_t stride = 0;  ///< elements
 };
 
-/// A kernel's buffer: 4-byte elements, axes innermost first, as the generator names them.
+/// A kernel's buffer: axes innermost first, as the generator names them.
 struct Buffer {
     Memory memory = Memory::arena;
     int index = 0;            ///< of the input or output; of the arena's block while planning
-    std::int64_t offset = 0;  ///< elements
+    std::int64_t offset = 0;  ///< elements of `type`
     halide_type_t type = halide_type_of<float>();
     std::vector<Axis> axes;
 };
@@ -39,16 +41,16 @@ using Argument = std::variant<Buffer, std::int32_t, float>;
 /// How a call is shared out between threads: `count` units, each a step along these axes.
 struct Split {
     struct Along {
-        int argument;
+        int argument;  ///< of along()
         int axis;
-        std::int64_t elements;  ///< along the axis, a unit
+        std::int64_t elements;  ///< along the axis, per unit
     };
     std::int64_t count = 1;  ///< 1: one thread runs it all
     std::vector<Along> along;
     int first_argument = -1;  ///< integer argument that says which unit is the first; -1: none
 };
 
-/// A position list that a call walks, whose length a scan may have written in the same run.
+/// A list that a call walks, whose length a scan may have written in the same run.
 struct ListUse {
     int argument = -1;               ///< -1: the call walks no list
     std::int64_t tile = 1;           ///< entries that are computed together: threads cut it there
@@ -59,22 +61,22 @@ struct ListUse {
     std::optional<Buffer> outputs;
 };
 
-/// Chooses between steps in each run, by what an earlier step counted: an int32 of the arena.
-struct Condition {
-    Buffer count;
-    std::int64_t limit = 0;
-    bool above = false;  ///< runs where the count is above the limit; else where it is not
+/// The number of the way that an earlier step of the same run has chosen, an int32 of the arena.
+/// See conv/select.h.
+struct Choice {
+    Buffer chosen;
+    std::int32_t number = 0;  ///< the step runs where this is chosen
 };
 
 /// One line of the plan: a call of a kernel.
 struct Step {
     const Kernel* kernel = nullptr;
-    std::vector<Argument> arguments;
+    std::vector<Argument> arguments;  ///< set_call's, in the generator's order
     Split split;
     ListUse list;
-    std::optional<Condition> condition;  ///< none: the step runs in every run
+    std::optional<Choice> choice;  ///< none: the step runs in every run
 
-    std::int64_t macs = 0;            ///< a run, whatever the gates say
+    std::int64_t macs = 0;            ///< per run, whatever the gates say
     std::int64_t macs_per_entry = 0;  ///< and for each entry of the list, or each of its outputs
     std::int64_t work = 0;            ///< rough floating-point operations, to decide on threads
 
@@ -84,5 +86,32 @@ struct Step {
     std::int64_t packed_bytes = 0;
     std::string remark;
 };
+
+/// Gives a step its kernel's arguments by name: set_call(step, FillCall<Buffer>{.list = ...}).
+template <template <typename> class Call>
+void set_call(Step& step, const Call<Buffer>& call) {
+    step.arguments.clear();
+    Call<Buffer>::visit(call, [&step](const auto& field) { step.arguments.emplace_back(field); });
+}
+
+/// The arguments of a step by name. The step's kernel must be one of that call.
+template <template <typename> class Call>
+Call<Buffer> call_of(const Step& step) {
+    Call<Buffer> call;
+    std::size_t next = 0;
+    Call<Buffer>::visit(call, [&](auto& field) {
+        using Field = std::remove_reference_t<decltype(field)>;
+        if (const Field* value = std::get_if<Field>(&step.arguments[next++])) {
+            field = *value;
+        }
+    });
+    return call;
+}
+
+/// A unit of a split: along(&FillCall<Buffer>::output, 0, block).
+template <typename Call>
+Split::Along along(Buffer Call::*field, int axis, std::int64_t elements) {
+    return {index_of(field), axis, elements};
+}
 
 }  // namespace sluice

@@ -5,8 +5,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::int64_t element_bytes = 4;
-
 /// A step's argument as one thread sees it, cropped along the split.
 Buffer cropped(const Step& step, std::size_t argument, const Buffer& whole, std::int64_t first,
                std::int64_t count) {
@@ -65,7 +63,7 @@ BoundCall::BoundCall(const Step& step, std::byte* arena, const std::byte* consta
         for (const Axis& axis : from.axes) {
             *next++ = halide_dimension_t(0, std::int32_t(axis.extent), std::int32_t(axis.stride));
         }
-        const std::int64_t bytes = from.offset * element_bytes;
+        const std::int64_t bytes = from.offset * from.type.bytes();
         if (from.memory == Memory::arena) {
             buffer.host = reinterpret_cast<std::uint8_t*>(arena + bytes);
         } else if (from.memory == Memory::constants) {

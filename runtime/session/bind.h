@@ -20,7 +20,7 @@ public:
 
     /// Runs over `count` entries of the list from `first` on.
     void run_list(std::int64_t first, std::int64_t count) {
-        list_->host = list_start_ + first * list_->dim[0].stride * 4;
+        list_->host = list_start_ + first * list_->dim[0].stride * list_->type.bytes();
         list_->dim[0].extent = std::int32_t(count);
         function_(pointers_.data());
     }

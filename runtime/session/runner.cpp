@@ -65,8 +65,8 @@ Runner::BoundStep Runner::bind(const Step& step) const {
     if (step.list.outputs) {
         bound.outputs = counter(*step.list.outputs);
     }
-    if (step.condition) {
-        bound.condition = counter(step.condition->count);
+    if (step.choice) {
+        bound.chosen = counter(step.choice->chosen);
     }
     bound.splits_list = has_list && step.split.along.empty();
     const int threads = pool_ ? pool_->threads() : 1;
@@ -132,7 +132,7 @@ void Runner::run_list(BoundStep& bound) {
 
 void Runner::run_step(BoundStep& bound) {
     const Step& step = *bound.step;
-    if (bound.condition && (*bound.condition > step.condition->limit) != step.condition->above) {
+    if (bound.chosen && *bound.chosen != step.choice->number) {
         return;
     }
     macs_executed_ += step.macs;

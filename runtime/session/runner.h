@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-/// A plan bound to one arena: runs one picture at a time, and counts what it did.
+/// A plan bound to one arena: runs one image at a time, and counts what it did.
 class Runner {
 public:
     /// `pool` shares out the work inside steps; null: the caller's thread does it all. The arena
@@ -18,7 +18,7 @@ public:
     Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options);
     Runner(Runner&&) noexcept = default;
 
-    /// Points the plan's input or output `index` at one picture of the caller's memory.
+    /// Points the plan's input or output `index` at one image of the caller's memory.
     void point_at(Memory memory, int index, const void* picture);
     void run_picture();
 
@@ -35,7 +35,7 @@ private:
         std::vector<BoundCall> calls;
         const std::int32_t* count = nullptr;    ///< entries of the list
         const std::int32_t* outputs = nullptr;  ///< what the entries compute; null: `count`
-        const std::int32_t* condition = nullptr;
+        const std::int32_t* chosen = nullptr;   ///< the way that this run takes
         bool splits_list = false;
     };
 

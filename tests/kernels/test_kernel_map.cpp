@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "kernels/list_layout.h"
 #include "kernels/registry.h"
 #include "kernels/testing.h"
 
@@ -15,27 +18,28 @@ using namespace sluice::kernel_test;
 
 namespace {
 
-constexpr int mask_bits = 8;  // positions of a row that share a mask
-constexpr int taps = 9;
+constexpr int taps = pair_taps;
 constexpr std::size_t margin = 16;
 constexpr std::uint32_t untouched_pair = 0xdeadbeef;
 constexpr std::int32_t untouched_count = -7;
 
-/// A gate map, row after row; closed outside.
+/// A gate map, row after row; skipped outside.
 struct Map {
     int height, width;
-    std::vector<bool> open;
+    std::vector<bool> active;
 
     bool at(int y, int x) const {
-        return y >= 0 && y < height && x >= 0 && x < width && open[std::size_t(y * width + x)];
+        return y >= 0 && y < height && x >= 0 && x < width && active[std::size_t(y * width + x)];
     }
-    std::int32_t count() const { return std::int32_t(std::count(open.begin(), open.end(), true)); }
+    std::int32_t count() const {
+        return std::int32_t(std::count(active.begin(), active.end(), true));
+    }
 };
 
 Map draw_map(int height, int width, double density, std::mt19937& rng) {
     std::bernoulli_distribution draw(density);
     Map map{height, width, std::vector<bool>(std::size_t(height * width))};
-    std::generate(map.open.begin(), map.open.end(), [&] { return draw(rng); });
+    std::generate(map.active.begin(), map.active.end(), [&] { return draw(rng); });
     return map;
 }
 
@@ -80,75 +84,105 @@ std::int32_t count(const Pairs& pairs) {
     return std::int32_t(sum);
 }
 
-/// What a call is told of times, in that of a position.
-struct Times {
-    float pair = 0, tile = 0;
-    std::int32_t tiles = 0;
-    bool winograd_pays = false;
+/// What pair_count is told of the layer's ways: of a pair, a position, and a unit of the second.
+struct Costs {
+    float pair = 0, first = 1, second = 1;
+    std::int32_t second_count = std::numeric_limits<std::int32_t>::max();
 };
 
+/// What both kernels write.
 struct Written {
-    Pairs pairs;  ///< with what follows them, `pixels` a tap
+    Pairs pairs;  ///< with what follows them, `pixels` per tap; empty where nothing is counted
     std::int32_t total = 0;
-    bool sparse = false, winograd = false, direct = false;
 };
 
-/// Calls the kernel with the least capacity that it asks for.
-Written run(const Kernel& kernel, const Map& from, const Map& to, int row, int pixels,
-            const Times& times) {
+/// Memory of the least capacity that the kernels ask for, and what must stay as it is behind it.
+template <typename T>
+struct Guarded {
+    std::vector<T> values;
+    T untouched;
+
+    Guarded(std::size_t size, T untouched_)
+        : values(size + margin, untouched_), untouched(untouched_) {}
+    void check() const {
+        for (std::size_t i = 0; i < margin; ++i) {
+            CHECK(values[values.size() - 1 - i] == untouched);
+        }
+    }
+};
+
+/// The kernel_map of the same target as a pair_count.
+const Kernel& map_kernel(const Kernel& counter) {
+    for (const Kernel& kernel : kernels()) {
+        if (kernel.algorithm == Algorithm::kernel_map &&
+            std::string(kernel.target) == counter.target) {
+            return kernel;
+        }
+    }
+    FAIL("no kernel_map for " << counter.target);
+    return counter;
+}
+
+Written run(const Kernel& counter, const Map& from, const Map& to, int row, int pixels,
+            const Costs& costs) {
     const int width = to.width, height = to.height, per_row = (width + mask_bits - 1) / mask_bits;
     const int capacity = width * height + std::max(pixels, mask_bits);
     const int groups = per_row * height + 1;
     const std::vector<std::int32_t> from_groups = make_groups(from), to_groups = make_groups(to);
-    const std::int32_t from_open[] = {from.count()}, to_open[] = {to.count()};
-    const std::int32_t tiles[] = {times.tiles, times.winograd_pays};
-    std::vector<std::uint32_t> list(std::size_t(taps * capacity) + margin, untouched_pair);
-    std::vector<std::int32_t> counts(taps + 4 + margin, untouched_count);
-    std::vector<std::int32_t> around(std::size_t(per_row * (height + 2)) + margin, untouched_count);
-    std::vector<std::int32_t> before(std::size_t(taps * groups) + margin, untouched_count);
+    const std::int32_t from_count[] = {from.count()}, to_count[] = {to.count()};
+    Guarded<std::uint32_t> list(std::size_t(taps * capacity), untouched_pair);
+    Guarded<std::int32_t> counts(taps + 1, untouched_count);
+    Guarded<std::int32_t> around(std::size_t(per_row * (height + 2)), untouched_count);
+    Guarded<std::int32_t> before(std::size_t(taps * groups), untouched_count);
     View f(from_groups.data(), {{2, 1}, {groups, 2}}), t(to_groups.data(), {{2, 1}, {groups, 2}});
-    View fo(from_open, {{1, 1}}), to_view(to_open, {{1, 1}}), ti(tiles, {{2, 1}});
-    View l(list.data(), {{capacity, 1}, {taps, capacity}}), c(counts.data(), {{taps + 4, 1}});
-    View a(around.data(), {{per_row, 1}, {height + 2, per_row}});
-    View b(before.data(), {{taps, 1}, {groups, taps}});
-    REQUIRE(call(kernel, KernelMapCall<halide_buffer_t*>{.from = f,
-                                                         .to = t,
-                                                         .from_open = fo,
-                                                         .to_open = to_view,
-                                                         .tiles = ti,
-                                                         .width = width,
-                                                         .height = height,
-                                                         .row = row,
-                                                         .pixels = pixels,
-                                                         .pair_time = times.pair,
-                                                         .tile_time = times.tile,
-                                                         .pairs = l,
-                                                         .counts = c,
-                                                         .around = a,
-                                                         .before = b}) == 0);
-    for (std::size_t i = 0; i < margin; ++i) {
-        CHECK(list[list.size() - 1 - i] == untouched_pair);
-        CHECK(counts[counts.size() - 1 - i] == untouched_count);
-        CHECK(around[around.size() - 1 - i] == untouched_count);
-        CHECK(before[before.size() - 1 - i] == untouched_count);
+    View from_view(from_count, {{1, 1}}), to_view(to_count, {{1, 1}});
+    View second(&costs.second_count, {{1, 1}});
+    View l(list.values.data(), {{capacity, 1}, {taps, capacity}});
+    View c(counts.values.data(), {{taps + 1, 1}});
+    View a(around.values.data(), {{per_row, 1}, {height + 2, per_row}});
+    View b(before.values.data(), {{taps, 1}, {groups, taps}});
+    REQUIRE(call(counter, PairCountCall<halide_buffer_t*>{.from = f,
+                                                          .to = t,
+                                                          .from_count = from_view,
+                                                          .to_count = to_view,
+                                                          .width = width,
+                                                          .height = height,
+                                                          .pair_cost = costs.pair,
+                                                          .first_cost = costs.first,
+                                                          .second_count = second,
+                                                          .second_cost = costs.second,
+                                                          .counts = c,
+                                                          .around = a,
+                                                          .before = b}) == 0);
+    Written written{{}, counts.values[taps]};
+    if (written.total < std::numeric_limits<std::int32_t>::max()) {
+        REQUIRE(call(map_kernel(counter), KernelMapCall<halide_buffer_t*>{.to = t,
+                                                                          .counts = c,
+                                                                          .around = a,
+                                                                          .before = b,
+                                                                          .width = width,
+                                                                          .height = height,
+                                                                          .row = row,
+                                                                          .pixels = pixels,
+                                                                          .pairs = l}) == 0);
+        for (int tap = 0; tap < taps; ++tap) {
+            const std::int32_t length = counts.values[std::size_t(tap)];
+            REQUIRE(length >= 0);
+            REQUIRE(length <= width * height);
+            const auto begin = list.values.begin() + tap * capacity;
+            written.pairs[std::size_t(tap)].assign(begin, begin + length + pixels);
+        }
     }
-    Written written{
-        {}, counts[taps], counts[taps + 1] == 1, counts[taps + 2] == 1, counts[taps + 3] == 1};
-    REQUIRE(counts[taps + 1] + counts[taps + 2] + counts[taps + 3] == 1);
-    for (int tap = 0; written.sparse && tap < taps; ++tap) {
-        const std::int32_t length = counts[std::size_t(tap)];
-        REQUIRE(length >= 0);
-        REQUIRE(length <= width * height);
-        const auto begin = list.begin() + tap * capacity;
-        written.pairs[std::size_t(tap)].assign(begin, begin + length + pixels);
-    }
+    list.check();
+    counts.check();
+    around.check();
+    before.check();
     return written;
 }
 
 void check_pairs(const Kernel& kernel, const Map& from, const Map& to, int row, int pixels) {
     const Written got = run(kernel, from, to, row, pixels, {});
     Pairs want = expected_pairs(from, to, row);
-    REQUIRE(got.sparse);
     CHECK(got.total == count(want));
     for (auto& of_tap : want) {
         of_tap.insert(of_tap.end(), std::size_t(pixels), std::uint32_t(to.width));
@@ -158,19 +192,19 @@ void check_pairs(const Kernel& kernel, const Map& from, const Map& to, int row, 
 
 }  // namespace
 
-TEST_CASE("kernel_map kernels list the pairs of open inputs and outputs of each tap") {
+TEST_CASE("pair_count and kernel_map list the pairs of active inputs and outputs of each tap") {
     std::mt19937 rng(20261126);
     std::vector<std::pair<int, int>> sizes = {{33, 40}, {40, 33}, {32, 32}, {8, 8}, {2, 2}};
     for (int width = 2; width < 26; ++width) {
         sizes.emplace_back(2 + width % 5, width);
     }
-    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
+    for_each_kernel(Algorithm::pair_count, [&](const Kernel& kernel) {
         for (const auto& [height, width] : sizes) {
             for (const double density : {0.02, 0.1, 0.5, 0.9, 1.0}) {
                 // One output at least, since without one no way takes less time than another.
                 Map from = draw_map(height, width, density, rng);
                 Map to = draw_map(height, width, rng() % 2 ? density : 1 - density / 2, rng);
-                to.open[rng() % to.open.size()] = true;
+                to.active[rng() % to.active.size()] = true;
                 const int row = width + 2 + int(rng() % 3), pixels = 1 + int(rng() % 12);
                 INFO(kernel.name << ": " << width << "x" << height << ", density " << density);
                 check_pairs(kernel, from, to, row, pixels);
@@ -180,47 +214,46 @@ TEST_CASE("kernel_map kernels list the pairs of open inputs and outputs of each 
 }
 
 // So that no bit of a mask, and no border of a group or of the map, is missed by chance.
-TEST_CASE("kernel_map kernels pair an input that is open alone with its neighbours") {
-    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
+TEST_CASE("pair_count and kernel_map pair an input that is active alone with its neighbours") {
+    for_each_kernel(Algorithm::pair_count, [&](const Kernel& kernel) {
         for (const auto& [height, width] : {std::pair{2, 3}, {3, 21}, {4, 16}, {5, 9}}) {
             const std::size_t size = std::size_t(height * width);
             const Map all{height, width, std::vector<bool>(size, true)};
             Map one{height, width, std::vector<bool>(size, false)};
             for (std::size_t i = 0; i < size; ++i) {
                 INFO(kernel.name << ": position " << i << " of " << width << "x" << height);
-                one.open[i] = true;
+                one.active[i] = true;
                 check_pairs(kernel, one, all, width + 2, 6);
                 check_pairs(kernel, all, one, width + 2, 6);
-                one.open[i] = false;
+                one.active[i] = false;
             }
         }
     });
 }
 
-TEST_CASE("the way of a layer that takes the least time is chosen") {
+// By chance 9 * from * to / positions of the map are pairs: they are counted where two thirds of
+// that cost less than the cheapest other way.
+TEST_CASE("pair_count kernels count where pairs may cost less than the other ways") {
     std::mt19937 rng(7);
     const Map from = draw_map(11, 13, 0.4, rng), to = draw_map(11, 13, 0.5, rng);
-    const float pairs = float(count(expected_pairs(from, to, 15))), positions = float(to.count());
-    REQUIRE(pairs > 0);
-    const auto is = [](const Written& w, bool sparse, bool winograd, bool direct) {
-        return w.sparse == sparse && w.winograd == winograd && w.direct == direct;
-    };
-    for_each_kernel(Algorithm::kernel_map, [&](const Kernel& kernel) {
+    const float by_chance = 9.0F * float(from.count()) * float(to.count()) / (11 * 13);
+    const float positions = float(to.count()), most = 1.5F * positions / by_chance;
+    const std::int32_t pairs = count(expected_pairs(from, to, 15));
+    constexpr std::int32_t not_counted = std::numeric_limits<std::int32_t>::max();
+    for_each_kernel(Algorithm::pair_count, [&](const Kernel& kernel) {
         INFO(kernel.name);
-        const auto choose = [&](const Times& times) { return run(kernel, from, to, 15, 6, times); };
-        const float even = positions / pairs;
-        CHECK(is(choose({even * 0.99f, 1, 12, false}), true, false, false));
-        CHECK(is(choose({even * 1.01f, 1, 12, false}), false, false, true));
-        CHECK(is(choose({even * 100, 1, 12, false}), false, false, true));
-        // Against Winograd, where it takes less than the direct kernel.
+        const auto total = [&](const Costs& costs) {
+            return run(kernel, from, to, 15, 6, costs).total;
+        };
+        CHECK(total({most * 0.99F, 1, 1, not_counted}) == pairs);
+        CHECK(total({most * 1.01F, 1, 1, not_counted}) == not_counted);
+        CHECK(total({most * 1.01F, 1.1F, 1, not_counted}) == pairs);
+        // Against a second way that costs half as much.
         const float tile = positions / 2 / 12;
-        CHECK(is(choose({even * 0.49f, tile, 12, true}), true, false, false));
-        CHECK(is(choose({even * 0.51f, tile, 12, true}), false, true, false));
-        CHECK(is(choose({even * 100, tile, 12, true}), false, true, false));
-        CHECK(choose({even * 0.99f, 1, 12, false}).total == std::int32_t(pairs));
-        // Without an input that is open there are no pairs, and still outputs to compute.
+        CHECK(total({most * 0.49F, 1, tile, 12}) == pairs);
+        CHECK(total({most * 0.51F, 1, tile, 12}) == not_counted);
+        // Without an active input there are no pairs, and still outputs to compute.
         const Map none = draw_map(11, 13, 0, rng);
-        CHECK(run(kernel, none, to, 15, 6, {even, tile, 12, true}).sparse);
-        CHECK(run(kernel, none, to, 15, 6, {even, tile, 12, true}).total == 0);
+        CHECK(run(kernel, none, to, 15, 6, {most, 1, tile, 12}).total == 0);
     });
 }

@@ -12,9 +12,9 @@ using namespace sluice;
 
 namespace {
 
-constexpr std::int64_t alignment = std::int64_t(memory_alignment / 4);
+constexpr std::int64_t alignment = std::int64_t(memory_alignment);
 
-/// Marks each element of the arena, at every step, by the block that is alive there.
+/// Marks each byte of the arena, at every step, by the block that is alive there.
 void check_by_marking(const std::vector<Block>& blocks, std::int64_t size) {
     constexpr std::size_t steps = 30;
     std::int64_t clashes = 0, outside = 0;
@@ -22,7 +22,7 @@ void check_by_marking(const std::vector<Block>& blocks, std::int64_t size) {
         std::vector<bool> taken(static_cast<std::size_t>(size));
         for (const Block& block : blocks) {
             const bool alive = block.is_used && block.first <= step && step <= block.last;
-            for (std::int64_t i = 0; alive && i < block.elements; ++i) {
+            for (std::int64_t i = 0; alive && i < block.bytes; ++i) {
                 const std::int64_t at = block.offset + i;
                 if (at < 0 || at >= size) {
                     ++outside;
@@ -40,14 +40,14 @@ void check_by_marking(const std::vector<Block>& blocks, std::int64_t size) {
     }
 }
 
-/// The most elements alive at once, which no placement can undercut.
+/// The most bytes alive at once, which no placement can undercut.
 std::int64_t most_alive(const std::vector<Block>& blocks) {
     std::int64_t most = 0;
     for (const Block& now : blocks) {
         std::int64_t alive = 0;
         for (const Block& block : blocks) {
             const bool lives = block.is_used && block.first <= now.first && now.first <= block.last;
-            alive += lives ? round_up(block.elements, alignment) : 0;
+            alive += lives ? round_up(block.bytes, alignment) : 0;
         }
         most = std::max(most, alive);
     }
@@ -67,11 +67,11 @@ TEST_CASE("blocks alive together never overlap") {
     for (int trial = 0; trial < 300; ++trial) {
         std::vector<Block> blocks(std::size_t(draw(0, 25)));
         for (Block& block : blocks) {
-            block.elements = draw(1, 200);
+            block.bytes = draw(1, 800);
             block.first = std::size_t(draw(0, 20));
             block.last = block.first + std::size_t(draw(0, 8));
             block.is_used = draw(0, 9) > 0;
-            together += block.is_used ? round_up(block.elements, alignment) : 0;
+            together += block.is_used ? round_up(block.bytes, alignment) : 0;
         }
         INFO("trial " << trial);
         const std::int64_t size = place_blocks(blocks);
@@ -89,9 +89,9 @@ TEST_CASE("blocks alive together never overlap") {
 TEST_CASE("memory is used again once its last reader has run") {
     std::vector<Block> chain;
     for (std::size_t step = 0; step < 10; ++step) {
-        chain.push_back({160, step, step + 1, true, -1});
+        chain.push_back({640, step, step + 1, true, -1});
     }
-    CHECK(place_blocks(chain) == 2 * 160);
+    CHECK(place_blocks(chain) == 2 * 640);
     // Read at the step that writes the next: both live then.
     CHECK(chain[0].offset != chain[1].offset);
     CHECK(chain[0].offset == chain[2].offset);
@@ -110,7 +110,7 @@ TEST_CASE("blocks that keep zeros share memory only with others of the same zero
         return std::uniform_int_distribution<int>(low, high)(random);
     };
     const auto overlap = [](const Block& a, const Block& b) {
-        return a.offset < b.offset + b.elements && b.offset < a.offset + a.elements;
+        return a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
     };
     int shared = 0;
     for (int trial = 0; trial < 200; ++trial) {
@@ -118,7 +118,7 @@ TEST_CASE("blocks that keep zeros share memory only with others of the same zero
         for (Block& block : blocks) {
             block.zeros = draw(-1, 2);
             // As in a plan: the same zeros mean the same extents.
-            block.elements = block.zeros < 0 ? draw(1, 200) : 48 * (block.zeros + 1);
+            block.bytes = block.zeros < 0 ? draw(1, 800) : 192 * (block.zeros + 1);
             block.first = std::size_t(draw(0, 20));
             block.last = block.first + std::size_t(draw(0, 8));
             block.is_used = true;
@@ -151,7 +151,7 @@ TEST_CASE("many blocks are placed without comparing each with all") {
     std::vector<Block> blocks(count);
     for (int i = 0; i < count; ++i) {
         Block& block = blocks[std::size_t(i)];
-        block.elements = 16 * draw(0, 20);
+        block.bytes = 64 * draw(0, 20);
         block.first = std::size_t(i / 2);
         block.last = block.first + std::size_t(draw(0, 9) ? draw(0, 5) : draw(0, 5000));
         block.is_used = draw(0, 9) > 0;
@@ -163,7 +163,7 @@ TEST_CASE("many blocks are placed without comparing each with all") {
     std::int64_t alive = 0, most_alive_at_once = 0;
     std::map<std::int64_t, std::int64_t> taken;  // end by offset
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        if (blocks[i].is_used && blocks[i].elements > 0 && blocks[i].zeros < 0) {
+        if (blocks[i].is_used && blocks[i].bytes > 0 && blocks[i].zeros < 0) {
             by_first.push_back(i);
         }
     }
@@ -174,21 +174,21 @@ TEST_CASE("many blocks are placed without comparing each with all") {
     for (const std::size_t i : by_first) {
         for (; blocks[*ending].last < blocks[i].first; ++ending) {
             taken.erase(blocks[*ending].offset);
-            alive -= blocks[*ending].elements;
+            alive -= blocks[*ending].bytes;
         }
         const auto [place, is_new] =
-            taken.emplace(blocks[i].offset, blocks[i].offset + blocks[i].elements);
+            taken.emplace(blocks[i].offset, blocks[i].offset + blocks[i].bytes);
         REQUIRE(is_new);
         REQUIRE(blocks[i].offset % alignment == 0);
         REQUIRE(place->second <= size);
         REQUIRE((std::next(place) == taken.end() || place->second <= std::next(place)->first));
         REQUIRE((place == taken.begin() || std::prev(place)->second <= place->first));
-        alive += blocks[i].elements;
+        alive += blocks[i].bytes;
         most_alive_at_once = std::max(most_alive_at_once, alive);
     }
     std::int64_t zeros = 0;  // each pattern's slots, at their largest
     for (const Block& block : blocks) {
-        zeros = std::max(zeros, block.zeros >= 0 && block.is_used ? block.offset + block.elements
+        zeros = std::max(zeros, block.zeros >= 0 && block.is_used ? block.offset + block.bytes
                                                                   : std::int64_t{0});
     }
     CHECK(size >= most_alive_at_once);

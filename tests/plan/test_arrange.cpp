@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "plan/lower.h"
+#include "plan/arrange.h"
 
 using namespace sluice;
 

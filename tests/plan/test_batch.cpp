@@ -63,7 +63,7 @@ Outcome plan_batch(Make make) {
     REQUIRE(plan.ok());
     const bool is_any = plan.value()->inputs[0].shape[0].size == -1;
     CHECK(is_any == plan.value()->batch_remark.empty());
-    CHECK((explain(*plan.value()).find("one image a run: ") == std::string::npos) == is_any);
+    CHECK((explain(*plan.value()).find("one image per run: ") == std::string::npos) == is_any);
     return {plan.value()->batch_remark, last};
 }
 

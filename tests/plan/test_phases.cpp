@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "kernels/winograd_reference.h"
+#include "plan/conv/winograd_weights.h"
 #include "plan/winograd_plans.h"
-#include "plan/winograd_weights.h"
 
 using namespace sluice;
 using namespace sluice::plan_test;
@@ -97,7 +97,7 @@ TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as 
     for (const Target* target : possible_targets()) {
         for (const bool gated : {false, true}) {
             GraphBuilder b(3);
-            const ValueId x = picture(b, 64, 16, 24);
+            const ValueId x = image(b, 64, 16, 24);
             const auto halve = [&](std::int64_t outputs) {
                 return b.node(Op::conv, {x, b.constant({outputs, 64, 3, 3})}, {1, outputs, 8, 12},
                               {{"pads", Shape{1, 1, 1, 1}}, {"strides", Shape{2, 2}}});
@@ -114,9 +114,9 @@ TEST_CASE("a 3x3 layer of stride 2 is computed from the phases of its input, as 
             CHECK(kernel.channels == 64);
             CHECK(steps_of(*plan, Algorithm::copy).size() == 2);  // the input's and the output's
             // Twice the extents of 8 x 12 outputs, and a halo of one pixel on all sides.
-            CHECK(buffer(*steps[0], 0).axes[0].extent == 26 * 64);
-            CHECK(buffer(*steps[0], 0).axes[1].extent == 18);
-            CHECK(buffer(*steps[0], 2).axes[1].extent == 4 * 64);
+            CHECK(call_of<WinogradConvCall>(*steps[0]).input.axes[0].extent == 26 * 64);
+            CHECK(call_of<WinogradConvCall>(*steps[0]).input.axes[1].extent == 18);
+            CHECK(call_of<WinogradConvCall>(*steps[0]).weights.axes[1].extent == 4 * 64);
             CHECK((gated ? steps[0]->macs_per_entry : steps[0]->macs / 96) == 9LL * 64 * 128);
         }
     }
@@ -140,8 +140,8 @@ TEST_CASE("a picture's phases become the channels of a 7x7 layer of stride 2") {
             if (copies) {
                 CHECK(steps[0]->kernel->as<WinogradInfo>().taps == 4);
                 CHECK(steps[0]->list.static_count == 3 * 4);
-                CHECK(buffer(*steps[0], 0).axes[0].extent == 13 * 12);
-                CHECK(buffer(*steps[0], 0).axes[1].extent == 11);
+                CHECK(call_of<WinogradConvCall>(*steps[0]).input.axes[0].extent == 13 * 12);
+                CHECK(call_of<WinogradConvCall>(*steps[0]).input.axes[1].extent == 11);
             }
         }
     }

@@ -74,11 +74,11 @@ TEST_CASE("a plan names each step's kernel, shape and bytes") {
         const std::string suffix = std::string("__") + target->id;
         // 9 * 7 * 16 * 9 of the branch, 16 times that of the convolution.
         CHECK(contains(text, std::string("built: target ") + target->id + ", "));
-        CHECK(contains(text, "145152 MACs and 9072 of the branches"));
+        CHECK(contains(text, "145152 MACs and 9072 of the LCCL branches"));
         CHECK(lines_with(text, {"node0", "branch_", suffix, "16x9x7 -> 1x9x7, 3x3"}) == 1);
         CHECK(lines_with(text, {"positions_", suffix, "1x9x7"}) == 1);
         CHECK(lines_with(text, {"node1", "gated_conv_", "_position" + suffix,
-                                "16x9x7 -> 16x9x7, 3x3", "2304 MACs a position", " B packed"}) >=
+                                "16x9x7 -> 16x9x7, 3x3", "2304 MACs per position", " B packed"}) >=
               1);
         CHECK(lines_with(text, {"node1", "fill_", suffix}) >= 1);
         CHECK(lines_with(text, {"not fused"}) == 0);
@@ -115,7 +115,7 @@ TEST_CASE("a plan says when a gate an element is multiplied densely") {
         REQUIRE(plan.ok());
         const std::string text = explain(*plan.value());
         CHECK(lines_with(text, {"elements_"}) == 1);
-        CHECK(lines_with(text, {"dot_conv_", "where at most", "of the gates are open"}) == 1);
+        CHECK(lines_with(text, {"dot_conv_", "where at most", "of the gates are active"}) == 1);
         CHECK(lines_with(text,
                          {"gated_conv_", "_element__", "multiplied densely where more are"}) == 1);
         CHECK(lines_with(explained(b, *target),
@@ -131,7 +131,7 @@ TEST_CASE(
     for (const std::int64_t channels : {16, 17}) {
         for (const Target* target : possible_targets()) {
             GraphBuilder b(7);
-            const ValueId x = picture(b, 16);
+            const ValueId x = image(b, 16);
             b.output(b.mul(b.conv(x, channels, 3), b.relu(b.conv(x, channels, 1))));
             const auto plan = checked_plan(b, *target);
             INFO(explain(*plan));
@@ -141,13 +141,13 @@ TEST_CASE(
             REQUIRE(counts.size() == 1);
             REQUIRE(lists.size() == 1);
             REQUIRE(dots.size() == 1);
-            CHECK(!counts[0]->condition);
-            REQUIRE(lists[0]->condition);
-            REQUIRE(dots[0]->condition);
-            CHECK(is_same(lists[0]->condition->count, buffer(*counts[0], 1)));
-            CHECK(is_same(dots[0]->condition->count, buffer(*counts[0], 1)));
-            CHECK(lists[0]->condition->limit == dots[0]->condition->limit);
-            CHECK(!lists[0]->condition->above);
+            const Steps select = steps_of(*plan, Algorithm::select_way);
+            REQUIRE(select.size() == 1);
+            CHECK(!counts[0]->choice);
+            CHECK(is_same(call_of<SelectWayCall>(*select[0]).first_count,
+                          call_of<OpenCountCall>(*counts[0]).count));
+            CHECK(chooses_as(*lists[0], *dots[0]));
+            CHECK(lists[0]->choice->number == dots[0]->choice->number);
         }
     }
 }
@@ -276,12 +276,14 @@ TEST_CASE("a pooling window is walked no farther than its input") {
     const auto extents_of = [&](const GraphBuilder& b) {
         const auto plan = plan_of(b, *possible_targets().front());
         REQUIRE(plan.ok());
-        const auto& arguments = plan.value()->steps[1].arguments;
-        std::vector<std::int32_t> numbers;  // kernel, strides and pads, x before y
-        for (std::size_t i = 1; i <= 6; ++i) {
-            numbers.push_back(std::get<std::int32_t>(arguments[i]));
-        }
-        return numbers;
+        const Step& step = plan.value()->steps[1];
+        const auto numbers_of = [](const auto& call) {
+            return std::vector<std::int32_t>{call.kernel_x, call.kernel_y, call.stride_x,
+                                             call.stride_y, call.pad_left, call.pad_top};
+        };
+        return step.kernel->algorithm == Algorithm::max_pool
+                   ? numbers_of(call_of<MaxPoolCall>(step))
+                   : numbers_of(call_of<AveragePoolCall>(step));
     };
     constexpr std::int64_t huge = std::int64_t{1} << 24;
     using Numbers = std::vector<std::int32_t>;

@@ -12,8 +12,8 @@ using namespace sluice::plan_test;
 
 namespace {
 
-/// The open outputs of a tile beyond which this target's kernel pays; none: there is no kernel.
-double open_to_pay(const Target& target, GateForm gate, int channels, int outputs) {
+/// The active outputs of a tile beyond which this target's kernel pays; none: there is no kernel.
+double active_to_pay(const Target& target, GateForm gate, int channels, int outputs) {
     const Kernel* kernel = find_conv(Algorithm::winograd_conv, gate, target,
                                      kernel_test::square_layer(3, channels, outputs));
     return kernel ? 16 * kernel->as<WinogradInfo>().break_even
@@ -24,7 +24,7 @@ double open_to_pay(const Target& target, GateForm gate, int channels, int output
 GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64_t maps,
                          std::int64_t height = 12, std::int64_t width = 8) {
     GraphBuilder b(7);
-    const ValueId x = picture(b, channels, height, width);
+    const ValueId x = image(b, channels, height, width);
     const ValueId gate = b.relu(b.conv(x, maps, 1)), y = b.conv(x, outputs, 3);
     if (maps == 1 || maps == outputs) {
         b.output(b.mul(y, gate));
@@ -39,50 +39,47 @@ GraphBuilder gated_layer(std::int64_t channels, std::int64_t outputs, std::int64
     return b;
 }
 
-/// The lists, the counts and the choice of one gate map: tiles or positions, never both. `fills`
-/// begins with the closed tiles' and the closed positions'.
-void check_choice(const Step& tiles, const Step& winograd, const Step& direct,
+/// The lists, the counts and the choice of one gate map: the direct way over its positions, or
+/// Winograd's over its tiles. Each step fills first what its way skips.
+void check_choice(const Step& tiles, const Step& select, const Step& winograd, const Step& direct,
                   const Step* const* fills) {
-    const Buffer &counts = buffer(tiles, 8), &open = buffer(tiles, 1);
-    CHECK(std::get<float>(tiles.arguments[5]) ==
-          float(16 * winograd.kernel->as<WinogradInfo>().break_even));
-    // The second of the two counts says whether the tiles pay.
-    REQUIRE(winograd.condition);
-    REQUIRE(direct.condition);
-    Buffer pays = counts;
-    pays.offset += 1;
-    CHECK(is_same(winograd.condition->count, pays));
-    CHECK(is_same(direct.condition->count, pays));
-    CHECK(winograd.condition->limit == 0);
-    CHECK(direct.condition->limit == 0);
-    CHECK(winograd.condition->above);
-    CHECK(!direct.condition->above);
-
-    CHECK(is_same(buffer(winograd, 1), buffer(tiles, 6)));
-    CHECK(is_same(winograd.list.count, counts));
-    CHECK(is_same(direct.list.count, open));
+    const auto lists = call_of<TilesCall>(tiles);
+    const auto costs = call_of<SelectWayCall>(select);
+    const Buffer& positions = direct.list.count;
+    CHECK(is_same(costs.first_count, positions));
+    CHECK(is_same(costs.second_count, lists.counts));
+    CHECK(costs.first_rate == 1);
+    CHECK(costs.second_rate == float(16 * winograd.kernel->as<WinogradInfo>().break_even));
+    CHECK(costs.first_fixed == 0);
+    CHECK(costs.second_fixed == 0);
+    CHECK(costs.third_fixed == std::numeric_limits<float>::infinity());
+    for (const Step* step : {&winograd, &direct}) {
+        REQUIRE(step->choice);
+        CHECK(is_same(step->choice->chosen, costs.chosen));
+        CHECK(step->choice->number == (step == &winograd ? 1 : 0));
+    }
+    CHECK(is_same(call_of<WinogradConvCall>(winograd).tiles, lists.active));
+    CHECK(is_same(winograd.list.count, lists.counts));
     REQUIRE(winograd.list.outputs);
-    CHECK(is_same(*winograd.list.outputs, open));
+    CHECK(is_same(*winograd.list.outputs, positions));
     CHECK(winograd.macs_per_entry == direct.macs_per_entry);
     CHECK(winograd.macs_per_entry > 0);
 
-    // Tiles that overlap write outputs of closed ones, so that those are filled first.
-    const Step &closed_tiles = *fills[0], &closed_positions = *fills[1];
-    Buffer closed_count = counts;
-    closed_count.offset += 2;
-    CHECK(is_same(closed_tiles.list.count, closed_count));
-    CHECK(is_same(buffer(closed_tiles, 0), buffer(tiles, 7)));
-    CHECK(std::get<std::int32_t>(closed_tiles.arguments[3]) == 4);
-    CHECK(std::get<std::int32_t>(closed_positions.arguments[3]) == 1);
-    for (const Step* fill : {&closed_tiles, &closed_positions}) {
-        REQUIRE(fill->condition);
-        CHECK(is_same(fill->condition->count, pays));
-        CHECK(fill->condition->limit == 0);
-        CHECK(fill->condition->above == (fill == &closed_tiles));
-    }
-    CHECK(!tiles.condition);
-    CHECK(&tiles < &closed_tiles);
-    CHECK(&closed_tiles < &winograd);
+    const Step &skipped_positions = *fills[0], &skipped_tiles = *fills[1];
+    Buffer skipped_count = lists.counts;
+    skipped_count.offset += 1;
+    CHECK(is_same(skipped_tiles.list.count, skipped_count));
+    CHECK(is_same(call_of<FillCall>(skipped_tiles).positions, lists.skipped));
+    CHECK(call_of<FillCall>(skipped_tiles).side == 4);
+    CHECK(call_of<FillCall>(skipped_positions).side == 1);
+    CHECK(chooses_as(skipped_tiles, winograd));
+    CHECK(skipped_tiles.choice->number == winograd.choice->number);
+    CHECK(chooses_as(skipped_positions, direct));
+    CHECK(skipped_positions.choice->number == direct.choice->number);
+    CHECK(!tiles.choice);
+    CHECK(&tiles < &select);
+    // Tiles that overlap write outputs of skipped ones, so that those are filled first.
+    CHECK(&skipped_tiles < &winograd);
 }
 
 }  // namespace
@@ -94,11 +91,11 @@ TEST_CASE("a dense layer is computed by Winograd where its tiles pay") {
             for (const auto& [height, width] : {std::pair{4, 4}, {8, 12}, {9, 7}, {5, 5}, {5, 9}}) {
                 INFO(target->id << ", " << channels << " channels, " << width << "x" << height);
                 GraphBuilder b(3);
-                b.output(b.conv(picture(b, channels, height, width), channels, 3));
+                b.output(b.conv(image(b, channels, height, width), channels, 3));
                 const auto plan = checked_plan(b, *target);
                 const int tiles = (height + 3) / 4 * ((width + 3) / 4);
-                const bool pays = height * width >
-                                  tiles * open_to_pay(*target, GateForm::none, channels, channels);
+                const bool pays = height * width > tiles * active_to_pay(*target, GateForm::none,
+                                                                         channels, channels);
                 CHECK(winograd_steps(*plan) == (pays ? 1 : 0));
                 const Steps steps = steps_of(*plan, Algorithm::winograd_conv, GateForm::none);
                 REQUIRE(steps.size() == (pays ? 1 : 0));
@@ -106,7 +103,7 @@ TEST_CASE("a dense layer is computed by Winograd where its tiles pay") {
                     CHECK(steps[0]->kernel->as<WinogradInfo>().channels == channels);
                     CHECK(steps[0]->list.static_count == tiles);
                     CHECK(steps[0]->macs == 9LL * channels * channels * height * width);
-                    CHECK(!steps[0]->condition);
+                    CHECK(!steps[0]->choice);
                 }
                 seen.insert(pays);
             }
@@ -119,7 +116,7 @@ TEST_CASE("layers that no Winograd kernel computes, or that lie on less than a t
     const auto conv = [](std::int64_t channels, const Shape& kernel, const Shape& stride,
                          const Shape& size) {
         GraphBuilder b(3);
-        const ValueId x = picture(b, channels, size[0], size[1]);
+        const ValueId x = image(b, channels, size[0], size[1]);
         const Shape pads = {kernel[0] / 2, kernel[1] / 2, kernel[0] / 2, kernel[1] / 2};
         Shape y = {1, 16};
         for (std::size_t i = 0; i < 2; ++i) {
@@ -160,13 +157,16 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
             const bool overlaps = height % 4 != 0 || width % 4 != 0;
             const int block = steps[0]->kernel->block();
             CHECK(steps[0]->split.count == (overlaps ? 32 / block : 1));
-            // Weights, epilogue, residual and output.
+            using Call = WinogradConvCall<Buffer>;
+            const int weights = index_of(&Call::weights);
             std::set<int> shared;
             for (const Split::Along& along : steps[0]->split.along) {
                 shared.insert(along.argument);
-                CHECK(along.elements == (along.argument == 2 ? 1 : block));
+                CHECK(along.elements == (along.argument == weights ? 1 : block));
             }
-            CHECK(shared == (overlaps ? std::set{2, 3, 5, 9} : std::set<int>{}));
+            CHECK(shared == (overlaps ? std::set{weights, index_of(&Call::epilogue),
+                                                 index_of(&Call::residual), index_of(&Call::output)}
+                                      : std::set<int>{}));
         }
     }
 }
@@ -178,7 +178,7 @@ TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap")
     for (const Target* target : possible_targets()) {
         for (const auto& [height, width, unit] : cases) {
             GraphBuilder b(3);
-            b.output(b.conv(picture(b, 16, height, width), 32, 3));
+            b.output(b.conv(image(b, 16, height, width), 32, 3));
             for (const GateForm gate : {GateForm::none, GateForm::element}) {
                 const bool dense = gate == GateForm::none;
                 const auto plan =
@@ -197,7 +197,7 @@ TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap")
 TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by it") {
     for (const Target* target : possible_targets()) {
         GraphBuilder b(3);
-        b.output(b.conv(picture(b, 15, 8, 8), 14, 3));
+        b.output(b.conv(image(b, 15, 8, 8), 14, 3));
         INFO(target->id);
         CHECK(
             steps_of(*checked_plan(b, *target), Algorithm::winograd_conv, GateForm::none).size() ==
@@ -212,7 +212,7 @@ TEST_CASE(
         INFO(target->id);
         const auto steps = [&](bool gated, float high, bool residual) {
             GraphBuilder b(3);
-            const ValueId x = picture(b, 16);
+            const ValueId x = image(b, 16);
             ValueId y = b.clip(b.conv(x, 16, 3), 0, high);
             y = gated ? b.mul(y, b.relu(b.conv(x, 1, 1))) : y;
             b.output(residual ? b.add_up(y, x) : y);
@@ -247,7 +247,7 @@ TEST_CASE("a plan without Winograd has none of its steps") {
             for (const Step& step : without->steps) {
                 const bool chooses = step.kernel->algorithm == Algorithm::gated_conv &&
                                      step.kernel->gate == GateForm::position;
-                CHECK((!chooses || !step.condition));
+                CHECK((!chooses || !step.choice));
             }
         }
     }
@@ -265,17 +265,21 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
         REQUIRE(winograd.size() == 1);
         REQUIRE(direct.size() == 1);
         REQUIRE(fill.size() == 2);
-        check_choice(*tiles[0], *winograd[0], *direct[0], &fill[0]);
+        const Steps select = steps_of(*plan, Algorithm::select_way);
+        REQUIRE(select.size() == 1);
+        check_choice(*tiles[0], *select[0], *winograd[0], *direct[0], &fill[0]);
         CHECK(direct[0]->macs_per_entry == 32 * 16 * 9);
         // The masks that the scan of positions wrote, and its count.
         const Steps positions = steps_of(*plan, Algorithm::positions);
         REQUIRE(positions.size() == 1);
-        CHECK(is_same(buffer(*tiles[0], 0), buffer(*positions[0], 4)));
-        CHECK(is_same(buffer(*tiles[0], 1), buffer(*positions[0], 3)));
-        CHECK(std::get<std::int32_t>(tiles[0]->arguments[3]) == 8);
-        CHECK(std::get<std::int32_t>(tiles[0]->arguments[4]) == 12);
-        for (std::size_t list : {6, 7, 9}) {
-            CHECK(buffer(*tiles[0], list).axes[0].extent >= 3 * 2 + 1);
+        const auto scan = call_of<PositionsCall>(*positions[0]);
+        const auto lists = call_of<TilesCall>(*tiles[0]);
+        CHECK(is_same(lists.masks, scan.groups));
+        CHECK(is_same(direct[0]->list.count, scan.counts));
+        CHECK(lists.width == 8);
+        CHECK(lists.height == 12);
+        for (const Buffer& list : {lists.active, lists.skipped, lists.before}) {
+            CHECK(list.axes[0].extent >= 3 * 2 + 1);
         }
         REQUIRE(plan->gates.size() == 1);
         CHECK(plan->gates[0].skips);
@@ -294,9 +298,11 @@ TEST_CASE("positions and tiles of 2x2 read weights in one piece where their bloc
         REQUIRE(winograd[0]->kernel->as<WinogradInfo>().side == 2);
         const int block = direct[0]->kernel->block();
         const bool shares = winograd[0]->kernel->block() == block;
-        const Buffer &direct_weights = buffer(*direct[0], 2), &matrices = buffer(*winograd[0], 2);
+        const auto direct_call = call_of<GatedConvCall>(*direct[0]);
+        const auto winograd_call = call_of<WinogradConvCall>(*winograd[0]);
+        const Buffer &direct_weights = direct_call.weights, &matrices = winograd_call.weights;
         CHECK(is_same(direct_weights, matrices) == shares);
-        CHECK(is_same(buffer(*direct[0], 3), buffer(*winograd[0], 3)) == shares);
+        CHECK(is_same(direct_call.epilogue, winograd_call.epilogue) == shares);
         // Four of the points are taps.
         const int all = shares ? taps + points - 4 : points;
         CHECK(matrices.axes[2].extent == all);
@@ -315,11 +321,11 @@ TEST_CASE("a position gate on a map whose tiles never pay is computed by positio
             CHECK(winograd_steps(*plan) == 0);
             const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position);
             REQUIRE(direct.size() == 1);
-            CHECK(!direct[0]->condition);
+            CHECK(!direct[0]->choice);
         }
         // 25 outputs lie in 4 tiles.
         const auto plan = checked_plan(gated_layer(16, 16, 1, 5, 5), *target);
-        const bool pays = 25 > 4 * open_to_pay(*target, GateForm::position, 16, 16);
+        const bool pays = 25 > 4 * active_to_pay(*target, GateForm::position, 16, 16);
         CHECK(steps_of(*plan, Algorithm::winograd_conv, GateForm::position).size() ==
               (pays ? 1 : 0));
     }
@@ -333,33 +339,35 @@ TEST_CASE("each map of a group gate has its own tiles and its own choice") {
         const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
         const Steps direct = steps_of(*plan, Algorithm::gated_conv, GateForm::position),
                     fill = steps_of(*plan, Algorithm::fill);
+        const Steps select = steps_of(*plan, Algorithm::select_way);
+        REQUIRE(select.size() == 2);
         REQUIRE(tiles.size() == 2);
         REQUIRE(winograd.size() == 2);
         REQUIRE(direct.size() == 2);
         REQUIRE(fill.size() == 4);
         for (std::size_t i = 0; i < 2; ++i) {
-            check_choice(*tiles[i], *winograd[i], *direct[i], &fill[2 * i]);
+            check_choice(*tiles[i], *select[i], *winograd[i], *direct[i], &fill[2 * i]);
             CHECK(direct[i]->macs_per_entry == 32 * 16 * 9);
             // Their own maps, weights, rows and outputs.
             const std::int64_t blocks = 32 / winograd[i]->kernel->block();
-            CHECK(buffer(*winograd[i], 2).axes[3].extent == blocks);
-            CHECK(buffer(*winograd[i], 9).axes[0].extent == 32);
+            const auto call = call_of<WinogradConvCall>(*winograd[i]);
+            CHECK(call.weights.axes[3].extent == blocks);
+            CHECK(call.output.axes[0].extent == 32);
         }
         CHECK(!is_same(*winograd[0]->list.outputs, *winograd[1]->list.outputs));
-        for (std::size_t argument : {4, 9}) {
-            const std::int64_t step = argument == 4 ? 1 : 32;
-            CHECK(buffer(*winograd[1], argument).offset - buffer(*winograd[0], argument).offset ==
-                  step);
-        }
-        CHECK(buffer(*winograd[1], 2).offset - buffer(*winograd[0], 2).offset == 32 * 16 * 36);
-        CHECK(buffer(*winograd[1], 3).offset - buffer(*winograd[0], 3).offset == 32);
+        const auto first = call_of<WinogradConvCall>(*winograd[0]);
+        const auto second = call_of<WinogradConvCall>(*winograd[1]);
+        CHECK(second.gate.offset - first.gate.offset == 1);
+        CHECK(second.output.offset - first.output.offset == 32);
+        CHECK(second.weights.offset - first.weights.offset == 32 * 16 * 36);
+        CHECK(second.epilogue.offset - first.epilogue.offset == 32);
     }
 }
 
-TEST_CASE("layers that obey one gate share its tiles where they break even alike") {
+TEST_CASE("layers that obey one gate share its tiles") {
     for (const Target* target : possible_targets()) {
         GraphBuilder b(5);
-        const ValueId x = picture(b, 16), gate = b.relu(b.conv(x, 1, 1));
+        const ValueId x = image(b, 16), gate = b.relu(b.conv(x, 1, 1));
         for (int i = 0; i < 2; ++i) {
             b.output(b.mul(b.conv(x, 16, 3), gate));
         }
@@ -369,12 +377,13 @@ TEST_CASE("layers that obey one gate share its tiles where they break even alike
         CHECK(steps_of(*plan, Algorithm::tiles).size() == 1);
         const Steps winograd = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
         REQUIRE(winograd.size() == 2);
-        CHECK(is_same(buffer(*winograd[0], 1), buffer(*winograd[1], 1)));
+        CHECK(is_same(call_of<WinogradConvCall>(*winograd[0]).tiles,
+                      call_of<WinogradConvCall>(*winograd[1]).tiles));
     }
 }
 
 TEST_CASE(
-    "an element gate is multiplied by Winograd where too many gates are open for dot products") {
+    "an element gate is multiplied by Winograd where too many gates are active for dot products") {
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(16, 16, 16), *target);
         INFO(explain(*plan));
@@ -384,17 +393,22 @@ TEST_CASE(
         REQUIRE(winograd.size() == 1);
         CHECK(steps_of(*plan, Algorithm::gated_conv, GateForm::element).empty());
         CHECK(steps_of(*plan, Algorithm::tiles).empty());
-        REQUIRE(dots[0]->condition);
-        REQUIRE(winograd[0]->condition);
-        CHECK(is_same(dots[0]->condition->count, winograd[0]->condition->count));
-        // Dot products cost what they do, and the dense product a break-even's share of the direct
-        // one.
+        const Steps select = steps_of(*plan, Algorithm::select_way);
+        REQUIRE(select.size() == 1);
+        const auto costs = call_of<SelectWayCall>(*select[0]);
+        REQUIRE(dots[0]->choice);
+        CHECK(is_same(dots[0]->choice->chosen, costs.chosen));
+        CHECK(dots[0]->choice->number == 0);
+        CHECK(chooses_as(*winograd[0], *dots[0]));
+        CHECK(winograd[0]->choice->number == 1);
+        // In units of an element: dot products cost what they do, and the dense product a
+        // break-even's share of the direct one, which costs as much as that share of all elements.
         const double share = dots[0]->kernel->as<DotInfo>().break_even *
                              winograd[0]->kernel->as<WinogradInfo>().break_even;
-        CHECK(dots[0]->condition->limit == std::int64_t(16 * 12 * 8 * share));
-        CHECK(winograd[0]->condition->limit == dots[0]->condition->limit);
-        CHECK(!dots[0]->condition->above);
-        CHECK(winograd[0]->condition->above);
+        CHECK(costs.first_fixed == 0);
+        CHECK(costs.first_rate == 1);
+        CHECK(costs.second_rate == 0);
+        CHECK(costs.second_fixed == Approx(16 * 12 * 8 * share));
         CHECK(winograd[0]->list.static_count == 3 * 2);
         CHECK(winograd[0]->macs == 9LL * 16 * 16 * 12 * 8);
     }

@@ -13,8 +13,8 @@ using Steps = std::vector<const Step*>;
 
 /// A value of whole tiles, or as given, with lanes beside its channels as the kernels of all
 /// targets need.
-inline ValueId picture(GraphBuilder& b, std::int64_t channels, std::int64_t height = 12,
-                       std::int64_t width = 8) {
+inline ValueId image(GraphBuilder& b, std::int64_t channels, std::int64_t height = 12,
+                     std::int64_t width = 8) {
     return b.relu(b.conv(b.input({1, 4, height, width}), channels, 1));
 }
 
@@ -48,8 +48,9 @@ inline bool is_same(const Buffer& a, const Buffer& b) {
     return a.memory == b.memory && a.index == b.index && a.offset == b.offset;
 }
 
-inline const Buffer& buffer(const Step& step, std::size_t argument) {
-    return std::get<Buffer>(step.arguments[argument]);
+/// Whether a step runs where `number` is chosen by the same choice as another.
+inline bool chooses_as(const Step& a, const Step& b) {
+    return a.choice && b.choice && is_same(a.choice->chosen, b.choice->chosen);
 }
 
 }  // namespace sluice::plan_test

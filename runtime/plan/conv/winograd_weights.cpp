@@ -1,4 +1,4 @@
-#include "plan/winograd_weights.h"
+#include "plan/conv/winograd_weights.h"
 
 #include <algorithm>
 #include <array>

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <bit>
+
+#include "plan/arrange.h"
+#include "plan/conv/lower_branch.h"
+#include "plan/conv/select.h"
+#include "plan/lower.h"
+
+/// A fused convolution by the form of its gate. What computes it is select.cpp's to say.
+namespace sluice {
+namespace {
+
+using Steps = std::vector<Step>;
+
+Status no_kernel(const Planner& planner, const Node& node) {
+    return planner.unsupported(node, "has no kernel for " + std::string(planner.target.id),
+                               "choose another target");
+}
+
+PlannedGate make_gate(const Planner& planner, const Node& node, std::int64_t macs) {
+    const Layout& map = planner.layout(node.inputs[1]);
+    PlannedGate gate{{node.name, map.channels(), map.height(), map.width(),
+                      node.fused_conv->gate_grid, macs, true},
+                     {}};
+    gate.source.values = pixels(map, map.channels());
+    gate.source.values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
+    return gate;
+}
+
+/// What the gate of a layer without residual leaves of its outputs.
+std::vector<float> skipped_outputs(const FusedConv& conv) {
+    std::vector<float> skipped(conv.shift.size());
+    std::transform(conv.shift.begin(), conv.shift.end(), skipped.begin(),
+                   [&](float shift) { return conv.post.apply(shift); });
+    return skipped;
+}
+
+/// One value per position for each of the groups of output channels; `candidates` are for a group.
+Status lower_positions(Planner& planner, Convolution c, const Candidates& candidates,
+                       PlannedGate& gate, Steps& steps) {
+    const ValueId id = c.node.inputs[1];
+    const Layout& map = planner.layout(id);
+    const std::int64_t groups = c.conv.gate == GateForm::group ? map.channels() : 1;
+    const std::int64_t each = groups == 1 ? c.outputs : c.channels() / groups;
+    for (std::int64_t g = 0; g < groups; ++g) {
+        const GateLists lists = planner.scans.lists(steps, c.node.name, id, map, g);
+        c.gate = from_channel(pixels(map, 1), g, 1);
+        const ChannelRange range{g * each, each, groups == 1 ? c.channels() : each};
+        const auto count = emit_active(planner, c, candidates, lists, range, steps);
+        if (!count.ok()) {
+            return count.status();
+        }
+        gate.source.counts.push_back(count.value());
+        if (groups == 1 && c.node.inputs[2] == no_value) {
+            planner.scans.set_gated(c.node.outputs[0], {lists, skipped_outputs(c.conv)});
+        }
+    }
+    gate.source.step = steps.size() - 1;
+    return {};
+}
+
+/// One value for every tile of outputs that Winograd's kernel computes.
+Status lower_tiles(Planner& planner, Convolution c, const Candidates& candidates, PlannedGate& gate,
+                   Steps& steps) {
+    const ValueId id = c.node.inputs[1];
+    const Layout& map = planner.layout(id);
+    const GateLists lists = planner.scans.lists(steps, c.node.name, id, map, 0);
+    c.gate = pixels(map, 1);
+    c.gate_shift = std::int32_t(std::countr_zero(std::uint64_t(c.conv.gate_grid)));
+    const auto count = emit_active(planner, c, candidates, lists, all_channels(c), steps);
+    if (!count.ok()) {
+        return count.status();
+    }
+    gate.source.counts.push_back(count.value());
+    gate.source.step = steps.size() - 1;
+    return {};
+}
+
+/// One value for every tile of outputs that no kernel computes: it becomes one per position.
+Status lower_expanded_tiles(Planner& planner, Convolution c, const Candidates& candidates,
+                            PlannedGate& gate, Steps& steps) {
+    const Layout& map = planner.layout(c.node.inputs[1]);
+    const std::int64_t grid = c.conv.gate_grid, height = map.height(), width = map.width();
+    const std::int64_t row = width * grid;
+    c.gate = planner.arena.scratch(height * grid * row, halide_type_of<float>(), {});
+    Buffer from = view(map), to = c.gate;
+    from.axes = {{grid, 0}, map.axes[2], {grid, 0}, map.axes[1]};
+    to.axes = {{grid, 1}, {width, grid}, {grid, row}, {height, grid * row}};
+    // The map's memory is free once it is copied.
+    gate.source.step = steps.size();
+    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
+    c.gate.axes = {{c.width(), 1}, {c.height(), row}};
+    const GateLists lists = planner.scans.scan(steps, c.node.name, c.gate);
+    c.gate.axes.insert(c.gate.axes.begin(), Axis{1, 1});
+    return emit_active(planner, c, candidates, lists, all_channels(c), steps).status();
+}
+
+/// One map for each group of channels becomes one for each channel.
+Result<Buffer> append_wide_gate(Planner& planner, const Convolution& c, Steps& steps) {
+    const Layout& maps = planner.layout(c.node.inputs[1]);
+    const std::int64_t groups = maps.channels(), width = maps.width(), height = maps.height();
+    const Buffer wide = planner.layouts.scratch_image(c.channels(), width, height);
+    const std::int64_t stride = wide.axes[1].stride, each = c.channels() / groups;
+    Buffer from = view(maps), to = wide;
+    from.axes = {{each, 0}, {groups, 1}, maps.axes[2], maps.axes[1]};
+    to.axes = {{each, 1}, {groups, each}, {width, stride}, {height, width * stride}};
+    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
+    return wide;
+}
+
+/// One value per element, or one per group of channels that no kernel's tile divides.
+Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
+    // The maps are read first by the step that comes next: later ones may take their memory.
+    gate.source.step = steps.size();
+    if (c.conv.gate == GateForm::group) {
+        const auto wide = append_wide_gate(planner, c, steps);
+        if (!wide.ok()) {
+            return wide.status();
+        }
+        c.gate = wide.value();
+    } else {
+        c.gate = pixels(planner.layout(c.node.inputs[1]), c.outputs);
+    }
+    c.gate_form = GateForm::element;
+    const auto candidates = select_for_elements(planner, c);
+    if (!candidates.ok()) {
+        return candidates.status();
+    }
+    gate.info.skips = candidates->ways[0].way->id() == WayId::per_element;
+    if (!gate.info.skips) {
+        return emit_all(planner, c, candidates.value(), steps);
+    }
+    const auto count = emit_active(planner, c, candidates.value(), {}, all_channels(c), steps);
+    if (count.ok()) {
+        gate.source.counts.push_back(count.value());
+    }
+    return count.status();
+}
+
+Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
+    if (c.conv.gate == GateForm::element) {
+        return lower_elements(planner, c, gate, steps);
+    }
+    c.gate_form = GateForm::position;
+    if (c.conv.gate_grid > 1) {
+        const Candidates candidates = select_for_tiles(planner, c);
+        if (!candidates.ways.empty()) {
+            return lower_tiles(planner, c, candidates, gate, steps);
+        }
+    }
+    Convolution call = c;
+    if (c.conv.gate == GateForm::group) {
+        call.layer.outputs = c.channels() / planner.layout(c.node.inputs[1]).channels();
+    }
+    const Candidates candidates = select_for_positions(planner, call);
+    if (candidates.ways.empty()) {
+        return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
+                                              : no_kernel(planner, c.node);
+    }
+    return c.conv.gate_grid > 1 ? lower_expanded_tiles(planner, c, candidates, gate, steps)
+                                : lower_positions(planner, c, candidates, gate, steps);
+}
+
+/// Lanes beside the channels have weights of zero, whose products with an infinity are NaN: readers
+/// would multiply that by zeros of their own, and add it to what they compute of real channels.
+Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& steps) {
+    const ValueId id = node.outputs[0];
+    const std::int64_t lanes = y.channel_stride() - y.channels();
+    if (lanes == 0 || planner.readers.only_copied(id) || planner.readers.only_gates(id)) {
+        return {};
+    }
+    Buffer to = view(y), zero = planner.constants.add_floats(std::vector{0.0F}, {});
+    to.offset += y.channels();
+    to.axes[0].extent = lanes;
+    zero.axes = {{lanes, 0}, {y.height(), 0}, {y.width(), 0}};
+    return append(steps, copy_step(planner, node, zero, to));
+}
+
+}  // namespace
+
+Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_conv(planner, node));
+    if (is_branch_form(planner, node)) {
+        return lower_branch(planner, node);
+    }
+    const FusedConv& conv = *node.fused_conv;
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate(node, true);
+    const Convolution c = make_convolution(planner, node, lowered.output);
+    const std::int64_t macs = c.channels() * c.macs_per_output() * c.positions();
+    (conv.is_branch ? lowered.branch_macs : lowered.macs) = macs;
+    if (conv.gate == GateForm::none) {
+        const auto candidates = select_for_all(planner, c);
+        if (!candidates.ok()) {
+            return candidates.status();
+        }
+        SLUICE_RETURN_IF_ERROR(emit_all(planner, c, candidates.value(), lowered.steps));
+    } else {
+        PlannedGate gate = make_gate(planner, node, macs);
+        SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
+        lowered.gates.push_back(std::move(gate));
+    }
+    SLUICE_RETURN_IF_ERROR(clear_lanes(planner, node, lowered.output, lowered.steps));
+    return lowered;
+}
+
+}  // namespace sluice

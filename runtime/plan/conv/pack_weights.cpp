@@ -1,0 +1,175 @@
+#include "plan/conv/pack_weights.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <numeric>
+
+#include "plan/conv/phases.h"
+#include "plan/conv/winograd_weights.h"
+
+namespace sluice {
+namespace {
+
+/// A cache line of outputs.
+constexpr std::int64_t most_lanes = 16;
+
+/// (k % block, c, matrix, k / block), the first of the `matrices` a tap each.
+struct TapLayout {
+    std::int64_t depth, outputs, block, matrices;
+
+    std::int64_t matrix() const { return depth * block; }
+    std::int64_t blocks() const { return outputs / block; }
+    std::int64_t block_size() const { return matrices * matrix(); }
+    std::int64_t size() const { return blocks() * block_size(); }
+};
+
+/// Output first + k's factor; null: 1.
+std::array<float, most_lanes> factors(const float* scale, std::int64_t first, std::int64_t count) {
+    std::array<float, most_lanes> result;
+    result.fill(1);
+    if (scale != nullptr) {
+        std::copy_n(scale + first, count, result.begin());
+    }
+    return result;
+}
+
+/// Writes the taps of one block of outputs, and zeros all over it where the weights lack channels
+/// or outputs.
+void write_taps(const Constant& weights, const float* scale, const TapLayout& layout,
+                std::int64_t number, float* packed) {
+    const Shape& shape = weights.shape;
+    const std::int64_t channels = shape[1], taps = shape[2] * shape[3], block = layout.block;
+    float* const start = packed + number * layout.block_size();
+    if (layout.depth != channels || layout.outputs != shape[0]) {
+        std::fill_n(start, layout.block_size(), 0.0f);
+    }
+    // A line of outputs at a time, so that lines are written once and few are read at once.
+    const std::int64_t line = std::gcd(block, most_lanes);
+    const std::int64_t end = std::min((number + 1) * block, shape[0]);
+    for (std::int64_t first = number * block; first < end; first += line) {
+        const std::int64_t count = std::min(line, end - first);
+        const std::array<float, most_lanes> by = factors(scale, first, count);
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+            float* to = start + tap * layout.matrix() + first % block;
+            const float* from = weights.floats().data() + first * channels * taps + tap;
+            for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
+                for (std::int64_t k = 0; k < count; ++k) {
+                    to[k] = by[std::size_t(k)] * from[k * channels * taps];
+                }
+            }
+        }
+    }
+}
+
+/// As gated_conv reads the taps of a layout: (k % block, kx * pitch + c, ky, k / block).
+std::vector<Axis> tap_axes(const Shape& shape, const TapLayout& layout) {
+    const std::int64_t row = shape[3] * layout.depth;
+    return {{layout.block, 1},
+            {row, layout.block},
+            {shape[2], row * layout.block},
+            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+}
+
+/// As winograd_conv reads all matrices of a layout.
+std::vector<Axis> matrix_axes(const TapLayout& layout) {
+    return {{layout.block, 1},
+            {layout.depth, layout.block},
+            {layout.matrices, layout.matrix()},
+            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+}
+
+}  // namespace
+
+Buffer pack_epilogue(Constants& constants, const Convolution& c) {
+    const FusedConv& conv = c.conv;
+    std::vector<float> rows(std::size_t(3 * c.outputs));
+    std::copy(conv.bias.begin(), conv.bias.end(), rows.begin());
+    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + c.outputs);
+    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * c.outputs);
+    return constants.add_floats(rows, {{c.outputs, 1}, {3, c.outputs}});
+}
+
+Buffer pack_scaled_epilogue(Constants& constants, const Convolution& c) {
+    const FusedConv& conv = c.conv;
+    std::vector<float> rows(std::size_t(3 * c.outputs), 0.0f);
+    std::fill_n(rows.begin() + c.outputs, c.outputs, 1.0f);
+    const auto shifts = rows.begin() + 2 * c.outputs;
+    std::transform(conv.bias.begin(), conv.bias.end(), conv.scale.begin(), rows.begin(),
+                   std::multiplies<>());
+    std::copy(conv.shift.begin(), conv.shift.end(), shifts);
+    if (conv.gate == GateForm::none) {
+        std::transform(rows.begin(), rows.begin() + c.outputs, shifts, rows.begin(), std::plus<>());
+    }
+    return constants.add_floats(rows, {{c.outputs, 1}, {3, c.outputs}});
+}
+
+Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block) {
+    const Constant& weights = *c.conv.weights;
+    const TapLayout layout{c.channel_stride, c.outputs, block, weights.shape[2] * weights.shape[3]};
+    return constants.add_packed(
+        layout.size(), tap_axes(weights.shape, layout), layout.blocks(),
+        [&](float* to, std::int64_t part) { write_taps(weights, nullptr, layout, part, to); });
+}
+
+Buffer pack_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride) {
+    const Shape& shape = conv.weights->shape;
+    const std::int64_t rows = shape[2], row = shape[3] * channel_stride;
+    std::vector<float> packed(std::size_t(shape[0] * rows * row));
+    const float* from = conv.weights->floats().data();
+    for (std::int64_t k = 0; k < shape[0]; ++k) {
+        for (std::int64_t c = 0; c < shape[1]; ++c) {
+            for (std::int64_t y = 0; y < rows; ++y) {
+                for (std::int64_t x = 0; x < shape[3]; ++x) {
+                    packed[std::size_t((k * rows + y) * row + x * channel_stride + c)] = *from++;
+                }
+            }
+        }
+    }
+    return constants.add_floats(packed, {{row, 1}, {rows, row}, {shape[0], rows * row}});
+}
+
+std::int64_t winograd_depth(const Convolution& c) {
+    return c.channel_stride * c.conv.stride[0] * c.conv.stride[1];
+}
+
+Buffer pack_points(Constants& constants, const Convolution& c, const Kernel& winograd) {
+    const auto& info = winograd.as<WinogradInfo>();
+    const TapLayout layout{winograd_depth(c), c.outputs, winograd.block(),
+                           winograd_points(info.side, info.taps)};
+    // The window over the phases of a layer of stride 2 is smaller than its kernel.
+    const bool has_phases = c.conv.stride[0] > 1;
+    const Constant phases =
+        has_phases ? phase_weights(*c.conv.weights, c.channel_stride) : Constant{};
+    const Constant& weights = has_phases ? phases : *c.conv.weights;
+    const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1],
+                               info.taps, c.conv.scale.data()};
+    const WinogradLayout to_layout{info.side, layout.depth, layout.outputs, layout.block};
+    return constants.add_packed(
+        layout.size(), matrix_axes(layout), layout.blocks(),
+        [&](float* to, std::int64_t part) { transform_block(window, to_layout, part, to); });
+}
+
+bool can_share_taps(const Kernel& winograd, const Kernel& direct) {
+    return winograd.as<WinogradInfo>().side == 2 && winograd.block() == direct.block();
+}
+
+SharedWeights pack_taps_and_points(Constants& constants, const Convolution& c, std::int64_t block) {
+    const Constant& weights = *c.conv.weights;
+    const TapLayout layout{c.channel_stride, c.outputs, block, matrices_beside_taps};
+    const float* const scale = c.conv.scale.data();
+    const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], 3,
+                               scale};
+    const WinogradLayout to_layout{2, layout.depth, layout.outputs, layout.block, true};
+    SharedWeights shared;
+    shared.taps = constants.add_packed(layout.size(), tap_axes(weights.shape, layout),
+                                       layout.blocks(), [&](float* to, std::int64_t part) {
+                                           write_taps(weights, scale, layout, part, to);
+                                           transform_block(window, to_layout, part, to);
+                                       });
+    shared.points = shared.taps;
+    shared.points.axes = matrix_axes(layout);
+    return shared;
+}
+
+}  // namespace sluice

@@ -1,0 +1,57 @@
+#include "plan/conv/way.h"
+
+namespace sluice {
+
+std::int64_t square_kernel(const FusedConv& conv) {
+    const Shape& shape = conv.weights->shape;
+    return shape[2] == shape[3] ? shape[2] : -1;
+}
+
+Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block) {
+    Axis& axis = packed.axes.back();
+    packed.offset += range.first / block * axis.stride;
+    axis.extent = range.count / block;
+    return packed;
+}
+
+Step conv_step(const Convolution& c, const Candidate& candidate, const Work& work,
+               const std::optional<Choice>& choice) {
+    Step step;
+    step.kernel = candidate.kernel;
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.remark = candidate.remark;
+    step.choice = choice;
+    step.list.static_count = work.static_count;
+    step.list.count = work.count;
+    step.list.outputs = work.outputs;
+    return step;
+}
+
+void append_fill(const Planner& planner, const Convolution& c, const Packed& packed,
+                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
+                 std::vector<Step>& steps) {
+    if (!work.skipped) {
+        return;
+    }
+    using Call = FillCall<Buffer>;
+    Step step;
+    step.kernel = planner.kernel(Algorithm::fill);
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.choice = choice;
+    set_call(step, Call{.positions = *work.skipped,
+                        .epilogue = from_channel(packed.epilogue, range.first, range.count),
+                        .residual = from_channel(c.residual, range.first, range.count),
+                        .side = std::int32_t(work.skipped_side),
+                        .post_low = c.conv.post.low,
+                        .post_high = c.conv.post.high,
+                        .output = from_channel(c.output, range.first, range.count)});
+    step.work = range.count * c.positions();
+    step.list.argument = index_of(&Call::positions);
+    step.list.static_count = work.skipped_static_count;
+    step.list.count = work.skipped_count;
+    steps.push_back(std::move(step));
+}
+
+}  // namespace sluice

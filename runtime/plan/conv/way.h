@@ -1,0 +1,123 @@
+#pragma once
+
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plan/conv/convolution.h"
+
+namespace sluice {
+
+/// The kernel that computes a layer in one way, held against all that it requires.
+struct Found {
+    const Kernel* kernel = nullptr;  ///< null: none does
+    std::string why_not;             ///< where a reader of the plan would wonder; else empty
+};
+
+/// What a way's kernel reads in place of weights, bias, scale and shift.
+struct Packed {
+    Buffer weights;
+    Buffer epilogue;  ///< (k, row): as the generator says; row 2 holds the shift
+    /// The direct kernel's weights of the same block, where they lie inside of these; else no axes.
+    Buffer taps;
+};
+
+/// What a way computes in a run, as lists.
+struct Work {
+    Buffer list;
+    std::int64_t static_count = -1;  ///< entries of the list; -1: `count` holds them
+    Buffer count;
+    /// Active outputs, where an entry is not one of each channel.
+    std::optional<Buffer> outputs;
+    /// Squares of `skipped_side` outputs each way that hold what the gate leaves; none where every
+    /// output is computed.
+    std::optional<Buffer> skipped;
+    std::int64_t skipped_static_count = -1;
+    Buffer skipped_count;
+    std::int64_t skipped_side = 1;
+    /// What the way's own steps read besides.
+    std::vector<Buffer> tables;
+};
+
+/// fixed + rate * what `count` holds, in the time that the direct kernel takes for one position.
+struct Cost {
+    double fixed = 0, rate = 0;
+    std::optional<Buffer> count;  ///< none: the cost is `fixed` alone
+};
+
+/// Of a way that cannot compute all outputs.
+inline constexpr double no_cost = std::numeric_limits<double>::infinity();
+
+/// A way with the kernel that it takes for a layer.
+struct Candidate {
+    const class Way* way = nullptr;
+    const Kernel* kernel = nullptr;
+    Packed packed;
+    std::string remark;  ///< of its step
+};
+
+/// One way of computing a convolution: each is a file of this folder. select.cpp alone chooses
+/// between them.
+class Way {
+public:
+    virtual WayId id() const = 0;
+
+    /// What it requires of a layer.
+    virtual Found find(const Planner& planner, const Convolution& c) const = 0;
+
+    /// How it packs weights. `others` are the candidates of the layer, of which those that are
+    /// packed already may lend it theirs.
+    virtual Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
+                        std::span<const Candidate> others) const = 0;
+
+    /// Which lists it needs: of all outputs; and of those that a gate leaves active, whose scan by
+    /// positions is `lists`. The steps that write them in each run go to `steps`. `others` are the
+    /// costs of the ways before it, the direct one first.
+    virtual Work all(Planner& planner, const Convolution& c, const Kernel& kernel) const = 0;
+    virtual Work active(Planner& planner, const Convolution& c, const Kernel& kernel,
+                        const GateLists& lists, std::span<const Cost> others,
+                        std::vector<Step>& steps) const = 0;
+
+    /// What it costs to compute all outputs; infinity for ways that need a gate.
+    virtual double cost_of_all(const Convolution& c, const Kernel& kernel) const = 0;
+    /// What it costs to compute some work that active() has listed.
+    virtual Cost cost(const Convolution& c, const Kernel& kernel, const Work& work) const = 0;
+
+    /// The steps that compute it, for some output channels, in runs where `choice` holds.
+    virtual Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
+                        const Work& work, const ChannelRange& range,
+                        const std::optional<Choice>& choice, std::vector<Step>& steps) const = 0;
+
+protected:
+    ~Way() = default;
+};
+
+const Way& direct_way();
+const Way& winograd_way();
+const Way& pairs_way();
+const Way& per_element_way();
+
+/// Extent of a square kernel, else -1.
+std::int64_t square_kernel(const FusedConv& conv);
+
+/// The most specialised kernel of the planner's table that fits the layer; null where none does.
+inline const Kernel* find_conv(const Planner& planner, Algorithm algorithm, GateForm gate,
+                               const ConvLayer& layer) {
+    return find_conv(planner.options.kernels, algorithm, gate, planner.target, layer);
+}
+
+/// A step of a convolution, its list, shape and choice set.
+Step conv_step(const Convolution& c, const Candidate& candidate, const Work& work,
+               const std::optional<Choice>& choice);
+
+/// Writes what the gate leaves to the skipped outputs; none where `work` has no such list.
+void append_fill(const Planner& planner, const Convolution& c, const Packed& packed,
+                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
+                 std::vector<Step>& steps);
+
+/// Part of a packed buffer (.., k / block) for some output channels.
+Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block);
+
+}  // namespace sluice

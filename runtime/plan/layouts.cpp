@@ -1,0 +1,144 @@
+#include "plan/layouts.h"
+
+#include <algorithm>
+
+#include "graph/aligned.h"
+
+namespace sluice {
+
+std::vector<Axis> dense_axes(const Shape& shape) {
+    std::vector<Axis> axes(shape.size());
+    std::int64_t stride = 1;
+    for (std::size_t axis = shape.size(); axis-- > 0; stride *= shape[axis]) {
+        axes[axis] = {shape[axis], stride};
+    }
+    return axes;
+}
+
+Buffer view(const Layout& layout) {
+    return {layout.memory, layout.index, layout.origin, layout.type, layout.axes};
+}
+
+Buffer pixels(const Layout& layout, std::int64_t channels) {
+    Buffer buffer = view(layout);
+    buffer.axes = {{channels, 1}, layout.axes[2], layout.axes[1]};
+    return buffer;
+}
+
+Buffer from_channel(Buffer buffer, std::int64_t first, std::int64_t count) {
+    buffer.offset += first * buffer.axes[0].stride;
+    buffer.axes[0].extent = count;
+    return buffer;
+}
+
+Buffer entry_of(Buffer counts, std::int64_t index) {
+    counts.offset += index;
+    counts.axes = {{1, 1}};
+    return counts;
+}
+
+Layouts::Layouts(const Graph& graph, const Readers& readers, std::int64_t lanes, Arena& arena)
+    : graph_(&graph),
+      readers_(&readers),
+      lanes_(lanes),
+      arena_(&arena),
+      layouts_(graph.values.size()) {
+    measure_halos();
+}
+
+/// Readers come after writers, so one walk from the back sees what an alias's readers need before
+/// the value that lends it its memory.
+void Layouts::measure_halos() {
+    halos_.assign(graph_->values.size(), {0, 0, 0, 0});
+    for (auto node = graph_->nodes.rbegin(); node != graph_->nodes.rend(); ++node) {
+        if (node->op != Op::fused_conv && !is_alias(*node)) {
+            continue;
+        }
+        auto& halo = halos_[std::size_t(node->inputs[0])];
+        for (std::size_t side = 0; side < 4; ++side) {
+            const std::int64_t needed = node->op == Op::fused_conv
+                                            ? node->fused_conv->pads[side]
+                                            : halos_[std::size_t(node->outputs[0])][side];
+            halo[side] = std::max(halo[side], needed);
+        }
+    }
+}
+
+Shape Layouts::image_shape(ValueId id) const {
+    const Shape& shape = graph_->values[std::size_t(id)].shape;
+    return {shape.begin() + 1, shape.end()};
+}
+
+std::int64_t Layouts::padded_elements(ValueId id) const {
+    const Shape shape = image_shape(id);
+    if (shape.size() != 3) {
+        return element_count(shape);
+    }
+    const auto& halo = halos_[std::size_t(id)];
+    return (halo[0] + shape[1] + halo[2]) * (halo[1] + shape[2] + halo[3]) *
+           channel_stride(shape[0]);
+}
+
+Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
+    const Shape shape = image_shape(id);
+    const auto& halo = halos_[std::size_t(id)];
+    Layout layout;
+    std::copy(halo.begin(), halo.end(), layout.halo);
+    const std::int64_t row = (halo[1] + shape[2] + halo[3]) * channel_stride;
+    layout.axes = {{shape[0], 1}, {shape[1], row}, {shape[2], channel_stride}};
+    layout.origin = halo[0] * row + halo[1] * channel_stride;
+    layout.index = arena_->add_block((halo[0] + shape[1] + halo[2]) * row * layout.type.bytes());
+    return layout;
+}
+
+/// Says which elements of an image's block its writer leaves at zero.
+void Layouts::keep_zeros(const Layout& layout, bool writes_all_lanes) {
+    const auto& h = layout.halo;
+    const bool spares_lanes = !writes_all_lanes && layout.channel_stride() != layout.channels();
+    if (spares_lanes || h[0] || h[1] || h[2] || h[3]) {
+        arena_->keep_zeros(
+            layout.index,
+            {layout.origin, spares_lanes ? layout.channels() : layout.channel_stride(),
+             layout.channel_stride(), layout.width(), layout.row_stride(), layout.height()});
+    }
+}
+
+Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
+    const ValueId id = node.outputs[0];
+    const Shape shape = image_shape(id);
+    if (shape.size() != 3) {
+        Layout layout;
+        layout.axes = dense_axes(shape);
+        layout.index = arena_->add_block(
+            round_up(element_count(shape) * layout.type.bytes(), std::int64_t(memory_alignment)));
+        return layout;
+    }
+    // A map that only gates read needs no lanes beside it.
+    const bool is_map =
+        shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes && readers_->only_gates(id);
+    Layout layout = image_layout(id, is_map ? 1 : channel_stride(shape[0]));
+    keep_zeros(layout, writes_all_lanes);
+    return layout;
+}
+
+Layout Layouts::allocate_input(const Node& node) {
+    const ValueId id = node.outputs[0];
+    const Shape shape = image_shape(id);
+    if (shape.size() != 3 || !readers_->only_convolved(id)) {
+        return allocate(node, false);
+    }
+    Layout layout = image_layout(id, shape[0]);
+    keep_zeros(layout, true);
+    return layout;
+}
+
+Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height) {
+    const std::int64_t stride = channel_stride(channels);
+    Layout layout;
+    layout.axes = {{channels, 1}, {height, width * stride}, {width, stride}};
+    layout.index = arena_->add_block(width * height * stride * layout.type.bytes());
+    keep_zeros(layout, false);
+    return pixels(layout, stride);
+}
+
+}  // namespace sluice
