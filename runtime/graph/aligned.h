@@ -37,6 +37,18 @@ public:
     std::size_t size() const { return bytes_; }
     /// Gives up what lies behind the first `bytes`; pages never written there took no memory.
     void shrink(std::size_t bytes) { bytes_ = bytes; }
+    /// Gives the whole pages among bytes first .. end back to the system while the rest stays; what
+    /// those bytes hold then is undefined. Only memory of several huge pages does so.
+    void forget(std::size_t first, std::size_t end) const {
+#ifdef MADV_DONTNEED
+        constexpr std::int64_t page = 4096;
+        const auto from = std::size_t(round_up(std::int64_t(first), page));
+        const std::size_t to = end / page * page;
+        if (bytes_ >= 2 * huge_page && from < to) {
+            ::madvise(data() + from, to - from, MADV_DONTNEED);
+        }
+#endif
+    }
 
 private:
     static std::byte* allocate(std::size_t bytes) {

@@ -37,6 +37,7 @@ public:
     explicit Floats(AlignedMemory memory) {
         const auto owner = std::make_shared<const AlignedMemory>(std::move(memory));
         size_ = owner->size() / sizeof(float);
+        memory_ = owner.get();
         data_ = {owner, reinterpret_cast<const float*>(owner->data())};
     }
     // Moving copies, so that size and data agree in what is left.
@@ -51,12 +52,21 @@ public:
     float operator[](std::size_t i) const { return data()[i]; }
     float front() const { return *data(); }
 
+    /// Gives values first .. end back to the system, for who takes large ones in turn and is the
+    /// last to: they are undefined afterwards. Does nothing where there are copies of these floats.
+    void forget(std::size_t first, std::size_t end) const {
+        if (memory_ != nullptr && data_.use_count() == 1) {
+            memory_->forget(first * sizeof(float), end * sizeof(float));
+        }
+    }
+
     friend bool operator==(const Floats& a, const Floats& b) {
         return std::equal(a.begin(), a.end(), b.begin(), b.end());
     }
 
 private:
     std::shared_ptr<const float> data_;
+    const AlignedMemory* memory_ = nullptr;  ///< that data_ keeps; null where a vector holds them
     std::size_t size_ = 0;
 };
 

@@ -12,7 +12,7 @@ namespace {
 /// y = alpha * x * weights + bias of a Gemm.
 struct Linear {
     std::int64_t outputs = 0, inputs = 0;
-    const float* weights = nullptr;
+    const Floats* weights = nullptr;
     bool is_turned = false;  ///< weights [O, I], else [I, O]
     float alpha = 1;
     std::vector<float> bias;
@@ -29,7 +29,7 @@ void pack_rows(const Linear& l, std::int64_t lanes, std::int64_t first, float* t
     for (std::int64_t i = 0; i < l.inputs; i += square) {
         const std::int64_t end = std::min(i + square, l.inputs);
         for (std::int64_t o = 0; o < count; ++o) {
-            const float* const from = l.weights + (first + o) * along_o;
+            const float* const from = l.weights->data() + (first + o) * along_o;
             for (std::int64_t at = i; at < end; ++at) {
                 to[at * lanes + o] = l.alpha * from[at * along_i];
             }
@@ -70,7 +70,7 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
     Linear l;
     l.outputs = weights->shape[is_turned ? 0 : 1];
     l.inputs = weights->shape[is_turned ? 1 : 0];
-    l.weights = weights->floats().data();
+    l.weights = &weights->floats();
     l.is_turned = is_turned;
     l.alpha = alpha;
     l.bias.assign(std::size_t(l.outputs), 0);
@@ -100,8 +100,13 @@ Result<Lowered> lower_gemm(Planner& planner, const Node& node) {
     const std::int64_t padded = round_up(outputs, lanes);
     std::vector<float> bias(linear->bias);
     bias.resize(std::size_t(padded));
+    const bool is_last = linear->is_turned && planner.is_last_reader(node, node.inputs[1]);
     const auto pack = [&](float* to, std::int64_t part) {
         pack_rows(*linear, lanes, part * lanes, to + part * lanes * inputs);
+        if (is_last) {
+            const std::int64_t end = std::min((part + 1) * lanes, outputs);
+            linear->weights->forget(std::size_t(part * lanes * inputs), std::size_t(end * inputs));
+        }
     };
     Lowered lowered;
     lowered.output = planner.layouts.allocate(node, true);

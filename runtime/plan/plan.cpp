@@ -121,8 +121,27 @@ TensorInfo describe(const Graph& graph, ValueId id) {
     return info;
 }
 
-/// Floats that are worth a call to give back.
-constexpr std::size_t large_weights = std::size_t{1} << 18;
+/// Lets go of what nothing reads once the node is lowered: beside the packed weights of the rest it
+/// would double the peak. `graph` is the planner's.
+void drop_weights(const Planner& planner, Graph& graph, Node& node) {
+    constexpr std::size_t large = std::size_t{1} << 18;  // worth a call to give back
+    std::size_t dropped = 0;
+    const auto drop = [&dropped](std::shared_ptr<const Constant>& constant) {
+        dropped += constant->is_float() ? constant->floats().size() : 0;
+        constant.reset();
+    };
+    if (node.fused_conv) {
+        drop(node.fused_conv->weights);
+    }
+    for (const ValueId id : node.inputs) {
+        if (graph.constant(id) != nullptr && planner.is_last_reader(node, id)) {
+            drop(graph.values[std::size_t(id)].constant);
+        }
+    }
+    if (dropped >= large) {
+        return_freed_memory();
+    }
+}
 
 /// Puts what lowering made of a node at the end of the plan.
 void add_to_plan(Planner& planner, Plan& plan, ValueId id, Lowered lowered) {
@@ -153,14 +172,7 @@ Status lower_nodes(Planner& planner, Graph& graph, Plan& plan) {
             return lowered.status();
         }
         add_to_plan(planner, plan, node.outputs[0], std::move(lowered).value());
-        // Packed now; beside the packed weights of the rest they would double the peak.
-        if (node.fused_conv) {
-            const bool is_large = node.fused_conv->weights->floats().size() >= large_weights;
-            node.fused_conv->weights.reset();
-            if (is_large) {
-                return_freed_memory();
-            }
-        }
+        drop_weights(planner, graph, node);
     }
     return {};
 }

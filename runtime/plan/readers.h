@@ -32,6 +32,11 @@ public:
             return is_such(*reading.node, reading.input);
         });
     }
+    /// Whether no node behind this one reads the value.
+    bool is_last(const Node& node, ValueId id) const {
+        const auto& readings = readings_[std::size_t(id)];
+        return !is_output(id) && !readings.empty() && readings.back().node == &node;
+    }
     bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
 
     /// Whether all readers of a value take it for a gate.
