@@ -1,69 +1,8 @@
 # Kernels from the one table: generators/kernels.json x schedules/targets.json, with the numbers of
-# schedules/tuned/<target>.json. A row of the table is an algorithm, and its columns are
-#     generator   in generators/, where its name is another than the algorithm's
-#     params      of the generator, for all kernels of the row
-#     types       element types of the tensors; none where it reads and writes lists and masks alone
-#     shapes      shape classes: parameters of the generator, and of `channels` several, a kernel each
-#     gates       of a shape class: the gate forms, a kernel each, the generator's parameter `gating`
-#     gate        the one gate form that the algorithm has, where that is no parameter
-#     operations  likewise, the generator's parameter `operation`
-#     numbers     of the schedule and of the choice of a kernel, which the tuned files state
-# A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what
-# it has none of. A shape class is `any`, or <window>[_by<stride>]_c<channels>.
-#
-# A row of a tuned file holds for the kernel of that name, and for those whose names go on after it with
-# an underscore: gated_conv_f32, then gated_conv_f32_3x3_c64, then gated_conv_f32_3x3_c64_position. The
-# longer name's number counts, so that a row names only what differs.
+# schedules/tuned/<target>.json.
 
+include(SluiceKernelTable)
 include(SluiceNames)
-
-# A member of a JSON object: an array's elements or the one value; empty where there is none.
-function(sluice_json_list json key out)
-    set(values "")
-    string(JSON type ERROR_VARIABLE absent TYPE "${json}" ${key})
-    if(NOT absent)
-        string(JSON values GET "${json}" ${key})
-        if(type STREQUAL "ARRAY")
-            set(array "${values}")
-            set(values "")
-            string(JSON count LENGTH "${array}")
-            foreach(i RANGE ${count})
-                if(i LESS count)
-                    string(JSON value GET "${array}" ${i})
-                    list(APPEND values "${value}")
-                endif()
-            endforeach()
-        endif()
-    endif()
-    set(${out} "${values}" PARENT_SCOPE)
-endfunction()
-
-# Members of a JSON object as "key=value" items, but for those whose value is an array.
-function(sluice_json_params json out)
-    set(params "")
-    string(JSON count LENGTH "${json}")
-    foreach(i RANGE ${count})
-        if(i LESS count)
-            string(JSON key MEMBER "${json}" ${i})
-            string(JSON type TYPE "${json}" "${key}")
-            string(JSON value GET "${json}" "${key}")
-            if(NOT type STREQUAL "ARRAY")
-                list(APPEND params "${key}=${value}")
-            endif()
-        endif()
-    endforeach()
-    set(${out} "${params}" PARENT_SCOPE)
-endfunction()
-
-# The value of "key" among "key=value" items, the last one where there are several, or the fallback.
-function(sluice_param params key fallback out)
-    set(${out} "${fallback}" PARENT_SCOPE)
-    foreach(item IN LISTS params)
-        if(item MATCHES "^${key}=(.*)$")
-            set(${out} "${CMAKE_MATCH_1}" PARENT_SCOPE)
-        endif()
-    endforeach()
-endfunction()
 
 # Kernels, and the Halide runtime that they share, as another tree has compiled them: a sanitizer sees
 # nothing inside them, so that its tree need not compile them again.
@@ -75,50 +14,6 @@ function(sluice_imported_kernel name)
     add_library(${name} STATIC IMPORTED GLOBAL)
     set_target_properties(${name} PROPERTIES
         IMPORTED_LOCATION "${folder}/lib${name}.a" INTERFACE_INCLUDE_DIRECTORIES "${folder}")
-endfunction()
-
-# Reads the tuned file of a target: `rows` is its names, in order and so the shorter one first, and
-# <rows>_<name> the numbers of each.
-macro(sluice_read_tuned file rows)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
-    file(READ "${file}" tuned)
-    set(${rows} "")
-    string(JSON row_count LENGTH "${tuned}")
-    foreach(i RANGE ${row_count})
-        if(i LESS row_count)
-            string(JSON row MEMBER "${tuned}" ${i})
-            string(JSON numbers GET "${tuned}" "${row}")
-            sluice_json_params("${numbers}" ${rows}_${row})
-            list(APPEND ${rows} "${row}")
-        endif()
-    endforeach()
-endmacro()
-
-# The numbers of a kernel, one each that its algorithm has, and in `used` the rows that they come from.
-function(sluice_numbers kernel rows wanted file out used)
-    set(found "")
-    set(from "")
-    foreach(row IN LISTS ${rows})
-        string(FIND "${kernel}_" "${row}_" at)
-        if(at EQUAL 0)
-            list(APPEND from "${row}")
-            list(APPEND found ${${rows}_${row}})
-        endif()
-    endforeach()
-    set(numbers "")
-    foreach(number IN LISTS wanted)
-        sluice_param("${found}" ${number} "" value)
-        if(value STREQUAL "")
-            message(FATAL_ERROR "${file} has no ${number} for ${kernel}")
-        endif()
-        list(APPEND numbers "${number}=${value}")
-        list(FILTER found EXCLUDE REGEX "^${number}=")
-    endforeach()
-    if(found)
-        message(FATAL_ERROR "${file} has ${found} for ${kernel}, which generators/kernels.json does not name")
-    endif()
-    set(${out} "${numbers}" PARENT_SCOPE)
-    set(${used} "${from}" PARENT_SCOPE)
 endfunction()
 
 # A struct of runtime/kernels/kernel.h, its fields from the values of a kernel's parameters and numbers.
@@ -150,94 +45,6 @@ function(sluice_info algorithm values out)
     endforeach()
     list(JOIN fields ", " fields)
     set(${out} "${struct}{${fields}}" PARENT_SCOPE)
-endfunction()
-
-# A shape class of the table without its channels.
-function(sluice_window shape out)
-    sluice_json_params("${shape}" params)
-    sluice_param("${params}" kernel 0 kernel)
-    sluice_param("${params}" stride 1 stride)
-    set(window "any")
-    if(kernel GREATER 0)
-        math(EXPR extent "${stride} * (${kernel} - 1) + 1")
-        set(window "${extent}x${extent}")
-        if(stride GREATER 1)
-            string(APPEND window "_by${stride}")
-        endif()
-    endif()
-    set(${out} "${window}" PARENT_SCOPE)
-endfunction()
-
-# One kernel of a row of the table as an item: name|algorithm|generator|type|shape class|gate form|
-# parameters|numbers, the last two with commas. `variant` is a parameter, or -. Reads the row's columns.
-function(sluice_item type channels variant out)
-    set(params ${params_of_row} ${params_of_shape})
-    set(shape_class "${window}")
-    set(name "${algorithm}")
-    if(NOT type STREQUAL "-")
-        string(APPEND name "_${type}")
-    endif()
-    if(channels GREATER 0)
-        list(APPEND params "channels=${channels}")
-        string(APPEND shape_class "_c${channels}")
-    endif()
-    string(APPEND name "_${shape_class}")
-    if(NOT gate)
-        set(gate "none")
-    endif()
-    if(NOT variant STREQUAL "-")
-        list(APPEND params "${variant}")
-        string(REGEX REPLACE "^.*=" "" value "${variant}")
-        string(APPEND name "_${value}")
-        sluice_param("${variant}" gating "${gate}" gate)
-    endif()
-    list(JOIN params "," params)
-    list(JOIN numbers "," names)
-    set(${out} "${name}|${algorithm}|${generator}|${type}|${shape_class}|${gate}|${params}|${names}" PARENT_SCOPE)
-endfunction()
-
-# The items of a row of the table.
-function(sluice_expand_row row out)
-    foreach(column algorithm generator types gate operations numbers)
-        sluice_json_list("${row}" ${column} ${column})
-    endforeach()
-    if(NOT generator)
-        set(generator "${algorithm}")
-    endif()
-    sluice_json_list("${row}" params row_params)
-    set(params_of_row "")
-    if(row_params)
-        sluice_json_params("${row_params}" params_of_row)
-    endif()
-    sluice_json_list("${row}" shapes shapes)
-    if(NOT shapes)
-        set(shapes "{}")
-    endif()
-    list(TRANSFORM operations PREPEND "operation=")
-    set(items "")
-    foreach(shape IN LISTS shapes)
-        sluice_window("${shape}" window)
-        sluice_json_params("${shape}" params_of_shape)
-        sluice_json_list("${shape}" channels channels)
-        sluice_json_list("${shape}" gates variants)
-        list(TRANSFORM variants PREPEND "gating=")
-        list(APPEND variants ${operations})
-        # An empty column is one kernel as well.
-        foreach(column types channels variants)
-            if(NOT ${column})
-                set(${column} "-")
-            endif()
-        endforeach()
-        foreach(type IN LISTS types)
-            foreach(channel IN LISTS channels)
-                foreach(variant IN LISTS variants)
-                    sluice_item("${type}" "${channel}" "${variant}" item)
-                    list(APPEND items "${item}")
-                endforeach()
-            endforeach()
-        endforeach()
-    endforeach()
-    set(${out} "${items}" PARENT_SCOPE)
 endfunction()
 
 # Writes the generator and the parameters of every kernel, by its name without the target, for autotune.

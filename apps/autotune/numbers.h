@@ -18,7 +18,7 @@ std::string to_text(const Numbers& numbers);
 
 /// schedules/tuned/<target>.json. A row holds for the kernel of that name, and for those whose
 /// names go on after it with an underscore; of several, the longer name's number counts
-/// (cmake/SluiceKernels.cmake). What this program does not know stays as it is.
+/// (cmake/SluiceKernelTable.cmake). What this program does not know stays as it is.
 class TunedTable {
 public:
     static Result<TunedTable> read(const std::filesystem::path& path);

@@ -102,7 +102,7 @@ using KernelFunction = int (*)(void** arguments);
 
 /// One compiled object: algorithm x gate form x element type x shape class x target.
 struct Kernel {
-    const char* name;  ///< as cmake/SluiceKernels.cmake puts it together
+    const char* name;  ///< as cmake/SluiceKernelTable.cmake puts it together
     Algorithm algorithm;
     GateForm gate;  ///< none, position (groups too, a call each) or element
     ElementType type;

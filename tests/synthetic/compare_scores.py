@@ -20,7 +20,7 @@ from PIL import Image
 
 TOLERANCE = 1e-4
 PICTURES = 3
-# A kernel's name, as cmake/SluiceKernels.cmake puts it together: algorithm, gate form or operation.
+# A kernel's name, as cmake/SluiceKernelTable.cmake puts it together: algorithm, gate form or operation.
 KERNEL = r"  ([a-z_]+?)(?:_f32)?_(?:any|\d+x\d+(?:_by\d+)?_c\d+)(_[a-z]+)?__"
 
 
