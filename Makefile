@@ -156,10 +156,10 @@ PEERS := onnxruntime,openvino,ncnn
 # What python/synthetic wrote there stands beside the trained networks.
 BENCH_MODELS = $(sort $(wildcard models/*.onnx)) $(sort $(wildcard build/synthetic/*.onnx))
 
-bench: build peers  ## Time the networks and kernels against the peers; writes docs/benchmarks.*
-	$(call say,writing docs/benchmarks.json and docs/benchmarks.md and build/benchmarks.html)
+bench: build peers  ## Time the networks and kernels against the peers; writes docs/benchmarks.md
+	$(call say,writing docs/benchmarks.md and build/benchmarks.json and build/benchmarks.html)
 	@$(BENCHMARK) --model $(BENCH_MODELS) --data $(SAMPLES) --peers $(PEERS) --layers --seconds 5 \
-	    --json docs/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
+	    --json build/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
 
 bench-quick: build peers  ## ResNet-20 dense and LCCL on one thread against the peers, in a minute
 	@$(BENCHMARK) --model models/resnet20_dense_cifar10.onnx models/resnet20_lccl_cifar10.onnx \
