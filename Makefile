@@ -1,10 +1,11 @@
 # The two commands of a newcomer, make demo and make test, and what they stand on.
-# Everything lands in the checkout: .venv, .cache, build/<preset>.
+# Everything lands in the checkout (.venv, .cache, build/<preset>), but for Debian packages that are
+# missing: cmake/setup.sh installs them by apt-get, with sudo unless it runs as root, and says so.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-pictures data-given asan tsan \
+.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
@@ -24,7 +25,7 @@ say = @echo "make $@: $(1)"
 help:  ## Say what each target does
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 24
 
-setup:  ## Install what is missing: Debian packages, Python packages into .venv
+setup:  ## Install what is missing: Debian packages (by sudo apt-get), Python packages into .venv
 	@bash cmake/setup.sh host
 
 setup-neon: setup
@@ -37,7 +38,7 @@ configure: setup
 	    || { cat build/configure-release.log; exit 1; }
 
 build: configure  ## Configure and build the release preset
-	$(call say,building build/release)
+	$(call say,building all of build/release)
 	@$(CMAKE) --build --preset release -j $(JOBS)
 
 build-neon: build setup-neon
@@ -46,8 +47,8 @@ build-neon: build setup-neon
 	    || { cat build/configure-neon.log; exit 1; }
 	@$(CMAKE) --build --preset neon -j $(JOBS)
 
-demo: configure  ## Classify the pictures of apps/samples with the gated ResNet-20
-	$(call say,building classify)
+demo: configure  ## Classify the images of apps/samples with a gated ResNet-20 (setup may use sudo)
+	$(call say,building classify in build/release, which compiles its kernels: minutes the first time)
 	@$(CMAKE) --build --preset release -j $(JOBS) --target classify
 	$(call say,classifying $(SAMPLES) with $(MODEL))
 	@$(CLASSIFY) --model $(MODEL) $(SAMPLES)
@@ -60,8 +61,8 @@ SYNTHETIC := $(foreach net,resnet20 resnet110 resnet18 resnet34,\
 
 synthetic: $(SYNTHETIC)  ## Write untrained networks of set densities to build/synthetic, for timing
 
-# resnet20_lccl_d70_synthetic: the network, its gates (lccl: a shared 3x3, a gate a position; tiles:
-# one for every 4x4 outputs), and their density in hundredths.
+# resnet20_lccl_d70_synthetic: the network, its gates (lccl: per position, by a 3x3 branch; tiles: per
+# tile of 4x4 outputs), and their density in hundredths.
 build/synthetic/%_synthetic.onnx: $(SYNTHETIC_SCRIPTS) | setup
 	@mkdir -p $(@D)
 	@.venv/bin/python python/synthetic/make_synthetic.py --net $(firstword $(subst _, ,$*)) \
@@ -81,20 +82,20 @@ tune: build  ## MODEL=FILE [DATA=DIR] [TARGET=T]: search for faster schedules of
 	@build/release/apps/autotune/autotune --model $(MODEL) $(if $(DATA),--data $(DATA)) \
 	    $(if $(TARGET),--target $(TARGET)) $(if $(BUDGET),--budget $(BUDGET))
 
-# Both trees' own test of the networks, over other pictures than those of apps/samples.
+# Both trees' own test of the networks, over other images than those of apps/samples.
 COUNT ?= 500
-CHECK_PICTURES := tests/session/test_session "the networks of models*"
+CHECK_IMAGES := tests/session/test_session "the networks of models*"
 
-check-pictures: data-given build build-neon  ## DATA=DIR: compare 500 pictures (COUNT=N) with ONNX Runtime
-	$(call say,running ONNX Runtime on $(COUNT) pictures of $(DATA))
-	@.venv/bin/python tests/session/make_cases.py . build/check-pictures \
+check-images: data-given build build-neon  ## DATA=DIR: compare 500 images (COUNT=N) with ONNX Runtime
+	$(call say,running ONNX Runtime on $(COUNT) images of $(DATA))
+	@.venv/bin/python tests/session/make_cases.py . build/check-images \
 	    --pictures "$(DATA)" --count $(COUNT)
 	$(call say,running every target on them)
-	@export SLUICE_SESSION_CASES="$(CURDIR)/build/check-pictures"; \
-	    build/release/$(CHECK_PICTURES); qemu-aarch64-static build/neon/$(CHECK_PICTURES)
+	@export SLUICE_SESSION_CASES="$(CURDIR)/build/check-images"; \
+	    build/release/$(CHECK_IMAGES); qemu-aarch64-static build/neon/$(CHECK_IMAGES)
 
 data-given:
-	@test -d "$(DATA)" || { echo "make check-pictures: '$(DATA)' is no folder;" \
+	@test -d "$(DATA)" || { echo "make check-images: '$(DATA)' is no folder;" \
 	    "pass DATA=DIR, laid out as DIR/CLASS/NAME.jpg" >&2; exit 2; }
 
 asan tsan: build  ## Build and run the tests under a sanitizer
@@ -142,10 +143,11 @@ format:  ## Reformat the C++ files
 	@bash cmake/setup.sh lint
 	@clang-format -i $(CXX_FILES)
 
-train-setup:  ## Install what training needs into .venv-train
+train-setup:  ## Install what training needs, PyTorch among it, into .venv-train
 	@bash cmake/setup.sh train
 
-test-training: train-setup  ## Run the tests of training/
+test-training: train-setup  ## Run the tests of training/, a minute and a half on two cores
+	$(call say,running the tests of training/)
 	@cd training && ../.venv-train/bin/python -m pytest -q
 
 peers:  ## Install the engines that the benchmark compares with, into .venv-peers

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs what a build needs and only what is missing: Debian packages, .venv, and, with "neon",
-# the cross compiler, QEMU and a sysroot. A second run finds its stamps and touches no network.
+# Installs what a build needs and only what is missing: Debian packages (by sudo apt-get, unless it runs as
+# root), .venv, and, with "neon", the cross compiler, QEMU and a sysroot. A second run finds its stamps
+# and touches neither network nor sudo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 here=cmake
@@ -42,7 +43,7 @@ install_packages() {
         fi
         root=(sudo)
     fi
-    say "Debian packages: ${missing[*]}"
+    say "installing Debian packages by ${root[*]}${root:+ }apt-get: ${missing[*]}"
     local install=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq
         --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}")
     # Package lists may be absent or out of date: only then is the update worth its time.
@@ -72,7 +73,7 @@ make_venv() {
         return
     fi
     python=$(find_python)
-    say "Python packages into $folder"
+    say "installing Python packages by pip into $folder"
     [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@" ||
         fail "pip could not install into $folder: is there a network?"
@@ -87,7 +88,7 @@ make_sysroot() {
     if is_current "$sysroot/.sluice-stamp" "$key"; then
         return
     fi
-    say "AArch64 libraries into $sysroot"
+    say "unpacking AArch64 libraries into $sysroot (nothing is installed)"
     rm -rf "$sysroot" "$state"
     mkdir -p "$sysroot" "$state"/{lists/partial,cache/archives/partial,debs}
     touch "$state/status"
@@ -139,4 +140,4 @@ peers)
     fail "unknown part '$1': host, neon, lint, fuzz, train or peers"
     ;;
 esac
-say "${1:-host}: complete"
+say "${1:-host}: nothing is missing"
