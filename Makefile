@@ -48,7 +48,7 @@ build-neon: build setup-neon
 	@$(CMAKE) --build --preset neon -j $(JOBS)
 
 demo: configure  ## Classify the images of apps/samples with a gated ResNet-20 (setup may use sudo)
-	$(call say,building classify in build/release, which compiles its kernels: minutes the first time)
+	$(call say,building classify in build/release (the first time minutes: its kernels are compiled))
 	@$(CMAKE) --build --preset release -j $(JOBS) --target classify
 	$(call say,classifying $(SAMPLES) with $(MODEL))
 	@$(CLASSIFY) --model $(MODEL) $(SAMPLES)

@@ -31,7 +31,7 @@ Json to_object(const Machine& machine) {
             {"memory_read_gbps", rounded(machine.memory_gbps)}};
 }
 
-// Ordered by the issue of the form, then what is ours.
+// The common fields of a benchmark first, then what is ours.
 Json to_object(const NetworkResult& row, const Machine& machine) {
     Json object = {{"network", row.network},
                    {"variant", row.variant},

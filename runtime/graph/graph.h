@@ -134,7 +134,7 @@ inline Clamp compose(const Clamp& first, const Clamp& second) {
     return {second.apply(first.low), second.apply(first.high)};
 }
 
-/// How a convolution's output is gated (design section 1).
+/// How a convolution's output is gated (docs/gated-convolution.md).
 enum class GateForm {
     none,      ///< dense
     position,  ///< gate [N, 1, H, W]: one value a position, shared by all channels
