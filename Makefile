@@ -89,7 +89,7 @@ CHECK_IMAGES := tests/session/test_session "the networks of models*"
 check-images: data-given build build-neon  ## DATA=DIR: compare 500 images (COUNT=N) with ONNX Runtime
 	$(call say,running ONNX Runtime on $(COUNT) images of $(DATA))
 	@.venv/bin/python tests/session/make_cases.py . build/check-images \
-	    --pictures "$(DATA)" --count $(COUNT)
+	    --images "$(DATA)" --count $(COUNT)
 	$(call say,running every target on them)
 	@export SLUICE_SESSION_CASES="$(CURDIR)/build/check-images"; \
 	    build/release/$(CHECK_IMAGES); qemu-aarch64-static build/neon/$(CHECK_IMAGES)

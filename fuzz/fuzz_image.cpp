@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "picture/picture.h"
-#include "picture/preprocess.h"
+#include "image/image.h"
+#include "image/preprocess.h"
 
 namespace {
 
 using namespace sluice;
-using namespace sluice::picture;
+using namespace sluice::image;
 
 // Resizing a larger one under sanitizers takes seconds and shows nothing new.
 constexpr std::size_t most_pixels = 1 << 18;
@@ -31,17 +31,17 @@ void check_message(const Status& status) {
     }
 }
 
-void check_size(const Picture& picture, int width, int height) {
-    if (picture.width != width || picture.height != height ||
-        picture.rgb.size() != std::size_t(width) * std::size_t(height) * 3) {
+void check_size(const Image& image, int width, int height) {
+    if (image.width != width || image.height != height ||
+        image.rgb.size() != std::size_t(width) * std::size_t(height) * 3) {
         fail("the image has another size than it should have");
     }
 }
 
-void prepare(const Picture& picture, std::optional<int> shorter_side) {
+void prepare(const Image& image, std::optional<int> shorter_side) {
     Preprocessing preprocessing;
     preprocessing.shorter_side = shorter_side;
-    const Result<Picture> fitted = fit(picture, preprocessing, side, side);
+    const Result<Image> fitted = fit(image, preprocessing, side, side);
     if (!fitted.ok()) {
         check_message(fitted.status());
         return;
@@ -59,16 +59,16 @@ void prepare(const Picture& picture, std::optional<int> shorter_side) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const Result<Picture> picture = decode({data, size});
-    if (!picture.ok()) {
-        check_message(picture.status());
+    const Result<Image> image = decode({data, size});
+    if (!image.ok()) {
+        check_message(image.status());
         return 0;
     }
-    check_size(picture.value(), picture->width, picture->height);
-    if (picture->rgb.size() / 3 <= most_pixels) {
-        prepare(picture.value(), std::nullopt);
-        prepare(picture.value(), side);
-        prepare(picture.value(), 2 * side + 3);
+    check_size(image.value(), image->width, image->height);
+    if (image->rgb.size() / 3 <= most_pixels) {
+        prepare(image.value(), std::nullopt);
+        prepare(image.value(), side);
+        prepare(image.value(), 2 * side + 3);
     }
     return 0;
 }

@@ -15,7 +15,7 @@ from sluice_training.checkpoint import read_checkpoint, replace_text, restore_mo
 from sluice_training.data import LabelledImages, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.loop import validate
-from sluice_training.onnx_file import PictureInfo, open_session, read_onnx, read_picture_info
+from sluice_training.onnx_file import ImageInfo, open_session, read_image_info, read_onnx
 
 SPLITS = ("validation", "test")
 
@@ -39,14 +39,14 @@ def read_named_split(data: Path, split: str) -> LabelledImages:
     return read_split(data, "test") if split == "test" else hold_out(read_split(data, "train"))[1]
 
 
-def measure(path: Path, info: PictureInfo, data: LabelledImages, threads: int) -> float:
-    """Share of the pictures whose largest score is their label's."""
+def measure(path: Path, info: ImageInfo, data: LabelledImages, threads: int) -> float:
+    """Share of the images whose largest score is their label's."""
     if data.classes != info.labels:
         raise TrainingError(f"{path}: its labels are not the class folders of the data")
     session = open_session(path, threads)
     correct = 0
-    for pictures, labels in plain_batches(data, Normalizer(info.mean, info.std)):
-        scores = session.run(["scores"], {"input": pictures.contiguous().numpy()})[0]
+    for images, labels in plain_batches(data, Normalizer(info.mean, info.std)):
+        scores = session.run(["scores"], {"input": images.contiguous().numpy()})[0]
         correct += int((np.argmax(scores, axis=1) == labels.numpy()).sum())
     return correct / len(data)
 
@@ -56,7 +56,7 @@ def main() -> None:
     if arguments.card and not (arguments.checkpoint and arguments.log):
         raise TrainingError("--card needs --checkpoint and --log")
     proto = read_onnx(arguments.onnx)
-    info = read_picture_info(proto, arguments.onnx)
+    info = read_image_info(proto, arguments.onnx)
     splits = {split: read_named_split(arguments.data, split) for split in arguments.split}
     accuracies = {
         split: measure(arguments.onnx, info, data, arguments.threads)

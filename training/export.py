@@ -13,7 +13,7 @@ from sluice_training.checkpoint import describe_network, read_checkpoint, restor
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.onnx_file import (
     EXPORTERS,
-    PictureInfo,
+    ImageInfo,
     add_metadata,
     check_scores,
     round_weights,
@@ -49,13 +49,13 @@ def main() -> None:
     proto = to_onnx(model, (3, arguments.size, arguments.size), arguments.exporter)
     if arguments.half:
         store_half(proto)
-    info = PictureInfo(
+    info = ImageInfo(
         tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), arguments.size
     )
     add_metadata(proto, info.metadata() | describe_network(state))
-    pictures = torch.randn(8, 3, arguments.size, arguments.size)
-    may_differ = len(pictures) // 4 if any(gated_blocks(model)) else 0
-    difference = check_scores(model, proto, pictures, may_differ)
+    images = torch.randn(8, 3, arguments.size, arguments.size)
+    may_differ = len(images) // 4 if any(gated_blocks(model)) else 0
+    difference = check_scores(model, proto, images, may_differ)
     write_onnx(proto, arguments.output)
     print(f"{arguments.output}: scores within {difference:.1e} of PyTorch's")
 

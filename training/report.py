@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Accuracy against MACs cut of all runs in a folder: a table, a plot, and pictures of the masks."""
+"""Accuracy against MACs cut of all runs in a folder: a table, a plot, and sheets of the masks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--data", type=Path, help="data set, for pictures of the masks")
+    parser.add_argument("--data", type=Path, help="data set, for sheets of the masks")
     parser.add_argument("--masks", nargs="+", metavar="RUN", default=[], help="needs --data")
-    parser.add_argument("--pictures", type=int, default=6, help="columns of each mask picture")
+    parser.add_argument("--images", type=int, default=6, help="columns of each sheet of masks")
     parser.add_argument("--no-plot", action="store_true", help="the table alone, no matplotlib")
     return parser.parse_args()
 
@@ -42,7 +42,7 @@ def main() -> None:
         for name in arguments.masks:
             checkpoint = arguments.runs / name / "checkpoint.pt"
             write_masks(
-                checkpoint, held_out, arguments.pictures, arguments.output / f"masks_{name}.png"
+                checkpoint, held_out, arguments.images, arguments.output / f"masks_{name}.png"
             )
     print(f"{arguments.output}: {len(runs)} runs")
 

@@ -2,7 +2,7 @@
 """Share a mean density out between a trained network's gated layers by what each costs in loss.
 
 Each layer in turn is set to a few densities, the others left as trained, and the loss is measured
-on held-out pictures; the result is a file for `train.py --densities`.
+on held-out images; the result is a file for `train.py --densities`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--target", type=float, default=0.5, help="mean density, MACs-weighted")
-    parser.add_argument("--pictures", type=int, default=1000, help="held-out pictures to use")
+    parser.add_argument("--images", type=int, default=1000, help="held-out images to use")
     parser.add_argument("--precision", choices=PRECISIONS, default="bf16")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -43,8 +43,8 @@ def main() -> None:
     state = read_checkpoint(arguments.checkpoint)
     model = restore_model(state, arguments.checkpoint).to(memory_format=torch.channels_last)
     held_out = hold_out(read_split(arguments.data, "train"))[1]
-    # Every n-th picture, because they lie class by class.
-    every = max(len(held_out) // arguments.pictures, 1)
+    # Every n-th image, because they lie class by class.
+    every = max(len(held_out) // arguments.images, 1)
     some = held_out.select(torch.arange(len(held_out)) % every == 0)
     report = count_macs(model, (3, *some.images.shape[1:3]))
     if not any(gated_layers(model)):

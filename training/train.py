@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a network, dense or gated, on a data set of pictures; see README.md."""
+"""Train a network, dense or gated, on a data set of images; see README.md."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
         "--fit-gates",
         type=int,
         default=0,
-        metavar="PICTURES",
-        help="start the gates from what positions are worth on so many training pictures",
+        metavar="IMAGES",
+        help="start the gates from what positions are worth on so many training images",
     )
     parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
     parser.add_argument("--resume", action="store_true", help="go on from --output's checkpoint")

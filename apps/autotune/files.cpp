@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <span>
 
-#include "picture/files.h"
+#include "image/files.h"
 
 namespace sluice::autotune {
 
 Result<nlohmann::json> read_json(const std::filesystem::path& path) {
-    const Result<std::vector<std::uint8_t>> bytes = picture::read_file(path);
+    const Result<std::vector<std::uint8_t>> bytes = image::read_file(path);
     if (!bytes.ok()) {
         return bytes.status();
     }
@@ -33,7 +33,7 @@ Status write_text(const std::filesystem::path& path, std::string_view text) {
                                   "choose another folder"});
         }
     }
-    return picture::write_file(
+    return image::write_file(
         path, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 

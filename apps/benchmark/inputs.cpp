@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "classify/gather.h"
-#include "picture/files.h"
-#include "picture/preprocess.h"
+#include "image/files.h"
+#include "image/preprocess.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -44,7 +44,7 @@ void draw_normal(Inputs& inputs) {
     std::generate(inputs.values.begin(), inputs.values.end(), [&] { return distribution(random); });
 }
 
-Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing,
+Status read_pictures(Inputs& inputs, const image::Preprocessing& preprocessing,
                      const std::filesystem::path& folder) {
     inputs.source = "pictures";
     const std::string name = folder.string();
@@ -62,17 +62,17 @@ Status read_pictures(Inputs& inputs, const picture::Preprocessing& preprocessing
                                    ? i * found / static_cast<std::size_t>(inputs.pictures)
                                    : i % found;
         const std::filesystem::path& path = gathered.images[at];
-        const Result<picture::Picture> source = picture::read(path);
+        const Result<image::Image> source = image::read(path);
         if (!source.ok()) {
             return source.status();
         }
-        const Result<picture::Picture> fitted =
-            picture::fit(source.value(), preprocessing, width, height);
+        const Result<image::Image> fitted =
+            image::fit(source.value(), preprocessing, width, height);
         if (!fitted.ok()) {
             return Status(fitted.status()).in_file(path.string());
         }
-        picture::to_nchw(fitted.value(), preprocessing,
-                         std::span(inputs.values).subspan(i * plane, plane));
+        image::to_nchw(fitted.value(), preprocessing,
+                       std::span(inputs.values).subspan(i * plane, plane));
     }
     return {};
 }
@@ -105,8 +105,7 @@ Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesyst
         draw_normal(inputs);
         return inputs;
     }
-    const Result<picture::Preprocessing> preprocessing =
-        picture::read_preprocessing(model.metadata());
+    const Result<image::Preprocessing> preprocessing = image::read_preprocessing(model.metadata());
     if (!preprocessing.ok()) {
         return preprocessing.status();
     }
@@ -141,12 +140,12 @@ TemporaryFolder::~TemporaryFolder() {
 Result<InputFile> write_inputs(const Inputs& inputs, const std::filesystem::path& path) {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(inputs.values.data());
     SLUICE_RETURN_IF_ERROR(
-        picture::write_file(path, std::span(bytes, inputs.values.size() * sizeof(float))));
+        image::write_file(path, std::span(bytes, inputs.values.size() * sizeof(float))));
     return InputFile{path.string(), inputs.shape, inputs.pictures};
 }
 
 Result<std::vector<float>> read_inputs(const InputFile& file) {
-    const Result<std::vector<std::uint8_t>> bytes = picture::read_file(file.path);
+    const Result<std::vector<std::uint8_t>> bytes = image::read_file(file.path);
     if (!bytes.ok()) {
         return bytes.status();
     }

@@ -22,7 +22,7 @@
 #include "benchmark/worker.h"
 #include "classify/output.h"
 #include "classify/text.h"
-#include "picture/files.h"
+#include "image/files.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -93,7 +93,7 @@ Status write(const std::optional<std::filesystem::path>& path, const std::string
         return {};
     }
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-    return picture::write_file(*path, std::span(bytes, text.size()));
+    return image::write_file(*path, std::span(bytes, text.size()));
 }
 
 // What would fail after minutes of measuring fails at once.

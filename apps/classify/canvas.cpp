@@ -8,21 +8,20 @@
 namespace sluice::classify {
 
 Canvas::Canvas(int width, int height, Colour background)
-    : picture_{width, height,
-               std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
-                                         static_cast<std::size_t>(height) * 3)} {
+    : image_{width, height,
+             std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
+                                       static_cast<std::size_t>(height) * 3)} {
     fill(0, 0, width, height, background);
 }
 
 void Canvas::set(int x, int y, Colour colour) {
-    if (x < 0 || y < 0 || x >= picture_.width || y >= picture_.height) {
+    if (x < 0 || y < 0 || x >= image_.width || y >= image_.height) {
         return;
     }
-    const std::size_t pixel =
-        static_cast<std::size_t>(y) * static_cast<std::size_t>(picture_.width) +
-        static_cast<std::size_t>(x);
+    const std::size_t pixel = static_cast<std::size_t>(y) * static_cast<std::size_t>(image_.width) +
+                              static_cast<std::size_t>(x);
     std::copy(colour.begin(), colour.end(),
-              picture_.rgb.begin() + static_cast<std::ptrdiff_t>(3 * pixel));
+              image_.rgb.begin() + static_cast<std::ptrdiff_t>(3 * pixel));
 }
 
 void Canvas::fill(int left, int top, int width, int height, Colour colour) {
@@ -33,7 +32,7 @@ void Canvas::fill(int left, int top, int width, int height, Colour colour) {
     }
 }
 
-void Canvas::place(const picture::Picture& source, int left, int top, int width, int height) {
+void Canvas::place(const image::Image& source, int left, int top, int width, int height) {
     for (std::int64_t y = 0; y < height; ++y) {
         const std::int64_t row = y * source.height / height * source.width;
         for (std::int64_t x = 0; x < width; ++x) {

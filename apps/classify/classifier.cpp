@@ -31,17 +31,17 @@ Status Classifier::run() {
 }
 
 Result<Classification> Classifier::classify(const std::filesystem::path& path) {
-    const Result<picture::Picture> source = picture::read(path);
+    const Result<image::Image> source = image::read(path);
     if (!source.ok()) {
         return source.status();
     }
-    Result<picture::Picture> fitted = picture::fit(source.value(), network_->preprocessing(),
-                                                   network_->width(), network_->height());
+    Result<image::Image> fitted = image::fit(source.value(), network_->preprocessing(),
+                                             network_->width(), network_->height());
     if (!fitted.ok()) {
         return Status(fitted.status()).in_file(path.string());
     }
     input_ = std::move(fitted).value();
-    picture::to_nchw(input_, network_->preprocessing(), nchw_);
+    image::to_nchw(input_, network_->preprocessing(), nchw_);
     if (!warm_) {
         SLUICE_RETURN_IF_ERROR(run());
         warm_ = true;

@@ -23,7 +23,7 @@ public:
     Result<Classification> classify(const std::filesystem::path& path);
 
     /// The last image at the network's input size.
-    const picture::Picture& input() const { return input_; }
+    const image::Image& input() const { return input_; }
     /// What each gated layer let through for the last image; valid until the next one. Needs
     /// Options::masks.
     std::vector<GateMap> gate_maps() const;
@@ -38,7 +38,7 @@ private:
     int top_;
     std::vector<float> nchw_;
     std::vector<float> scores_;
-    picture::Picture input_;
+    image::Image input_;
     bool warm_ = false;
 };
 

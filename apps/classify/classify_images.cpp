@@ -18,7 +18,7 @@
 #include "classify/table.h"
 #include "classify/true_classes.h"
 #include "classify/work_in_order.h"
-#include "picture/files.h"
+#include "image/files.h"
 
 namespace sluice::classify {
 namespace {
@@ -158,7 +158,7 @@ Status ImageRun::take(std::size_t image, Outcome& outcome) {
 Status ImageRun::print_result(const Outcome& outcome) {
     if (masks_) {
         SLUICE_RETURN_IF_ERROR(
-            picture::write_file(masks_->name_for(outcome.result.file), outcome.sheet));
+            image::write_file(masks_->name_for(outcome.result.file), outcome.sheet));
     }
     if (summary_.empty() && !options_.json) {
         SLUICE_RETURN_IF_ERROR(print(table_.header()));

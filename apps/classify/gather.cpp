@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "picture/formats.h"
+#include "image/formats.h"
 
 namespace sluice::classify {
 namespace {
@@ -67,8 +67,7 @@ private:
     void sort_in(const fs::directory_entry& entry) {
         std::error_code ignored;
         if (!entry.is_directory(ignored)) {
-            (picture::has_image_extension(entry.path()) ? images_ : skipped_)
-                .push_back(entry.path());
+            (image::has_image_extension(entry.path()) ? images_ : skipped_).push_back(entry.path());
         } else if (entry.is_symlink(ignored)) {
             links_.insert(entry.path());
         } else {
@@ -82,7 +81,7 @@ private:
         return Status(Problem{
             root_.string(),
             {},
-            "holds no " + picture::image_extensions() + (skipped_.empty() ? "" : ", and " + files),
+            "holds no " + image::image_extensions() + (skipped_.empty() ? "" : ", and " + files),
             "name a folder with images in it or in folders below it"});
     }
 

@@ -48,19 +48,19 @@ Colour heat_colour(double value) {
     return colour;
 }
 
-picture::Picture draw_heat_map(const GateMap& map) {
+image::Image draw_heat_map(const GateMap& map) {
     const std::vector<double> means = mean_over_groups(map);
     const double largest = largest_finite(means);
-    picture::Picture picture{static_cast<int>(map.width), static_cast<int>(map.height), {}};
-    picture.rgb.reserve(means.size() * 3);
+    image::Image image{static_cast<int>(map.width), static_cast<int>(map.height), {}};
+    image.rgb.reserve(means.size() * 3);
     for (const double mean : means) {
         Colour colour = closed_colour;
         if (mean != 0.0) {
             colour = heat_colour(std::isfinite(mean) ? mean / largest : 1.0);
         }
-        picture.rgb.insert(picture.rgb.end(), colour.begin(), colour.end());
+        image.rgb.insert(image.rgb.end(), colour.begin(), colour.end());
     }
-    return picture;
+    return image;
 }
 
 }  // namespace sluice::classify

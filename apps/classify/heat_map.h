@@ -8,7 +8,7 @@
 
 namespace sluice::classify {
 
-/// What a gated layer let through for one picture.
+/// What a gated layer let through for one image.
 struct GateMap {
     std::string layer;
     std::int64_t groups = 1;
@@ -28,6 +28,6 @@ Colour heat_colour(double value);
 /// One pixel a position. The mean of the layer's open and closed gates over its maps, relative to
 /// the largest such mean; `closed_colour` where all are zero. An infinite or NaN mean is drawn as
 /// the largest.
-picture::Picture draw_heat_map(const GateMap& map);
+image::Image draw_heat_map(const GateMap& map);
 
 }  // namespace sluice::classify

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "picture/files.h"
+#include "image/files.h"
 
 namespace sluice::classify {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 }  // namespace
 
 Result<std::vector<std::string>> read_label_file(const std::filesystem::path& path) {
-    const Result<std::vector<std::uint8_t>> bytes = picture::read_file(path);
+    const Result<std::vector<std::uint8_t>> bytes = image::read_file(path);
     if (!bytes.ok()) {
         Problem problem = bytes.status().problem();
         problem.remedy = "name a text file with one class per line";

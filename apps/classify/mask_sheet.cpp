@@ -138,7 +138,7 @@ std::vector<std::string> distinct_names(std::span<const GateMap> maps) {
     return result;
 }
 
-SheetLayout lay_out_sheet(const picture::Picture& input, std::span<const GateMap> maps,
+SheetLayout lay_out_sheet(const image::Image& input, std::span<const GateMap> maps,
                           std::size_t caption_lines) {
     SheetLayout layout;
     const int side = place_side(maps);
@@ -174,13 +174,13 @@ SheetLayout lay_out_sheet(const picture::Picture& input, std::span<const GateMap
     return layout;
 }
 
-picture::Picture draw_mask_sheet(const picture::Picture& input, std::span<const GateMap> maps,
-                                 std::span<const std::string> caption) {
+image::Image draw_mask_sheet(const image::Image& input, std::span<const GateMap> maps,
+                             std::span<const std::string> caption) {
     const SheetLayout layout = lay_out_sheet(input, maps, caption.size());
     const int side = place_side(maps);
     Canvas canvas(layout.width, layout.height, background);
     const bool shrinks = layout.input.width < input.width;
-    canvas.place(shrinks ? picture::resize(input, layout.input.width, layout.input.height) : input,
+    canvas.place(shrinks ? image::resize(input, layout.input.width, layout.input.height) : input,
                  layout.input.left, layout.input.top, layout.input.width, layout.input.height);
     int top = layout.caption_top;
     for (const std::string& text : caption) {
@@ -195,7 +195,7 @@ picture::Picture draw_mask_sheet(const picture::Picture& input, std::span<const 
         any_dense = any_dense || !maps[i].skips;
     }
     draw_legend(canvas, layout.input, layout.legend_top, any_dense);
-    return canvas.picture();
+    return canvas.image();
 }
 
 }  // namespace sluice::classify

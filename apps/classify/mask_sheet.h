@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "classify/heat_map.h"
-#include "picture/picture.h"
+#include "image/image.h"
 
 namespace sluice::classify {
 
@@ -29,14 +29,14 @@ struct SheetLayout {
 };
 
 /// Maps and input are enlarged by whole factors; only what is larger than its place shrinks.
-SheetLayout lay_out_sheet(const picture::Picture& input, std::span<const GateMap> maps,
+SheetLayout lay_out_sheet(const image::Image& input, std::span<const GateMap> maps,
                           std::size_t caption_lines);
 
 /// The layers' names without the path components that all of them begin or end with.
 std::vector<std::string> distinct_names(std::span<const GateMap> maps);
 
 /// The input beside one heat map a gated layer, each with its name and density.
-picture::Picture draw_mask_sheet(const picture::Picture& input, std::span<const GateMap> maps,
-                                 std::span<const std::string> caption);
+image::Image draw_mask_sheet(const image::Image& input, std::span<const GateMap> maps,
+                             std::span<const std::string> caption);
 
 }  // namespace sluice::classify

@@ -18,7 +18,7 @@ Result<std::vector<std::uint8_t>> draw_masks(const Classifier& classifier,
         image.filename().string(), answer,
         "MACs skipped " + format_percent(result.skipped_share())};
     const std::vector<GateMap> maps = classifier.gate_maps();
-    return picture::encode_png(draw_mask_sheet(classifier.input(), maps, caption));
+    return image::encode_png(draw_mask_sheet(classifier.input(), maps, caption));
 }
 
 }  // namespace sluice::classify

@@ -32,7 +32,7 @@ bool is_one_image(const Dimension& batch) { return batch.size == -1 || batch.siz
 
 Status check_input(const std::vector<TensorInfo>& inputs) {
     const auto fits = [](const Dimension& side) {
-        return side.size >= 1 && side.size <= picture::max_side;
+        return side.size >= 1 && side.size <= image::max_side;
     };
     const bool colour = inputs.size() == 1 && inputs[0].shape.size() == 4 &&
                         inputs[0].shape[1].size == 3 && fits(inputs[0].shape[2]) &&
@@ -124,7 +124,7 @@ std::int64_t Network::class_count() const {
 
 Status Network::read_labels(const Options& options) {
     Result<std::vector<std::string>> labels =
-        options.labels ? read_label_file(*options.labels) : picture::read_labels(model_.metadata());
+        options.labels ? read_label_file(*options.labels) : image::read_labels(model_.metadata());
     if (!labels.ok()) {
         return Status(labels.status()).in_file(file_);
     }
@@ -132,7 +132,7 @@ Status Network::read_labels(const Options& options) {
 }
 
 Status Network::read_preprocessing(const Options& options) {
-    Result<picture::Preprocessing> preprocessing = picture::read_preprocessing(model_.metadata());
+    Result<image::Preprocessing> preprocessing = image::read_preprocessing(model_.metadata());
     if (!preprocessing.ok()) {
         return Status(preprocessing.status()).in_file(file_);
     }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "classify/options.h"
-#include "picture/preprocess.h"
+#include "image/preprocess.h"
 #include "sluice/model.h"
 
 namespace sluice::classify {
@@ -24,7 +24,7 @@ public:
 
     const Model& model() const { return model_; }
     const std::string& file() const { return file_; }
-    const picture::Preprocessing& preprocessing() const { return preprocessing_; }
+    const image::Preprocessing& preprocessing() const { return preprocessing_; }
     /// Of a single image: [1, 3, height, width], and [1, scores, 1 ...].
     const std::array<std::int64_t, 4>& input_shape() const { return input_shape_; }
     const std::vector<std::int64_t>& output_shape() const { return output_shape_; }
@@ -52,7 +52,7 @@ private:
     std::array<std::int64_t, 4> input_shape_{};
     std::vector<std::int64_t> output_shape_;
     std::vector<std::string> labels_;
-    picture::Preprocessing preprocessing_;
+    image::Preprocessing preprocessing_;
 };
 
 }  // namespace sluice::classify

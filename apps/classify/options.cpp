@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "classify/command_line.h"
-#include "picture/picture.h"
+#include "image/image.h"
 
 namespace sluice::classify {
 namespace {
@@ -117,7 +117,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--resize", options.resize,
                    "Shorter side of an image before its centre is cut out")
         ->option_text("N")
-        ->check(CLI::Range(1, static_cast<int>(picture::max_side)));
+        ->check(CLI::Range(1, static_cast<int>(image::max_side)));
     const auto message = parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();

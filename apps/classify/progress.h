@@ -9,7 +9,7 @@ namespace sluice::classify {
 /// "[######......] 12/24".
 std::string draw_progress(std::size_t done, std::size_t total);
 
-/// A bar on standard error, where that is a terminal and there is more than one picture.
+/// A bar on standard error, where that is a terminal and there is more than one image.
 class Progress {
 public:
     explicit Progress(std::size_t total);

@@ -17,7 +17,7 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph by name, and what it holds on the calibration pictures."""
+    """A tensor of the graph by name, and what it holds on the calibration images."""
 
     name: str
     data: np.ndarray
@@ -74,14 +74,14 @@ def _window(weights: np.ndarray, stride: int) -> dict[str, list[int]]:
 
 
 class Builder:
-    """Writes nodes and computes them at once on `pictures`, float32 [N, 3, H, W].
+    """Writes nodes and computes them at once on `images`, float32 [N, 3, H, W].
 
     Random weights depend on the seed and on their own name alone, so that a network and its gated
-    twin share them. `macs` counts multiply-accumulates a picture by layer.
+    twin share them. `macs` counts multiply-accumulates an image by layer.
     """
 
-    def __init__(self, pictures: np.ndarray, seed: int) -> None:
-        self.input = Value("input", pictures)
+    def __init__(self, images: np.ndarray, seed: int) -> None:
+        self.input = Value("input", images)
         self.macs: dict[str, int] = {}
         self._seed = seed
         self._evaluator = Evaluator()
@@ -116,7 +116,7 @@ class Builder:
         return self._evaluator.run(node, [x.data, weights])
 
     def batch_norm(self, x: Value, name: str, scale: np.ndarray, bias: np.ndarray) -> Value:
-        """Batch norm with the statistics that `x` has on the calibration pictures."""
+        """Batch norm with the statistics that `x` has on the calibration images."""
         mean = x.data.mean(axis=(0, 2, 3), dtype=np.float64)
         variance = x.data.var(axis=(0, 2, 3), dtype=np.float64)
         parameters = {

@@ -4,7 +4,7 @@ Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with L
 Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained networks have.
 
 Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
-binomial filter. So masks follow the picture's content and are coherent: at density 0.5, by layer,
+binomial filter. So masks follow the image's content and are coherent: at density 0.5, by layer,
 the neighbour of an open position is open in 55 to 85 of 100 cases, where white noise has 50. They
 are less so than those of trained networks.
 """
@@ -23,11 +23,11 @@ SLOPE = 2.0
 LIMITS = (("low", 0), ("high", 1))
 CHANNELS_A_GROUP = 16
 GRID = 4
-# Open everywhere means open on pictures that calibration has not seen: this far beyond them.
+# Open everywhere means open on images that calibration has not seen: this far beyond them.
 MARGIN = 4.0
 # In standard deviations of a map.
 ROUNDING = 1e-3
-# Of the density on the calibration pictures.
+# Of the density on the calibration images.
 TOLERANCE = 0.01
 ATTEMPTS = 20
 SAMPLES = 4096

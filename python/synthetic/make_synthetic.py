@@ -2,7 +2,7 @@
 """Write a residual network with synthetic weights, dense or with LCCL gates of a given density.
 
 For measuring speed, not for classifying: nothing is trained. Batch norms hold the statistics that
-random pictures give, so that activations stay in range at any depth.
+random images give, so that activations stay in range at any depth.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def describe(path: Path, measured: Measurement) -> str:
     lines = [f"{path}: synthetic weights"]
     if measured.densities.size:
         lines.append(
-            f"density {measured.density:.3f} over fresh pictures, {measured.densities.min():.3f} "
+            f"density {measured.density:.3f} over fresh images, {measured.densities.min():.3f} "
             f"to {measured.densities.max():.3f} by layer, {measured.densities.size} gates"
         )
     cut = 1 - measured.executed / measured.macs

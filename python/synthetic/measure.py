@@ -1,4 +1,4 @@
-"""What a network's gates let through on pictures that calibration has not seen."""
+"""What a network's gates let through on images that calibration has not seen."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from onnx import TensorProto, helper
 
 from builder import open_session
 from nets import Network
-from pictures import make_pictures
+from images import make_images
 
-FRESH_PICTURES = 32
+FRESH_IMAGES = 32
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """densities: the share of open gates of each gated layer. macs, executed: a picture, without
+    """densities: the share of open gates of each gated layer. macs, executed: an image, without
     gates and with gates and branches; an open output costs its taps, borders included.
     """
 
@@ -30,10 +30,10 @@ class Measurement:
         return float(self.densities.mean()) if self.densities.size else 1.0
 
 
-def measure(network: Network, seed: int, count: int = FRESH_PICTURES) -> Measurement:
-    """Runs ONNX Runtime on `count` pictures that another seed than the calibration's draws."""
+def measure(network: Network, seed: int, count: int = FRESH_IMAGES) -> Measurement:
+    """Runs ONNX Runtime on `count` images that another seed than the calibration's draws."""
     random = np.random.default_rng([seed, 2])
-    pictures = make_pictures(count, network.preprocessing, random)
+    images = make_images(count, network.preprocessing, random)
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
     names = [gate.values for gate in network.gates]
@@ -42,8 +42,8 @@ def measure(network: Network, seed: int, count: int = FRESH_PICTURES) -> Measure
     )
     session = open_session(model)
     opened = np.zeros(len(names))
-    for picture in pictures:
-        maps = session.run(names, {"input": picture[None]}) if names else []
+    for image in images:
+        maps = session.run(names, {"input": image[None]}) if names else []
         opened += [float((gate > 0).mean()) for gate in maps]
     densities = opened / count
     branches = sum(network.macs[gate.branch] for gate in network.gates)

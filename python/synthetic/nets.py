@@ -17,14 +17,14 @@ from builder import Builder, Value
 from errors import SyntheticError
 from gates import Gate, GateSpec
 from layers import Layers
-from pictures import CIFAR, IMAGENET, Preprocessing, make_pictures
+from images import CIFAR, IMAGENET, Preprocessing, make_images
 
 PLACEMENTS = ("post", "pre")
 # Random gated blocks multiply rounding errors, until no two runtimes agree on the scores. So blocks
 # share this out, but for those in full that alone fill the channels that a padded shortcut adds.
 BLOCK_GAIN = 2.0
-# Enough positions in the last stage, 8x8 or 7x7, for a quantile that holds on other pictures.
-CALIBRATION_PICTURES = {"cifar": 128, "imagenet": 24}
+# Enough positions in the last stage, 8x8 or 7x7, for a quantile that holds on other images.
+CALIBRATION_IMAGES = {"cifar": 128, "imagenet": 24}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Network:
-    """A finished model, its layers' MACs a picture and its gates in order."""
+    """A finished model, its layers' MACs an image and its gates in order."""
 
     model: onnx.ModelProto
     macs: dict[str, int]
@@ -79,7 +79,7 @@ class Network:
 
 
 def make_network(name: str, spec: GateSpec, placement: str = "post", seed: int = 0) -> Network:
-    """A network by name. The seed gives the weights and the calibration pictures.
+    """A network by name. The seed gives the weights and the calibration images.
 
     placement: `post` has norm and ReLU after each convolution and a ReLU after the sum; `pre` has
     them before, so that nothing follows the sum. The gate multiplies the bare convolution in both.
@@ -92,9 +92,9 @@ def make_network(name: str, spec: GateSpec, placement: str = "post", seed: int =
         raise SyntheticError(f"placement '{placement}' is unknown; use post or pre")
     if seed < 0:
         raise SyntheticError(f"seed {seed} is negative; give 0 or more")
-    count = CALIBRATION_PICTURES[architecture.style]
-    pictures = make_pictures(count, architecture.preprocessing, np.random.default_rng([seed, 1]))
-    builder = Builder(pictures, seed)
+    count = CALIBRATION_IMAGES[architecture.style]
+    images = make_images(count, architecture.preprocessing, np.random.default_rng([seed, 1]))
+    builder = Builder(images, seed)
     layers = Layers(builder, spec)
     x = _stem(layers, builder.input, architecture, placement)
     index = 0

@@ -32,11 +32,11 @@ def classify(*arguments, **keywords):
                           env=environment, timeout=600, **keywords)
 
 
-def nchw(picture, metadata):
-    """A picture of the input's size, normalised as the metadata say."""
+def nchw(image, metadata):
+    """An image of the input's size, normalised as the metadata say."""
     mean = np.array(json.loads(metadata.get("sluice.mean", "[0, 0, 0]")), np.float32)
     deviation = np.array(json.loads(metadata.get("sluice.std", "[1, 1, 1]")), np.float32)
-    samples = np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255)
+    samples = np.asarray(Image.open(image).convert("RGB"), np.float32) / np.float32(255)
     return ((samples - mean) / deviation).transpose(2, 0, 1)[None]
 
 
@@ -47,9 +47,9 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(holder.name)
         self.model = self.folder / "colour.onnx"
         onnx.save(models.mean_colour(), self.model)
-        self.picture = self.picture_of("red.png", (200, 10, 10))
+        self.image = self.image_of("red.png", (200, 10, 10))
 
-    def picture_of(self, name, colour, size=(8, 8)):
+    def image_of(self, name, colour, size=(8, 8)):
         path = self.folder / name
         path.parent.mkdir(exist_ok=True, parents=True)
         Image.new("RGB", size, colour).save(path)

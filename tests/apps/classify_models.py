@@ -101,7 +101,7 @@ def unsupported():
 
 
 def feature_map():
-    """Its output is a picture, not a score a class."""
+    """Its output is an image, not a score a class."""
     return model([helper.make_node("Relu", ["input"], ["features"], "relu")],
                  outputs=[("features", ["N", 3, 8, 8])])
 

@@ -1,4 +1,4 @@
-"""Runs the built classify as its users do: on the demo's pictures, on small models whose answers
+"""Runs the built classify as its users do: on the demo's images, on small models whose answers
 are known, and on everything that a user can get wrong.
 
     test_classify.py CHECKOUT [EMULATOR] PATH_OF_CLASSIFY
@@ -28,10 +28,10 @@ class GoodPath(Case):
         metadata = session.get_modelmeta().custom_metadata_map
         labels = json.loads(metadata["sluice.labels"])
         results = self.objects("--model", DEMO, SAMPLES)
-        pictures = sorted(SAMPLES.glob("*.jpg"))
-        self.assertEqual([r["file"] for r in results], [str(p) for p in pictures])
-        for result, picture in zip(results, pictures):
-            [expected] = session.run(None, {"input": nchw(picture, metadata)})[0]
+        images = sorted(SAMPLES.glob("*.jpg"))
+        self.assertEqual([r["file"] for r in results], [str(p) for p in images])
+        for result, image in zip(results, images):
+            [expected] = session.run(None, {"input": nchw(image, metadata)})[0]
             largest = float(np.abs(expected).max())
             np.testing.assert_allclose(result["scores"], expected, atol=1e-4 * largest, rtol=0)
             self.assertEqual(result["index"], int(expected.argmax()))
@@ -43,26 +43,26 @@ class GoodPath(Case):
             self.assertLess(result["macs_executed"], result["macs"])
 
     def test_json_fields_and_top(self):
-        [result] = self.objects("--model", self.model, self.picture)
+        [result] = self.objects("--model", self.model, self.image)
         self.assertEqual(list(result), ["file", "class", "index", "probability", "scores",
                                         "latency_ms", "macs", "macs_executed"])
         self.assertEqual((result["class"], result["index"]), ("class 0", 0))
         np.testing.assert_allclose(result["scores"], np.array([200, 10, 10]) / 255, rtol=1e-5)
-        [result] = self.objects("--model", self.model, "--top", 9, self.picture)
+        [result] = self.objects("--model", self.model, "--top", 9, self.image)
         self.assertEqual([t["index"] for t in result["top"]], [0, 1, 2])
         self.assertAlmostEqual(sum(t["probability"] for t in result["top"]), 1.0)
         self.assertEqual(result["top"][0]["probability"], result["probability"])
 
     def test_scores_that_are_probabilities_stay(self):
-        grey = self.picture_of("sum_of_one.png", (153, 51, 51))
+        grey = self.image_of("sum_of_one.png", (153, 51, 51))
         [result] = self.objects("--model", self.model, grey)
         self.assertAlmostEqual(result["probability"], 0.6, 5)
 
     def test_table(self):
         labels = self.folder / "labels.txt"
         labels.write_text("red\ngreen\nblue\n")
-        self.picture_of("set/b.ppm", (0, 0, 99))
-        self.picture_of("set/a.png", (0, 99, 0))
+        self.image_of("set/b.ppm", (0, 0, 99))
+        self.image_of("set/a.png", (0, 99, 0))
         lines = self.good("--model", self.model, "--labels", labels, "--top", 2,
                           self.folder / "set").splitlines()
         self.assertRegex(lines[0], r"^file +class +probability +ms +MACs skipped$")
@@ -77,12 +77,12 @@ class GoodPath(Case):
         metadata = {"sluice.mean": "[0.5, 0, 0]", "sluice.std": "[0.5, 1, 2]",
                     "sluice.labels": '["a", "b", "c"]'}
         model = self.save("normalised.onnx", models.mean_colour(metadata=metadata))
-        [result] = self.objects("--model", model, self.picture)
+        [result] = self.objects("--model", model, self.image)
         self.assertEqual(result["class"], "a")
         np.testing.assert_allclose(
             result["scores"], [(200 / 255 - 0.5) / 0.5, 10 / 255, 5 / 255], rtol=1e-5)
         [result] = self.objects("--model", model, "--mean", "0,0,1", "--std", "1,1,0.5",
-                                self.picture)
+                                self.image)
         np.testing.assert_allclose(result["scores"], [200 / 255, 10 / 255, (10 / 255 - 1) * 2],
                                    rtol=1e-5)
         # 16 x 8 with a red left and a blue right half: resized to the input both show, and so
@@ -95,7 +95,7 @@ class GoodPath(Case):
         [middle] = self.objects("--model", self.model, "--resize", 32, self.folder / "seam.png")
         self.assertAlmostEqual(middle["scores"][0], 1.0, 5)
 
-    def test_explain_needs_no_picture(self):
+    def test_explain_needs_no_image(self):
         plan = self.good("--model", DEMO, "--explain")
         self.assertGreater(len(plan.splitlines()), 20)
         self.assertIn("/blocks/blocks.0/conv1/conv/Conv", plan)
@@ -106,7 +106,7 @@ class GoodPath(Case):
 
     def test_names_that_are_not_utf8(self):
         name = os.fsencode(self.folder) + b"/\xff\n.png"
-        pathlib.Path(os.fsdecode(name)).write_bytes(self.picture.read_bytes())
+        pathlib.Path(os.fsdecode(name)).write_bytes(self.image.read_bytes())
         [result] = self.objects("--model", self.model, os.fsdecode(name))
         self.assertTrue(result["file"].endswith("/\ufffd\n.png"))
         self.assertIn("/\ufffd?.png  class 0", self.good("--model", self.model, os.fsdecode(name)))
@@ -122,23 +122,23 @@ class Gates(Case):
     def setUp(self):
         super().setUp()
         self.model = self.save("halves.onnx", models.halves())
-        self.pictures = self.folder / "pictures"
-        self.pictures.mkdir()
+        self.images = self.folder / "images"
+        self.images.mkdir()
         half = Image.new("RGB", (8, 8), (0, 0, 0))
         half.paste((255, 255, 255), (4, 0, 8, 8))
-        half.save(self.pictures / "half.png")
+        half.save(self.images / "half.png")
 
     def test_macs(self):
-        [result] = self.objects("--model", self.model, self.pictures)
+        [result] = self.objects("--model", self.model, self.images)
         self.assertEqual(result["macs"], 2 * 64 * 4 * 3 * 9)
         self.assertEqual(result["macs_executed"], 2 * (32 * 4 * 3 * 9 + 64 * 3))
         # 1 - (2 * 32 * 108 + 384) / 13824
-        self.assertIn("  47.2%\n", self.good("--model", self.model, self.pictures))
+        self.assertIn("  47.2%\n", self.good("--model", self.model, self.images))
 
     def test_mask_sheets(self):
         masks = self.folder / "out/masks"
-        twin = self.picture_of("twin/half.png", (255, 255, 255))
-        self.good("--model", self.model, "--masks", masks, self.pictures, twin)
+        twin = self.image_of("twin/half.png", (255, 255, 255))
+        self.good("--model", self.model, "--masks", masks, self.images, twin)
         self.assertEqual(sorted(p.name for p in masks.iterdir()),
                          ["half_2_masks.png", "half_masks.png"])
         half, white = (np.asarray(Image.open(masks / name))
@@ -163,19 +163,19 @@ class Gates(Case):
     def test_masks_that_cannot_be_written(self):
         file = self.folder / "file"
         file.write_text("")
-        self.bad("--model", self.model, "--masks", file, self.pictures, names=[file])
+        self.bad("--model", self.model, "--masks", file, self.images, names=[file])
         # Nobody, root included, can make a file in /proc.
-        self.bad("--model", self.model, "--masks", "/proc", self.pictures, names=["/proc"])
-        self.bad("--model", self.model, "--masks", "/proc/x", self.pictures, names=["/proc/x"])
+        self.bad("--model", self.model, "--masks", "/proc", self.images, names=["/proc"])
+        self.bad("--model", self.model, "--masks", "/proc/x", self.images, names=["/proc/x"])
         if os.geteuid() != 0:
             locked = self.folder / "locked"
             locked.mkdir(mode=0o555)
-            self.bad("--model", self.model, "--masks", locked, self.pictures, names=[locked])
+            self.bad("--model", self.model, "--masks", locked, self.images, names=[locked])
 
     def test_a_sheet_that_cannot_be_written_leaves_nothing(self):
         masks = self.folder / "masks"
         (masks / "half_masks.png").mkdir(parents=True)
-        self.bad("--model", self.model, "--masks", masks, self.pictures,
+        self.bad("--model", self.model, "--masks", masks, self.images,
                  names=[masks / "half_masks.png"])
         self.assertEqual([masks / "half_masks.png"], list(masks.iterdir()))
 
@@ -196,14 +196,14 @@ class Gates(Case):
 
     def test_masks_of_a_network_without_gates(self):
         model = self.save("dense.onnx", models.mean_colour())
-        self.bad("--model", model, "--masks", self.folder / "out", self.pictures,
+        self.bad("--model", model, "--masks", self.folder / "out", self.images,
                  names=[model, "no gated layer"])
         self.assertFalse((self.folder / "out").exists())
 
 
 class BadModels(Case):
     def bad_model(self, path, *names):
-        self.bad("--model", path, self.picture, names=[path, *names])
+        self.bad("--model", path, self.image, names=[path, *names])
         self.bad("--model", path, "--explain", names=[path, *names])
 
     def test_files_that_are_no_models(self):
@@ -240,7 +240,7 @@ class BadModels(Case):
                 changed[chance.randrange(len(changed))] = chance.randrange(256)
             path.write_bytes(changed)
             with self.subTest(seed=seed):
-                result = classify("--model", path, self.picture)
+                result = classify("--model", path, self.image)
                 self.assertIn(result.returncode, (0, 2), result)
                 if result.returncode == 2:
                     refused += 1
@@ -252,7 +252,7 @@ class BadModels(Case):
         path = self.folder / "external.onnx"
         onnx.save_model(models.convolution(np.ones((3, 3, 1, 1))), path, save_as_external_data=True,
                         location="weights.bin", size_threshold=0)
-        self.good("--model", path, self.picture)
+        self.good("--model", path, self.image)
         (self.folder / "weights.bin").unlink()
         self.bad_model(path, "weights.bin")
 
@@ -261,9 +261,9 @@ class BadModels(Case):
         weights[1, 1] = np.nan
         for name, model in (("nan", models.convolution(weights)), ("root", models.negative_variance())):
             path = self.save(f"{name}.onnx", model)
-            self.bad("--model", path, self.picture, names=[path, self.picture, "not finite"])
+            self.bad("--model", path, self.image, names=[path, self.image, "not finite"])
 
-    def test_networks_that_classify_no_pictures(self):
+    def test_networks_that_classify_no_images(self):
         grey = models.model(
             [models.helper.make_node("GlobalAveragePool", ["input"], ["pooled"], "pool"),
              models.helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")],
@@ -277,7 +277,7 @@ class BadModels(Case):
 
     def test_scores_that_overflow(self):
         model = self.save("overflow.onnx", models.overflowing())
-        self.bad("--model", model, self.picture, names=[model, self.picture, "finite"])
+        self.bad("--model", model, self.image, names=[model, self.image, "finite"])
 
     def test_metadata_of_the_wrong_form(self):
         for key, value in (("sluice.mean", "[1]"), ("sluice.std", "x"), ("sluice.labels", "[1]"),
@@ -287,12 +287,12 @@ class BadModels(Case):
                 self.bad_model(self.save("meta.onnx", models.mean_colour(metadata={key: value})))
 
 
-class BadPictures(Case):
-    def test_damaged_pictures(self):
+class BadImages(Case):
+    def test_damaged_images(self):
         jpeg = (SAMPLES / "cat_0000.jpg").read_bytes()
         noise = random.Random(1).randbytes(2000)
         for name, data in {"empty.jpg": b"", "truncated.jpg": jpeg[:len(jpeg) // 2],
-                           "truncated.png": self.picture.read_bytes()[:50],
+                           "truncated.png": self.image.read_bytes()[:50],
                            "random.png": noise, "random.jpg": jpeg[:20] + noise,
                            "header.ppm": b"P6 10 10 255\n", "huge.ppm": b"P6 99999 99999 255\n",
                            "text.png": b"hello"}.items():
@@ -302,7 +302,7 @@ class BadPictures(Case):
                 self.bad("--model", self.model, path, names=[path])
                 self.bad("--model", self.model, "--json", path, names=[path])
 
-    def test_missing_picture_and_empty_folder(self):
+    def test_missing_image_and_empty_folder(self):
         self.bad("--model", self.model, self.folder / "no.png", names=[self.folder / "no.png"])
         empty = self.folder / "empty"
         empty.mkdir()
@@ -313,7 +313,7 @@ class BadPictures(Case):
     def test_the_others_of_a_folder_go_on(self):
         mixed = self.folder / "mixed"
         for name in ("a.png", "c.png"):
-            self.picture_of(f"mixed/{name}", (1, 2, 3))
+            self.image_of(f"mixed/{name}", (1, 2, 3))
         (mixed / "b.png").write_bytes(b"")
         for flags in ((), ("--json",)):
             result = classify("--model", self.model, *flags, mixed)
@@ -322,11 +322,11 @@ class BadPictures(Case):
             self.assertEqual(len(re.findall(rb"mixed/[ac]\.png", result.stdout)), 2)
 
     def test_images_smaller_than_the_input(self):
-        self.bad("--model", self.model, "--resize", 4, self.picture, names=["--resize 4", "side of 8"])
+        self.bad("--model", self.model, "--resize", 4, self.image, names=["--resize 4", "side of 8"])
         # A quarter of the input is the image, the rest zeros, as torchvision's CenterCrop pads.
         padded = self.save("padded.onnx", models.mean_colour(
             metadata={"sluice.resize_shorter_side": "4"}))
-        [result] = self.objects("--model", padded, self.picture)
+        [result] = self.objects("--model", padded, self.image)
         np.testing.assert_allclose(result["scores"], np.array([50, 2.5, 2.5]) / 255, rtol=1e-5)
 
 
@@ -339,36 +339,36 @@ class BadCommands(Case):
                                 (["--resize", "-1"], "--resize"),
                                 (["--json", "--explain"], "--explain")):
             with self.subTest(arguments):
-                self.bad("--model", self.model, *arguments, self.picture, names=[name])
-        self.bad(self.picture, names=["--model"])
+                self.bad("--model", self.model, *arguments, self.image, names=[name])
+        self.bad(self.image, names=["--model"])
         self.bad("--model", self.model, names=["no image"])
         self.bad("--model", names=["--model"])
 
     def test_labels(self):
         labels = self.folder / "labels.txt"
         labels.write_text("one\ntwo\n")
-        self.bad("--model", self.model, "--labels", labels, self.picture,
+        self.bad("--model", self.model, "--labels", labels, self.image,
                  names=[labels, "2 class names", "3 scores"])
         labels.write_text("")
-        self.bad("--model", self.model, "--labels", labels, self.picture, names=[labels])
-        self.bad("--model", self.model, "--labels", self.folder / "no.txt", self.picture,
+        self.bad("--model", self.model, "--labels", labels, self.image, names=[labels])
+        self.bad("--model", self.model, "--labels", self.folder / "no.txt", self.image,
                  names=["no.txt"])
 
     def test_targets(self):
-        [usual] = self.objects("--model", self.model, self.picture)
-        message = self.bad("--model", self.model, "--target", "mmx", self.picture, names=["'mmx'"])
+        [usual] = self.objects("--model", self.model, self.image)
+        message = self.bad("--model", self.model, "--target", "mmx", self.image, names=["'mmx'"])
         possible = message.split("choose one of: ")[1].strip().split(", ")
         for target in possible:
-            [forced] = self.objects("--model", self.model, "--target", target, self.picture)
+            [forced] = self.objects("--model", self.model, "--target", target, self.image)
             np.testing.assert_allclose(forced["scores"], usual["scores"], rtol=1e-5)
             self.assertIn(f"target {target},",
-                          self.good("--model", self.model, "--target", target, self.picture))
-        self.bad("--model", self.model, self.picture, environment={"SLUICE_TARGET": "mmx"},
+                          self.good("--model", self.model, "--target", target, self.image))
+        self.bad("--model", self.model, self.image, environment={"SLUICE_TARGET": "mmx"},
                  names=["'mmx'", *possible])
 
     def test_output_that_cannot_be_written(self):
-        for arguments in (["--model", self.model, self.picture],
-                          ["--model", self.model, "--json", self.picture],
+        for arguments in (["--model", self.model, self.image],
+                          ["--model", self.model, "--json", self.image],
                           ["--model", self.model, "--explain"], ["--help"], ["--version"]):
             with self.subTest(arguments), open("/dev/full", "wb") as full:
                 self.bad(*arguments, stdout=full, names=["standard output"])

@@ -81,7 +81,7 @@ class Folders(Case):
 
     def test_masks_are_the_same_for_any_number_of_threads(self):
         model = self.save("halves.onnx", models.halves())
-        same_name = self.picture_of("data/set2/part1/02.png", (255, 255, 255))
+        same_name = self.image_of("data/set2/part1/02.png", (255, 255, 255))
         sheets = []
         for threads in (1, 3):
             masks = self.folder / f"masks{threads}"
@@ -156,10 +156,10 @@ class Evaluation(Case):
 
     def test_folders_name_the_classes_of_a_model_without_names(self):
         # In sorted order: "10" before "9". The second of "9" is taken for red.
-        self.picture_of("data/10/a.png", (200, 0, 0))
-        self.picture_of("data/9/a.png", (0, 200, 0))
-        self.picture_of("data/9/b.png", (200, 0, 0))
-        self.picture_of("data/x/a.png", (0, 0, 200))
+        self.image_of("data/10/a.png", (200, 0, 0))
+        self.image_of("data/9/a.png", (0, 200, 0))
+        self.image_of("data/9/b.png", (200, 0, 0))
+        self.image_of("data/x/a.png", (0, 0, 200))
         summary = self.figures("--model", self.model, self.data)
         self.assertEqual((summary["top1"], summary["top5"]), (0.75, 1.0))
         self.assertIn(" 10 ", self.good("--model", self.model, "--evaluate", self.data))
@@ -172,8 +172,8 @@ class Evaluation(Case):
                  names=[self.model, "3 classes without names", "2 folders", "--labels"])
 
     def test_a_folder_that_is_no_class(self):
-        self.picture_of("data/red/a.png", (200, 0, 0))
-        self.picture_of("data/purple/a.png", (200, 0, 200))
+        self.image_of("data/red/a.png", (200, 0, 0))
+        self.image_of("data/purple/a.png", (200, 0, 200))
         labels = self.folder / "labels.txt"
         labels.write_text("red\ngreen\nblue\n")
         self.bad("--model", self.model, "--labels", labels, "--evaluate", self.data,
@@ -181,7 +181,7 @@ class Evaluation(Case):
 
     def test_failed_images_do_not_count(self):
         for name in ("a.png", "b.png", "c.png"):
-            self.picture_of(f"data/red/{name}", (200, 0, 0))
+            self.image_of(f"data/red/{name}", (200, 0, 0))
         (self.data / "red/b.png").write_bytes(b"")
         labels = self.folder / "labels.txt"
         labels.write_text("red\ngreen\nblue\n")
@@ -197,7 +197,7 @@ class Evaluation(Case):
 class SingleScore(Case):
     def setUp(self):
         super().setUp()
-        self.images = [self.picture_of("dark.png", (51, 9, 9)), self.picture_of("red.png", (204, 0, 0))]
+        self.images = [self.image_of("dark.png", (51, 9, 9)), self.image_of("red.png", (204, 0, 0))]
         self.scores = [8 * 0.2 - 4, 8 * 0.8 - 4]
 
     def red(self, labels=None):
@@ -237,7 +237,7 @@ class SingleScore(Case):
     def test_evaluation(self):
         for name, colour in (("a/1.png", (51, 0, 0)), ("b/1.png", (204, 0, 0)),
                              ("b/2.png", (51, 0, 0)), ("b/3.png", (230, 0, 0))):
-            self.picture_of("data/" + name, colour)
+            self.image_of("data/" + name, colour)
         data = self.folder / "data"
         for labels in (None, ["a", "b"]):
             summary = self.summary("--model", self.red(labels), "--sigmoid", "--evaluate", data)
@@ -258,7 +258,7 @@ class NotFinite(Case):
     def setUp(self):
         super().setUp()
         for name, colour in (("a", (0, 0, 0)), ("b", (250, 250, 250)), ("c", (0, 0, 0))):
-            self.picture_of(f"set/{name}.png", colour)
+            self.image_of(f"set/{name}.png", colour)
 
     def test_infinite_scores(self):
         self.reported(self.save("overflow.onnx", models.overflowing()))

@@ -7,9 +7,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "picture/picture.h"
+#include "image/image.h"
 
-namespace picture = sluice::picture;
+namespace image = sluice::image;
 using Bytes = std::vector<std::uint8_t>;
 
 namespace {
@@ -39,7 +39,7 @@ long resident_megabytes() {
 // A message is one line that says what is wrong and what to do.
 void check_refused(const Bytes& bytes) {
     // A copy of the exact size lets the address sanitizer see a read past its end.
-    const auto result = picture::decode(Bytes(bytes));
+    const auto result = image::decode(Bytes(bytes));
     REQUIRE_FALSE(result.ok());
     CHECK_FALSE(result.status().problem().what.empty());
     CHECK_FALSE(result.status().problem().remedy.empty());
@@ -48,8 +48,8 @@ void check_refused(const Bytes& bytes) {
 
 }  // namespace
 
-TEST_CASE("truncated pictures are refused at every length") {
-    const std::string cases = SLUICE_PICTURE_CASES;
+TEST_CASE("truncated images are refused at every length") {
+    const std::string cases = SLUICE_IMAGE_CASES;
     // A PNG's pixels are complete before its end chunk of 12 bytes, a JPEG's before its marker
     // of 2.
     struct Kind {
@@ -65,7 +65,7 @@ TEST_CASE("truncated pictures are refused at every length") {
                           {read_bytes(cases + "/animation.webp"), 0},
                           {ppm(), 0}};
     for (const Kind& kind : kinds) {
-        REQUIRE(picture::decode(kind.bytes).ok());
+        REQUIRE(image::decode(kind.bytes).ok());
         for (std::size_t size = 0; size + kind.trailer < kind.bytes.size(); ++size) {
             CAPTURE(size, kind.bytes.size());
             check_refused(
@@ -95,7 +95,7 @@ TEST_CASE("random bytes are refused, behind every format's first bytes too") {
 
 TEST_CASE("damaged bytes never crash a decoder") {
     std::mt19937 random(21);
-    const std::string cases = SLUICE_PICTURE_CASES;
+    const std::string cases = SLUICE_IMAGE_CASES;
     const Bytes sources[] = {read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"),
                              read_bytes(cases + "/progressive.jpg"),
                              read_bytes(cases + "/turn6.jpg"),
@@ -113,8 +113,8 @@ TEST_CASE("damaged bytes never crash a decoder") {
             for (int flips = 0; flips < 3; ++flips) {
                 bytes[random() % bytes.size()] = static_cast<std::uint8_t>(random());
             }
-            // A flipped sample is still a picture: its pixels must then fill its size.
-            if (const auto result = picture::decode(bytes); result.ok()) {
+            // A flipped sample is still an image: its pixels must then fill its size.
+            if (const auto result = image::decode(bytes); result.ok()) {
                 const auto& value = result.value();
                 REQUIRE(value.rgb.size() ==
                         static_cast<std::size_t>(value.width) * value.height * 3);
@@ -133,7 +133,7 @@ TEST_CASE("images that are none of ours are refused") {
 }
 
 TEST_CASE("images over a limit are refused by its name, before they take memory or time") {
-    std::ifstream lines(std::string(SLUICE_PICTURE_CASES) + "/cases.txt");
+    std::ifstream lines(std::string(SLUICE_IMAGE_CASES) + "/cases.txt");
     int refused = 0;
     const long before = resident_megabytes();
     for (std::string kind, path, limit; lines >> kind >> path && std::getline(lines, limit);) {
@@ -141,7 +141,7 @@ TEST_CASE("images over a limit are refused by its name, before they take memory 
             CAPTURE(path);
             const Bytes bytes = read_bytes(path);
             check_refused(bytes);
-            CHECK(picture::decode(bytes).status().message().find(limit) != std::string::npos);
+            CHECK(image::decode(bytes).status().message().find(limit) != std::string::npos);
             ++refused;
         }
     }
@@ -151,7 +151,7 @@ TEST_CASE("images over a limit are refused by its name, before they take memory 
 
 TEST_CASE("a file that is missing or a folder is named") {
     for (const char* path : {"/nowhere/a.png", "/"}) {
-        const auto result = picture::read(path);
+        const auto result = image::read(path);
         REQUIRE_FALSE(result.ok());
         CHECK(result.status().problem().file == path);
     }

@@ -11,15 +11,15 @@
 #include "classify/mask_sheet.h"
 
 using namespace sluice::classify;
-using sluice::picture::Picture;
+using sluice::image::Image;
 
 namespace {
 
-Colour pixel(const Picture& picture, int x, int y) {
+Colour pixel(const Image& image, int x, int y) {
     const std::size_t at =
-        3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(picture.width) +
+        3 * (static_cast<std::size_t>(y) * static_cast<std::size_t>(image.width) +
              static_cast<std::size_t>(x));
-    return {picture.rgb[at], picture.rgb[at + 1], picture.rgb[at + 2]};
+    return {image.rgb[at], image.rgb[at + 1], image.rgb[at + 2]};
 }
 
 // Rec. 709 luma of gamma-coded samples, 0 to 255.
@@ -53,11 +53,11 @@ TEST_CASE("the scale grows lighter from end to end, above the closed colour") {
 TEST_CASE("a heat map shows the mean over maps, and where all gates are closed") {
     // Means 0, 0.5, 1, 0.25 of two maps.
     const std::vector<float> values = {0.0f, 1.0f, 1.5f, 0.5f, 0.0f, 0.0f, 0.5f, 0.0f};
-    const Picture picture = draw_heat_map(make_map("x", 2, 2, values, 2));
-    CHECK(pixel(picture, 0, 0) == closed_colour);
-    CHECK(pixel(picture, 1, 0) == heat_colour(0.5));
-    CHECK(pixel(picture, 0, 1) == heat_colour(1.0));
-    CHECK(pixel(picture, 1, 1) == heat_colour(0.25));
+    const Image image = draw_heat_map(make_map("x", 2, 2, values, 2));
+    CHECK(pixel(image, 0, 0) == closed_colour);
+    CHECK(pixel(image, 1, 0) == heat_colour(0.5));
+    CHECK(pixel(image, 0, 1) == heat_colour(1.0));
+    CHECK(pixel(image, 1, 1) == heat_colour(0.25));
 
     const std::vector<float> dead(4, 0.0f);
     CHECK(pixel(draw_heat_map(make_map("x", 2, 2, dead)), 1, 1) == closed_colour);
@@ -66,7 +66,7 @@ TEST_CASE("a heat map shows the mean over maps, and where all gates are closed")
 TEST_CASE("maps are enlarged by whole factors and never overlap") {
     const std::vector<float> values(64 * 64, 1.0f);
     const auto of = [&](std::size_t count) { return std::span(values).first(count); };
-    const Picture input{32, 24, std::vector<std::uint8_t>(32 * 24 * 3)};
+    const Image input{32, 24, std::vector<std::uint8_t>(32 * 24 * 3)};
     const std::vector<GateMap> maps = {
         make_map("a", 32, 32, of(1024)), make_map("b", 32, 32, of(1024)),
         make_map("c", 8, 16, of(128)),   make_map("d", 8, 16, of(128)),
@@ -97,24 +97,24 @@ TEST_CASE("maps are enlarged by whole factors and never overlap") {
 
 TEST_CASE("maps and inputs larger than their place shrink") {
     const std::vector<float> values(1000 * 500, 1.0f);
-    const Picture input{2000, 1000, std::vector<std::uint8_t>(2000 * 1000 * 3, 9)};
+    const Image input{2000, 1000, std::vector<std::uint8_t>(2000 * 1000 * 3, 9)};
     const std::vector<GateMap> maps = {make_map("a", 500, 1000, values)};
     const SheetLayout layout = lay_out_sheet(input, maps, 0);
     CHECK(layout.maps[0].width == 384);
     CHECK(layout.maps[0].height == 192);
     CHECK(layout.input.width == 2 * layout.input.height);
     CHECK(layout.width < 1400);
-    const Picture sheet = draw_mask_sheet(input, maps, {});
+    const Image sheet = draw_mask_sheet(input, maps, {});
     CHECK(pixel(sheet, layout.input.left, layout.input.top) == Colour{9, 9, 9});
 }
 
 TEST_CASE("a sheet holds each pixel of input and map, enlarged") {
-    const Picture input{2, 2, {10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120}};
+    const Image input{2, 2, {10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120}};
     const std::vector<float> values = {0.0f, 0.5f, 1.0f, 0.0f};
     const std::vector<GateMap> maps = {make_map("net/one/conv", 2, 2, values)};
     const std::vector<std::string> caption = {"two.png"};
     const SheetLayout layout = lay_out_sheet(input, maps, 1);
-    const Picture sheet = draw_mask_sheet(input, maps, caption);
+    const Image sheet = draw_mask_sheet(input, maps, caption);
     CHECK(sheet.width == layout.width);
     CHECK(sheet.height == layout.height);
     const auto at = [&](const Box& box, int column, int row, int corner) {
@@ -184,11 +184,11 @@ TEST_CASE("text is drawn dot by dot and shortened from the left") {
         for (int x = 0; x < 12; ++x) {
             const bool expected = x < 2 || (y >= 12 && x < 10);
             ink += expected;
-            CHECK((pixel(canvas.picture(), x, y) == Colour{255, 255, 255}) == expected);
+            CHECK((pixel(canvas.image(), x, y) == Colour{255, 255, 255}) == expected);
         }
     }
     CHECK(ink == 4 * (7 + 4));
     canvas.write("wide text", -20, 10, 3, {1, 2, 3});
     canvas.fill(-5, -5, 100, 100, {4, 5, 6});
-    CHECK(pixel(canvas.picture(), 11, 13) == Colour{4, 5, 6});
+    CHECK(pixel(canvas.image(), 11, 13) == Colour{4, 5, 6});
 }

@@ -1,19 +1,19 @@
 #include <catch2/catch.hpp>
 
-#include "picture/preprocess.h"
+#include "image/preprocess.h"
 
-namespace picture = sluice::picture;
+namespace image = sluice::image;
 
 TEST_CASE("preprocessing comes from the metadata") {
-    const auto defaults = picture::read_preprocessing({});
+    const auto defaults = image::read_preprocessing({});
     REQUIRE(defaults.ok());
     CHECK(defaults.value().mean == std::array{0.0f, 0.0f, 0.0f});
     CHECK(defaults.value().deviation == std::array{1.0f, 1.0f, 1.0f});
     CHECK_FALSE(defaults.value().shorter_side);
 
-    const auto given = picture::read_preprocessing({{"sluice.mean", "[0.5, 0.25, 0]"},
-                                                    {"sluice.std", "[0.25, 1, 2]"},
-                                                    {"sluice.resize_shorter_side", "256"}});
+    const auto given = image::read_preprocessing({{"sluice.mean", "[0.5, 0.25, 0]"},
+                                                  {"sluice.std", "[0.25, 1, 2]"},
+                                                  {"sluice.resize_shorter_side", "256"}});
     REQUIRE(given.ok());
     CHECK(given.value().mean == std::array{0.5f, 0.25f, 0.0f});
     CHECK(given.value().deviation == std::array{0.25f, 1.0f, 2.0f});
@@ -34,22 +34,22 @@ TEST_CASE("metadata of the wrong form is refused by its key") {
         {"sluice.resize_shorter_side", "99999999999999"}};
     for (const auto& [key, value] : wrong) {
         CAPTURE(key, value);
-        const auto result = picture::read_preprocessing({{key, value}});
+        const auto result = image::read_preprocessing({{key, value}});
         REQUIRE_FALSE(result.ok());
         CHECK(result.status().message().find(key) != std::string::npos);
     }
-    CHECK_FALSE(picture::read_labels({{"sluice.labels", "[1]"}}).ok());
-    const auto labels = picture::read_labels({{"sluice.labels", R"(["cat", "dog"])"}});
+    CHECK_FALSE(image::read_labels({{"sluice.labels", "[1]"}}).ok());
+    const auto labels = image::read_labels({{"sluice.labels", R"(["cat", "dog"])"}});
     REQUIRE(labels.ok());
     CHECK(labels.value() == std::vector<std::string>{"cat", "dog"});
-    CHECK(picture::read_labels({}).value().empty());
+    CHECK(image::read_labels({}).value().empty());
 }
 
 TEST_CASE("pixels become planes of normalised floats") {
-    const picture::Picture source{2, 1, {255, 0, 51, 0, 255, 102}};
-    const picture::Preprocessing preprocessing{{0.5f, 0.0f, 0.2f}, {0.5f, 1.0f, 0.1f}, {}};
+    const image::Image source{2, 1, {255, 0, 51, 0, 255, 102}};
+    const image::Preprocessing preprocessing{{0.5f, 0.0f, 0.2f}, {0.5f, 1.0f, 0.1f}, {}};
     std::vector<float> nchw(6);
-    picture::to_nchw(source, preprocessing, nchw);
+    image::to_nchw(source, preprocessing, nchw);
     const float expected[] = {1.0f, -1.0f, 0.0f, 1.0f, 0.0f, 2.0f};
     for (std::size_t i = 0; i < 6; ++i) {
         CHECK(nchw[i] == Approx(expected[i]).margin(1e-6));
@@ -58,14 +58,14 @@ TEST_CASE("pixels become planes of normalised floats") {
 
 TEST_CASE("an image is fitted to the input") {
     // Columns of a constant colour each: 8 wide, so the middle 4 are columns 2 to 5.
-    picture::Picture source{8, 4, {}};
+    image::Image source{8, 4, {}};
     for (int i = 0; i < 32; ++i) {
         source.rgb.insert(source.rgb.end(), 3, static_cast<std::uint8_t>(i % 8 * 10));
     }
-    picture::Preprocessing preprocessing;
-    CHECK(picture::fit(source, preprocessing, 8, 4).value().rgb == source.rgb);
+    image::Preprocessing preprocessing;
+    CHECK(image::fit(source, preprocessing, 8, 4).value().rgb == source.rgb);
     preprocessing.shorter_side = 4;
-    const auto cropped = picture::fit(source, preprocessing, 4, 4);
+    const auto cropped = image::fit(source, preprocessing, 4, 4);
     REQUIRE(cropped.ok());
     for (std::size_t x = 0; x < 4; ++x) {
         CHECK(cropped.value().rgb[3 * x] == 20 + 10 * x);
@@ -74,21 +74,21 @@ TEST_CASE("an image is fitted to the input") {
 
 TEST_CASE("an image that takes too many pixels to resize is refused") {
     const auto line = [](int width, int height) {
-        return picture::Picture{width, height,
-                                std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
-                                                          static_cast<std::size_t>(height) * 3)};
+        return image::Image{width, height,
+                            std::vector<std::uint8_t>(static_cast<std::size_t>(width) *
+                                                      static_cast<std::size_t>(height) * 3)};
     };
-    picture::Preprocessing preprocessing;
+    image::Preprocessing preprocessing;
     // Resized by columns first: 4096 x 30000 on the way to 4096 x 8.
-    const auto between = picture::fit(line(1, 30000), preprocessing, 4096, 8);
+    const auto between = image::fit(line(1, 30000), preprocessing, 4096, 8);
     REQUIRE_FALSE(between.ok());
     CHECK(between.status().message().find("64 Mi pixels") != std::string::npos);
     preprocessing.shorter_side = 256;
     for (const auto& [width, height] : {std::pair(1, 30000), std::pair(30000, 1)}) {
         CAPTURE(width, height);
-        CHECK_FALSE(picture::fit(line(width, height), preprocessing, 8, 8).ok());
+        CHECK_FALSE(image::fit(line(width, height), preprocessing, 8, 8).ok());
     }
     // 32768^2 * 32768 is over what 32 bits hold.
     preprocessing.shorter_side = 32768;
-    CHECK_FALSE(picture::fit(line(1, 32768), preprocessing, 8, 8).ok());
+    CHECK_FALSE(image::fit(line(1, 32768), preprocessing, 8, 8).ok());
 }

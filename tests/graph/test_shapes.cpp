@@ -104,7 +104,7 @@ void check_refused(OneNode& one, const std::string& what) {
     CHECK(!one.output().shape_known);
 }
 
-const json picture = {{"shape", {1, 4, 9, 7}}, {"kind", "float"}};
+const json image = {{"shape", {1, 4, 9, 7}}, {"kind", "float"}};
 const json matrix = {{"shape", {4, 9}}, {"kind", "float"}};
 const json numbers = {{"shape", {2}}, {"kind", "int"}};
 
@@ -155,41 +155,38 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
         json inputs, attributes;
         const char* what;
     } cases[] = {
+        {Op::max_pool, json::array({image}), {{"kernel_shape", {10, 3}}}, "larger than its input"},
         {Op::max_pool,
-         json::array({picture}),
-         {{"kernel_shape", {10, 3}}},
-         "larger than its input"},
-        {Op::max_pool,
-         json::array({picture}),
+         json::array({image}),
          {{"kernel_shape", {3, 3}}, {"auto_pad", "SAME"}},
          "auto_pad 'SAME'"},
         {Op::max_pool,
-         json::array({picture}),
+         json::array({image}),
          {{"kernel_shape", {3, 3}}, {"strides", {7, 7}}, {"auto_pad", "SAME_LOWER"}},
          "crops [1, 4, 9, 7] by strides [7, 7]"},
         {Op::average_pool, json::array({matrix}), {{"kernel_shape", {3}}}, "needs [N, C, H, W]"},
         {Op::batch_normalization,
-         {picture, picture, picture, picture, picture},
+         {image, image, image, image, image},
          {{"training_mode", 1}},
          "training mode"},
         {Op::resize,
-         {picture, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
+         {image, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
          {{"mode", "cubic"}},
          "mode 'cubic'"},
         {Op::resize,
-         {picture, nullptr, nullptr, constant_ints_of({1, 4, 0, 3})},
+         {image, nullptr, nullptr, constant_ints_of({1, 4, 0, 3})},
          json::object(),
          "to nothing"},
-        {Op::resize, json::array({picture}), json::object(), "neither constant scales nor sizes"},
-        {Op::expand, {picture, numbers}, json::object(), "that the model computes from its input"},
-        {Op::reshape, {picture, numbers}, json::object(), "that the model computes from its input"},
-        {Op::pad, {picture, numbers}, json::object(), "that the model computes from its input"},
+        {Op::resize, json::array({image}), json::object(), "neither constant scales nor sizes"},
+        {Op::expand, {image, numbers}, json::object(), "that the model computes from its input"},
+        {Op::reshape, {image, numbers}, json::object(), "that the model computes from its input"},
+        {Op::pad, {image, numbers}, json::object(), "that the model computes from its input"},
         {Op::slice,
-         {picture, numbers, numbers},
+         {image, numbers, numbers},
          json::object(),
          "that the model computes from its input"},
         {Op::reduce_mean,
-         {picture, numbers},
+         {image, numbers},
          json::object(),
          "that the model computes from its input"},
         {Op::constant_of_shape, json::array({numbers}), json::object(),
@@ -200,7 +197,7 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
         {Op::constant_of_shape, json::array({constant_ints_of({-1})}), json::object(),
          "would give the shape [-1]"},
         {Op::pad,
-         {picture, constant_ints_of({0, -5, 0, 0, 0, 0, 0, 0})},
+         {image, constant_ints_of({0, -5, 0, 0, 0, 0, 0, 0})},
          json::object(),
          "would give the shape [1, -1, 9, 7], a negative extent"},
         {Op::expand,
@@ -209,37 +206,37 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
          json::object(),
          "more than 2147483648 elements"},
         {Op::unsqueeze,
-         {picture, constant_ints_of({0, 1, 2, 3, 4})},
+         {image, constant_ints_of({0, 1, 2, 3, 4})},
          json::object(),
          "would give the shape [1, 1, 1, 1, 1, 1, 4, 9, ...], more than 8 extents"},
         {Op::unsqueeze,
-         {picture, constant_ints_of(std::vector<std::int64_t>(1 << 20, 1))},
+         {image, constant_ints_of(std::vector<std::int64_t>(1 << 20, 1))},
          json::object(),
          "takes 1048576 integers as its input 1, more than 16"},
         {Op::reshape,
-         {picture, constant_ints_of(std::vector<std::int64_t>(1 << 20, 1))},
+         {image, constant_ints_of(std::vector<std::int64_t>(1 << 20, 1))},
          json::object(),
          "takes 1048576 integers as its input 1, more than 16"},
         {Op::average_pool,
-         json::array({picture}),
+         json::array({image}),
          {{"kernel_shape", {3, 3}}, {"pads", {1, 1, -1, 1}}},
          "has pads [1, 1, -1, 1], not 4 numbers from 0"},
         {Op::max_pool,
-         json::array({picture}),
+         json::array({image}),
          {{"kernel_shape", {3, 3}}, {"strides", {1, 0}}},
          "has strides [1, 0], not 2 numbers from 1"},
         {Op::resize,
-         {picture, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
+         {image, nullptr, nullptr, constant_ints_of({1, 4, 3, 3})},
          {{"keep_aspect_ratio_policy", "not_larger"}},
          "policy 'not_larger'"},
-        {Op::concat, {picture, matrix}, {{"axis", 1}}, "[1, 4, 9, 7], [4, 9]"},
-        {Op::concat, {picture, picture}, {{"axis", 4}}, "has axis 4, which [1, 4, 9, 7] has not"},
-        {Op::gather, {picture, constant_ints_of({0})}, {{"axis", -5}}, "has axis -5"},
-        {Op::reduce_mean, {picture, constant_ints_of({1, -3})}, json::object(), "has axis -3"},
-        {Op::squeeze, {picture, constant_ints_of({1})}, json::object(), "drops axis 1 of"},
-        {Op::transpose, json::array({picture}), {{"perm", {0, 1, 3, 3}}}, "has perm [0, 1, 3, 3]"},
+        {Op::concat, {image, matrix}, {{"axis", 1}}, "[1, 4, 9, 7], [4, 9]"},
+        {Op::concat, {image, image}, {{"axis", 4}}, "has axis 4, which [1, 4, 9, 7] has not"},
+        {Op::gather, {image, constant_ints_of({0})}, {{"axis", -5}}, "has axis -5"},
+        {Op::reduce_mean, {image, constant_ints_of({1, -3})}, json::object(), "has axis -3"},
+        {Op::squeeze, {image, constant_ints_of({1})}, json::object(), "drops axis 1 of"},
+        {Op::transpose, json::array({image}), {{"perm", {0, 1, 3, 3}}}, "has perm [0, 1, 3, 3]"},
         {Op::reshape,
-         {picture, {{"shape", {1}}, {"floats", {252.0}}}},
+         {image, {{"shape", {1}}, {"floats", {252.0}}}},
          json::object(),
          "has target extents of floats"},
         {Op::range,
@@ -249,14 +246,14 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
          json::object(),
          "counts in floats"},
         {Op::resize,
-         {picture,
+         {image,
           nullptr,
           {{"shape", {4}}, {"floats", {1.0, 1.0, 2.0, 2.0}}},
           constant_ints_of({1, 4, 18, 14})},
          json::object(),
          "has both scales and sizes"},
         {Op::resize,
-         {picture,
+         {image,
           nullptr,
           {{"shape", {3}}, {"floats", {1.0, 1.0, 1e-30}}},
           constant_ints_of({1, 4, 18, 14})},
@@ -271,19 +268,19 @@ TEST_CASE("a node that Sluice alone refuses is an error that says why") {
 }
 
 TEST_CASE("an input of unknown shape, or none, is an error that names the node") {
-    OneNode unknown(Op::add, {picture, picture}, json::object());
+    OneNode unknown(Op::add, {image, image}, json::object());
     unknown.graph.values[std::size_t(unknown.graph.nodes[0].inputs[1])].shape_known = false;
     check_refused(unknown, "has no input 1 of known shape");
-    OneNode left_out(Op::conv, {picture, nullptr}, json::object());
+    OneNode left_out(Op::conv, {image, nullptr}, json::object());
     check_refused(left_out, "has no input 1 of known shape");
-    OneNode short_of(Op::gemm, json::array({picture}), json::object());
+    OneNode short_of(Op::gemm, json::array({image}), json::object());
     check_refused(short_of, "has no input 1 of known shape");
-    OneNode gap(Op::concat, {picture, nullptr, picture}, {{"axis", 1}});
+    OneNode gap(Op::concat, {image, nullptr, image}, {{"axis", 1}});
     check_refused(gap, "has no input 1 of known shape");
 }
 
 TEST_CASE("nodes that passes write keep the shape that their pass gave") {
-    OneNode one(Op::fused_conv, {picture, nullptr, nullptr}, json::object());
+    OneNode one(Op::fused_conv, {image, nullptr, nullptr}, json::object());
     CHECK(one.infer().ok());
     CHECK(!one.output().shape_known);
 }
@@ -309,7 +306,7 @@ TEST_CASE("an axis counts from either end and no further") {
 
 TEST_CASE("a slice says where it starts, steps and ends on each axis") {
     OneNode one(Op::slice,
-                {picture, constant_ints_of({-1, 1}), constant_ints_of({-100, 100}),
+                {image, constant_ints_of({-1, 1}), constant_ints_of({-100, 100}),
                  constant_ints_of({2, 3}), constant_ints_of({-2, 3})},
                 json::object());
     const auto ranges = slice_ranges(one.graph, one.graph.nodes[0]);
@@ -324,12 +321,12 @@ TEST_CASE("a slice says where it starts, steps and ends on each axis") {
 
 TEST_CASE("pads and axes are given for all axes in order") {
     OneNode pad(Op::pad,
-                {picture, constant_ints_of({1, 2, 3, -4}), nullptr, constant_ints_of({-1, 1})},
+                {image, constant_ints_of({1, 2, 3, -4}), nullptr, constant_ints_of({-1, 1})},
                 json::object());
     const auto extents = pad_extents(pad.graph, pad.graph.nodes[0]);
     REQUIRE(extents.ok());
     CHECK(extents.value() == std::vector<std::int64_t>{0, 2, 0, 1, 0, -4, 0, 3});
-    OneNode mean(Op::reduce_mean, json::array({picture}), {{"axes", {-1, 2}}});
+    OneNode mean(Op::reduce_mean, json::array({image}), {{"axes", {-1, 2}}});
     const auto axes = node_axes(mean.graph, mean.graph.nodes[0], 4);
     REQUIRE(axes.ok());
     CHECK(axes.value() == std::vector<std::size_t>{2, 3});

@@ -26,22 +26,22 @@ Array read_array(const nlohmann::json& entry) {
     return array;
 }
 
-void keep_first(Array& array, std::int64_t pictures) {
-    REQUIRE(pictures <= array.pictures());
-    array.values.resize(array.picture_size() * std::size_t(pictures));
-    array.shape[0] = pictures;
+void keep_first(Array& array, std::int64_t images) {
+    REQUIRE(images <= array.images());
+    array.values.resize(array.image_size() * std::size_t(images));
+    array.shape[0] = images;
 }
 
-void keep_first(Case& c, std::int64_t pictures) {
-    keep_first(c.x, pictures);
-    keep_first(c.y, pictures);
+void keep_first(Case& c, std::int64_t images) {
+    keep_first(c.x, images);
+    keep_first(c.y, images);
     for (RecordedGate& gate : c.gates) {
-        keep_first(gate.values, pictures);
+        keep_first(gate.values, images);
     }
 }
 
-/// The first `pictures` of it; 0: all.
-Case parse_case(const nlohmann::json& entry, std::int64_t pictures) {
+/// The first `images` of it; 0: all.
+Case parse_case(const nlohmann::json& entry, std::int64_t images) {
     Case c{entry["name"],
            std::filesystem::path(entry["model"].get<std::string>()),
            read_array(entry["x"]),
@@ -50,8 +50,8 @@ Case parse_case(const nlohmann::json& entry, std::int64_t pictures) {
     for (const auto& gate : entry["gates"]) {
         c.gates.push_back({gate["layer"], read_array(gate)});
     }
-    if (pictures > 0) {
-        keep_first(c, pictures);
+    if (images > 0) {
+        keep_first(c, images);
     }
     return c;
 }
@@ -84,15 +84,15 @@ std::filesystem::path case_folder() {
     return other ? other : SLUICE_SESSION_CASES;
 }
 
-std::int64_t compared_pictures() {
-    return std::getenv("SLUICE_SESSION_CASES") ? 0 : SLUICE_SESSION_PICTURES;
+std::int64_t compared_images() {
+    return std::getenv("SLUICE_SESSION_CASES") ? 0 : SLUICE_SESSION_IMAGES;
 }
 
-std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures) {
+std::vector<Case> read_cases(const std::string& kind, std::int64_t images) {
     std::vector<Case> cases;
     for (const auto& entry : read_list()) {
         if (entry["kind"] == kind) {
-            cases.push_back(parse_case(entry, pictures));
+            cases.push_back(parse_case(entry, images));
         }
     }
     REQUIRE(!cases.empty());
@@ -115,10 +115,10 @@ std::vector<LayoutCase> read_layout_cases() {
     return cases;
 }
 
-Case read_case(const std::string& name, std::int64_t pictures) {
+Case read_case(const std::string& name, std::int64_t images) {
     for (const auto& entry : read_list()) {
         if (entry["name"] == name) {
-            return parse_case(entry, pictures);
+            return parse_case(entry, images);
         }
     }
     FAIL("no case " << name);
@@ -196,7 +196,7 @@ Session open(const Model& model, const SessionOptions& options) {
 Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch) {
     Array y(y_shape);
     const Extents x_part = x.part(batch), y_part = y.part(batch);
-    for (std::int64_t first = 0; first < x.pictures(); first += batch) {
+    for (std::int64_t first = 0; first < x.images(); first += batch) {
         const TensorView input = x.view(first, x_part);
         const MutableTensorView output = y.mutable_view(first, y_part);
         const Status status = session.run({&input, 1}, {&output, 1});
@@ -220,8 +220,8 @@ double relative(const float* actual, const float* expected, std::size_t count) {
 void run_each(Session& session, const Case& c, const std::function<void()>& look) {
     const Extents x_part = c.x.part(1), y_part = c.y.part(1);
     Array y(y_part);
-    for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
-        const TensorView input = c.x.view(picture, x_part);
+    for (std::int64_t image = 0; image < c.x.images(); ++image) {
+        const TensorView input = c.x.view(image, x_part);
         const MutableTensorView output = y.mutable_view(0, y_part);
         REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
         look();

@@ -21,20 +21,20 @@ struct Array {
     std::vector<float> values;
 
     explicit Array(Extents extents);
-    std::int64_t pictures() const { return shape[0]; }
-    std::size_t picture_size() const { return values.size() / std::size_t(shape[0]); }
-    /// Pictures first .. first + count.
+    std::int64_t images() const { return shape[0]; }
+    std::size_t image_size() const { return values.size() / std::size_t(shape[0]); }
+    /// Images first .. first + count.
     TensorView view(std::int64_t first, const Extents& part) const {
-        return {values.data() + std::size_t(first) * picture_size(), part};
+        return {values.data() + std::size_t(first) * image_size(), part};
     }
     MutableTensorView mutable_view(std::int64_t first, const Extents& part) {
-        return {values.data() + std::size_t(first) * picture_size(), part};
+        return {values.data() + std::size_t(first) * image_size(), part};
     }
-    /// The shape of `count` pictures.
+    /// The shape of `count` images.
     Extents part(std::int64_t count) const;
 };
 
-/// A gate's values over all pictures, [pictures, maps, height, width].
+/// A gate's values over all images, [images, maps, height, width].
 struct RecordedGate {
     std::string layer;  ///< the gated convolution's node
     Array values;
@@ -57,13 +57,13 @@ struct LayoutCase {
 
 /// $SLUICE_SESSION_CASES, or what the build wrote.
 std::filesystem::path case_folder();
-/// Of each network's pictures; 0: all, as of $SLUICE_SESSION_CASES always.
-std::int64_t compared_pictures();
-/// "small", "nan" or "network", the first `pictures` of each (0: all); never empty.
-std::vector<Case> read_cases(const std::string& kind, std::int64_t pictures = 0);
+/// Of each network's images; 0: all, as of $SLUICE_SESSION_CASES always.
+std::int64_t compared_images();
+/// "small", "nan" or "network", the first `images` of each (0: all); never empty.
+std::vector<Case> read_cases(const std::string& kind, std::int64_t images = 0);
 std::vector<LayoutCase> read_layout_cases();
-/// The first `pictures` of it; 0: all.
-Case read_case(const std::string& name, std::int64_t pictures = 0);
+/// The first `images` of it; 0: all.
+Case read_case(const std::string& name, std::int64_t images = 0);
 std::filesystem::path demo_model();
 
 /// The targets that this CPU runs; the others are reported as skipped.
@@ -83,11 +83,11 @@ std::int64_t macs_of(const Model& model, const Session& session, const std::stri
                      Algorithm algorithm, GateForm gate = GateForm::position);
 Session open(const Model& model, const SessionOptions& options = {});
 
-/// The outputs for all pictures of x, `batch` of them a run.
+/// The outputs for all images of x, `batch` of them a run.
 Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch);
 /// The largest difference over the largest expected value; infinite where a NaN is.
 double relative(const float* actual, const float* expected, std::size_t count);
-/// Runs a case's pictures one by one, each followed by a look at the session.
+/// Runs a case's images one by one, each followed by a look at the session.
 void run_each(Session& session, const Case& c, const std::function<void()>& look);
 
 }  // namespace sluice::session_test

@@ -1,7 +1,7 @@
 """Writes networks, inputs and ONNX Runtime's outputs for them, listed in cases.json.
 
-Without --pictures: small networks of random weights, and those of CHECKOUT/models over the pictures
-of apps/samples. With it: those of CHECKOUT/models alone, over COUNT pictures of DIR/CLASS/*.jpg, the
+Without --images: small networks of random weights, and those of CHECKOUT/models over the images
+of apps/samples. With it: those of CHECKOUT/models alone, over COUNT images of DIR/CLASS/*.jpg, the
 first of each class.
 """
 
@@ -136,7 +136,7 @@ def operator_cases():
 
 
 def element_cases():
-    """Gates an element over an odd number of channels, few of them open and many; the first picture,
+    """Gates an element over an odd number of channels, few of them open and many; the first image,
     ten times as large, opens more than the others."""
     for height, width in ((7, 9), (16, 16)):
         x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
@@ -273,7 +273,7 @@ def first_of_each_class(folder, count):
     classes = [sorted(c.glob("*.jpg")) for c in sorted(folder.iterdir()) if c.is_dir()]
     each = count // max(len(classes), 1)
     if not classes or each < 1 or min(map(len, classes)) < each:
-        raise SystemExit(f"make_cases.py: {folder}: has no {count} pictures in folders of one class "
+        raise SystemExit(f"make_cases.py: {folder}: has no {count} images in folders of one class "
                          "each; name a folder laid out as CLASS/NAME.jpg")
     return [file for c in classes for file in c[:each]]
 
@@ -284,8 +284,8 @@ def network_cases(checkout, files):
         metadata = {p.key: json.loads(p.value) for p in model.metadata_props
                     if p.key in ("sluice.mean", "sluice.std")}
         mean, deviation = (np.array(metadata[f"sluice.{k}"], np.float32) for k in ("mean", "std"))
-        pictures = np.stack([np.asarray(Image.open(f).convert("RGB"), np.float32) for f in files])
-        yield path, model, ((pictures / 255 - mean) / deviation).transpose(0, 3, 1, 2)
+        images = np.stack([np.asarray(Image.open(f).convert("RGB"), np.float32) for f in files])
+        yield path, model, ((images / 255 - mean) / deviation).transpose(0, 3, 1, 2)
 
 
 def add_small(folder):
@@ -320,21 +320,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkout", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--pictures", type=Path, metavar="DIR")
+    parser.add_argument("--images", type=Path, metavar="DIR")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--every", type=int, default=1, metavar="N",
-                        help="of apps/samples, the first of every N pictures")
+                        help="of apps/samples, the first of every N images")
     arguments = parser.parse_args()
     checkout = arguments.checkout.resolve()
     folder = Folder(arguments.output.resolve())
-    if arguments.pictures:
-        files = first_of_each_class(arguments.pictures, arguments.count)
+    if arguments.images:
+        files = first_of_each_class(arguments.images, arguments.count)
     else:
         files = sorted((checkout / "apps" / "samples").glob("*.jpg"))[:: arguments.every]
         add_small(folder)
-    for path, model, pictures in network_cases(checkout, files):
-        folder.add("network", path.stem, path, pictures,
-                   *run(model, gates_of(model), pictures[:, None]))
+    for path, model, images in network_cases(checkout, files):
+        folder.add("network", path.stem, path, images,
+                   *run(model, gates_of(model), images[:, None]))
     folder.finish()
 
 

@@ -9,10 +9,10 @@ SHAPE = (2, 5, 9, 7)
 
 
 def spoiled(*shape, values=(NAN, INF, -INF)):
-    """Random numbers, and each of the values at a place of its own in every picture."""
+    """Random numbers, and each of the values at a place of its own in every image."""
     x = RANDOM.uniform(-1, 1, shape).astype(np.float32)
-    for picture in x.reshape(shape[0], -1):
-        picture[RANDOM.choice(picture.size, len(values), replace=False)] = values
+    for image in x.reshape(shape[0], -1):
+        image[RANDOM.choice(image.size, len(values), replace=False)] = values
     return x
 
 

@@ -22,7 +22,7 @@ std::string bytes_of(const std::filesystem::path& file) {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
-/// Zeros of a tensor's shape, one picture of it; none where they are too many.
+/// Zeros of a tensor's shape, one image of it; none where they are too many.
 std::vector<Array> zeros_for(const std::vector<TensorInfo>& tensors) {
     std::vector<Array> arrays;
     for (const TensorInfo& info : tensors) {

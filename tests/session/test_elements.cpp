@@ -51,10 +51,10 @@ TEST_CASE("each run computes a layer with a gate an element by its list where fe
             Session session = open(model, {.record_gates = true, .record_steps = true});
             const Extents x_part = c.x.part(1), y_part = c.y.part(1);
             Array y(c.y.shape);
-            for (std::int64_t picture = 0; picture < c.x.pictures(); ++picture) {
-                INFO(name << " on " << target << ", picture " << picture);
-                const TensorView input = c.x.view(picture, x_part);
-                const MutableTensorView output = y.mutable_view(picture, y_part);
+            for (std::int64_t image = 0; image < c.x.images(); ++image) {
+                INFO(name << " on " << target << ", image " << image);
+                const TensorView input = c.x.view(image, x_part);
+                const MutableTensorView output = y.mutable_view(image, y_part);
                 REQUIRE(session.run({&input, 1}, {&output, 1}).ok());
                 check_choices(model, session, choices);
             }

@@ -12,7 +12,7 @@ namespace {
 using namespace sluice;
 using namespace sluice::session_test;
 
-/// Of the largest score of a picture.
+/// Of the largest score of an image.
 constexpr double score_tolerance = 1e-4;
 // A gate is what a batch norm leaves of a sum, a mean of ten and more taken away, times its gain.
 constexpr double gate_value_tolerance = 5e-4;
@@ -21,7 +21,7 @@ constexpr double gate_tolerance = 1e-5;
 
 /// How far a run is from ONNX Runtime's.
 struct Difference {
-    double scores = 0;            ///< the largest, over the largest score of the picture
+    double scores = 0;            ///< the largest, over the largest score of the image
     double gates = 0;             ///< the largest, over the largest value of the gate
     std::int64_t positions = 0;   ///< of all gates
     std::int64_t differ = 0;      ///< open here and closed there, or the reverse
@@ -67,19 +67,19 @@ void spoil(Session& session, const Case& c, std::int64_t batch) {
 
 Difference compare(const Case& c, const Model& model) {
     Session session = open(model, {.record_gates = true});
-    const std::int64_t batch = c.gates.empty() ? c.x.pictures() : 1;
+    const std::int64_t batch = c.gates.empty() ? c.x.images() : 1;
     spoil(session, c, batch);
     Difference difference;
     const Extents x_part = c.x.part(batch), y_part = c.y.part(batch);
     Array y(y_part);
-    for (std::int64_t first = 0; first < c.x.pictures(); first += batch) {
+    for (std::int64_t first = 0; first < c.x.images(); first += batch) {
         const TensorView input = c.x.view(first, x_part);
         const MutableTensorView output = y.mutable_view(0, y_part);
         std::fill(y.values.begin(), y.values.end(), std::nanf(""));
         const Status status = session.run({&input, 1}, {&output, 1});
         INFO(status.message());
         REQUIRE(status.ok());
-        const std::size_t size = y.picture_size();
+        const std::size_t size = y.image_size();
         for (std::int64_t i = 0; i < batch; ++i) {
             const float* expected = c.y.view(first + i, y_part).data;
             const float* actual = y.view(i, y_part).data;
@@ -87,7 +87,7 @@ Difference compare(const Case& c, const Model& model) {
         }
         for (const RecordedGate& gate : c.gates) {
             const GateReading& reading = reading_of(model, session, gate.layer);
-            REQUIRE(reading.values.size() == gate.values.picture_size());
+            REQUIRE(reading.values.size() == gate.values.image_size());
             compare_gate(reading, gate.values.view(first, {}).data, difference);
         }
     }
@@ -139,16 +139,16 @@ TEST_CASE("small networks give ONNX Runtime's outputs and masks") {
 }
 
 TEST_CASE("the networks of models give ONNX Runtime's scores and masks") {
-    const std::vector<Case> cases = read_cases("network", compared_pictures());
+    const std::vector<Case> cases = read_cases("network", compared_images());
     for (const std::string& target : possible_targets()) {
         for (const Case& c : cases) {
             compare_both(c, target, [&](const Difference& difference, bool winograd) {
                 std::cout << c.name << " on " << target << (winograd ? "" : " without Winograd")
-                          << ": " << c.x.pictures() << " pictures, scores within "
-                          << difference.scores << ", " << difference.differ << " of "
-                          << difference.positions << " gate positions differ, "
-                          << difference.near_zero << " are within " << gate_tolerance
-                          << " of zero, " << difference.differ_far << " differ farther from it\n";
+                          << ": " << c.x.images() << " images, scores within " << difference.scores
+                          << ", " << difference.differ << " of " << difference.positions
+                          << " gate positions differ, " << difference.near_zero << " are within "
+                          << gate_tolerance << " of zero, " << difference.differ_far
+                          << " differ farther from it\n";
             });
         }
     }

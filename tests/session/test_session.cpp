@@ -66,7 +66,7 @@ TEST_CASE("a wrong input or output is said with its name, its shape and the shap
     CHECK(run(session, c.x, c.y.shape, 1).values == before.values);
 }
 
-TEST_CASE("a batch gives what its pictures give") {
+TEST_CASE("a batch gives what its images give") {
     for (const std::string& target : possible_targets()) {
         const Case c = read_case("resnet20_lccl_cifar10", 6);
         const Model model = load(c.model, target);
@@ -106,11 +106,11 @@ TEST_CASE("threads that share out a batch give and count what one thread does") 
     };
     Session one = open(model);
     const Array expected = run(one, c.x, c.y.shape, 1);
-    const std::vector<std::int64_t> last_picture = densities(one);
+    const std::vector<std::int64_t> last_image = densities(one);
     run(one, c.x, c.y.shape, 6);
     const std::int64_t macs = one.macs_executed();
-    REQUIRE(densities(one) == last_picture);
-    // 4 threads: four pictures at once, then two that all threads work on.
+    REQUIRE(densities(one) == last_image);
+    // 4 threads: four images at once, then two that all threads work on.
     for (const int threads : {2, 3, 4, 7}) {
         INFO(threads << " threads");
         SessionOptions options;
@@ -118,9 +118,9 @@ TEST_CASE("threads that share out a batch give and count what one thread does") 
         Session session = open(model, options);
         CHECK(run(session, c.x, c.y.shape, 6).values == expected.values);
         CHECK(session.macs_executed() == macs);
-        CHECK(densities(session) == last_picture);
+        CHECK(densities(session) == last_image);
         CHECK(run(session, c.x, c.y.shape, 1).values == expected.values);
-        CHECK(densities(session) == last_picture);
+        CHECK(densities(session) == last_image);
     }
 }
 
@@ -185,12 +185,11 @@ TEST_CASE("sessions in several threads share a model") {
         threads.emplace_back([&, i, shared = model] {
             const Extents x_part = c.x.part(1), y_part = c.y.part(1);
             Result<Session> session = Session::create(shared, {.threads = 1 + i % 2});
-            for (std::int64_t n = 0; session.ok() && n < c.x.pictures(); ++n) {
-                // Each begins with another picture.
-                const std::int64_t picture = (n + 5 * i) % c.x.pictures();
-                const TensorView input = c.x.view(picture, x_part);
-                const MutableTensorView output =
-                    scores[std::size_t(i)].mutable_view(picture, y_part);
+            for (std::int64_t n = 0; session.ok() && n < c.x.images(); ++n) {
+                // Each begins with another image.
+                const std::int64_t image = (n + 5 * i) % c.x.images();
+                const TensorView input = c.x.view(image, x_part);
+                const MutableTensorView output = scores[std::size_t(i)].mutable_view(image, y_part);
                 const Status status = session->run({&input, 1}, {&output, 1});
                 failures[std::size_t(i)] += status.ok() ? "" : status.message();
             }

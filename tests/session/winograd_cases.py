@@ -6,7 +6,7 @@ from net import RANDOM, Net
 
 
 def winograd_net(x, shares):
-    """Layers that Winograd computes, for pictures x [N, 16, H, W], and their gates.
+    """Layers that Winograd computes, for images x [N, 16, H, W], and their gates.
 
     Over 16 channels, a layer with a residual for each share of positions that is open, one without
     a gate, and two of element gates; then groups, and positions over 64 channels.
@@ -75,7 +75,7 @@ def tile_cases():
 
 
 def phase_cases():
-    """Layers of stride 2 over the phases of their input: 7x7 over pictures, then 3x3 with a gate a
+    """Layers of stride 2 over the phases of their input: 7x7 over images, then 3x3 with a gate a
     position, a tile and an element, and with none."""
     for size in ((64, 72), (72, 65)):
         net = Net(2, 3, *size, batch=2)

@@ -1,4 +1,4 @@
-"""Compares the scores of a built classify with those of ONNX Runtime on pictures of noise.
+"""Compares the scores of a built classify with those of ONNX Runtime on images of noise.
 
     compare_scores.py CLASSIFY MODEL...
 
@@ -19,7 +19,7 @@ import onnxruntime
 from PIL import Image
 
 TOLERANCE = 1e-4
-PICTURES = 3
+IMAGES = 3
 # A kernel's name, as cmake/SluiceKernelTable.cmake puts it together: algorithm, gate form or operation.
 KERNEL = r"  ([a-z_]+?)(?:_f32)?_(?:any|\d+x\d+(?:_by\d+)?_c\d+)(_[a-z]+)?__"
 
@@ -50,15 +50,15 @@ def compare(classify, model, folder):
     metadata = session.get_modelmeta().custom_metadata_map
     shorter = json.loads(metadata["sluice.resize_shorter_side"])
     side = session.get_inputs()[0].shape[2]
-    pictures = [noise(shorter, seed) for seed in range(PICTURES)]
-    paths = [pathlib.Path(folder) / f"noise{seed}.png" for seed in range(PICTURES)]
-    for path, pixels in zip(paths, pictures):
+    images = [noise(shorter, seed) for seed in range(IMAGES)]
+    paths = [pathlib.Path(folder) / f"noise{seed}.png" for seed in range(IMAGES)]
+    for path, pixels in zip(paths, images):
         Image.fromarray(pixels).save(path)
     command = [*classify, "--model", model, "--json", *paths]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     results = [json.loads(line) for line in output.splitlines()]
     worst = 0.0
-    for pixels, result in zip(pictures, results, strict=True):
+    for pixels, result in zip(images, results, strict=True):
         [expected] = session.run(None, {"input": preprocessed(pixels, metadata, side)})[0]
         difference = np.abs(np.array(result["scores"]) - expected).max()
         worst = max(worst, float(difference / np.abs(expected).max()))

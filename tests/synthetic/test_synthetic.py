@@ -23,7 +23,7 @@ sys.path.insert(0, str(SCRIPT.parent))
 
 import nets
 from gates import GateSpec
-from pictures import CIFAR, make_pictures
+from images import CIFAR, make_images
 
 # By hand: 3x3 taps x inputs x outputs x positions, and the last layer's weights.
 RESNET20_MACS = (
@@ -44,7 +44,7 @@ def gate_values(model):
             for name in node.input if name in clips]
 
 
-def run(model, pictures, extra=()):
+def run(model, images, extra=()):
     """[scores, *extra] of ONNX Runtime."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -54,16 +54,16 @@ def run(model, pictures, extra=()):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(copy.SerializeToString(), options,
                                            providers=["CPUExecutionProvider"])
-    return session.run(["scores", *extra], {"input": pictures})
+    return session.run(["scores", *extra], {"input": images})
 
 
-def fresh_pictures(count):
-    return make_pictures(count, CIFAR, np.random.default_rng(987654))
+def fresh_images(count):
+    return make_images(count, CIFAR, np.random.default_rng(987654))
 
 
 def small_network(form, seed=0):
-    """ResNet-20 calibrated on few pictures: the weights are right, the densities are not."""
-    with mock.patch.dict(nets.CALIBRATION_PICTURES, cifar=4):
+    """ResNet-20 calibrated on few images: the weights are right, the densities are not."""
+    with mock.patch.dict(nets.CALIBRATION_IMAGES, cifar=4):
         return nets.make_network("resnet20", GateSpec(form, 0.5), seed=seed).model
 
 
@@ -88,7 +88,7 @@ class Files(Case):
             model, text = self.good("--gate", "kxk-one", "--density", density)
             names = gate_values(model)
             self.assertEqual(len(names), 18)
-            masks = [g > 0 for g in run(model, fresh_pictures(48), names)[1:]]
+            masks = [g > 0 for g in run(model, fresh_images(48), names)[1:]]
             found = np.mean([mask.mean() for mask in masks])
             self.assertAlmostEqual(found, density, delta=0.03)
             printed = float(re.search(r"density (\S+) over fresh", text)[1])
@@ -105,20 +105,20 @@ class Files(Case):
             network = nets.make_network("resnet20", GateSpec(form, 0.5), placement, seed=3)
             names = gate_values(network.model)
             self.assertEqual(len(names), 18)
-            masks = [g > 0 for g in run(network.model, fresh_pictures(48), names)[1:]]
+            masks = [g > 0 for g in run(network.model, fresh_images(48), names)[1:]]
             self.assertAlmostEqual(np.mean([m.mean() for m in masks]), 0.5, delta=0.03, msg=form)
             maps = {"1x1-one": 1, "groups": 4, "1x1": 64}[form]
             self.assertEqual(masks[-1].shape[1], maps)
 
-    def test_masks_follow_the_picture_and_are_coherent(self):
+    def test_masks_follow_the_image_and_are_coherent(self):
         network = nets.make_network("resnet20", GateSpec("kxk-one", 0.5))
-        masks = [g > 0 for g in run(network.model, fresh_pictures(16),
+        masks = [g > 0 for g in run(network.model, fresh_images(16),
                                     gate_values(network.model))[1:]]
         for mask in masks[:6]:
             pairs = (mask[..., 1:] & mask[..., :-1]).mean()
             self.assertGreater(pairs / mask.mean(), 0.6)  # white noise: 0.5
         for mask in masks:
-            self.assertGreater(mask.std(axis=0).mean(), 0.3)  # alike in all pictures: 0
+            self.assertGreater(mask.std(axis=0).mean(), 0.3)  # alike in all images: 0
 
     def test_density_one_opens_everything(self):
         model, text = self.good("--gate", "kxk-one", "--density", "1")
@@ -144,10 +144,10 @@ class Files(Case):
         self.assertEqual({key: json.loads(value) for key, value in metadata.items()}, {
             "sluice.mean": list(CIFAR.mean), "sluice.std": list(CIFAR.std),
             "sluice.resize_shorter_side": 32})
-        pictures = fresh_pictures(3)
-        together = run(model, pictures)[0]
+        images = fresh_images(3)
+        together = run(model, images)[0]
         self.assertEqual(together.shape, (3, 10))
-        alone = np.concatenate([run(model, picture[None])[0] for picture in pictures])
+        alone = np.concatenate([run(model, image[None])[0] for image in images])
         np.testing.assert_allclose(together, alone, atol=1e-5 * np.abs(alone).max(), rtol=0)
 
     def test_seeds_repeat(self):
@@ -165,10 +165,10 @@ class Files(Case):
 
 
 class Structure(unittest.TestCase):
-    """Which convolutions carry a gate. The densities mean nothing here: calibrated on one picture."""
+    """Which convolutions carry a gate. The densities mean nothing here: calibrated on one image."""
 
     def gated(self, name):
-        with mock.patch.dict(nets.CALIBRATION_PICTURES, imagenet=1):
+        with mock.patch.dict(nets.CALIBRATION_IMAGES, imagenet=1):
             network = nets.make_network(name, GateSpec("kxk-one", 0.5))
         sizes = {node.name: node.attribute for node in network.model.graph.node}
         kernel = {n: next(a.ints[0] for a in attributes if a.name == "kernel_shape")

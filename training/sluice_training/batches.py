@@ -1,4 +1,4 @@
-"""Batches of normalised pictures; augmentation is one gather on whole batches."""
+"""Batches of normalised images; augmentation is one gather on whole batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from sluice_training.data import LabelledImages
 
-# Pictures, and their classes: int64 [N], or where they are mixed float32 [N, classes].
+# Images, and their classes: int64 [N], or where they are mixed float32 [N, classes].
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -31,9 +31,9 @@ class Normalizer:
 
 
 class AugmentedBatches:
-    """Training pictures on their device, shifted by up to `pad` pixels and half of them mirrored.
+    """Training images on their device, shifted by up to `pad` pixels and half of them mirrored.
 
-    The border is filled with the mean colour. Order and shifts are drawn apart from the pictures, so
+    The border is filled with the mean colour. Order and shifts are drawn apart from the images, so
     that a step is a function of tensors alone.
     """
 
@@ -62,7 +62,7 @@ class AugmentedBatches:
         return self._labels.numel() // self._batch_size
 
     def draw_order(self, generator: torch.Generator) -> torch.Tensor:
-        """The pictures of an epoch's batches, int64 [steps, batch]."""
+        """The images of an epoch's batches, int64 [steps, batch]."""
         order = torch.randperm(self._labels.numel(), generator=generator)
         return order[: len(self) * self._batch_size].reshape(len(self), self._batch_size)
 
@@ -73,7 +73,7 @@ class AugmentedBatches:
         return torch.cat([shifts, torch.randint(2, (1, count), generator=generator)])
 
     def batch(self, chosen: torch.Tensor, shifts: torch.Tensor) -> Batch:
-        """The pictures `chosen` [batch] under `shifts` [3, batch], both on the pictures' device."""
+        """The images `chosen` [batch] under `shifts` [3, batch], both on the images' device."""
         down, right, mirrored = shifts[:, :, None]
         columns = torch.where(mirrored > 0, self._columns.flip(0), self._columns) + right
         rows = self._rows + down
@@ -82,14 +82,14 @@ class AugmentedBatches:
 
 
 def mix_pairs(batch: Batch, classes: int, share: torch.Tensor) -> Batch:
-    """Each picture blended with another of its batch, all by one share in [0, 1), a scalar.
+    """Each image blended with another of its batch, all by one share in [0, 1), a scalar.
 
     The labels come back as shares, float32 [N, classes] (Zhang et al., "mixup", ICLR 2018).
     """
-    pictures, labels = batch
+    images, labels = batch
     # Not one_hot, which may read the labels on the CPU.
     shares = (labels[:, None] == torch.arange(classes, device=labels.device)).float()
-    mixed = torch.lerp(pictures, pictures.flip(0), share)
+    mixed = torch.lerp(images, images.flip(0), share)
     return mixed, torch.lerp(shares, shares.flip(0), share)
 
 
@@ -99,7 +99,7 @@ def plain_batches(
     size: int = 500,
     device: torch.device | None = None,
 ) -> Iterator[Batch]:
-    """Every picture once, in order, not augmented."""
+    """Every image once, in order, not augmented."""
     for start in range(0, len(data), size):
         images = data.images[start : start + size].to(device)
         yield normalizer(images), data.labels[start : start + size].to(device)

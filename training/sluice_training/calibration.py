@@ -1,8 +1,8 @@
 """Thresholds that hold a density in evaluation mode.
 
-While training, a gate's batch norm uses the batch's statistics on augmented pictures; in
-evaluation mode the same threshold lets other shares through. The pictures to calibrate on must be
-ones that no accuracy is reported for: training pictures, or the held-out tenth.
+While training, a gate's batch norm uses the batch's statistics on augmented images; in
+evaluation mode the same threshold lets other shares through. The images to calibrate on must be
+ones that no accuracy is reported for: training images, or the held-out tenth.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def normalised_branches(
     device = next(model.parameters()).device
     hook = norm.register_forward_hook(keep)
     try:
-        for pictures, _ in plain_batches(data, normalizer.to(device), device=device):
+        for images, _ in plain_batches(data, normalizer.to(device), device=device):
             try:
                 with autocast(precision, device):
-                    model(pictures)
+                    model(images)
             except _Reached:
                 continue
     finally:

@@ -27,7 +27,7 @@ def write_card(
         lines.append(f"| {split} accuracy (ONNX Runtime) | {accuracy:.2%} |")
     lines += [f"| {name} | {value} |" for name, value in _macs_rows(macs).items()]
     if macs.layers:
-        lines += ["", "Gates, on the validation pictures:", ""]
+        lines += ["", "Gates, on the validation images:", ""]
         lines += ["| layer | MACs | branch MACs | density |", "|---|---|---|---|"]
         lines += [
             f"| {layer.name} | {layer.conv:,} | {layer.branch:,} | {layer.density:.3f} |"

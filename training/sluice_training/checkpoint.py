@@ -14,7 +14,7 @@ from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import gated_layers
 from sluice_training.nets import add_gates, make_net
-from sluice_training.onnx_file import metadata, read_onnx, read_picture_info, trained_state
+from sluice_training.onnx_file import metadata, read_image_info, read_onnx, trained_state
 
 # What an exported file says of the network and its gates.
 NETWORK = "sluice.network"
@@ -59,7 +59,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _read_exported(path: Path) -> dict[str, Any]:
     proto = read_onnx(path)
-    info = read_picture_info(proto, path)
+    info = read_image_info(proto, path)
     described = metadata(proto).get(NETWORK)
     if described is None:
         raise TrainingError(f"{path}: lacks {NETWORK}; export it again from its checkpoint")

@@ -40,7 +40,7 @@ def matching(files: Files, pattern: re.Pattern[str]) -> list[str]:
 
 
 def read_binary(files: Files, split: str) -> Labelled:
-    """Pictures uint8 [N, 32, 32, 3], labels int64 [N], class names."""
+    """Images uint8 [N, 32, 32, 3], labels int64 [N], class names."""
     names = matching(files, BINARY[split])
     _expect(bool(names), files, f"no binary file of '{split}'")
     labels, pixels = [], []
@@ -66,7 +66,7 @@ def read_binary(files: Files, split: str) -> Labelled:
 
 
 def read_pickled(files: Files, split: str) -> Labelled:
-    """Pictures uint8 [N, 32, 32, 3], labels int64 [N], class names."""
+    """Images uint8 [N, 32, 32, 3], labels int64 [N], class names."""
     names = matching(files, PICKLED[split])
     _expect(bool(names), files, f"no pickle of '{split}'")
     labels, pixels = [], []
@@ -117,7 +117,7 @@ def _load(files: Files, name: str) -> dict[str, Any]:
 def _checked(
     files: Files, pixels: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]
 ) -> Labelled:
-    _expect(len(pixels) == len(labels), files, "pictures and labels differ in number")
+    _expect(len(pixels) == len(labels), files, "images and labels differ in number")
     highest = int(labels.max())
     _expect(highest < len(classes), files, f"label {highest}, but {len(classes)} class names")
     images = pixels.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)

@@ -32,7 +32,7 @@ class RunConfig:
     noise_off: share of the run, its last, in which block gates' masks are drawn without noise.
     test_density: steer by the density in evaluation mode, which lies above that of the batches.
     distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
-    mixup: share of the batches whose pictures and labels are mixed in pairs (Zhang et al., 2018).
+    mixup: share of the batches whose images and labels are mixed in pairs (Zhang et al., 2018).
     """
 
     epochs: int

@@ -20,13 +20,13 @@ def _coordinates(rows, HEIGHT: tl.constexpr, WIDTH: tl.constexpr):
 
 @triton.jit
 def _taps(
-    source, picture, row, column, inside, index, columns,
+    source, image, row, column, inside, index, columns,
     HEIGHT: tl.constexpr, WIDTH: tl.constexpr, CHANNELS: tl.constexpr, WHOLE_ROW: tl.constexpr,
     UP: tl.constexpr, DOWN: tl.constexpr,
 ):  # fmt: skip
     """[BLOCK, columns] of `source` under tap `index`, or under row `index` of the taps.
 
-    A position reads at (position * UP + tap - 1) / DOWN where that is whole and in the picture.
+    A position reads at (position * UP + tap - 1) / DOWN where that is whole and in the image.
     """
     if WHOLE_ROW:
         down, first = index, 0
@@ -40,17 +40,17 @@ def _taps(
     known = known[:, None] & (x >= 0) & (x < WIDTH * DOWN) & (x % DOWN == 0)
     if WHOLE_ROW:
         known = known & (across < 3)[None, :]
-        start = (picture * HEIGHT + y) * WIDTH + column * UP - 1
+        start = (image * HEIGHT + y) * WIDTH + column * UP - 1
         offsets = start[:, None] * CHANNELS + columns[None, :]
     else:
-        start = (picture * HEIGHT + y // DOWN) * WIDTH
+        start = (image * HEIGHT + y // DOWN) * WIDTH
         offsets = (start[:, None] + x // DOWN) * CHANNELS + columns[None, :]
     return tl.load(source + offsets, mask=known, other=0.0)
 
 
 @triton.jit
 def _all_taps(
-    source, picture, row, column, inside, taps, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
+    source, image, row, column, inside, taps, HEIGHT: tl.constexpr, WIDTH: tl.constexpr,
     DOWN: tl.constexpr,
 ):  # fmt: skip
     """[BLOCK, taps] of a single map, as `_taps` with UP = 1; zero from the ninth tap on."""
@@ -58,7 +58,7 @@ def _all_taps(
     x = column[:, None] + (taps % 3)[None, :] - 1
     known = inside[:, None] & (taps < 9)[None, :] & (y % DOWN == 0) & (x % DOWN == 0)
     known = known & (y >= 0) & (y < HEIGHT * DOWN) & (x >= 0) & (x < WIDTH * DOWN)
-    offsets = (picture[:, None] * HEIGHT + y // DOWN) * WIDTH + x // DOWN
+    offsets = (image[:, None] * HEIGHT + y // DOWN) * WIDTH + x // DOWN
     return tl.load(source + offsets, mask=known, other=0.0)
 
 
@@ -73,7 +73,7 @@ def convolve_kernel(
     """out = conv(x), and the branch of x; with EPILOGUE relu(conv(x) + bias + residual)."""
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = rows < positions
-    picture, row, column = _coordinates(rows, HEIGHT, WIDTH)
+    image, row, column = _coordinates(rows, HEIGHT, WIDTH)
     columns, outputs = tl.arange(0, COLUMNS), tl.arange(0, OUTPUTS)
     tile_taps: tl.constexpr = 3 if WHOLE_ROW else 1
     exists = columns < tile_taps * INPUTS
@@ -84,7 +84,7 @@ def convolve_kernel(
         branch_total = tl.zeros([BLOCK, LEAST_COLUMNS], tl.float32)
     for index in tl.range(0, 9 // tile_taps):
         tile = _taps(
-            x, picture, row, column, inside, index, columns, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS,
+            x, image, row, column, inside, index, columns, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS,
             WHOLE_ROW, STRIDE, 1,
         ).to(kind)  # fmt: skip
         at = index * tile_taps * INPUTS + columns
@@ -103,7 +103,7 @@ def convolve_kernel(
     if BRANCH == 2:
         inputs = tl.arange(0, INPUTS)
         tile = _taps(
-            x, picture, row, column, inside, 4, inputs, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS, False,
+            x, image, row, column, inside, 4, inputs, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS, False,
             STRIDE, 1,
         ).to(kind)  # fmt: skip
         branch = tl.load(branch_weight + inputs[:, None] + outputs[None, :] * INPUTS)
@@ -127,7 +127,7 @@ def input_gradient(
     """dx = the transposed convolution of dy, and of the branch's gradient by its side."""
     rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = rows < positions
-    picture, row, column = _coordinates(rows, HEIGHT, WIDTH)
+    image, row, column = _coordinates(rows, HEIGHT, WIDTH)
     columns, inputs = tl.arange(0, COLUMNS), tl.arange(0, INPUTS)
     tile_taps: tl.constexpr = 3 if WHOLE_ROW else 1
     exists = columns < tile_taps * OUTPUTS
@@ -135,7 +135,7 @@ def input_gradient(
     total = tl.zeros([BLOCK, INPUTS], tl.float32)
     for index in tl.range(0, 9 // tile_taps):
         tile = _taps(
-            dy, picture, row, column, inside, index, columns, OUT_HEIGHT, OUT_WIDTH, OUTPUTS,
+            dy, image, row, column, inside, index, columns, OUT_HEIGHT, OUT_WIDTH, OUTPUTS,
             WHOLE_ROW, 1, STRIDE,
         ).to(kind)  # fmt: skip
         # Seen from the input the taps run backwards.
@@ -147,7 +147,7 @@ def input_gradient(
     if BRANCH == 1:
         taps = tl.arange(0, LEAST_COLUMNS)
         tile = _all_taps(
-            dbranch, picture, row, column, inside, taps, OUT_HEIGHT, OUT_WIDTH, STRIDE
+            dbranch, image, row, column, inside, taps, OUT_HEIGHT, OUT_WIDTH, STRIDE
         ).to(kind)  # fmt: skip
         offsets = (8 - taps)[:, None] * INPUTS + inputs[None, :]
         factors = tl.load(branch_weight + offsets, mask=(taps < 9)[:, None], other=0.0)
@@ -155,7 +155,7 @@ def input_gradient(
     if BRANCH == 2:
         outputs = tl.arange(0, OUTPUTS)
         tile = _taps(
-            dbranch, picture, row, column, inside, 4, outputs, OUT_HEIGHT, OUT_WIDTH, OUTPUTS,
+            dbranch, image, row, column, inside, 4, outputs, OUT_HEIGHT, OUT_WIDTH, OUTPUTS,
             False, 1, STRIDE,
         ).to(kind)  # fmt: skip
         factors = tl.load(branch_weight + outputs[:, None] * INPUTS + inputs[None, :])
@@ -183,9 +183,9 @@ def weight_gradient(
     for start in tl.range(tl.program_id(0) * BLOCK, positions, tl.num_programs(0) * BLOCK):
         rows = start + tl.arange(0, BLOCK)
         inside = rows < positions
-        picture, row, column = _coordinates(rows, HEIGHT, WIDTH)
+        image, row, column = _coordinates(rows, HEIGHT, WIDTH)
         tile = _taps(
-            x, picture, row, column, inside, index, columns, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS,
+            x, image, row, column, inside, index, columns, SOURCE_HEIGHT, SOURCE_WIDTH, INPUTS,
             WHOLE_ROW, STRIDE, 1,
         ).to(kind)  # fmt: skip
         turned = tl.trans(tile)

@@ -20,7 +20,7 @@ from sluice_training.fused_triton import pointer
 # What the branch is: none, one 3x3 map, a 1x1 map an output channel.
 BARE, ONE_MAP, CENTRE_MAPS = range(3)
 CHANNELS = (16, 32, 64)
-PICTURE_CHANNELS = 3
+IMAGE_CHANNELS = 3
 
 
 class Tile(NamedTuple):
@@ -43,7 +43,7 @@ class Tile(NamedTuple):
         }
 
 
-# Measured on an H100 with a 3x3 branch, a batch of 128 and 32x32 pictures, four streams at a time.
+# Measured on an H100 with a 3x3 branch, a batch of 128 and 32x32 images, four streams at a time.
 def forward_tile(inputs: int) -> Tile:
     return Tile(True, 128, warps=8, stages=1) if inputs < 32 else Tile(False, 128)
 
@@ -64,7 +64,7 @@ class _Shapes:
     """Sizes of one convolution: x [N, H, W, C] -> [N, H', W', K]."""
 
     def __init__(self, x: torch.Tensor, weight: torch.Tensor, stride: int, branch: int) -> None:
-        self.pictures, height, width, self.inputs = x.shape
+        self.images, height, width, self.inputs = x.shape
         self.outputs = weight.shape[0]
         self.stride = stride
         self.size = (height, width)
@@ -75,7 +75,7 @@ class _Shapes:
 
     @property
     def positions(self) -> int:
-        return self.pictures * self.out_size[0] * self.out_size[1]
+        return self.images * self.out_size[0] * self.out_size[1]
 
     def outward(self) -> dict[str, int]:
         return {
@@ -99,7 +99,7 @@ def _rows(weight: torch.Tensor) -> torch.Tensor:
 def _launch_convolve(
     shapes: _Shapes, x, weight, branch_weight, kind: torch.dtype, bias=None, residual=None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    out = x.new_empty((shapes.pictures, *shapes.out_size, shapes.outputs), dtype=kind)
+    out = x.new_empty((shapes.images, *shapes.out_size, shapes.outputs), dtype=kind)
     branch = shapes.flags["BRANCH"]
     maps = shapes.outputs if branch == CENTRE_MAPS else 1
     branch_out = None if branch == BARE else out.new_empty((*out.shape[:3], maps))
@@ -186,7 +186,7 @@ def takes(conv: nn.Conv2d) -> bool:
         and conv.groups == 1
         and conv.padding_mode == "zeros"
         and conv.out_channels in CHANNELS
-        and conv.in_channels in (PICTURE_CHANNELS, *CHANNELS)
+        and conv.in_channels in (IMAGE_CHANNELS, *CHANNELS)
         and conv.weight.dtype == torch.float32
     )
 

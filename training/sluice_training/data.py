@@ -1,4 +1,4 @@
-"""Labelled pictures in memory: reading, splitting, statistics."""
+"""Labelled images in memory: reading, splitting, statistics."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sluice_training import cifar
 from sluice_training.errors import TrainingError
 from sluice_training.files import Files, open_files
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".ppm"})
 MOSAIC_SUFFIXES = frozenset({".webp", ".png"})
 MOSAIC_SIDE = 32
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures uint8 [N, H, W, 3] in RGB, labels int64 [N] that index `classes`."""
+    """Images uint8 [N, H, W, 3] in RGB, labels int64 [N] that index `classes`."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -31,24 +31,24 @@ class LabelledImages:
         return self.labels.numel()
 
     def select(self, chosen: torch.Tensor) -> LabelledImages:
-        """The pictures where the bool mask `chosen` [N] holds, in their order."""
+        """The images where the bool mask `chosen` [N] holds, in their order."""
         return LabelledImages(self.images[chosen], self.labels[chosen], self.classes)
 
 
-def decode_picture(content: bytes, where: str) -> np.ndarray:
-    """One picture as uint8 [H, W, 3]. Raises TrainingError when it cannot be decoded."""
+def decode_image(content: bytes, where: str) -> np.ndarray:
+    """One image as uint8 [H, W, 3]. Raises TrainingError when it cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture.convert("RGB"))
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise TrainingError(f"{where}: not a readable picture ({error}); remove it") from error
+        raise TrainingError(f"{where}: not a readable image ({error}); remove it") from error
 
 
 def read_split(data: Path, split: str) -> LabelledImages:
-    """The `train` or `test` pictures of the data set at `data`, a folder or a tar archive.
+    """The `train` or `test` images of the data set at `data`, a folder or a tar archive.
 
     What it holds decides how it is read: CIFAR's binary files or pickles, a mosaic a class
-    (SPLIT/CLASS.webp), or class folders (SPLIT/CLASS/PICTURE). Raises TrainingError otherwise.
+    (SPLIT/CLASS.webp), or class folders (SPLIT/CLASS/IMAGE). Raises TrainingError otherwise.
     """
     if not data.exists():
         raise TrainingError(f"{data / split}: no such folder; pass --data a data set")
@@ -59,7 +59,7 @@ def read_split(data: Path, split: str) -> LabelledImages:
         return _labelled(*cifar.read_pickled(files, split))
     if split not in files.folders:
         raise TrainingError(
-            f"{data / split}: no such folder; a data set holds {split}/CLASS/PICTURE, "
+            f"{data / split}: no such folder; a data set holds {split}/CLASS/IMAGE, "
             f"{split}/CLASS.webp, or CIFAR's own binary files or pickles"
         )
     if any(_suffix(name) in MOSAIC_SUFFIXES for name in files.under(split)):
@@ -76,44 +76,44 @@ def _labelled(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) 
 
 
 def _read_class_folders(files: Files, split: str) -> LabelledImages:
-    """SPLIT/CLASS/PICTURE; classes are numbered in alphabetical order, all sizes are the same."""
+    """SPLIT/CLASS/IMAGE; classes are numbered in alphabetical order, all sizes are the same."""
     folders = [name for name in files.folders if name.rpartition("/")[0] == split]
     if not folders:
         where = files.where(split)
-        raise TrainingError(f"{where}: holds no class folders; expected {where}/CLASS/PICTURE")
-    pictures: list[np.ndarray] = []
+        raise TrainingError(f"{where}: holds no class folders; expected {where}/CLASS/IMAGE")
+    images: list[np.ndarray] = []
     labels: list[int] = []
     for index, folder in enumerate(folders):
-        names = [name for name in files.under(folder) if _suffix(name) in PICTURE_SUFFIXES]
+        names = [name for name in files.under(folder) if _suffix(name) in IMAGE_SUFFIXES]
         if not names:
             where = files.where(folder)
-            raise TrainingError(f"{where}: holds no pictures; add some or remove the folder")
+            raise TrainingError(f"{where}: holds no images; add some or remove the folder")
         for name in names:
-            picture = decode_picture(files.read(name), files.where(name))
-            if pictures and picture.shape != pictures[0].shape:
+            image = decode_image(files.read(name), files.where(name))
+            if images and image.shape != images[0].shape:
                 raise TrainingError(
-                    f"{files.where(name)}: is {picture.shape[1]}x{picture.shape[0]}, the pictures "
-                    f"before it are {pictures[0].shape[1]}x{pictures[0].shape[0]}; resize it"
+                    f"{files.where(name)}: is {image.shape[1]}x{image.shape[0]}, the images "
+                    f"before it are {images[0].shape[1]}x{images[0].shape[0]}; resize it"
                 )
-            pictures.append(picture)
+            images.append(image)
             labels.append(index)
     classes = tuple(PurePosixPath(folder).name for folder in folders)
-    return LabelledImages(torch.from_numpy(np.stack(pictures)), torch.tensor(labels), classes)
+    return LabelledImages(torch.from_numpy(np.stack(images)), torch.tensor(labels), classes)
 
 
 def _read_mosaics(files: Files, split: str) -> LabelledImages:
-    """SPLIT/CLASS.webp, each a grid of 32x32 pictures in row-major order."""
+    """SPLIT/CLASS.webp, each a grid of 32x32 images in row-major order."""
     names = [name for name in files.under(split) if _suffix(name) in MOSAIC_SUFFIXES]
     names.sort(key=lambda name: PurePosixPath(name).stem)
     images: list[np.ndarray] = []
     labels: list[torch.Tensor] = []
     for index, name in enumerate(names):
-        mosaic = decode_picture(files.read(name), files.where(name))
+        mosaic = decode_image(files.read(name), files.where(name))
         height, width, _ = mosaic.shape
         if height % MOSAIC_SIDE or width % MOSAIC_SIDE:
             raise TrainingError(
                 f"{files.where(name)}: is {width}x{height}, no grid of "
-                f"{MOSAIC_SIDE}x{MOSAIC_SIDE} pictures"
+                f"{MOSAIC_SIDE}x{MOSAIC_SIDE} images"
             )
         grid = mosaic.reshape(height // MOSAIC_SIDE, MOSAIC_SIDE, -1, MOSAIC_SIDE, 3)
         images.append(grid.swapaxes(1, 2).reshape(-1, MOSAIC_SIDE, MOSAIC_SIDE, 3))
@@ -123,7 +123,7 @@ def _read_mosaics(files: Files, split: str) -> LabelledImages:
 
 
 def hold_out(data: LabelledImages, every: int = 10) -> tuple[LabelledImages, LabelledImages]:
-    """Split into (training, validation): each class's first, 11th, 21st... picture is held out."""
+    """Split into (training, validation): each class's first, 11th, 21st... image is held out."""
     held = torch.zeros(len(data), dtype=torch.bool)
     for label in range(len(data.classes)):
         held[torch.nonzero(data.labels == label).flatten()[::every]] = True
@@ -131,7 +131,7 @@ def hold_out(data: LabelledImages, every: int = 10) -> tuple[LabelledImages, Lab
 
 
 def spread(data: LabelledImages, count: int) -> LabelledImages:
-    """At most `count` pictures, evenly spread over `data`, which may be in order of its classes."""
+    """At most `count` images, evenly spread over `data`, which may be in order of its classes."""
     every = max(-(-len(data) // count), 1)
     return data.select(torch.arange(0, len(data), every))
 

@@ -203,16 +203,16 @@ void dispatch(long channels, int gating, F function) {
 }
 
 struct Window {
-    long pictures, height, width, rows, columns, kernel, stride, pad;
+    long images, height, width, rows, columns, kernel, stride, pad;
 };
 
-// Calls visit(output position, tap element) for each tap that lies inside its picture. Taps are
-// planes [kernel * kernel, pictures * height * width].
+// Calls visit(output position, tap element) for each tap that lies inside its image. Taps are
+// planes [kernel * kernel, images * height * width].
 template <long FixedStride, typename Visit>
 void visit_rows(const Window& w, Visit visit) {
     const long stride = FixedStride ? FixedStride : w.stride;
-    const long plane = w.pictures * w.height * w.width;
-    for (long n = 0; n < w.pictures; ++n)
+    const long plane = w.images * w.height * w.width;
+    for (long n = 0; n < w.images; ++n)
         for (long i = 0; i < w.rows; ++i)
             for (long u = 0; u < w.kernel; ++u) {
                 const long row = i * stride + u - w.pad;

@@ -267,7 +267,7 @@ def _can_convolve(conv: nn.Conv2d, x: torch.Tensor) -> bool:
 class _Window(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_long)
-        for name in ("pictures", "height", "width", "rows", "columns", "kernel", "stride", "pad")
+        for name in ("images", "height", "width", "rows", "columns", "kernel", "stride", "pad")
     ]
 
 
@@ -276,11 +276,11 @@ class _SumTaps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, taps, kernel, stride, pad):
-        _, pictures, height, width = taps.shape
+        _, images, height, width = taps.shape
         rows = (height + 2 * pad - kernel) // stride + 1
         columns = (width + 2 * pad - kernel) // stride + 1
-        window = _Window(pictures, height, width, rows, columns, kernel, stride, pad)
-        z = torch.zeros(pictures, 1, rows, columns)
+        window = _Window(images, height, width, rows, columns, kernel, stride, pad)
+        z = torch.zeros(images, 1, rows, columns)
         _call("sum_taps", taps.dtype, taps, z, ctypes.byref(window))
         ctx.window, ctx.shape, ctx.dtype = window, taps.shape, taps.dtype
         return z
@@ -311,10 +311,10 @@ class OneMapConv2d(nn.Conv2d):
         if not (_library is not None and usual and self.training and x.device.type == "cpu"):
             return super().forward(x)
         kernel, pad = self.kernel_size[0], self.padding[0]
-        pictures, channels, height, width = x.shape
+        images, channels, height, width = x.shape
         pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
         taps = self.weight[0].reshape(channels, -1).T @ pixels.T
-        taps = taps.reshape(-1, pictures, height, width)
+        taps = taps.reshape(-1, images, height, width)
         return self._with_bias(_SumTaps.apply(taps, kernel, self.stride[0], pad))
 
     def _with_bias(self, z: torch.Tensor) -> torch.Tensor:

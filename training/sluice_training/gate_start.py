@@ -112,8 +112,8 @@ def fit_gates(
         layer.gate.set_threshold(WIDE_OPEN)
     fits = [_Fit(layer) for layer in layers]
     try:
-        for pictures, _ in plain_batches(data, normalizer, batch_size, device):
-            scores = model(pictures)
+        for images, _ in plain_batches(data, normalizer, batch_size, device):
+            scores = model(images)
             directions = torch.randn(scores.shape, generator=generator).to(device)
             (scores * directions).sum().backward()
             for fit in fits:

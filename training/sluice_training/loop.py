@@ -35,8 +35,8 @@ def validate(
     report = count_macs(model, (3, *data.images.shape[1:3]))
     recorder = MaskRecorder(model)
     with recorder, autocast(precision, device):
-        for pictures, labels in plain_batches(data, normalizer.to(device), device=device):
-            scores = model(pictures).float()
+        for images, labels in plain_batches(data, normalizer.to(device), device=device):
+            scores = model(images).float()
             correct += int((scores.argmax(1) == labels).sum())
             loss += float(functional.cross_entropy(scores, labels, reduction="sum"))
     return correct / len(data), loss / len(data), recorder.fill(report)

@@ -1,7 +1,7 @@
 """Exact counts of multiply-accumulates (MACs), with masks: an open output costs its taps.
 
 A padded border counts like any other position, as is usual; batch norm, activations and pooling
-count nothing. Counts are for one picture.
+count nothing. Counts are for one image.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LayerMacs:
     """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
 
     density is the mean share of open gate elements; dead is the share of outputs whose gate map
-    was closed on every picture seen, dead_maps their number. Where `is_block`, the layer is a
+    was closed on every image seen, dead_maps their number. Where `is_block`, the layer is a
     block with a gate of its own: `conv` counts all its convolutions, each masked by that gate, and
     the gate is dead below DEAD_DENSITY.
     """
@@ -39,7 +39,7 @@ class LayerMacs:
 
 @dataclass
 class MacsReport:
-    """MACs of a network a picture: `dense` without gates, `executed` with gates and branches."""
+    """MACs of a network an image: `dense` without gates, `executed` with gates and branches."""
 
     dense: int
     layers: list[LayerMacs] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Pictures of what a network's gates let through."""
+"""Sheets that show what a network's gates let through."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mask_maps(
 
 
 def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) -> None:
-    """A sheet of `count` pictures, evenly chosen: the pictures on top, below them a row a layer.
+    """A sheet of `count` images, evenly chosen: the images on top, below them a row a layer.
 
     White is computed, black is skipped, gray is the share of a position's maps that are open.
     """
@@ -49,16 +49,16 @@ def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) 
     some = LabelledImages(data.images[chosen], data.labels[chosen], data.classes)
     maps = mask_maps(model, some, Normalizer(tuple(state["mean"]), tuple(state["std"])))
     side = SCALE * some.images.shape[1]
-    rows = [[_enlarged(picture.numpy(), side) for picture in some.images]]
+    rows = [[_enlarged(image.numpy(), side) for image in some.images]]
     for values in maps.values():
         gray = (255 * values).round().to(torch.uint8).numpy()
         rows.append([_enlarged(np.repeat(m[..., None], 3, axis=2), side) for m in gray])
     height, width = (side + GAP) * len(rows) - GAP, (side + GAP) * count - GAP
     sheet = np.full((height, width, 3), 96, np.uint8)
     for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
+        for j, image in enumerate(row):
             y, x = i * (side + GAP), j * (side + GAP)
-            sheet[y : y + side, x : x + side] = picture
+            sheet[y : y + side, x : x + side] = image
     aside = path.with_name(path.name + ".partial")
     try:
         Image.fromarray(sheet).save(aside, "png")
@@ -67,6 +67,6 @@ def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) 
         raise TrainingError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _enlarged(picture: np.ndarray, side: int) -> np.ndarray:
-    """A square picture [S, S, 3] at `side` pixels, without smoothing."""
-    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
+def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    """A square image [S, S, 3] at `side` pixels, without smoothing."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.NEAREST))

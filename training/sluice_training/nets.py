@@ -116,7 +116,7 @@ class CifarResNet(nn.Module):
 class ResNet(nn.Module):
     """ResNet-18 and 34 of He et al. (2015), table 1: [N, 3, H, W] -> scores [N, classes].
 
-    Pictures are usually 224x224. Shortcuts of a changed shape are projections (option B).
+    Images are usually 224x224. Shortcuts of a changed shape are projections (option B).
     """
 
     def __init__(self, blocks_a_stage: tuple[int, ...], classes: int) -> None:
@@ -174,7 +174,7 @@ def fold_norms(model: nn.Module) -> nn.Module:
 
 def make_net(name: str, classes: int) -> nn.Module:
     """A network by name: resnet20|32|44|56|110, their pre-activation twins preresnet* for 32x32
-    pictures, resnet18|34 for 224x224."""
+    images, resnet18|34 for 224x224."""
     if name in LARGE_STAGES:
         return ResNet(LARGE_STAGES[name], classes)
     preact = name.startswith("preresnet")

@@ -25,10 +25,10 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class PictureInfo:
-    """What a program needs to classify pictures: stored in the file's metadata.
+class ImageInfo:
+    """What a program needs to classify images: stored in the file's metadata.
 
-    mean, std: of each RGB channel, in units of pixel/255. shorter_side: pictures are resized so
+    mean, std: of each RGB channel, in units of pixel/255. shorter_side: images are resized so
     that their shorter side has this many pixels (bilinear), then cropped at the centre.
     """
 
@@ -63,11 +63,11 @@ def add_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
         model.metadata_props.add(key=key, value=value)
 
 
-def read_picture_info(model: onnx.ModelProto, path: Path) -> PictureInfo:
+def read_image_info(model: onnx.ModelProto, path: Path) -> ImageInfo:
     """The metadata of a model file. Raises TrainingError where it is missing or malformed."""
     found = metadata(model)
     try:
-        return PictureInfo(
+        return ImageInfo(
             tuple(json.loads(found["sluice.labels"])),
             tuple(float(v) for v in json.loads(found["sluice.mean"])),
             tuple(float(v) for v in json.loads(found["sluice.std"])),
@@ -186,9 +186,9 @@ def trained_state(proto: onnx.ModelProto) -> dict[str, torch.Tensor]:
     return found
 
 
-def run_onnx(model: onnx.ModelProto | Path, pictures: np.ndarray, threads: int = 1) -> np.ndarray:
-    """Scores of ONNX Runtime on `pictures` float32 [N, C, H, W]."""
-    return open_session(model, threads).run(["scores"], {"input": pictures})[0]
+def run_onnx(model: onnx.ModelProto | Path, images: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Scores of ONNX Runtime on `images` float32 [N, C, H, W]."""
+    return open_session(model, threads).run(["scores"], {"input": images})[0]
 
 
 def open_session(model: onnx.ModelProto | Path, threads: int = 1) -> Any:
@@ -205,7 +205,7 @@ def open_session(model: onnx.ModelProto | Path, threads: int = 1) -> Any:
 
 
 def check_scores(
-    model: nn.Module, proto: onnx.ModelProto, pictures: torch.Tensor, may_differ: int = 0
+    model: nn.Module, proto: onnx.ModelProto, images: torch.Tensor, may_differ: int = 0
 ) -> float:
     """Largest score difference, PyTorch against ONNX Runtime, relative to the largest score.
 
@@ -213,8 +213,8 @@ def check_scores(
     position of a binary mask across its edge. Raises TrainingError where the rest passes TOLERANCE.
     """
     with torch.no_grad():
-        wanted = model(pictures).numpy()
-    found = run_onnx(proto, pictures.contiguous().numpy())
+        wanted = model(images).numpy()
+    found = run_onnx(proto, images.contiguous().numpy())
     apart = np.sort(np.abs(wanted - found).max(axis=1))[: len(wanted) - may_differ]
     difference = float(apart.max() / np.abs(wanted).max())
     if not difference <= TOLERANCE:

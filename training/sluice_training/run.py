@@ -92,7 +92,7 @@ class Run:
         self._controller.restore(state["correction"])
 
     def train_epoch(self, show: bool = False) -> dict[str, float]:
-        """One pass over the training pictures; returns loss, accuracy, seconds and density."""
+        """One pass over the training images; returns loss, accuracy, seconds and density."""
         self.model.train()
         started, computed = time.monotonic(), time.thread_time()
         tape = self._draw_tape()
@@ -143,7 +143,7 @@ class Run:
         )
 
     def _draw_share(self) -> float:
-        """How much of the other picture a batch gets; 0 where it is not mixed."""
+        """How much of the other image a batch gets; 0 where it is not mixed."""
         mixed = self.config.mixup
         if mixed == 0 or float(torch.rand((), generator=self._generator)) >= mixed:
             return 0.0
@@ -204,12 +204,12 @@ class Run:
                 group["lr"] = float(rate) * factor
 
     def _loss(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
-        pictures, labels = batch
+        images, labels = batch
         loss = functional.cross_entropy(scores, labels)
         if self._teacher is None or self.config.distill == 0:
             return loss
         with torch.no_grad(), autocast(self.config.precision, self.device):
-            wanted = self._teacher(pictures).float()
+            wanted = self._teacher(images).float()
         temperature, weight = self.config.temperature, self.config.distill
         soft = functional.kl_div(
             functional.log_softmax(scores / temperature, dim=1),

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 # CPU seconds an epoch on one core of a Zen 4 EPYC with the fused operators, for ResNet-20 on 45,000
-# pictures; other networks in proportion to their blocks.
+# images; other networks in proportion to their blocks.
 SECONDS = {
     "dense": 77.0,
     "kxk-one": 102.0,
@@ -61,7 +61,7 @@ def dense(net: str, data: str, seed: int = 1) -> PlannedRun:
     """A dense network from scratch."""
     epochs = SHORTER.get((net, data), START)
     options = ("--net", net, "--epochs", str(epochs), "--seed", str(seed))
-    # The deeper ones fit every training picture as it is.
+    # The deeper ones fit every training image as it is.
     options += () if net == "resnet20" else ("--mixup", "0.5")
     return PlannedRun(_name(net, data, f"dense_{epochs}", seed), net, data, epochs, options)
 
@@ -138,7 +138,7 @@ def _name(net: str, data: str, what: str, seed: int = 1) -> str:
 # The gated convolutions are 99% of the MACs and their shared 3x3 maps cost 4%, so that a density of
 # 0.75 cuts 21%, 0.64 32% and 0.45 50%; a 1x1 branch with K maps costs 11%, so that it takes 0.68, 0.57
 # and 0.39. The loss leaves gates per block above their target: 0.55 is meant to
-# cut a third and 0.38 half. The longest come first, CIFAR-100 near the end: its pictures are a second load.
+# cut a third and 0.38 half. The longest come first, CIFAR-100 near the end: its images are a second load.
 PLAN: tuple[PlannedRun, ...] = (
     dense("resnet56", "cifar10"),
     dense("resnet20", "cifar10"),

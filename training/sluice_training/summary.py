@@ -35,7 +35,7 @@ PAPER = (PaperPoint("resnet20", 0.20, 0.003), PaperPoint("resnet32", 0.31, 0.007
 class RunSummary:
     """One run by its checkpoint and log. Accuracies and cuts are shares, seconds are wall time.
 
-    test: accuracy on the test pictures where evaluate.py has left it beside the checkpoint.
+    test: accuracy on the test images where evaluate.py has left it beside the checkpoint.
     """
 
     name: str
@@ -118,7 +118,7 @@ def markdown(runs: list[RunSummary], image: str | None = None) -> str:
     if image:
         lines += [f"![Accuracy against MACs cut]({image})", ""]
     lines += [
-        "Accuracies are those of the held-out tenth of the training pictures at the last epoch, "
+        "Accuracies are those of the held-out tenth of the training images at the last epoch, "
         "and drops are from the best finished dense run of the same network and data; a negative drop "
         "is a gain. The cut is net of the branches; beside it the cut without dead gate maps.",
         "",

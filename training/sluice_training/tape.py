@@ -10,9 +10,9 @@ import torch
 class Tape(NamedTuple):
     """A row a step; `row` gives one step's, without the first dimension.
 
-    chosen: the batch's pictures, int64 [steps, batch].
+    chosen: the batch's images, int64 [steps, batch].
     shifts: rows and columns to shift by, and whether to mirror, int64 [steps, 3, batch].
-    shares: of the other picture where the batch is mixed in pairs, 0 where not, float32 [steps].
+    shares: of the other image where the batch is mixed in pairs, 0 where not, float32 [steps].
     rates: the network's learning rate, float64 [steps].
     settings, wanted: of the gates' controller, float32 [steps, as it schedules].
     """

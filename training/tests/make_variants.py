@@ -4,7 +4,7 @@
     make_variants.py FOLDER [--exporter torchscript|dynamo|both] [--only NAME...]
 
 Files are named NAME__EXPORTER.onnx. Weights come from a fixed seed; batch norm statistics are
-those of random pictures, so that about half of each gate's positions are open.
+those of random images, so that about half of each gate's positions are open.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sluice_training.lccl import GateSpec
 from sluice_training.nets import BasicBlock, PreactBlock, add_gates, conv3x3, projection
 from sluice_training.onnx_file import (
     EXPORTERS,
-    PictureInfo,
+    ImageInfo,
     add_metadata,
     check_scores,
     to_onnx,
@@ -158,7 +158,7 @@ VARIANTS: dict[str, Callable[[], nn.Module]] = {
 
 
 def randomize(model: nn.Module) -> None:
-    """Random scales and biases for the learned batch norms, statistics from random pictures."""
+    """Random scales and biases for the learned batch norms, statistics from random images."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None
@@ -197,7 +197,7 @@ def write_variant(name: str, exporter: str, folder: Path) -> None:
     batch = 4 if name == "fixed_batch_4" else None
     proto = to_onnx(model, (3, SIDE, SIDE), exporter, batch)
     labels = tuple(f"class {index}" for index in range(CLASSES))
-    info = PictureInfo(labels, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), SIDE)
+    info = ImageInfo(labels, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), SIDE)
     add_metadata(proto, info.metadata())
     difference = check_scores(model, proto, torch.randn(batch or 3, 3, SIDE, SIDE))
     path = folder / f"{name}__{exporter}.onnx"

@@ -78,8 +78,8 @@ def test_convolution_with_bias_residual_and_relu(
     assert close(found, wanted, dtype)
 
 
-def test_the_first_layer_learns_from_pictures() -> None:
-    """Three channels, and pictures that want no gradient."""
+def test_the_first_layer_learns_from_images() -> None:
+    """Three channels, and images that want no gradient."""
     torch.manual_seed(5)
     x, weight = torch.randn(2, 8, 8, 3, device=DEVICE), leaf(16, 3, 3, 3)
     y, _ = conv_triton.convolve(x, weight, None, 1, torch.float32)

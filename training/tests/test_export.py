@@ -23,11 +23,11 @@ from sluice_training.checkpoint import (
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec
 from sluice_training.onnx_file import (
-    PictureInfo,
+    ImageInfo,
     add_metadata,
     check_scores,
     metadata,
-    read_picture_info,
+    read_image_info,
     round_weights,
     run_onnx,
     store_half,
@@ -47,10 +47,10 @@ def test_scores_equal_pytorch_at_other_batch_sizes(name: str, exporter: str) -> 
     randomize(model)
     proto = to_onnx(model, (3, 32, 32), exporter)
     for batch in (1, 5):
-        pictures = torch.randn(batch, 3, 32, 32)
+        images = torch.randn(batch, 3, 32, 32)
         with torch.no_grad():
-            wanted = model(pictures).numpy()
-        assert np.allclose(run_onnx(proto, pictures.numpy()), wanted, atol=1e-4)
+            wanted = model(images).numpy()
+        assert np.allclose(run_onnx(proto, images.numpy()), wanted, atol=1e-4)
 
 
 def test_batch_norms_and_gates_stay_nodes() -> None:
@@ -88,7 +88,7 @@ def test_an_exported_network_can_be_trained_on(tmp_path: Path) -> None:
     proto = to_onnx(model, (3, 32, 32))
     store_half(proto)
     path = tmp_path / "m.onnx"
-    info = PictureInfo(("a", "b"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
+    info = ImageInfo(("a", "b"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
     add_metadata(proto, info.metadata())
     write_onnx(proto, path)
     with pytest.raises(TrainingError, match="lacks sluice.network"):
@@ -123,24 +123,24 @@ def test_a_changed_weight_is_noticed() -> None:
 def test_an_image_may_differ_where_it_is_allowed_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where rounding carries a position of a mask across its edge."""
     model = nn.Flatten()
-    pictures = torch.ones(4, 10, 1, 1)
+    images = torch.ones(4, 10, 1, 1)
     found = torch.ones(4, 10).numpy()
     found[2, 3] = 1.5
-    monkeypatch.setattr(onnx_file, "run_onnx", lambda _model, _pictures: found)
-    assert check_scores(model, onnx.ModelProto(), pictures, may_differ=1) == 0
+    monkeypatch.setattr(onnx_file, "run_onnx", lambda _model, _images: found)
+    assert check_scores(model, onnx.ModelProto(), images, may_differ=1) == 0
     with pytest.raises(TrainingError, match="differ from PyTorch's by 0.5"):
-        check_scores(model, onnx.ModelProto(), pictures)
+        check_scores(model, onnx.ModelProto(), images)
 
 
 def test_metadata_survives_the_file(tmp_path: Path) -> None:
-    info = PictureInfo(("ant", "b\u00e4r"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
+    info = ImageInfo(("ant", "b\u00e4r"), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 32)
     proto = to_onnx(VARIANTS["gate_1x1_one"](), (3, 32, 32))
     with pytest.raises(TrainingError, match="sluice.labels"):
-        read_picture_info(proto, tmp_path)
+        read_image_info(proto, tmp_path)
     add_metadata(proto, info.metadata())
     write_onnx(proto, tmp_path / "m.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
     loaded = onnx.load(tmp_path / "m.onnx")
-    assert read_picture_info(loaded, tmp_path) == info
+    assert read_image_info(loaded, tmp_path) == info
     found = metadata(loaded)
     assert json.loads(found["sluice.resize_shorter_side"]) == 32

@@ -17,12 +17,12 @@ from sluice_training.errors import TrainingError
 NAMES = ("ant", "bee", "cat")
 
 
-def pictures(count: int, seed: int = 0) -> np.ndarray:
+def random_images(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
 def planes(images: np.ndarray) -> bytes:
-    """One picture's bytes as CIFAR has them: all red, all green, all blue, row by row."""
+    """One image's bytes as CIFAR has them: all red, all green, all blue, row by row."""
     return b"".join(images[:, :, colour].tobytes() for colour in range(3))
 
 
@@ -51,7 +51,7 @@ def write_pickled(folder: Path, coarse: bool, images: np.ndarray, labels: list[i
 @pytest.mark.parametrize("coarse", [False, True], ids=["cifar10", "cifar100"])
 @pytest.mark.parametrize("write", [write_binary, write_pickled])
 def test_original_formats(tmp_path: Path, write, coarse: bool) -> None:
-    images = pictures(4)
+    images = random_images(4)
     write(tmp_path, coarse, images, [2, 0, 1, 2])
     for split in ("train", "test"):
         data = read_split(tmp_path, split)
@@ -61,7 +61,7 @@ def test_original_formats(tmp_path: Path, write, coarse: bool) -> None:
 
 
 def test_batches_are_read_in_order(tmp_path: Path) -> None:
-    first, second = pictures(2, 1), pictures(3, 2)
+    first, second = random_images(2, 1), random_images(3, 2)
     write_binary(tmp_path, False, first, [0, 1])
     (tmp_path / "data_batch_2.bin").write_bytes(b"".join(b"\x02" + planes(x) for x in second))
     data = read_split(tmp_path, "train")
@@ -70,7 +70,7 @@ def test_batches_are_read_in_order(tmp_path: Path) -> None:
 
 
 def test_mosaics_are_row_major(tmp_path: Path) -> None:
-    images = pictures(12)
+    images = random_images(12)
     for name, part in (("bee", images[:6]), ("ant", images[6:])):
         mosaic = part.reshape(2, 3, 32, 32, 3).swapaxes(1, 2).reshape(64, 96, 3)
         (tmp_path / "train").mkdir(exist_ok=True)
@@ -99,7 +99,7 @@ def write_archive(path: Path, entries: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("prefix", ["", "./", "some-folder/"])
 def test_class_folders_inside_an_archive(tmp_path: Path, prefix: str) -> None:
     entries = {}
-    images = pictures(3)
+    images = random_images(3)
     for name, image in zip(("bee/0000", "ant/0001", "ant/0000"), images):
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "png")
@@ -114,7 +114,7 @@ def test_class_folders_inside_an_archive(tmp_path: Path, prefix: str) -> None:
 def test_the_original_archive(tmp_path: Path) -> None:
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
-    images = pictures(2)
+    images = random_images(2)
     write_pickled(folder, False, images, [1, 0])
     entries = {f"{folder.name}/{file.name}": file.read_bytes() for file in folder.iterdir()}
     write_archive(tmp_path / "cifar-10-python.tar.gz", entries)
@@ -150,7 +150,7 @@ def test_bad_files_give_one_clear_line(
 
 
 def test_labels_beyond_the_names_are_refused(tmp_path: Path) -> None:
-    write_binary(tmp_path, False, pictures(1), [9])
+    write_binary(tmp_path, False, random_images(1), [9])
     with pytest.raises(TrainingError, match="label 9, but 3 class names"):
         read_split(tmp_path, "train")
 

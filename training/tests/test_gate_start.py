@@ -15,7 +15,7 @@ from sluice_training.lccl import GatedConv2d, GateSpec, gated_layers
 NORMALIZER = Normalizer((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
-def some_pictures() -> LabelledImages:
+def some_images() -> LabelledImages:
     generator = torch.Generator().manual_seed(3)
     images = torch.randint(256, (1024, 8, 8, 3), dtype=torch.uint8, generator=generator)
     return LabelledImages(images, torch.zeros(1024, dtype=torch.long), ("a",))
@@ -35,22 +35,22 @@ def test_one_map_fits_the_worth_of_its_position() -> None:
     weight = torch.zeros(1, 3, 3, 3)
     weight[0, 1, 1, 1] = 1
     model = gated_sum(weight, GateSpec("kxk-one"))
-    fit_gates(model, some_pictures(), NORMALIZER)
+    fit_gates(model, some_images(), NORMALIZER)
     found = model[0].gate.branch.weight.detach()
     assert torch.allclose(found, weight, atol=0.05)
 
 
 def test_a_map_a_channel_fits_each_channel() -> None:
-    """Output k is the picture's channel 2 - k: so is the gate's."""
+    """Output k is the image's channel 2 - k: so is the gate's."""
     weight = torch.eye(3).flip(0)[:, :, None, None]
     model = gated_sum(weight, GateSpec("1x1"))
-    fit_gates(model, some_pictures(), NORMALIZER)
+    fit_gates(model, some_images(), NORMALIZER)
     assert torch.allclose(model[0].gate.branch.weight.detach(), weight, atol=0.05)
 
 
 def test_a_tile_is_worth_the_sum_of_its_positions() -> None:
     """Channel 0 alone matters, and is the same all over a tile: the branch sees its maximum."""
-    data = some_pictures()
+    data = some_images()
     coarse = data.images[:, ::4, ::4]
     data = LabelledImages(
         coarse.repeat_interleave(4, 1).repeat_interleave(4, 2), data.labels, data.classes
@@ -65,7 +65,7 @@ def test_fitted_gates_stand_wide_open_and_keep_the_convolution() -> None:
     torch.manual_seed(4)
     weight = torch.randn(4, 3, 3, 3)
     model = gated_sum(weight, GateSpec("kxk-one"))
-    fit_gates(model, some_pictures(), NORMALIZER)
+    fit_gates(model, some_images(), NORMALIZER)
     x = torch.rand(2, 3, 8, 8)
     layer = model[0]
     assert torch.equal(layer.conv.weight, weight)
@@ -78,4 +78,4 @@ def test_only_gates_held_by_a_threshold_can_be_fitted() -> None:
     for model in (learned, nn.Sequential(nn.Conv2d(3, 1, 1))):
         assert not any(layer.gate.spec.slope for _, layer in gated_layers(model))
         with pytest.raises(TrainingError, match="fixed batch norm"):
-            fit_gates(model, some_pictures(), NORMALIZER)
+            fit_gates(model, some_images(), NORMALIZER)

@@ -36,7 +36,7 @@ def scalar_conv(x, weight, stride, pad):
 
 
 def scalar_gate(layer, x, stride):
-    """The gate's maps [G][H'][W'] for one picture, by the definition of its form."""
+    """The gate's maps [G][H'][W'] for one image, by the definition of its form."""
     gate, spec = layer.gate, layer.gate.spec
     norm = gate.norm
     pad = 1 if spec.form in ("kxk-one", "groups") else 0

@@ -73,11 +73,11 @@ def test_masks_are_counted_and_dead_maps_told_apart() -> None:
     gate = layer[0].gate
     gate.branch.weight.data.copy_(torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1))
     gate.norm.bias.data.copy_(torch.tensor([-1.0, 0.0]))
-    picture = torch.full((1, 1, 4, 4), -1.0)
-    picture[0, 0, 0] = 1.0
+    image = torch.full((1, 1, 4, 4), -1.0)
+    image[0, 0, 0] = 1.0
     recorder = MaskRecorder(layer)
     with torch.no_grad(), recorder:
-        layer(picture)
+        layer(image)
     report = recorder.fill(count_macs(layer, (1, 4, 4)))
     conv, branch = 4 * 16, 2 * 16
     assert (report.dense, report.branches) == (conv, branch)

@@ -62,7 +62,7 @@ def test_the_table_by_hand(tmp_path: Path) -> None:
     assert widths == {15}
 
 
-def test_the_plot_is_a_picture(tmp_path: Path) -> None:
+def test_the_plot_is_a_image(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     write_runs(tmp_path)
     plot(find_runs(tmp_path), tmp_path / "p.png")
@@ -84,7 +84,7 @@ def test_bad_folders_are_named(tmp_path: Path) -> None:
         find_runs(tmp_path)
 
 
-def some_pictures() -> LabelledImages:
+def some_images() -> LabelledImages:
     images = torch.randint(256, (6, 32, 32, 3), dtype=torch.uint8)
     return LabelledImages(images, torch.zeros(6, dtype=torch.long), tuple("abcdefghij"))
 
@@ -94,7 +94,7 @@ def test_masks_show_what_the_gates_do() -> None:
     layers = [layer for _, layer in gated_layers(model)]
     layers[0].gate.set_threshold(100.0)
     layers[1].gate.set_threshold(-100.0)
-    maps = mask_maps(model, some_pictures(), Normalizer((0.5,) * 3, (0.25,) * 3))
+    maps = mask_maps(model, some_images(), Normalizer((0.5,) * 3, (0.25,) * 3))
     first, second = list(maps.values())[:2]
     assert first.shape == (6, 32, 32)
     assert first.min() == 1 and second.max() == 0
@@ -103,7 +103,7 @@ def test_masks_show_what_the_gates_do() -> None:
 
 def test_the_sheet_has_a_row_a_layer(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "r", GateSpec(), 1, val_accuracy=0.5)
-    data = some_pictures()
+    data = some_images()
     write_masks(folder / "checkpoint.pt", data, 3, tmp_path / "m.png")
     sheet = np.asarray(Image.open(tmp_path / "m.png"))
     assert sheet.shape == (19 * 66 - 2, 3 * 66 - 2, 3)

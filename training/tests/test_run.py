@@ -104,7 +104,7 @@ def test_distillation_by_hand() -> None:
     """Ten classes, all scores 0 but the teacher's first, 4: at temperature 2 its probabilities are
     e^2 / (e^2 + 9) and 1 / (e^2 + 9); the network's are all 1/10."""
     run = new_run(1, {"distill": 0.25, "temperature": 2.0})
-    run._teacher = lambda pictures: torch.tensor([[4.0] + [0.0] * 9])
+    run._teacher = lambda images: torch.tensor([[4.0] + [0.0] * 9])
     found = run._loss(torch.zeros(1, 10), (torch.zeros(1, 3, 32, 32), torch.tensor([3])))
     first, other = math.exp(2) / (math.exp(2) + 9), 1 / (math.exp(2) + 9)
     divergence = first * math.log(10 * first) + 9 * other * math.log(10 * other)
@@ -123,9 +123,9 @@ def test_folded_norms_leave_the_scores_as_they_are(name: str, left: int) -> None
     for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm2d)):
         norm.running_mean.normal_(0, 0.1)
         norm.running_var.uniform_(0.5, 2)
-    pictures = torch.randn(2, 3, 32, 32)
-    wanted = model.eval()(pictures)
-    assert torch.allclose(fold_norms(model)(pictures), wanted, atol=1e-4, rtol=1e-4)
+    images = torch.randn(2, 3, 32, 32)
+    wanted = model.eval()(images)
+    assert torch.allclose(fold_norms(model)(images), wanted, atol=1e-4, rtol=1e-4)
     counted = [
         name for name, m in model.named_modules()
         if isinstance(m, nn.BatchNorm2d) and ".gate." not in name
@@ -133,11 +133,11 @@ def test_folded_norms_leave_the_scores_as_they_are(name: str, left: int) -> None
     assert len(counted) == left
 
 
-def test_mixed_pairs_share_pictures_and_labels_alike() -> None:
-    """Pictures of one value each, 0 to 3, of as many classes: what is seen is what is labelled."""
-    pictures = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 2, 2)
+def test_mixed_pairs_share_images_and_labels_alike() -> None:
+    """Images of one value each, 0 to 3, of as many classes: what is seen is what is labelled."""
+    images = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 2, 2)
     share = 0.3
-    mixed, labels = mix_pairs((pictures, torch.arange(4)), 5, torch.tensor(share))
+    mixed, labels = mix_pairs((images, torch.arange(4)), 5, torch.tensor(share))
     wanted = torch.tensor([0, 1, 2, 3]) * (1 - share) + torch.tensor([3, 2, 1, 0]) * share
     assert torch.allclose(mixed, wanted.reshape(4, 1, 1, 1).expand(4, 3, 2, 2))
     assert torch.allclose(labels.sum(1), torch.ones(4))

@@ -1,4 +1,4 @@
-#include "picture/files.h"
+#include "image/files.h"
 
 #include <unistd.h>
 
@@ -9,9 +9,9 @@
 #include <string>
 #include <system_error>
 
-#include "picture/picture.h"
+#include "image/image.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 struct CloseFile {
@@ -30,12 +30,12 @@ Result<std::vector<std::uint8_t>> read_file(const std::filesystem::path& path) {
     std::error_code code;
     if (!std::filesystem::is_regular_file(path, code)) {
         return failure(path, code ? "cannot be read: " + code.message() : "is not a file",
-                       "name a picture that exists");
+                       "name an image that exists");
     }
     const auto size = std::filesystem::file_size(path, code);
     if (code || size > static_cast<std::uintmax_t>(max_file_bytes)) {
         return failure(path, code ? "cannot be read: " + code.message() : "is over 256 MiB",
-                       "name a smaller picture");
+                       "name a smaller image");
     }
     const File file(std::fopen(path.c_str(), "rb"));
     if (!file) {
@@ -72,4 +72,4 @@ Status write_file(const std::filesystem::path& path, std::span<const std::uint8_
     return failure(path, "cannot be written: " + reason, "choose another folder");
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

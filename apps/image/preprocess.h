@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "picture/picture.h"
+#include "image/image.h"
 #include "sluice/status.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 
-/// How a network wants its pictures. The mean and deviation are of samples divided by 255.
+/// How a network wants its images. The mean and deviation are of samples divided by 255.
 struct Preprocessing {
     std::array<float, 3> mean = {0.0f, 0.0f, 0.0f};
     std::array<float, 3> deviation = {1.0f, 1.0f, 1.0f};
@@ -31,10 +31,9 @@ Result<std::vector<std::string>> read_labels(const std::map<std::string, std::st
 /// a shorter side is given, Resize(shorter_side), whatever size the image has, and
 /// CenterCrop((height, width)), which pads with zeros what is smaller. The crop itself must be of
 /// at most max_pixels. Fails for an image that is too long and narrow, and without memory.
-Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
-                    int height);
+Result<Image> fit(const Image& image, const Preprocessing& preprocessing, int width, int height);
 
-/// Normalises into `nchw` ([1, 3, height, width], RGB), which must have the picture's size.
-void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw);
+/// Normalises into `nchw` ([1, 3, height, width], RGB), which must have the image's size.
+void to_nchw(const Image& image, const Preprocessing& preprocessing, std::span<float> nchw);
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "picture/codecs.h"
+#include "image/codecs.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 // The tokens of a PPM: decimal numbers between white space and "#" comments.
@@ -93,7 +93,7 @@ Status read_binary(std::span<const std::uint8_t> raster, std::int64_t maximum,
 
 }  // namespace
 
-Result<Picture> decode_ppm(std::span<const std::uint8_t> bytes) {
+Result<Image> decode_ppm(std::span<const std::uint8_t> bytes) {
     Scanner scanner(bytes);
     const auto width = scanner.number();
     const auto height = scanner.number();
@@ -107,17 +107,17 @@ Result<Picture> decode_ppm(std::span<const std::uint8_t> bytes) {
     if (scanner.left() < samples) {
         return damaged("PPM", "it is truncated");
     }
-    Picture picture = blank(*width, *height);
+    Image image = blank(*width, *height);
     if (bytes[1] == '3') {
-        SLUICE_RETURN_IF_ERROR(read_text(scanner, *maximum, picture.rgb));
-        return picture;
+        SLUICE_RETURN_IF_ERROR(read_text(scanner, *maximum, image.rgb));
+        return image;
     }
     const auto raster = scanner.raster();
     if (!raster) {
         return damaged("PPM", "no white space follows the header");
     }
-    SLUICE_RETURN_IF_ERROR(read_binary(*raster, *maximum, picture.rgb));
-    return picture;
+    SLUICE_RETURN_IF_ERROR(read_binary(*raster, *maximum, image.rgb));
+    return image;
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -7,10 +7,10 @@
 
 #include "sluice/status.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 
 /// 8-bit sRGB, [height, width, 3], row-major without padding.
-struct Picture {
+struct Image {
     int width = 0;
     int height = 0;
     std::vector<std::uint8_t> rgb;
@@ -27,25 +27,25 @@ inline constexpr std::int64_t max_file_bytes = std::int64_t{1} << 28;
 /// cut to their upper 8 bits, but those of 16-bit grey clipped at 255; CMYK read as Adobe inverts
 /// it; of an animation the first frame. Two things differ: a JPEG's samples may be off by one, and
 /// a damaged or truncated JPEG, or a JPEG of over 100 scans, fails where Pillow may fill in grey.
-Result<Picture> decode(std::span<const std::uint8_t> bytes);
+Result<Image> decode(std::span<const std::uint8_t> bytes);
 
 /// Reads and decodes a file; a failure names it.
-Result<Picture> read(const std::filesystem::path& path);
+Result<Image> read(const std::filesystem::path& path);
 
 /// The bytes of a PNG file.
-Result<std::vector<std::uint8_t>> encode_png(const Picture& picture);
+Result<std::vector<std::uint8_t>> encode_png(const Image& image);
 
 /// Writes a PNG aside and renames it, so that a failure leaves no partial file.
-Status write_png(const std::filesystem::path& path, const Picture& picture);
+Status write_png(const std::filesystem::path& path, const Image& image);
 
 /// An image of the given size, by the triangle of Pillow's BILINEAR, widened by the scale where the
 /// image shrinks. Equal to Pillow's in each pass; of both, samples may be off by one, since Pillow
 /// 13 at times begins with the rows. The same size gives the same bytes. Sizes must be positive;
 /// may throw std::bad_alloc, and takes width x max(height, the source's height) pixels.
-Picture resize(const Picture& source, int width, int height);
+Image resize(const Image& source, int width, int height);
 
 /// The middle of an image, cut as torchvision's CenterCrop does: an odd rest is rounded half to
 /// even, and a side that exceeds the image's gets zeros around it.
-Picture centre_crop(const Picture& source, int width, int height);
+Image centre_crop(const Image& source, int width, int height);
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

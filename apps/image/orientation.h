@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <span>
 
-#include "picture/picture.h"
+#include "image/image.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 
 /// How an image is to be turned to be upright, 1 (not at all) to 8: the orientation tag of `exif`
 /// (TIFF, with or without "Exif\0\0" before it), or, where that lacks the tag, of the XMP packet
@@ -13,6 +13,6 @@ namespace sluice::picture {
 int read_orientation(std::span<const std::uint8_t> exif, std::span<const std::uint8_t> xmp);
 
 /// The image turned and mirrored as orientation 1 to 8 asks; 5 to 8 swap its sides.
-Picture upright(Picture stored, int orientation);
+Image upright(Image stored, int orientation);
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -1,4 +1,4 @@
-"""Random pictures with the statistics of photographs, and how a network takes them."""
+"""Random images with the statistics of photographs, and how a network takes them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a program does to pictures before the network: stored in the file's metadata.
+    """What a program does to images before the network: stored in the file's metadata.
 
-    mean, std: of each RGB channel, in units of pixel/255. shorter_side: pictures are resized so
+    mean, std: of each RGB channel, in units of pixel/255. shorter_side: images are resized so
     that their shorter side has this many pixels. side: the height and width of the input.
     """
 
@@ -32,11 +32,11 @@ class Preprocessing:
 CIFAR = Preprocessing((0.4915, 0.4822, 0.4465), (0.2451, 0.2427, 0.2605), 32, 32)
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224)
 
-# Waves a picture at the lowest frequency.
+# Waves an image at the lowest frequency.
 PARTS = 4
 
 
-def make_pictures(
+def make_images(
     count: int, preprocessing: Preprocessing, random: np.random.Generator
 ) -> np.ndarray:
     """Normalised network inputs, float32 [count, 3, side, side].
@@ -44,7 +44,7 @@ def make_pictures(
     Gaussian noise whose amplitude falls as 1/frequency, as that of photographs does (Field, 1987,
     "Relations between the statistics of natural images and the response properties of cortical
     cells"), mostly alike in the three channels, clipped to the pixels' range. Nothing is larger
-    than a part of the picture, so that few pictures show what all have in common.
+    than a part of the image, so that few images show what all have in common.
     """
     side = preprocessing.side
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])

@@ -1,12 +1,12 @@
-#include "picture/picture.h"
+#include "image/image.h"
 
 #include <new>
 #include <string>
 
-#include "picture/codecs.h"
-#include "picture/files.h"
+#include "image/codecs.h"
+#include "image/files.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 
 Status check_size(std::int64_t width, std::int64_t height) {
     if (width <= 0 || height <= 0) {
@@ -20,7 +20,7 @@ Status check_size(std::int64_t width, std::int64_t height) {
     return {};
 }
 
-Picture blank(std::int64_t width, std::int64_t height) {
+Image blank(std::int64_t width, std::int64_t height) {
     return {static_cast<int>(width), static_cast<int>(height),
             std::vector<std::uint8_t>(static_cast<std::size_t>(width * height * 3))};
 }
@@ -32,20 +32,20 @@ Status damaged(const char* format, const char* what) {
 
 Status out_of_memory() { return Status::error("does not fit in memory", "scale it down first"); }
 
-Result<Picture> read(const std::filesystem::path& path) {
+Result<Image> read(const std::filesystem::path& path) {
     try {
         Result<std::vector<std::uint8_t>> bytes = read_file(path);
         if (!bytes.ok()) {
             return bytes.status();
         }
-        Result<Picture> picture = decode(bytes.value());
-        if (!picture.ok()) {
-            return Status(picture.status()).in_file(path.string());
+        Result<Image> image = decode(bytes.value());
+        if (!image.ok()) {
+            return Status(image.status()).in_file(path.string());
         }
-        return picture;
+        return image;
     } catch (const std::bad_alloc&) {
         return out_of_memory().in_file(path.string());
     }
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

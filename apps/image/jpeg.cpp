@@ -8,10 +8,10 @@
 
 #include <jerror.h>
 
-#include "picture/codecs.h"
-#include "picture/orientation.h"
+#include "image/codecs.h"
+#include "image/orientation.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 // Real progressive files have about ten. Each costs a pass over all coefficients, however short.
@@ -146,7 +146,7 @@ Status failure(const JpegReader& reader) {
 
 }  // namespace
 
-Result<Picture> decode_jpeg(std::span<const std::uint8_t> bytes) {
+Result<Image> decode_jpeg(std::span<const std::uint8_t> bytes) {
     JpegReader reader;
     if (!read_header(reader, bytes)) {
         return failure(reader);
@@ -160,12 +160,12 @@ Result<Picture> decode_jpeg(std::span<const std::uint8_t> bytes) {
     const std::vector<std::uint8_t> exif = segments(reader, std::string_view("Exif\0\0", 6));
     const std::vector<std::uint8_t> xmp =
         segments(reader, std::string_view("http://ns.adobe.com/xap/1.0/\0", 29));
-    Picture picture = blank(reader.info.image_width, reader.info.image_height);
+    Image image = blank(reader.info.image_width, reader.info.image_height);
     std::vector<std::uint8_t> cmyk(is_cmyk(reader) ? std::size_t{reader.info.image_width} * 4 : 0);
-    if (!read_rows(reader, cmyk.data(), picture.rgb.data())) {
+    if (!read_rows(reader, cmyk.data(), image.rgb.data())) {
         return failure(reader);
     }
-    return upright(std::move(picture), read_orientation(exif, xmp));
+    return upright(std::move(image), read_orientation(exif, xmp));
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -7,25 +7,25 @@
 
 #include <catch2/catch.hpp>
 
-#include "picture/formats.h"
-#include "picture/picture.h"
-#include "picture/preprocess.h"
+#include "image/formats.h"
+#include "image/image.h"
+#include "image/preprocess.h"
 
-using sluice::picture::Picture;
-namespace picture = sluice::picture;
+using sluice::image::Image;
+namespace image = sluice::image;
 
 namespace {
 
-// A line of cases.txt, see make_pictures.py, with the pixels that Pillow computed.
+// A line of cases.txt, see make_images.py, with the pixels that Pillow computed.
 struct Case {
     std::string path;
-    Picture expected;
+    Image expected;
     int extra = 0;
 };
 
 std::vector<Case> read_cases(const std::string& wanted) {
-    std::ifstream lines(std::string(SLUICE_PICTURE_CASES) + "/cases.txt");
-    std::ifstream pixels(std::string(SLUICE_PICTURE_CASES) + "/pixels.bin", std::ios::binary);
+    std::ifstream lines(std::string(SLUICE_IMAGE_CASES) + "/cases.txt");
+    std::ifstream pixels(std::string(SLUICE_IMAGE_CASES) + "/pixels.bin", std::ios::binary);
     std::vector<Case> cases;
     for (std::string line; std::getline(lines, line);) {
         std::istringstream words(line);
@@ -47,14 +47,14 @@ std::vector<Case> read_cases(const std::string& wanted) {
     return cases;
 }
 
-Picture read(const Case& entry) {
-    auto source = picture::read(entry.path);
+Image read(const Case& entry) {
+    auto source = image::read(entry.path);
     INFO(source.status().message());
     REQUIRE(source.ok());
     return std::move(source).value();
 }
 
-int largest_difference(const Picture& a, const Picture& b) {
+int largest_difference(const Image& a, const Image& b) {
     REQUIRE(a.width == b.width);
     REQUIRE(a.height == b.height);
     REQUIRE(a.rgb.size() == b.rgb.size());
@@ -65,9 +65,8 @@ int largest_difference(const Picture& a, const Picture& b) {
     return largest;
 }
 
-Picture decode_text(std::string_view text) {
-    auto result =
-        picture::decode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+Image decode_text(std::string_view text) {
+    auto result = image::decode({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
     INFO(result.status().message());
     REQUIRE(result.ok());
     return std::move(result).value();
@@ -90,8 +89,8 @@ TEST_CASE("images are resized to Pillow's pixels") {
     CHECK(cases.size() == 36);
     for (const Case& entry : cases) {
         CAPTURE(entry.path, entry.expected.width, entry.expected.height);
-        const Picture resized =
-            picture::resize(read(entry), entry.expected.width, entry.expected.height);
+        const Image resized =
+            image::resize(read(entry), entry.expected.width, entry.expected.height);
         CHECK(largest_difference(resized, entry.expected) <= entry.extra);
     }
 }
@@ -101,10 +100,10 @@ TEST_CASE("images of random sizes are resized, cropped and padded as by torchvis
     CHECK(cases.size() > 200);
     for (const Case& entry : cases) {
         CAPTURE(entry.path, entry.extra, entry.expected.width, entry.expected.height);
-        picture::Preprocessing preprocessing;
+        image::Preprocessing preprocessing;
         preprocessing.shorter_side = entry.extra;
         const auto fitted =
-            picture::fit(read(entry), preprocessing, entry.expected.width, entry.expected.height);
+            image::fit(read(entry), preprocessing, entry.expected.width, entry.expected.height);
         INFO(fitted.status().message());
         REQUIRE(fitted.ok());
         CHECK(largest_difference(fitted.value(), entry.expected) <= 1);
@@ -115,18 +114,18 @@ TEST_CASE("files are images by their extension, in either case") {
     for (const char* name :
          {"a.jpg", "a.JPEG", "b/a.jpe", "a.jfif", "a.png", "a.WebP", "a.b.ppm"}) {
         CAPTURE(name);
-        CHECK(picture::has_image_extension(name));
+        CHECK(image::has_image_extension(name));
     }
     for (const char* name : {"a", "", "jpg", ".png", "a.jpg.txt", "a.gif", "a.jpgg", "png/a"}) {
         CAPTURE(name);
-        CHECK_FALSE(picture::has_image_extension(name));
+        CHECK_FALSE(image::has_image_extension(name));
     }
-    CHECK(picture::image_extensions() == ".jpg, .jpeg, .jpe, .jfif, .png, .webp or .ppm");
+    CHECK(image::image_extensions() == ".jpg, .jpeg, .jpe, .jfif, .png, .webp or .ppm");
 }
 
 TEST_CASE("PPM text, binary and 16-bit samples decode") {
     const std::vector<std::uint8_t> expected = {255, 0, 0, 0, 128, 255};
-    const Picture text = decode_text("P3 # a comment\n2 1\n255\n255 0 0\n0 128 255\n");
+    const Image text = decode_text("P3 # a comment\n2 1\n255\n255 0 0\n0 128 255\n");
     CHECK(text.width == 2);
     CHECK(text.height == 1);
     CHECK(text.rgb == expected);
@@ -137,21 +136,21 @@ TEST_CASE("PPM text, binary and 16-bit samples decode") {
 }
 
 TEST_CASE("a PNG is written whole or not at all") {
-    const auto folder = std::filesystem::temp_directory_path() / "sluice_test_picture";
+    const auto folder = std::filesystem::temp_directory_path() / "sluice_test_image";
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
-    const Picture source{2, 1, {1, 2, 3, 250, 251, 252}};
-    REQUIRE(picture::write_png(folder / "a.png", source).ok());
-    const auto back = picture::read(folder / "a.png");
+    const Image source{2, 1, {1, 2, 3, 250, 251, 252}};
+    REQUIRE(image::write_png(folder / "a.png", source).ok());
+    const auto back = image::read(folder / "a.png");
     REQUIRE(back.ok());
     CHECK(back.value().rgb == source.rgb);
 
-    // A folder in the picture's place makes the rename fail, for root as well.
+    // A folder in the image's place makes the rename fail, for root as well.
     std::filesystem::create_directories(folder / "b.png" / "full");
-    const auto status = picture::write_png(folder / "b.png", source);
+    const auto status = image::write_png(folder / "b.png", source);
     REQUIRE_FALSE(status.ok());
     CHECK(status.problem().file == (folder / "b.png").string());
-    CHECK_FALSE(picture::write_png(folder / "none" / "c.png", source).ok());
+    CHECK_FALSE(image::write_png(folder / "none" / "c.png", source).ok());
     int entries = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) {
         ++entries;

@@ -1,4 +1,4 @@
-#include "picture/orientation.h"
+#include "image/orientation.h"
 
 #include <algorithm>
 #include <cctype>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
@@ -101,7 +101,7 @@ int read_orientation(std::span<const std::uint8_t> exif, std::span<const std::ui
                                                                  : 1;
 }
 
-Picture upright(Picture stored, int orientation) {
+Image upright(Image stored, int orientation) {
     if (orientation == 1) {
         return stored;
     }
@@ -117,7 +117,7 @@ Picture upright(Picture stored, int orientation) {
     const std::ptrdiff_t row = mirrors_rows ? -3 * width : 3 * width;
     const std::ptrdiff_t first =
         (mirrors_columns ? 3 * (width - 1) : 0) + (mirrors_rows ? 3 * width * (height - 1) : 0);
-    Picture turned{swaps ? stored.height : stored.width, swaps ? stored.width : stored.height, {}};
+    Image turned{swaps ? stored.height : stored.width, swaps ? stored.width : stored.height, {}};
     turned.rgb.resize(stored.rgb.size());
     std::uint8_t* target = turned.rgb.data();
     for (int y = 0; y < turned.height; ++y) {
@@ -130,4 +130,4 @@ Picture upright(Picture stored, int orientation) {
     return turned;
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

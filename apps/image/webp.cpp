@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <memory>
 
-#include "picture/codecs.h"
-#include "picture/orientation.h"
+#include "image/codecs.h"
+#include "image/orientation.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 struct DeleteDemuxer {
@@ -41,7 +41,7 @@ struct WebPChunk {
 };
 
 // Into its place on the canvas, which an animation's first frame need not fill.
-Status decode_frame(const WebPIterator& frame, Picture& canvas) {
+Status decode_frame(const WebPIterator& frame, Image& canvas) {
     WebPDecoderConfig config;
     if (WebPInitDecoderConfig(&config) == 0) {
         return Status::error("needs another version of libwebp", "build Sluice again");
@@ -69,7 +69,7 @@ Status decode_frame(const WebPIterator& frame, Picture& canvas) {
 
 }  // namespace
 
-Result<Picture> decode_webp(std::span<const std::uint8_t> bytes) {
+Result<Image> decode_webp(std::span<const std::uint8_t> bytes) {
     const WebPData data = {bytes.data(), bytes.size()};
     const WebPDemuxerOwner demuxer(WebPDemux(&data));
     if (!demuxer) {
@@ -82,10 +82,10 @@ Result<Picture> decode_webp(std::span<const std::uint8_t> bytes) {
     if (WebPDemuxGetFrame(demuxer.get(), 1, &frame.iterator) == 0) {
         return damaged("WebP", "it has no frame");
     }
-    Picture picture = blank(width, height);
-    SLUICE_RETURN_IF_ERROR(decode_frame(frame.iterator, picture));
+    Image image = blank(width, height);
+    SLUICE_RETURN_IF_ERROR(decode_frame(frame.iterator, image));
     const WebPChunk exif(demuxer.get(), "EXIF"), xmp(demuxer.get(), "XMP ");
-    return upright(std::move(picture), read_orientation(exif.bytes(), xmp.bytes()));
+    return upright(std::move(image), read_orientation(exif.bytes(), xmp.bytes()));
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

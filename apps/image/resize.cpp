@@ -2,9 +2,9 @@
 #include <cmath>
 #include <cstddef>
 
-#include "picture/codecs.h"
+#include "image/codecs.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 // Pillow's fixed point for 8-bit samples: the weights of an output sample add up to 2^22.
@@ -55,12 +55,12 @@ void filter(const std::uint8_t* source, std::size_t stride, const Window& window
     }
 }
 
-Picture resize_width(const Picture& source, int width) {
+Image resize_width(const Image& source, int width) {
     const std::vector<Window> windows = triangle_windows(source.width, width);
     const std::size_t from = static_cast<std::size_t>(source.width) * 3;
     const std::size_t to = static_cast<std::size_t>(width) * 3;
     const auto rows = static_cast<std::size_t>(source.height);
-    Picture result = blank(width, source.height);
+    Image result = blank(width, source.height);
     for (std::size_t y = 0; y < rows; ++y) {
         for (std::size_t x = 0; x < windows.size(); ++x) {
             filter(&source.rgb[y * from], 3, windows[x], &result.rgb[y * to + x * 3], 3);
@@ -69,10 +69,10 @@ Picture resize_width(const Picture& source, int width) {
     return result;
 }
 
-Picture resize_height(const Picture& source, int height) {
+Image resize_height(const Image& source, int height) {
     const std::vector<Window> windows = triangle_windows(source.height, height);
     const std::size_t row = static_cast<std::size_t>(source.width) * 3;
-    Picture result = blank(source.width, height);
+    Image result = blank(source.width, height);
     for (std::size_t y = 0; y < windows.size(); ++y) {
         filter(source.rgb.data(), row, windows[y], &result.rgb[y * row], row);
     }
@@ -97,14 +97,14 @@ Overlap centre(int source, int target) {
 
 }  // namespace
 
-Picture resize(const Picture& source, int width, int height) {
-    Picture result = source.width == width ? source : resize_width(source, width);
+Image resize(const Image& source, int width, int height) {
+    Image result = source.width == width ? source : resize_width(source, width);
     return result.height == height ? result : resize_height(result, height);
 }
 
-Picture centre_crop(const Picture& source, int width, int height) {
+Image centre_crop(const Image& source, int width, int height) {
     const Overlap columns = centre(source.width, width), rows = centre(source.height, height);
-    Picture result = blank(width, height);
+    Image result = blank(width, height);
     const std::size_t from = static_cast<std::size_t>(source.width) * 3;
     const std::size_t to = static_cast<std::size_t>(width) * 3;
     for (std::size_t y = 0; y < rows.size; ++y) {
@@ -114,4 +114,4 @@ Picture centre_crop(const Picture& source, int width, int height) {
     return result;
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -1,4 +1,4 @@
-#include "picture/preprocess.h"
+#include "image/preprocess.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "picture/codecs.h"
+#include "image/codecs.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 using Metadata = std::map<std::string, std::string>;
@@ -39,11 +39,11 @@ Status read_triple(const Metadata& metadata, const std::string& key, std::array<
     return {};
 }
 
-// resize() works on the columns first: what lies between has the picture's height.
-Status check_resized(const Picture& picture, std::int64_t width, std::int64_t height) {
-    if (width * std::max<std::int64_t>(height, picture.height) > max_pixels) {
-        return Status::error("is " + std::to_string(picture.width) + "x" +
-                                 std::to_string(picture.height) + ", and resizing it to " +
+// resize() works on the columns first: what lies between has the image's height.
+Status check_resized(const Image& image, std::int64_t width, std::int64_t height) {
+    if (width * std::max<std::int64_t>(height, image.height) > max_pixels) {
+        return Status::error("is " + std::to_string(image.width) + "x" +
+                                 std::to_string(image.height) + ", and resizing it to " +
                                  std::to_string(width) + "x" + std::to_string(height) +
                                  " takes over 64 Mi pixels",
                              "crop it first");
@@ -92,33 +92,32 @@ Result<std::vector<std::string>> read_labels(const Metadata& metadata) {
     return labels;
 }
 
-Result<Picture> fit(const Picture& picture, const Preprocessing& preprocessing, int width,
-                    int height) {
+Result<Image> fit(const Image& image, const Preprocessing& preprocessing, int width, int height) {
     std::int64_t scaled_width = width, scaled_height = height;
     if (preprocessing.shorter_side) {
         const std::int64_t shorter = *preprocessing.shorter_side;
-        const std::int64_t least = std::min(picture.width, picture.height);
-        scaled_width = shorter * picture.width / least;
-        scaled_height = shorter * picture.height / least;
+        const std::int64_t least = std::min(image.width, image.height);
+        scaled_width = shorter * image.width / least;
+        scaled_height = shorter * image.height / least;
     }
-    SLUICE_RETURN_IF_ERROR(check_resized(picture, scaled_width, scaled_height));
+    SLUICE_RETURN_IF_ERROR(check_resized(image, scaled_width, scaled_height));
     try {
-        Picture scaled =
-            resize(picture, static_cast<int>(scaled_width), static_cast<int>(scaled_height));
+        Image scaled =
+            resize(image, static_cast<int>(scaled_width), static_cast<int>(scaled_height));
         return preprocessing.shorter_side ? centre_crop(scaled, width, height) : scaled;
     } catch (const std::bad_alloc&) {
         return out_of_memory();
     }
 }
 
-void to_nchw(const Picture& picture, const Preprocessing& preprocessing, std::span<float> nchw) {
-    const std::size_t plane = picture.rgb.size() / 3;
+void to_nchw(const Image& image, const Preprocessing& preprocessing, std::span<float> nchw) {
+    const std::size_t plane = image.rgb.size() / 3;
     for (std::size_t c = 0; c < 3; ++c) {
         for (std::size_t i = 0; i < plane; ++i) {
-            const float sample = static_cast<float>(picture.rgb[3 * i + c]) / 255.0f;
+            const float sample = static_cast<float>(image.rgb[3 * i + c]) / 255.0f;
             nchw[c * plane + i] = (sample - preprocessing.mean[c]) / preprocessing.deviation[c];
         }
     }
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

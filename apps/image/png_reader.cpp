@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "picture/codecs.h"
-#include "picture/orientation.h"
+#include "image/codecs.h"
+#include "image/orientation.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 // Text chunks are compressed: what all of them may hold is bounded, so that a small file cannot
@@ -119,10 +119,10 @@ void read_tail(PngReader& reader) {
 
 // From two bytes a pixel at the start of each row to three; from the right, so that none is written
 // before it is read.
-void grey16_to_rgb(Picture& picture) {
-    const auto width = static_cast<std::size_t>(picture.width);
-    for (std::size_t y = 0; y < static_cast<std::size_t>(picture.height); ++y) {
-        std::uint8_t* row = &picture.rgb[3 * width * y];
+void grey16_to_rgb(Image& image) {
+    const auto width = static_cast<std::size_t>(image.width);
+    for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
+        std::uint8_t* row = &image.rgb[3 * width * y];
         for (std::size_t x = width; x-- > 0;) {
             const std::uint8_t grey = row[2 * x] > 0 ? 255 : row[2 * x + 1];
             std::memset(row + 3 * x, grey, 3);
@@ -177,7 +177,7 @@ int find_orientation(const PngReader& reader) {
 
 }  // namespace
 
-Result<Picture> decode_png(std::span<const std::uint8_t> bytes) {
+Result<Image> decode_png(std::span<const std::uint8_t> bytes) {
     PngReader reader(whole_chunks(bytes));
     if (reader.info == nullptr) {
         return out_of_memory();
@@ -190,15 +190,15 @@ Result<Picture> decode_png(std::span<const std::uint8_t> bytes) {
     SLUICE_RETURN_IF_ERROR(check_size(width, height));
     reader.is_grey16 = png_get_bit_depth(reader.png, reader.info) == 16 &&
                        png_get_color_type(reader.png, reader.info) == PNG_COLOR_TYPE_GRAY;
-    Picture picture = blank(width, height);
-    if (!read_rows(reader, picture.rgb.data())) {
+    Image image = blank(width, height);
+    if (!read_rows(reader, image.rgb.data())) {
         return damaged("PNG", reader.message);
     }
     read_tail(reader);
     if (reader.is_grey16) {
-        grey16_to_rgb(picture);
+        grey16_to_rgb(image);
     }
-    return upright(std::move(picture), find_orientation(reader));
+    return upright(std::move(image), find_orientation(reader));
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

@@ -1,4 +1,4 @@
-#include "picture/formats.h"
+#include "image/formats.h"
 
 #include <algorithm>
 #include <cctype>
@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "picture/codecs.h"
+#include "image/codecs.h"
 
-namespace sluice::picture {
+namespace sluice::image {
 namespace {
 
 using Bytes = std::span<const std::uint8_t>;
@@ -22,7 +22,7 @@ bool holds(Bytes bytes, std::size_t at, std::string_view text) {
 struct Format {
     std::vector<std::string_view> extensions;
     bool (*begins)(Bytes);
-    Result<Picture> (*decode)(Bytes);
+    Result<Image> (*decode)(Bytes);
 };
 
 // The one place that lists what is read, but for the names in the messages below.
@@ -41,7 +41,7 @@ const std::vector<Format>& formats() {
     return all;
 }
 
-Result<Picture> decode_by_content(Bytes bytes) {
+Result<Image> decode_by_content(Bytes bytes) {
     if (bytes.empty()) {
         return Status::error("is empty", "give a JPEG, PNG, WebP or PPM image");
     }
@@ -77,7 +77,7 @@ std::string image_extensions() {
     return list;
 }
 
-Result<Picture> decode(std::span<const std::uint8_t> bytes) {
+Result<Image> decode(std::span<const std::uint8_t> bytes) {
     try {
         return decode_by_content(bytes);
     } catch (const std::bad_alloc&) {
@@ -85,4 +85,4 @@ Result<Picture> decode(std::span<const std::uint8_t> bytes) {
     }
 }
 
-}  // namespace sluice::picture
+}  // namespace sluice::image

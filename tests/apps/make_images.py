@@ -1,6 +1,6 @@
 """Writes images for the decoder, resizing and cropping, their pixels computed by Pillow.
 
-Usage: make_pictures.py SAMPLES OUTPUT. A line of OUTPUT/cases.txt is
+Usage: make_images.py SAMPLES OUTPUT. A line of OUTPUT/cases.txt is
     decode FILE WIDTH HEIGHT TOLERANCE   the file decoded
     resize FILE WIDTH HEIGHT TOLERANCE   it resized to that size
     fit FILE WIDTH HEIGHT SHORTER        torchvision's Resize(SHORTER) and CenterCrop((HEIGHT, WIDTH))
