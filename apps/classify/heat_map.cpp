@@ -9,8 +9,8 @@
 namespace sluice::classify {
 namespace {
 
-// Equal steps of lightness; the lowest is far above `closed_colour`, because an almost closed gate
-// still costs the whole convolution.
+// Equal steps of lightness; the lowest is far above `skipped_colour`, because the smallest active
+// gate still costs the whole convolution.
 constexpr std::array<Colour, 6> anchors = {
     {{74, 44, 134}, {59, 90, 158}, {36, 134, 148}, {52, 176, 118}, {150, 212, 66}, {250, 232, 46}}};
 
@@ -54,7 +54,7 @@ image::Image draw_heat_map(const GateMap& map) {
     image::Image image{static_cast<int>(map.width), static_cast<int>(map.height), {}};
     image.rgb.reserve(means.size() * 3);
     for (const double mean : means) {
-        Colour colour = closed_colour;
+        Colour colour = skipped_colour;
         if (mean != 0.0) {
             colour = heat_colour(std::isfinite(mean) ? mean / largest : 1.0);
         }

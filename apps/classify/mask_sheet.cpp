@@ -97,7 +97,7 @@ void draw_legend(Canvas& canvas, const Box& input, int top, bool any_dense) {
     const int text_left = input.left + scale_width + 12;
     const int text_drop = (legend_bar - glyph_height * text_scale) / 2;
     canvas.fill(input.left - 1, top - 1, scale_width + 2, legend_bar + 2, frame);
-    canvas.fill(input.left, top, scale_width, legend_bar, closed_colour);
+    canvas.fill(input.left, top, scale_width, legend_bar, skipped_colour);
     canvas.write(any_dense ? "skipped (* computed)" : "skipped", text_left, top + text_drop,
                  text_scale, dim);
     top += legend_bar + 10;

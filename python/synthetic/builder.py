@@ -123,7 +123,7 @@ class Builder:
             "weight": scale,
             "bias": bias,
             "running_mean": mean,
-            # A channel whose gate never opened is constant: what it holds must stay small.
+            # A channel whose gate was never active is constant: what it holds must stay small.
             "running_var": np.maximum(variance, EPSILON),
         }
         values = [

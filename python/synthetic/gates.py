@@ -5,8 +5,8 @@ Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained
 
 Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
 binomial filter. So masks follow the image's content and are coherent: at density 0.5, by layer,
-the neighbour of an open position is open in 55 to 85 of 100 cases, where white noise has 50. They
-are less so than those of trained networks.
+the neighbour of an active position is active in 55 to 85 of 100 cases. White noise has 50, and trained
+networks have more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SLOPE = 2.0
 LIMITS = (("low", 0), ("high", 1))
 CHANNELS_A_GROUP = 16
 GRID = 4
-# Open everywhere means open on images that calibration has not seen: this far beyond them.
+# Density 1 holds on images that calibration has not seen: its threshold lies this far below.
 MARGIN = 4.0
 # In standard deviations of a map.
 ROUNDING = 1e-3
@@ -37,7 +37,7 @@ SAMPLES = 4096
 class GateSpec:
     """form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
     `groups` kxk with one map for every 16 channels; `tile` one gate for every 4x4 outputs, from the
-    maxima of what they see. density: the share of open gates, of each map.
+    maxima of what they see. density: the share of active gates, of each map.
     """
 
     form: str = "none"
@@ -103,7 +103,7 @@ def _upsampled(builder: Builder, gate: Value, name: str, extents: tuple[int, ...
 def _draw(
     builder: Builder, x: Value, name: str, form: tuple[int, int, int], density: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [maps, C, k, k] of a branch and the value above which each map is open.
+    """Weights [maps, C, k, k] of a branch and the value above which each map is active.
 
     Where the layer before was gated off, the input is one constant, and so is the branch: no
     threshold splits that share of the positions. A map whose threshold falls among them is drawn

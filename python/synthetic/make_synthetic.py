@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--placement", choices=PLACEMENTS, default="post", help="norm and ReLU after or before"
     )
-    parser.add_argument("--density", type=float, help="share of open gates, 0 < density <= 1")
+    parser.add_argument("--density", type=float, help="share of active gates, 0 < density <= 1")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True, help="the ONNX file to write")
     return parser.parse_args()

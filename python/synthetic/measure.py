@@ -17,8 +17,8 @@ FRESH_IMAGES = 32
 
 @dataclass(frozen=True)
 class Measurement:
-    """densities: the share of open gates of each gated layer. macs, executed: an image, without
-    gates and with gates and branches; an open output costs its taps, borders included.
+    """densities: the share of active gates of each gated layer. macs, executed: an image, without
+    gates and with gates and branches; an active output costs its taps, borders included.
     """
 
     densities: np.ndarray
@@ -41,11 +41,11 @@ def measure(network: Network, seed: int, count: int = FRESH_IMAGES) -> Measureme
         helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names
     )
     session = open_session(model)
-    opened = np.zeros(len(names))
+    active = np.zeros(len(names))
     for image in images:
         maps = session.run(names, {"input": image[None]}) if names else []
-        opened += [float((gate > 0).mean()) for gate in maps]
-    densities = opened / count
+        active += [float((gate > 0).mean()) for gate in maps]
+    densities = active / count
     branches = sum(network.macs[gate.branch] for gate in network.gates)
     macs = sum(network.macs.values()) - branches
     skipped = sum(

@@ -18,8 +18,8 @@ CHECKOUT = pathlib.Path(sys.argv[1])
 CLASSIFY = sys.argv[2:]
 DEMO = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
 SAMPLES = CHECKOUT / "apps/samples"
-# Of positions where a gate is closed, as apps/classify/heat_map.h states it.
-CLOSED = (6, 6, 8)
+# Of positions that are skipped, as apps/classify/heat_map.h states it.
+SKIPPED = (6, 6, 8)
 
 
 def classify(*arguments, **keywords):

@@ -19,7 +19,7 @@ import onnxruntime
 from PIL import Image
 
 import classify_models as models
-from classify_case import CLOSED, DEMO, SAMPLES, Case, classify, nchw
+from classify_case import SKIPPED, DEMO, SAMPLES, Case, classify, nchw
 
 
 class GoodPath(Case):
@@ -143,14 +143,14 @@ class Gates(Case):
                          ["half_2_masks.png", "half_masks.png"])
         half, white = (np.asarray(Image.open(masks / name))
                        for name in ("half_masks.png", "half_2_masks.png"))
-        closed = (half == CLOSED).all(axis=2)
+        skipped = (half == SKIPPED).all(axis=2)
         # A swatch of the legend, and the left half of each of two maps, 176 = 22 * 8 pixels wide.
-        swatch = int((white == CLOSED).all(axis=2).sum())
-        self.assertEqual(int(closed.sum()) - swatch, 2 * 88 * 176)
-        columns = np.flatnonzero(closed.sum(axis=0) >= 176)
+        swatch = int((white == SKIPPED).all(axis=2).sum())
+        self.assertEqual(int(skipped.sum()) - swatch, 2 * 88 * 176)
+        columns = np.flatnonzero(skipped.sum(axis=0) >= 176)
         self.assertEqual(len(columns), 2 * 88)
         self.assertEqual(columns[87] - columns[0], 87)
-        # What is open has all the same brightness, and so the top of the scale.
+        # What is active has all the same brightness, and so the top of the scale.
         right = half[:, columns[87] + 1:columns[87] + 89]
         self.assertEqual(int((right == (250, 232, 46)).all(axis=2).sum()), 88 * 176)
 

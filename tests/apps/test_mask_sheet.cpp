@@ -39,8 +39,8 @@ GateMap make_map(const std::string& layer, std::int64_t height, std::int64_t wid
 
 }  // namespace
 
-TEST_CASE("the scale grows lighter from end to end, above the closed colour") {
-    double last = luma(closed_colour) + 30.0;
+TEST_CASE("the scale grows lighter from end to end, above the colour of skipped positions") {
+    double last = luma(skipped_colour) + 30.0;
     for (int i = 0; i <= 100; ++i) {
         const double lightness = luma(heat_colour(i / 100.0));
         CHECK(lightness > last);
@@ -50,17 +50,17 @@ TEST_CASE("the scale grows lighter from end to end, above the closed colour") {
     CHECK(heat_colour(2.0) == heat_colour(1.0));
 }
 
-TEST_CASE("a heat map shows the mean over maps, and where all gates are closed") {
+TEST_CASE("a heat map shows the mean over maps, and where all gates skip") {
     // Means 0, 0.5, 1, 0.25 of two maps.
     const std::vector<float> values = {0.0f, 1.0f, 1.5f, 0.5f, 0.0f, 0.0f, 0.5f, 0.0f};
     const Image image = draw_heat_map(make_map("x", 2, 2, values, 2));
-    CHECK(pixel(image, 0, 0) == closed_colour);
+    CHECK(pixel(image, 0, 0) == skipped_colour);
     CHECK(pixel(image, 1, 0) == heat_colour(0.5));
     CHECK(pixel(image, 0, 1) == heat_colour(1.0));
     CHECK(pixel(image, 1, 1) == heat_colour(0.25));
 
     const std::vector<float> dead(4, 0.0f);
-    CHECK(pixel(draw_heat_map(make_map("x", 2, 2, dead)), 1, 1) == closed_colour);
+    CHECK(pixel(draw_heat_map(make_map("x", 2, 2, dead)), 1, 1) == skipped_colour);
 }
 
 TEST_CASE("maps are enlarged by whole factors and never overlap") {
@@ -125,10 +125,10 @@ TEST_CASE("a sheet holds each pixel of input and map, enlarged") {
     for (const int corner : {0, 1}) {
         CHECK(at(layout.input, 0, 0, corner) == Colour{10, 20, 30});
         CHECK(at(layout.input, 1, 1, corner) == Colour{100, 110, 120});
-        CHECK(at(layout.maps[0], 0, 0, corner) == closed_colour);
+        CHECK(at(layout.maps[0], 0, 0, corner) == skipped_colour);
         CHECK(at(layout.maps[0], 1, 0, corner) == heat_colour(0.5));
         CHECK(at(layout.maps[0], 0, 1, corner) == heat_colour(1.0));
-        CHECK(at(layout.maps[0], 1, 1, corner) == closed_colour);
+        CHECK(at(layout.maps[0], 1, 1, corner) == skipped_colour);
     }
 }
 

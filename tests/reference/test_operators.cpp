@@ -143,7 +143,7 @@ TEST_CASE("operators agree with ONNX Runtime") {
     CHECK(seen.size() == operators.size());
 }
 
-TEST_CASE("a closed gate leaves shift and residual, even over an overflowed convolution") {
+TEST_CASE("a gate of zero leaves shift and residual, even over an overflowed convolution") {
     const float huge = std::numeric_limits<float>::max();
     FusedConv conv;
     conv.weights = std::make_shared<Constant>(Constant{{1, 1, 1, 1}, std::vector<float>{huge}});

@@ -79,9 +79,9 @@ Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
         if (gate != nullptr) {
             // All gate forms at once: with G maps, each is shared by K / G consecutive channels.
             const std::int64_t map = at[1] / (y.shape[1] / gate->shape[1]);
-            const float open = gate->data[offset(
+            const float factor = gate->data[offset(
                 gate->shape, {at[0], map, at[2] / conv.gate_grid, at[3] / conv.gate_grid})];
-            value = open == 0 ? 0 : value * open;
+            value = factor == 0 ? 0 : value * factor;
         }
         value = conv.scale[k] * value + conv.shift[k];
         if (residual != nullptr) {

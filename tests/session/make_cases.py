@@ -136,8 +136,8 @@ def operator_cases():
 
 
 def element_cases():
-    """Gates an element over an odd number of channels, few of them open and many; the first image,
-    ten times as large, opens more than the others."""
+    """Gates an element over an odd number of channels, few of them active and many; the first image,
+    ten times as large, has more of them active than the others."""
     for height, width in ((7, 9), (16, 16)):
         x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
         x[0] *= 10
@@ -146,7 +146,7 @@ def element_cases():
         for channels, outputs, share in ((16, 17, 0.03), (17, 21, 0.8), (17, 35, 0.1)):
             y = net.op("Relu", net.conv("x", 16, channels))
             layer = net.conv(y, channels, outputs)
-            gate = net.opened(net.conv(y, channels, outputs, (1, 1)), [share] * outputs, x)
+            gate = net.gate_of_density(net.conv(y, channels, outputs, (1, 1)), [share] * outputs, x)
             net.gate(layer, gate)
             layers.append(net.op("Relu", net.batch_norm(net.op("Mul", layer, gate), outputs)))
         y = net.op("Concat", *layers, axis=1)
@@ -155,12 +155,12 @@ def element_cases():
 
 def unfused_cases():
     """Products that look like gates and are none: the plan multiplies."""
-    for name, is_open, is_shared in (("not_clamped", True, False), ("read_elsewhere", False, True)):
+    for name, is_unclamped, is_shared in (("not_clamped", True, False), ("read_elsewhere", False, True)):
         net = Net(1, 8, 6, 5)
         x = net.op("Relu", net.conv("x", 8, 8))
         branch = net.conv(x, 8, 1)
         y = net.conv(x, 8, 16)
-        product = net.op("Mul", y, branch if is_open else net.op("Relu", branch))
+        product = net.op("Mul", y, branch if is_unclamped else net.op("Relu", branch))
         yield f"unfused_{name}", (
             net.finish(net.op("Add", product, y) if is_shared else product), (1, 8, 6, 5))
 

@@ -125,7 +125,7 @@ def lane_cases():
 
 def fused_cases():
     """Layers y = post(act(conv(x)) * gate + residual) over a NaN; the gate sees what the layer sees,
-    so that none is closed where the layer is NaN."""
+    so that no gate skips where the layer is NaN."""
     for form, size, outputs in (("position", 3, 16), ("position", 1, 24), ("group", 1, 32),
                                 ("element", 1, 17)):
         for act in (False, True):

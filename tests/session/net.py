@@ -45,8 +45,8 @@ class Net:
     def clip(self, x):
         return self.op("Clip", x, self.weight(np.float32(0)), self.weight(np.float32(1)))
 
-    def opened(self, branch, shares, x):
-        """A gate whose maps are open at these shares of their positions over all images of x; its
+    def gate_of_density(self, branch, shares, x):
+        """A gate whose maps are active at these shares of their positions over all images of x; its
         values are at most 2."""
         values, _ = run(self.finish(branch), [], [x])
         largest = np.abs(values).max()

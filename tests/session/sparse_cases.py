@@ -6,20 +6,20 @@ from net import RANDOM, Net
 
 
 def gated_layer(net, x, channels, outputs, share, images, act=False, **attributes):
-    """conv(x) times a gate a position that is open at a share of them.
+    """conv(x) times a gate a position that is active at a share of them.
 
     Without attributes the gate is of the images: over a map that is constant in places it would be
     so too, and rounding would decide all of them at once.
     """
     layer = net.conv(x, channels, outputs, **attributes)
     branch = net.conv(x, channels, 1, **attributes) if attributes else net.conv("x", 16, 1)
-    gate = net.opened(branch, [share], images)
+    gate = net.gate_of_density(branch, [share], images)
     net.gate(layer, gate)
     return net.op("Mul", net.op("Relu", layer) if act else layer, gate)
 
 
 def block(net, x, channels, shares, images, norm=True, act=False):
-    """A basic block: what its first gate closes is the shift of a batch norm, or zero."""
+    """A basic block: what its first gate skips is the shift of a batch norm, or zero."""
     y = gated_layer(net, x, channels, channels, shares[0], images)
     y = net.op("Relu", net.batch_norm(y, channels) if norm else y)
     y = gated_layer(net, y, channels, channels, shares[1], images, act)

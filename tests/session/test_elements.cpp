@@ -10,7 +10,7 @@ namespace {
 using namespace sluice;
 using namespace sluice::session_test;
 
-/// How many gated layers were computed by their list of open elements, and how many densely.
+/// How many gated layers were computed by their list of active elements, and how many densely.
 struct Choices {
     int listed = 0, dense = 0;
 };
@@ -21,17 +21,17 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
     for (std::size_t g = 0; g < model.gates().size(); ++g) {
         const GateInfo& gate = model.gates()[g];
         const GateReading& reading = session.gates()[g];
-        const auto open = std::count_if(reading.values.begin(), reading.values.end(),
-                                        [](float value) { return value != 0; });
+        const auto active = std::count_if(reading.values.begin(), reading.values.end(),
+                                          [](float value) { return value != 0; });
         const std::int64_t listed =
             macs_of(model, session, gate.layer, Algorithm::dot_conv, GateForm::element);
         const std::int64_t dense =
             macs_of(model, session, gate.layer, Algorithm::gated_conv, GateForm::element) +
             macs_of(model, session, gate.layer, Algorithm::winograd_conv, GateForm::element);
-        INFO(gate.layer << ": " << open << " of " << reading.total << " open");
-        CHECK(reading.active == open);
+        INFO(gate.layer << ": " << active << " of " << reading.total << " active");
+        CHECK(reading.active == active);
         CHECK((listed == 0 || dense == 0));
-        CHECK(listed + dense == (dense > 0 ? gate.macs : gate.macs / reading.total * open));
+        CHECK(listed + dense == (dense > 0 ? gate.macs : gate.macs / reading.total * active));
         choices.listed += listed > 0;
         choices.dense += dense > 0;
     }
@@ -39,7 +39,7 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
 
 }  // namespace
 
-TEST_CASE("each run computes a layer with a gate an element by its list where few are open") {
+TEST_CASE("each run computes a layer with a gate an element by its list where few are active") {
     for (const std::string& target : possible_targets()) {
         Choices choices;
         for (const char* name : {"elements_9x7", "elements_16x16"}) {

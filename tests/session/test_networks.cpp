@@ -24,26 +24,26 @@ struct Difference {
     double scores = 0;            ///< the largest, over the largest score of the image
     double gates = 0;             ///< the largest, over the largest value of the gate
     std::int64_t positions = 0;   ///< of all gates
-    std::int64_t differ = 0;      ///< open here and closed there, or the reverse
+    std::int64_t differ = 0;      ///< active here and skipped there, or the reverse
     std::int64_t differ_far = 0;  ///< those of them that are not near zero
-    std::int64_t near_zero = 0;   ///< open on either side by no more than the tolerance
+    std::int64_t near_zero = 0;   ///< active on either side by no more than the tolerance
 };
 
 void compare_gate(const GateReading& reading, const float* expected, Difference& difference) {
     const std::size_t count = reading.values.size();
-    std::int64_t open = 0;
+    std::int64_t active = 0;
     for (std::size_t i = 0; i < count; ++i) {
         const double larger = std::max(reading.values[i], expected[i]);
         const bool differs = (reading.values[i] != 0) != (expected[i] != 0);
         const bool is_near = larger > 0 && larger <= gate_tolerance;
-        open += reading.values[i] != 0;
+        active += reading.values[i] != 0;
         difference.differ += differs;
         difference.differ_far += differs && !is_near;
         difference.near_zero += is_near;
     }
     difference.positions += std::int64_t(count);
     difference.gates = std::max(difference.gates, relative(reading.values.data(), expected, count));
-    CHECK(reading.active == open);
+    CHECK(reading.active == active);
     CHECK(reading.total == std::int64_t(count));
 }
 

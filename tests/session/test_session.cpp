@@ -244,7 +244,7 @@ TEST_CASE("steps and gates are reported") {
     for (std::size_t i = 0; i < model.gates().size(); ++i) {
         const GateInfo& gate = model.gates()[i];
         CHECK(session.gates()[i].values.empty());
-        const double open = double(gate.macs) * session.gates()[i].density();
+        const double active = double(gate.macs) * session.gates()[i].density();
         double of_layer = 0, of_pairs = 0;
         for (const Algorithm algorithm :
              {Algorithm::gated_conv, Algorithm::winograd_conv, Algorithm::sparse_conv}) {
@@ -255,7 +255,7 @@ TEST_CASE("steps and gates are reported") {
             }
         }
         INFO(gate.layer);
-        CHECK((of_pairs > 0 ? of_layer < open : of_layer == Approx(open)));
+        CHECK((of_pairs > 0 ? of_layer < active : of_layer == Approx(active)));
         unexplained -= double(gate.macs) - of_layer;
     }
     CHECK(unexplained == Approx(0).margin(0.5));

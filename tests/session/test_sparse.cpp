@@ -10,7 +10,7 @@ namespace {
 using namespace sluice;
 using namespace sluice::session_test;
 
-/// Pairs of an open output and an open input, one pixel away at most, of two maps of gates.
+/// Pairs of an active output and an active input, one pixel away at most, of two maps of gates.
 std::int64_t count_pairs(const float* from, const float* to, int height, int width) {
     std::int64_t pairs = 0;
     for (int i = 0; i < height * width; ++i) {
@@ -45,7 +45,7 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
         const std::int64_t sparse = macs_of(model, session, gate.layer, Algorithm::sparse_conv);
         const std::int64_t others = macs_of(model, session, gate.layer, Algorithm::winograd_conv) +
                                     macs_of(model, session, gate.layer, Algorithm::gated_conv);
-        INFO(gate.layer << ": " << pairs << " pairs, " << reading.active << " open");
+        INFO(gate.layer << ": " << pairs << " pairs, " << reading.active << " active");
         CHECK((sparse == 0 || others == 0));
         CHECK((sparse == 0 || sparse == pairs * each / 9));
         CHECK((others == 0 || others == reading.active * each));

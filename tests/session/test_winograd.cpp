@@ -13,12 +13,12 @@ using namespace sluice::session_test;
 
 /// What one map of a position or group gate let through.
 struct MapReading {
-    int open = 0, tiles = 0;  ///< positions, and tiles of 4x4 where any is open
+    int active = 0, tiles = 0;  ///< positions, and tiles of 4x4 where any is active
 };
 
 MapReading read_map(const float* map, int height, int width) {
     MapReading reading;
-    reading.open = int(std::count_if(map, map + height * width, [](float g) { return g != 0; }));
+    reading.active = int(std::count_if(map, map + height * width, [](float g) { return g != 0; }));
     for (int row = 0; row < height; row += 4) {
         for (int column = 0; column < width; column += 4) {
             // The last tile of a row or column ends with the map.
@@ -57,11 +57,11 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
             const MapReading reading = read_map(values, height, width);
             const double break_even =
                 kernel_named(model.steps()[tiles[map]].kernel).as<WinogradInfo>().break_even;
-            const bool pays = reading.open > 16 * break_even * reading.tiles;
-            INFO(gate.layer << ", map " << map << ": " << reading.open << " open in "
+            const bool pays = reading.active > 16 * break_even * reading.tiles;
+            INFO(gate.layer << ", map " << map << ": " << reading.active << " active in "
                             << reading.tiles << " tiles, break-even " << break_even);
-            CHECK(session.steps()[tiles[map]].macs == (pays ? reading.open * each : 0));
-            CHECK(session.steps()[positions[map]].macs == (pays ? 0 : reading.open * each));
+            CHECK(session.steps()[tiles[map]].macs == (pays ? reading.active * each : 0));
+            CHECK(session.steps()[positions[map]].macs == (pays ? 0 : reading.active * each));
             choices.tiles += pays;
             choices.positions += !pays;
         }

@@ -8,7 +8,7 @@ from net import RANDOM, Net
 def winograd_net(x, shares):
     """Layers that Winograd computes, for images x [N, 16, H, W], and their gates.
 
-    Over 16 channels, a layer with a residual for each share of positions that is open, one without
+    Over 16 channels, a layer with a residual for each share of positions that is active, one without
     a gate, and two of element gates; then groups, and positions over 64 channels.
     """
     height, width = x.shape[2:]
@@ -17,17 +17,17 @@ def winograd_net(x, shares):
     for maps, share in [(1, share) for share in shares] + [(0, 1), (16, 0.03), (16, 0.8)]:
         layer = net.conv(y, 16, 16)
         if maps:
-            gate = net.opened(net.conv(y, 16, maps, (1, 1)), [share] * maps, x)
+            gate = net.gate_of_density(net.conv(y, 16, maps, (1, 1)), [share] * maps, x)
             net.gate(layer, gate)
             layer = net.op("Mul", layer, gate)
         y = net.op("Relu", net.op("Add", net.batch_norm(layer, 16), y))
-    layer, gate = net.conv(y, 16, 128), net.opened(net.conv(y, 16, 2), (0.1, 0.9), x)
+    layer, gate = net.conv(y, 16, 128), net.gate_of_density(net.conv(y, 16, 2), (0.1, 0.9), x)
     net.gate(layer, gate)
     parts = net.op("Reshape", layer, net.ints(0, 2, 64, height, width))
     parts = net.op("Mul", parts, net.op("Unsqueeze", gate, net.ints(2)))
     y = net.op("Relu", net.conv(net.op("Reshape", parts, net.ints(0, 128, height, width)), 128, 64))
     for share in (0.2, 0.95):
-        layer, gate = net.conv(y, 64, 64), net.opened(net.conv(y, 64, 1), [share], x)
+        layer, gate = net.conv(y, 64, 64), net.gate_of_density(net.conv(y, 64, 1), [share], x)
         net.gate(layer, gate)
         y = net.op("Relu", net.op("Add", net.op("Mul", layer, gate), y))
     return net.finish(y), net.gates

@@ -90,7 +90,7 @@ ValueId add_clamped_gate(Net& net, ValueId maps, double density) {
         case 0:
         case 1:
             return net.node(Op::clip, {gate, net.scalar(0), net.scalar(1)});
-        case 2:  // 0.3 x + 0 of HardSigmoid: opens where the value is positive
+        case 2:  // 0.3 x + 0 of HardSigmoid: active where the value is positive
             return net.node(Op::hard_sigmoid, {gate}, {{"alpha", 0.3F}, {"beta", 0.0F}});
         default:
             return net.node(Op::relu, {gate});

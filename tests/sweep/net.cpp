@@ -75,7 +75,7 @@ ValueId Net::input(const Shape& extents) {
     shape.insert(shape.begin(), graph.batch);
     const ValueId id = add("input" + std::to_string(graph.inputs.size()), shape, true);
     Tensor tensor = reference::zeros(shape);
-    // A part of larger values, so that the gates that they open lie side by side.
+    // A part of larger values, so that the gates that they make active lie side by side.
     const std::size_t from = tensor.data.size() / 4, to = from + tensor.data.size() / 2;
     const bool has_part = random.chance(0.3);
     for (std::size_t i = 0; i < tensor.data.size(); ++i) {

@@ -17,7 +17,7 @@ using reference::Tensor;
 /// that what comes next can be drawn to suit it: a gate's bias by the density that it is to have.
 class Net {
 public:
-    /// `is_symbolic`: the model leaves the batch open, and `batch` is that of the run.
+    /// `is_symbolic`: the batch is symbolic in the model, and `batch` is that of the run.
     Net(Random& random, std::int64_t batch, bool is_symbolic);
 
     /// A graph input of random values; [batch, extents...].

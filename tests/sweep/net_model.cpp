@@ -32,7 +32,7 @@ void write(const Constant& from, onnx::TensorProto& to) {
         from.data);
 }
 
-/// Extents of a batch that the model leaves open have its name.
+/// Extents of a symbolic batch have its name.
 void write(const Graph& graph, ValueId id, onnx::ValueInfoProto& to) {
     const Value& value = graph.values[std::size_t(id)];
     to.set_name(value.name);

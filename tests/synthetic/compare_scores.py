@@ -25,7 +25,7 @@ KERNEL = r"  ([a-z_]+?)(?:_f32)?_(?:any|\d+x\d+(?:_by\d+)?_c\d+)(_[a-z]+)?__"
 
 
 def noise(side, seed):
-    """Pixels [side, side, 3]: coarse noise and fine, so that gates open in places."""
+    """Pixels [side, side, 3]: coarse noise and fine, so that gates are active in places."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (8, 8, 3), np.uint8)
     smooth = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)

@@ -66,11 +66,11 @@ def normalised_branches(
 def threshold_at(values: torch.Tensor, density: float) -> float:
     """The threshold t for which the share of `values` that exceeds -t is nearest to `density`.
 
-    Where an earlier gate closes a whole neighbourhood, many values are equal: they open together.
+    Where an earlier gate skips a whole neighbourhood, many values are equal, and active together.
     """
     ordered = values.sort().values
-    closed = round((1 - density) * len(ordered))
-    edge = ordered[min(max(closed - 1, 0), len(ordered) - 1)]
+    skipped = round((1 - density) * len(ordered))
+    edge = ordered[min(max(skipped - 1, 0), len(ordered) - 1)]
     below = ordered[ordered < edge]
     candidates = [edge, below[-1]] if len(below) else [edge]
     nearest = min(candidates, key=lambda e: abs(float((values > e).float().mean()) - density))

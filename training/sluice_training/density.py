@@ -1,6 +1,6 @@
 """Holding a network's gates at a wanted density while it trains.
 
-A gate opens where z > -threshold, with z the normalised branch. The wanted density falls from
+A gate is active where z > -threshold, with z the normalised branch. The wanted density falls from
 nearly 1 to its target along the normal distribution function, and an integral term corrects the
 threshold by what the batches really show, since z is not normal. Either all gates share one
 threshold, so that layers share the budget out by themselves, or each layer has its own.
@@ -18,11 +18,11 @@ from sluice_training.controller import Controller
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import gated_layers
 
-OPEN_THRESHOLD = 2.5
+FIRST_THRESHOLD = 2.5
 NORMAL = NormalDist()
 
 
-def open_share(gate: torch.Tensor) -> torch.Tensor:
+def active_share(gate: torch.Tensor) -> torch.Tensor:
     """The share of elements that are not zero, a float32 scalar; no element may be negative."""
     if gate.device.type == "cuda":
         # One pass instead of two; the CPU's takes longer than both.
@@ -34,7 +34,7 @@ class DensityController(Controller):
     """Steers the thresholds so that densities follow the schedule.
 
     weights: MACs of each gated layer; densities are averaged by them.
-    target: wanted mean share of open gates at the end, in (0, 1), for one common threshold.
+    target: wanted mean share of active gates at the end, in (0, 1), for one common threshold.
     densities: wanted share of each layer in the network's order, for a threshold a layer.
     anneal: share of the run over which the density falls to the target.
     rate: threshold change a step for each unit of density error.
@@ -71,13 +71,13 @@ class DensityController(Controller):
     def _make_observer(self, name: str) -> Callable[[torch.Tensor], None]:
         def observe(gate: torch.Tensor) -> None:
             if self._layers[name].training:
-                self._observed[name] = open_share(gate)
+                self._observed[name] = active_share(gate)
 
         return observe
 
     @property
     def density(self) -> float:
-        """Mean share of open gates in the newest batch."""
+        """Mean share of active gates in the newest batch."""
         return float((self._densities * self._shares).sum())
 
     @property
@@ -109,7 +109,7 @@ class DensityController(Controller):
         """The threshold that would hold the schedule if every z were standard normal."""
         final = NORMAL.inv_cdf(target)
         done = min(progress / self._anneal, 1.0) if self._anneal > 0 else 1.0
-        return OPEN_THRESHOLD + (final - OPEN_THRESHOLD) * done
+        return FIRST_THRESHOLD + (final - FIRST_THRESHOLD) * done
 
     def before_step(self, thresholds: torch.Tensor) -> None:
         """Set every gate's threshold from the schedule's, [targets], and the corrections."""

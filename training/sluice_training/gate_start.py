@@ -18,7 +18,7 @@ from sluice_training.data import LabelledImages
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import Gate, GatedConv2d, gated_layers
 
-WIDE_OPEN = 1e3
+ALL_ACTIVE = 1e3
 RIDGE = 1e-3
 
 
@@ -80,7 +80,7 @@ def branch_inputs(gate: Gate, x: torch.Tensor) -> torch.Tensor:
 
 
 def gate_worth(gate: Gate, change: torch.Tensor) -> torch.Tensor:
-    """Absolute changes that closing each gate makes: [N, K, H', W'] -> [N * h * w, maps]."""
+    """Absolute changes that zeroing each gate makes: [N, K, H', W'] -> [N * h * w, maps]."""
     maps = gate.norm.num_features
     count, channels, height, width = change.shape
     summed = change.reshape(count, maps, channels // maps, height, width).sum(2)
@@ -99,7 +99,7 @@ def fit_gates(
 ) -> None:
     """Start all branches of a warm-started model from the worth of their positions on `data`.
 
-    The gates are held wide open meanwhile, so that the network is the dense one. `seed` draws the
+    All gates are held active meanwhile, so that the network is the dense one. `seed` draws the
     random vectors. Raises TrainingError for a model without gates, or with learned batch norms.
     """
     layers = [layer for _, layer in gated_layers(model)]
@@ -109,7 +109,7 @@ def fit_gates(
     device = next(model.parameters()).device
     model.eval()
     for layer in layers:
-        layer.gate.set_threshold(WIDE_OPEN)
+        layer.gate.set_threshold(ALL_ACTIVE)
     fits = [_Fit(layer) for layer in layers]
     try:
         for images, _ in plain_batches(data, normalizer, batch_size, device):

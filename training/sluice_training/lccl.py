@@ -70,8 +70,8 @@ class Gate(nn.Module):
     """The branch, its batch norm and the gate function: [N, C, H, W] -> [N, maps, H', W'].
 
     H' x W' is the output size of the convolution it gates. With a fixed slope s the batch norm
-    is s * (z + threshold): a larger threshold opens the gate, see `set_threshold`. While it
-    is `detached`, its branch learns but passes no gradient on to the layer's input.
+    is s * (z + threshold): a larger threshold makes more of the gate active, see `set_threshold`.
+    While it is `detached`, its branch learns but passes no gradient on to the layer's input.
     """
 
     # How far calibration shifts thresholds, to either side.
@@ -117,7 +117,7 @@ class Gate(nn.Module):
         return float(self.norm.bias[0]) / self.spec.slope
 
     def set_threshold(self, threshold: float | torch.Tensor) -> None:
-        """Open the gates where the normalised branch exceeds -threshold (standard deviations).
+        """Activate the gates where the normalised branch exceeds -threshold (standard deviations).
 
         A scalar tensor must be on the gate's device.
         """
@@ -128,9 +128,9 @@ class Gate(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.pool_stride > 1:
             x = functional.max_pool2d(x, self.pool_stride, ceil_mode=True)
-        return self.opened(self.branch(x))
+        return self.gates_of(self.branch(x))
 
-    def opened(self, maps: torch.Tensor) -> torch.Tensor:
+    def gates_of(self, maps: torch.Tensor) -> torch.Tensor:
         """The gates that the branch's maps stand for."""
         limit = 1.0 if self.spec.function == "clip" else math.inf
         gate = norm_relu(self.norm, maps, limit=limit)
@@ -168,7 +168,7 @@ class GatedConv2d(nn.Module):
             gate = self.gate(x.detach() if self.gate.detached else x)
         else:
             y, maps = convolve(self.conv, self.gate.branch, x, self.gate.detached)
-            gate = self.gate.opened(maps)
+            gate = self.gate.gates_of(maps)
         if self.observer is not None:
             self.observer(gate.detach())
         if self.norm is not None:

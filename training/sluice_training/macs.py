@@ -1,4 +1,4 @@
-"""Exact counts of multiply-accumulates (MACs), with masks: an open output costs its taps.
+"""Exact counts of multiply-accumulates (MACs), with masks: an active output costs its taps.
 
 A padded border counts like any other position, as is usual; batch norm, activations and pooling
 count nothing. Counts are for one image.
@@ -22,8 +22,8 @@ DEAD_DENSITY = 0.01
 class LayerMacs:
     """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
 
-    density is the mean share of open gate elements; dead is the share of outputs whose gate map
-    was closed on every image seen, dead_maps their number. Where `is_block`, the layer is a
+    density is the mean share of active gate elements; dead is the share of outputs whose gate map
+    was zero on every image seen, dead_maps their number. Where `is_block`, the layer is a
     block with a gate of its own: `conv` counts all its convolutions, each masked by that gate, and
     the gate is dead below DEAD_DENSITY.
     """
@@ -79,7 +79,7 @@ class MacsReport:
 
 
 def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
-    """Count a model's MACs at the input [C, H, W] = `size`, all gates open."""
+    """Count a model's MACs at the input [C, H, W] = `size`, all gates active."""
     counts: dict[nn.Module, int] = {}
 
     def count(module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
@@ -117,11 +117,11 @@ def observed_gates(model: nn.Module) -> dict[str, GatedConv2d | BlockGate]:
 
 
 class MaskRecorder:
-    """Collects, while it is entered, the open gates of every gated layer of a model."""
+    """Collects, while it is entered, the active gates of every gated layer of a model."""
 
     def __init__(self, model: nn.Module) -> None:
         self._layers = observed_gates(model)
-        self._open: dict[str, torch.Tensor] = {}
+        self._active: dict[str, torch.Tensor] = {}
         self._seen: dict[str, int] = {}
         self._previous = {name: layer.observer for name, layer in self._layers.items()}
 
@@ -135,18 +135,18 @@ class MaskRecorder:
             layer.observer = self._previous[name]
 
     def _add(self, name: str, gate: torch.Tensor) -> None:
-        opened = gate.gt(0).sum(dim=(0, 2, 3))
-        self._open[name] = self._open.get(name, torch.zeros_like(opened)) + opened
+        active = gate.gt(0).sum(dim=(0, 2, 3))
+        self._active[name] = self._active.get(name, torch.zeros_like(active)) + active
         elements = gate.shape[0] * gate.shape[2] * gate.shape[3]
         self._seen[name] = self._seen.get(name, 0) + elements
 
     def fill(self, report: MacsReport) -> MacsReport:
         """Enter the densities seen into the report's layers."""
         for layer in report.layers:
-            opened = self._open[layer.name]
-            layer.density = float(opened.sum()) / (self._seen[layer.name] * opened.numel())
-            layer.dead_maps = int((opened == 0).sum())
-            layer.dead = layer.dead_maps / opened.numel()
+            active = self._active[layer.name]
+            layer.density = float(active.sum()) / (self._seen[layer.name] * active.numel())
+            layer.dead_maps = int((active == 0).sum())
+            layer.dead = layer.dead_maps / active.numel()
             if layer.is_block:
                 layer.dead_maps = int(layer.density < DEAD_DENSITY)
                 layer.dead = layer.dead_maps * (1 - layer.density)

@@ -4,7 +4,7 @@
     make_variants.py FOLDER [--exporter torchscript|dynamo|both] [--only NAME...]
 
 Files are named NAME__EXPORTER.onnx. Weights come from a fixed seed; batch norm statistics are
-those of random images, so that about half of each gate's positions are open.
+those of random images, so that about half of each gate's positions are active.
 """
 
 from __future__ import annotations

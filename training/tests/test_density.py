@@ -87,9 +87,9 @@ def test_wrong_number_of_densities_is_refused() -> None:
 
 def test_threshold_is_a_quantile() -> None:
     values = torch.tensor([4.0, 1.0, 3.0, 2.0, 5.0])
-    for density, opened in ((0.2, 1), (0.6, 3), (0.8, 4)):
-        assert (values > -threshold_at(values, density)).sum() == opened
-    # Three equal values open together: 4 of 5 is nearer to 0.7 than 1 of 5, and not to 0.3.
+    for density, active in ((0.2, 1), (0.6, 3), (0.8, 4)):
+        assert (values > -threshold_at(values, density)).sum() == active
+    # Three equal values are active together: 4 of 5 is nearer to 0.7 than 1 of 5, and not to 0.3.
     tied = torch.tensor([1.0, 2.0, 2.0, 2.0, 3.0])
     assert (tied > -threshold_at(tied, 0.7)).sum() == 4
     assert (tied > -threshold_at(tied, 0.3)).sum() == 1

@@ -67,7 +67,7 @@ def test_tile_branch_runs_once_a_tile() -> None:
 
 
 def test_masks_are_counted_and_dead_maps_told_apart() -> None:
-    """Two gate maps of two channels each on 4x4 pixels: one dead, one open on a quarter."""
+    """Two gate maps of two channels each on 4x4 pixels: one dead, one active on a quarter."""
     spec = GateSpec("groups", maps=2)
     layer = nn.Sequential(GatedConv2d(nn.Conv2d(1, 4, 1, bias=False), spec)).eval()
     gate = layer[0].gate

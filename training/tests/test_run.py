@@ -232,7 +232,7 @@ def test_learning_rate_at_known_points() -> None:
 
 
 def test_controller_reaches_its_target_on_a_skewed_branch() -> None:
-    """Exponential inputs: the open-loop threshold 0 would leave exp(-1) = 0.37 open, not 0.5."""
+    """Exponential inputs: the open-loop threshold 0 would leave exp(-1) = 0.37 active, not 0.5."""
     torch.manual_seed(2)
     layer = nn.Sequential(GatedConv2d(nn.Conv2d(1, 1, 1, bias=False), GateSpec("1x1"))).train()
     layer[0].gate.branch.weight.data.fill_(1.0)
