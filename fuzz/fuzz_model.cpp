@@ -25,7 +25,7 @@ constexpr std::int64_t most_elements = 1 << 18;
 constexpr std::size_t most_bytes = std::size_t{1} << 25;
 constexpr std::int64_t batch = 2;
 
-/// In memory where the system has such a folder: a fuzzer writes it thousands of times a second.
+/// In memory where the system has such a folder: a fuzzer writes it thousands of times per second.
 std::string model_file() {
     const char* const folder = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     return std::string(folder) + "/sluice_fuzz_model." + std::to_string(::getpid()) + ".onnx";

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Set a trained network's thresholds so that its densities hold in evaluation mode.
 
-The images are the held-out tenth of `train`. Where the run had a density a layer, each layer's
+The images are the held-out tenth of `train`. Where the run had a density per layer, each layer's
 threshold is set; otherwise all are shifted alike until the mean density is the target.
 """
 

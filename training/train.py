@@ -79,7 +79,7 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
         "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
     )
     add_gate_options(parser)
-    parser.add_argument("--densities", type=Path, help="a density a layer, by sensitivity.py")
+    parser.add_argument("--densities", type=Path, help="a density per layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
     parser.add_argument(
         "--fit-gates",

@@ -17,7 +17,7 @@ public:
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    /// At most ten times a second, so that the terminal does not slow the network down.
+    /// At most ten times per second, so that the terminal does not slow the network down.
     void show(std::size_t done);
     /// Clears the bar's line before something else is printed.
     void hide();

@@ -99,7 +99,7 @@ void cmyk_to_rgb(const std::uint8_t* cmyk, std::size_t width, std::uint8_t* rgb)
     }
 }
 
-// `cmyk` has room for one row of four samples a pixel where the file has as many.
+// `cmyk` has room for one row of four samples per pixel where the file has as many.
 bool read_rows(JpegReader& reader, std::uint8_t* cmyk, std::uint8_t* rgb) {
     if (setjmp(reader.errors.resume) != 0) {
         return false;

@@ -84,7 +84,7 @@ bool read_header(PngReader& reader) {
     return true;
 }
 
-// Rows of RGB, but of big-endian samples where the file is 16-bit grey. `rgb` has 3 bytes a pixel.
+// Rows of RGB, but of big-endian samples where the file is 16-bit grey. `rgb` has 3 bytes per pixel.
 bool read_rows(PngReader& reader, std::uint8_t* rgb) {
     if (setjmp(png_jmpbuf(reader.png)) != 0) {
         return false;
@@ -117,7 +117,7 @@ void read_tail(PngReader& reader) {
     }
 }
 
-// From two bytes a pixel at the start of each row to three; from the right, so that none is written
+// From two bytes per pixel at the start of each row to three; from the right, so that none is written
 // before it is read.
 void grey16_to_rgb(Image& image) {
     const auto width = static_cast<std::size_t>(image.width);

@@ -77,7 +77,7 @@ class Builder:
     """Writes nodes and computes them at once on `images`, float32 [N, 3, H, W].
 
     Random weights depend on the seed and on their own name alone, so that a network and its gated
-    twin share them. `macs` counts multiply-accumulates an image by layer.
+    twin share them. `macs` counts multiply-accumulates per image, by layer.
     """
 
     def __init__(self, images: np.ndarray, seed: int) -> None:

@@ -5,8 +5,8 @@ Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained
 
 Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
 binomial filter. So masks follow the image's content and are coherent: at density 0.5, by layer,
-the neighbour of an active position is active in 55 to 85 of 100 cases. White noise has 50, and trained
-networks have more.
+the neighbour of an active position is active in 55 to 85 of 100 cases. White noise has 50,
+and trained networks have more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from errors import SyntheticError
 FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups", "tile")
 SLOPE = 2.0
 LIMITS = (("low", 0), ("high", 1))
-CHANNELS_A_GROUP = 16
+CHANNELS_PER_GROUP = 16
 GRID = 4
 # Density 1 holds on images that calibration has not seen: its threshold lies this far below.
 MARGIN = 4.0
@@ -35,7 +35,7 @@ SAMPLES = 4096
 
 @dataclass(frozen=True)
 class GateSpec:
-    """form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
+    """form: `1x1` one map per channel; `1x1-one` and `kxk-one` one map shared by all channels;
     `groups` kxk with one map for every 16 channels; `tile` one gate for every 4x4 outputs, from the
     maxima of what they see. density: the share of active gates, of each map.
     """
@@ -52,7 +52,7 @@ class GateSpec:
     def maps_for(self, channels: int) -> int:
         if self.form == "1x1":
             return channels
-        return max(channels // CHANNELS_A_GROUP, 1) if self.form == "groups" else 1
+        return max(channels // CHANNELS_PER_GROUP, 1) if self.form == "groups" else 1
 
 
 @dataclass(frozen=True)

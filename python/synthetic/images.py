@@ -32,7 +32,7 @@ class Preprocessing:
 CIFAR = Preprocessing((0.4915, 0.4822, 0.4465), (0.2451, 0.2427, 0.2605), 32, 32)
 IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256, 224)
 
-# Waves an image at the lowest frequency.
+# Waves per image at the lowest frequency.
 PARTS = 4
 
 

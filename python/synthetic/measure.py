@@ -17,8 +17,8 @@ FRESH_IMAGES = 32
 
 @dataclass(frozen=True)
 class Measurement:
-    """densities: the share of active gates of each gated layer. macs, executed: an image, without
-    gates and with gates and branches; an active output costs its taps, borders included.
+    """densities: the share of active gates of each gated layer. macs, executed: per image, without
+    gates and with gates and branches. An active output costs its taps, borders included.
     """
 
     densities: np.ndarray

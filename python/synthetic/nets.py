@@ -70,7 +70,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Network:
-    """A finished model, its layers' MACs an image and its gates in order."""
+    """A finished model, its layers' MACs per image and its gates in order."""
 
     model: onnx.ModelProto
     macs: dict[str, int]

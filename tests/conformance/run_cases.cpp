@@ -1,7 +1,7 @@
 // Runs ONNX's test cases on every target that this CPU has, and says how each went.
 //
 //     run_cases --operators      prints the operators that Sluice reads, separated by ", "
-//     run_cases FOLDER           runs FOLDER/cases.json, see onnx_cases.py, a line of JSON a run:
+//     run_cases FOLDER           runs FOLDER/cases.json, see onnx_cases.py, a line of JSON per run:
 //                                {"case", "target", "result": "right", "wrong" or "refused",
 //                                "message"}
 

@@ -1,4 +1,4 @@
-"""Writes one small ONNX model a case, and cases.json with what reading it must give.
+"""Writes one small ONNX model per case, and cases.json with what reading it must give.
 
 Shapes come from the onnx package's shape inference, folded values from its reference evaluator.
 Usage: make_cases.py OUTPUT_FOLDER

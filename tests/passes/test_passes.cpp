@@ -349,7 +349,7 @@ TEST_CASE("what is no gate stays a product, with the reason") {
         b.output(b.mul(bad, b.relu(b.conv(x, 1, 1))));
         reason = "not finite";
     }
-    SECTION("a gate of one value a channel") {
+    SECTION("a gate of one value per channel") {
         const ValueId mean =
             b.node(Op::global_average_pool, {b.relu(b.conv(x, 6, 1))}, {2, 6, 1, 1});
         b.output(b.mul(y, b.relu(mean)));

@@ -1,7 +1,7 @@
 """Writes cases for the scalar reference, their results computed by ONNX Runtime.
 
 Usage: make_cases.py OUTPUT. A case is a line "case NAME OPERATOR", one of integers, one of reals,
-and a line a tensor (rank, extents, elements), the last of them the expected result.
+and a line per tensor (rank, extents, elements), the last of them the expected result.
 """
 
 import sys

@@ -83,7 +83,7 @@ std::int64_t macs_of(const Model& model, const Session& session, const std::stri
                      Algorithm algorithm, GateForm gate = GateForm::position);
 Session open(const Model& model, const SessionOptions& options = {});
 
-/// The outputs for all images of x, `batch` of them a run.
+/// The outputs for all images of x, `batch` of them per run.
 Array run(Session& session, const Array& x, const Extents& y_shape, std::int64_t batch);
 /// The largest difference over the largest expected value; infinite where a NaN is.
 double relative(const float* actual, const float* expected, std::size_t count);

@@ -136,8 +136,8 @@ def operator_cases():
 
 
 def element_cases():
-    """Gates an element over an odd number of channels, few of them active and many; the first image,
-    ten times as large, has more of them active than the others."""
+    """Gates per element over an odd number of channels, with few active ones and with many. More are
+    active in the first image, which is ten times as large."""
     for height, width in ((7, 9), (16, 16)):
         x = RANDOM.uniform(-1, 1, (3, 16, height, width)).astype(np.float32)
         x[0] *= 10

@@ -6,7 +6,7 @@ from net import RANDOM, Net
 
 
 def gated_layer(net, x, channels, outputs, share, images, act=False, **attributes):
-    """conv(x) times a gate a position that is active at a share of them.
+    """conv(x) times a gate per position that is active at a share of them.
 
     Without attributes the gate is of the images: over a map that is constant in places it would be
     so too, and rounding would decide all of them at once.

@@ -39,7 +39,7 @@ void check_choices(const Model& model, const Session& session, Choices& choices)
 
 }  // namespace
 
-TEST_CASE("each run computes a layer with a gate an element by its list where few are active") {
+TEST_CASE("each run computes a layer with a gate per element by its list where few are active") {
     for (const std::string& target : possible_targets()) {
         Choices choices;
         for (const char* name : {"elements_9x7", "elements_16x16"}) {

@@ -61,7 +61,7 @@ def tile_gated(net, x, channels, outputs, size, stride=1):
 
 
 def tile_cases():
-    """Gates a tile over layers of F(4x4, 3x3), of stride 2, without Winograd, and of F(2x2, 3x3)."""
+    """Gates per tile over layers of F(4x4, 3x3), of stride 2, without Winograd, and of F(2x2, 3x3)."""
     for size in ((8, 12), (7, 10), (30, 17)):
         net = Net(2, 16, *size, batch=2)
         x = net.op("Relu", net.conv("x", 16, 16))
@@ -75,8 +75,8 @@ def tile_cases():
 
 
 def phase_cases():
-    """Layers of stride 2 over the phases of their input: 7x7 over images, then 3x3 with a gate a
-    position, a tile and an element, and with none."""
+    """Layers of stride 2 over the phases of their input: 7x7 over images, then 3x3 with a gate per
+    position, per tile and per element, and with none."""
     for size in ((64, 72), (72, 65)):
         net = Net(2, 3, *size, batch=2)
         x = net.op("Relu", net.conv("x", 3, 32, (7, 7), strides=[2, 2]))

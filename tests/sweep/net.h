@@ -39,7 +39,7 @@ public:
     /// Whether rounding, a float's or Winograd's, stays far below the criterion in all outputs. It
     /// does not where large values cancel, or where a clamp leaves only a small part of them.
     bool is_well_conditioned() const;
-    /// A line a node: operator, shapes, attributes.
+    /// A line per node: operator, shapes, attributes.
     std::string description() const;
     /// Serialised as an ONNX model.
     std::string model() const;

@@ -2,7 +2,7 @@
 
     compare_scores.py CLASSIFY MODEL...
 
-Prints a line a model: the largest difference relative to the largest score, the MACs, the share of
+Prints a line per model: the largest difference relative to the largest score, the MACs, the share of
 them that ran, and the gates. Exits 1 where a difference passes 1e-4 or a gate does not skip.
 """
 

@@ -48,7 +48,7 @@ def allocate(
     target: float,
     grid: tuple[float, ...] = GRID,
 ) -> dict[str, float]:
-    """A density a layer whose mean, weighted by MACs, is `target`.
+    """A density per layer whose mean, weighted by MACs, is `target`.
 
     All layers begin at the grid's first density; the step down that costs the least loss for each
     MAC that it saves is taken next, until the budget is met. Noise that makes a smaller density

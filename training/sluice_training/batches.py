@@ -58,7 +58,7 @@ class AugmentedBatches:
         self._batch_size = batch_size
 
     def __len__(self) -> int:
-        """Full batches an epoch; the remainder is dropped."""
+        """Whole batches per epoch; the remainder is dropped."""
         return self._labels.numel() // self._batch_size
 
     def draw_order(self, generator: torch.Generator) -> torch.Tensor:

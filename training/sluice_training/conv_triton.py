@@ -17,7 +17,7 @@ from torch import nn
 from sluice_training.conv_kernels import convolve_kernel, input_gradient, weight_gradient
 from sluice_training.fused_triton import pointer
 
-# What the branch is: none, one 3x3 map, a 1x1 map an output channel.
+# What the branch is: none, one 3x3 map, a 1x1 map per output channel.
 BARE, ONE_MAP, CENTRE_MAPS = range(3)
 CHANNELS = (16, 32, 64)
 IMAGE_CHANNELS = 3

@@ -47,7 +47,7 @@ def decode_image(content: bytes, where: str) -> np.ndarray:
 def read_split(data: Path, split: str) -> LabelledImages:
     """The `train` or `test` images of the data set at `data`, a folder or a tar archive.
 
-    What it holds decides how it is read: CIFAR's binary files or pickles, a mosaic a class
+    What it holds decides how it is read: CIFAR's binary files or pickles, a mosaic per class
     (SPLIT/CLASS.webp), or class folders (SPLIT/CLASS/IMAGE). Raises TrainingError otherwise.
     """
     if not data.exists():

@@ -35,9 +35,9 @@ class DensityController(Controller):
 
     weights: MACs of each gated layer; densities are averaged by them.
     target: wanted mean share of active gates at the end, in (0, 1), for one common threshold.
-    densities: wanted share of each layer in the network's order, for a threshold a layer.
+    densities: wanted share of each layer in the network's order, for a threshold per layer.
     anneal: share of the run over which the density falls to the target.
-    rate: threshold change a step for each unit of density error.
+    rate: threshold change per step for each unit of density error.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class DensityController(Controller):
         return [self._corrections, self._epoch_sums, self._densities]
 
     def schedule(self, progress: float) -> tuple[list[float], list[float]]:
-        """Thresholds and wanted densities, one a target, when `progress` of the run is done."""
+        """Thresholds and wanted densities, one per target, when `progress` of the run is done."""
         thresholds = [self.scheduled_threshold(progress, target) for target in self._targets]
         return thresholds, [NORMAL.cdf(threshold) for threshold in thresholds]
 

@@ -64,7 +64,7 @@ inline float sum_lanes(float* values, long channels) {
     return values[0];
 }
 
-// Adds up two values a channel over all positions: add(position, channel, first, second).
+// Adds up two values per channel over all positions: add(position, channel, first, second).
 template <long FixedC, typename Add>
 void sum_channels(long positions, long channels, double* first, double* second, Add add) {
     const long C = FixedC ? FixedC : channels;

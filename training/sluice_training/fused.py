@@ -1,6 +1,6 @@
 """Fused operators for training: batch norm, gate, residual and ReLU in two passes.
 
-Plain PyTorch reads and writes every activation about ten times a step for them, and convolves
+Plain PyTorch reads and writes every activation about ten times per step for them, and convolves
 with a single output map at the price of sixteen. `enable` compiles `fused.cpp` with the machine's
 C++ compiler for the CPU, and takes the Triton kernels of `fused_triton.py` on an NVIDIA accelerator;
 without it, and in evaluation mode and for shapes that the fused operators do not know, the same

@@ -32,7 +32,7 @@ FUNCTIONS = ("clip", "relu")
 class GateSpec:
     """What the gates of a network look like.
 
-    form: `1x1` one map a channel; `1x1-one` and `kxk-one` one map shared by all channels;
+    form: `1x1` one map per channel; `1x1-one` and `kxk-one` one map shared by all channels;
         `groups` kxk with `maps` maps, each shared by a block of channels; `tile` max-pool over
         `grid` x `grid` outputs, 1x1 with one map, nearest upsampling.
     function: `clip` is min(max(z, 0), 1), `relu` is max(z, 0).

@@ -1,4 +1,4 @@
-"""Training to the end: validation after every epoch, the log, the checkpoint, one process a run."""
+"""Training to the end, one process per run: validation after every epoch, log, checkpoint."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class LayerMacs:
 
 @dataclass
 class MacsReport:
-    """MACs of a network an image: `dense` without gates, `executed` with gates and branches."""
+    """MACs of a network per image: `dense` without gates, `executed` with gates and branches."""
 
     dense: int
     layers: list[LayerMacs] = field(default_factory=list)

@@ -37,7 +37,7 @@ def mask_maps(
 
 
 def write_masks(checkpoint: Path, data: LabelledImages, count: int, path: Path) -> None:
-    """A sheet of `count` images, evenly chosen: the images on top, below them a row a layer.
+    """A sheet of `count` images, evenly chosen: the images on top, below them a row per layer.
 
     White is computed, black is skipped, gray is the share of a position's maps that are active.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-# CPU seconds an epoch on one core of a Zen 4 EPYC with the fused operators, for ResNet-20 on 45,000
+# CPU seconds per epoch on one core of a Zen 4 EPYC with the fused operators, for ResNet-20 on 45,000
 # images; other networks in proportion to their blocks.
 SECONDS = {
     "dense": 77.0,

@@ -1,7 +1,7 @@
 """A training step captured as one CUDA graph.
 
 A step of a small network is hundreds of kernels of a few microseconds; launched one by one from
-Python they leave an accelerator idle most of the time. A graph is launched once a step.
+Python they leave an accelerator idle most of the time. A graph is launched once per step.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def best_dense(runs: list[RunSummary]) -> dict[tuple[str, int], RunSummary]:
 
 
 def markdown(runs: list[RunSummary], image: str | None = None) -> str:
-    """The tables: all runs with the paper's points, then the densities a layer."""
+    """The tables: all runs with the paper's points, then the densities per layer."""
     lines = ["# Runs", ""]
     if image:
         lines += [f"![Accuracy against MACs cut]({image})", ""]
@@ -179,7 +179,7 @@ def _gate_text(gate: dict[str, Any] | None) -> str:
 
 
 def plot(runs: list[RunSummary], path: Path) -> None:
-    """Drop against net cut, a colour a network, unfinished runs hollow, the paper's points beside.
+    """Drop against net cut, a colour per network, unfinished runs hollow, the paper's points beside.
 
     Raises TrainingError where matplotlib is not installed.
     """

@@ -8,7 +8,7 @@ import torch
 
 
 class Tape(NamedTuple):
-    """A row a step; `row` gives one step's, without the first dimension.
+    """A row per step; `row` gives one step's, without the first dimension.
 
     chosen: the batch's images, int64 [steps, batch].
     shifts: rows and columns to shift by, and whether to mirror, int64 [steps, 3, batch].
