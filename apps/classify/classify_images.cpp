@@ -226,7 +226,7 @@ Status name_by_folders(Network& network, std::span<const std::filesystem::path> 
     if (network.class_count() < 2) {
         return Status(Problem{network.file(),
                               {},
-                              "has a single class, so every answer would be right",
+                              "has a single class, so its accuracy would always be 100%",
                               "give --labels a file with two names"});
     }
     return {};
