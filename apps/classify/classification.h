@@ -18,9 +18,9 @@ struct Classification {
     std::vector<std::string> names;  ///< of the classes in `best`
     double latency_ms = 0.0;         ///< of the network's run alone
     std::int64_t macs = 0;           ///< of the network without its LCCL branches
-    std::int64_t macs_executed = 0;  ///< branches included
+    std::int64_t macs_executed = 0;  ///< LCCL branches included
 
-    /// Negative where the branches cost more than the gates save.
+    /// Negative where the LCCL branches cost more than the gates save.
     double skipped_share() const {
         return macs == 0 ? 0.0
                          : 1.0 - static_cast<double>(macs_executed) / static_cast<double>(macs);

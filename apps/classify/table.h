@@ -36,7 +36,7 @@ private:
     std::vector<Column> columns_;
 };
 
-/// "40.5%", and "-3.1%" where the branches cost more than they save.
+/// "40.5%", and "-3.1%" where the LCCL branches cost more than they save.
 std::string format_percent(double share);
 
 /// Six significant digits.

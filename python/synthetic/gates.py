@@ -3,7 +3,7 @@
 Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with Less Inference
 Complexity" (CVPR 2017), section 3; the clipped gate is the one that the trained networks have.
 
-Nothing is learned: a branch is a random mix of the channels, in the kxk forms blurred by the
+Nothing is learned: an LCCL branch is a random mix of the channels, in the kxk forms blurred by the
 binomial filter. So masks follow the image's content and are coherent: at density 0.5, by layer,
 the neighbour of an active position is active in 55 to 85 of 100 cases. White noise has 50,
 and trained networks have more.

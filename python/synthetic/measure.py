@@ -18,7 +18,7 @@ FRESH_IMAGES = 32
 @dataclass(frozen=True)
 class Measurement:
     """densities: the share of active gates of each gated layer. macs, executed: per image, without
-    gates and with gates and branches. An active output costs its taps, borders included.
+    gates and with gates and LCCL branches. An active output costs its taps, borders included.
     """
 
     densities: np.ndarray

@@ -28,7 +28,7 @@ def write_card(
     lines += [f"| {name} | {value} |" for name, value in _macs_rows(macs).items()]
     if macs.layers:
         lines += ["", "Gates, on the validation images:", ""]
-        lines += ["| layer | MACs | branch MACs | density |", "|---|---|---|---|"]
+        lines += ["| layer | MACs | LCCL branch MACs | density |", "|---|---|---|---|"]
         lines += [
             f"| {layer.name} | {layer.conv:,} | {layer.branch:,} | {layer.density:.3f} |"
             for layer in macs.layers
@@ -39,7 +39,7 @@ def write_card(
 def _macs_rows(macs: MacsReport) -> dict[str, Any]:
     rows: dict[str, Any] = {"MACs, dense": f"{macs.dense:,}"}
     if macs.layers:
-        rows["MACs, branches"] = f"{macs.branches:,}"
+        rows["MACs, LCCL branches"] = f"{macs.branches:,}"
         rows["MACs executed, mean"] = f"{macs.executed:,.0f}"
         rows["net MACs cut"] = f"{macs.cut:.1%}"
         rows["net MACs cut by live gates"] = f"{macs.cut_by_live_gates:.1%}"

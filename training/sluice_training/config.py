@@ -19,10 +19,10 @@ class RunConfig:
     peak_lr, schedule, warmup: the learning rate climbs to its peak over the share `warmup` of the
         run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at 1/2 and at 3/4
         of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
-    detach_branches: branches pass no gradient on to the layers before them. From branch to branch that
-        gradient explodes while the density falls: docs/recipes.md, "Detached branches". Those of block
-        gates never do.
-    gate_lr: learning rate of the branches, as a multiple of the network's.
+    detach_branches: LCCL branches pass no gradient on to the layers before them. That gradient
+        explodes from branch to branch while the density falls: docs/recipes.md, "Detached branches".
+        The branches of block gates never pass it on.
+    gate_lr: learning rate of the LCCL branches, as a multiple of the network's.
     target: wanted mean density of the gates, weighted by MACs; unused in a dense run.
     densities: wanted density of each gated layer, in the network's order; empty where all layers
         share one threshold.

@@ -1,6 +1,6 @@
 """Holding a network's gates at a wanted density while it trains.
 
-A gate is active where z > -threshold, with z the normalised branch. The wanted density falls from
+A gate is active where z > -threshold, with z the normalised LCCL branch. The wanted density falls from
 nearly 1 to its target along the normal distribution function, and an integral term corrects the
 threshold by what the batches really show, since z is not normal. Either all gates share one
 threshold, so that layers share the budget out by themselves, or each layer has its own.

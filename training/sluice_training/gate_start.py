@@ -1,4 +1,4 @@
-"""Branches that start by predicting what their positions are worth to the trained network.
+"""LCCL branches that start by predicting what their positions are worth to the trained network.
 
 To first order, zeroing the convolution's output y_p at position p changes the scores s by
 J_p y_p, with J_p = ds/dy_p. With a random vector r of unit variance, (r . J_p y_p)^2 has the
@@ -97,7 +97,7 @@ def fit_gates(
     seed: int = 1,
     batch_size: int = 100,
 ) -> None:
-    """Start all branches of a warm-started model from the worth of their positions on `data`.
+    """Start all LCCL branches of a warm-started model from the worth of their positions on `data`.
 
     All gates are held active meanwhile, so that the network is the dense one. `seed` draws the
     random vectors. Raises TrainingError for a model without gates, or with learned batch norms.

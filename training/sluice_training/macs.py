@@ -20,7 +20,7 @@ DEAD_DENSITY = 0.01
 
 @dataclass
 class LayerMacs:
-    """One gated layer: MACs of the convolution and of its branch, and what its gates let through.
+    """One gated layer: MACs of the convolution and of its LCCL branch, and what its gates let through.
 
     density is the mean share of active gate elements; dead is the share of outputs whose gate map
     was zero on every image seen, dead_maps their number. Where `is_block`, the layer is a
@@ -39,7 +39,7 @@ class LayerMacs:
 
 @dataclass
 class MacsReport:
-    """MACs of a network per image: `dense` without gates, `executed` with gates and branches."""
+    """MACs of a network per image: `dense` without gates, `executed` with gates and LCCL branches."""
 
     dense: int
     layers: list[LayerMacs] = field(default_factory=list)
@@ -55,7 +55,7 @@ class MacsReport:
 
     @property
     def cut(self) -> float:
-        """Net share of the dense MACs saved, branches paid for."""
+        """Net share of the dense MACs saved, LCCL branches paid for."""
         return 1 - self.executed / self.dense
 
     @property

@@ -120,7 +120,7 @@ def markdown(runs: list[RunSummary], image: str | None = None) -> str:
     lines += [
         "Accuracies are those of the held-out tenth of the training images at the last epoch, "
         "and drops are from the best finished dense run of the same network and data; a negative drop "
-        "is a gain. The cut is net of the branches; beside it the cut without dead gate maps.",
+        "is a gain. The cut is net of the LCCL branches; beside it the cut without dead gate maps.",
         "",
         "| run | net | classes | gate | seed | epochs | validation | drop | test | MACs cut "
         "| by live gates | dead maps | dead blocks | hours |",
