@@ -84,7 +84,8 @@ bool read_header(PngReader& reader) {
     return true;
 }
 
-// Rows of RGB, but of big-endian samples where the file is 16-bit grey. `rgb` has 3 bytes per pixel.
+// Rows of RGB, but of big-endian samples where the file is 16-bit grey. `rgb` has 3 bytes per
+// pixel.
 bool read_rows(PngReader& reader, std::uint8_t* rgb) {
     if (setjmp(png_jmpbuf(reader.png)) != 0) {
         return false;
@@ -117,8 +118,8 @@ void read_tail(PngReader& reader) {
     }
 }
 
-// From two bytes per pixel at the start of each row to three; from the right, so that none is written
-// before it is read.
+// From two bytes per pixel at the start of each row to three; from the right, so that none is
+// written before it is read.
 void grey16_to_rgb(Image& image) {
     const auto width = static_cast<std::size_t>(image.width);
     for (std::size_t y = 0; y < static_cast<std::size_t>(image.height); ++y) {
