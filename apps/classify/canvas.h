@@ -18,7 +18,7 @@ public:
     void fill(int left, int top, int width, int height, Colour colour);
     /// Nearest-neighbour scaling of all of `source` to width x height.
     void place(const image::Image& source, int left, int top, int width, int height);
-    /// A line of text, `scale` pixels a dot; characters without a glyph become '?'.
+    /// A line of text, `scale` pixels per dot; characters without a glyph become '?'.
     void write(std::string_view text, int left, int top, int scale, Colour colour);
 
     const image::Image& image() const { return image_; }

@@ -9,8 +9,8 @@
 namespace sluice::classify {
 
 /// Classifies the images and prints the results in their order, and a summary. An image that fails
-/// is reported on standard error and counted in `failed`, and the others go on; what would fail
-/// for each of them, and an interrupt, ends the run with a failure.
+/// is reported on standard error and counted in `failed`, and the others go on. The run ends with
+/// a failure after an interrupt, and where all images would fail alike.
 Status classify_images(Network& network, const Options& options, const Gathered& gathered,
                        std::size_t& failed);
 

@@ -9,9 +9,9 @@
 
 namespace sluice::classify {
 
-/// Parses a command line into what `app`'s options are bound to. The text to print and end with
-/// where help or the version was asked for; a failure on one line, with `remedy`, where it is
-/// wrong.
+/// Parses a command line into what `app`'s options are bound to. Gives the text to print and end
+/// with where help or the version was asked for. Fails on one line, with `remedy`, where the line
+/// is wrong.
 Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
                                                       const char* const* argv,
                                                       const std::string& remedy);

@@ -30,7 +30,7 @@ const Glyph& find_glyph(char character);
 /// The text in characters that have glyphs: each UTF-8 sequence beyond ASCII becomes one '?'.
 std::string to_drawable(std::string_view text);
 
-/// Width of drawable text at a scale of whole pixels a dot, in pixels.
+/// Width of drawable text at a scale of whole pixels per dot, in pixels.
 int text_width(std::string_view text, int scale);
 
 /// The text, or its end behind "..", so that it is at most `width` pixels wide.

@@ -18,10 +18,10 @@ struct Gathered {
     bool searched = false;  ///< whether a folder was named
 };
 
-/// Files as they are named, whatever they hold; of a folder and all folders below it the visible
-/// files, sorted by path: images where they are named like one, else skipped. Links are followed,
-/// but no folder is searched twice: not through a link to a folder above it, nor through a second
-/// link.
+/// Files that are named count as images, whatever they hold. Folders are searched with all folders
+/// below them, for visible files, sorted by path: those named like an image are images, the others
+/// are skipped. Links are followed, but no folder is searched twice: not through a link to a folder
+/// above it, nor through a second link.
 Gathered gather(std::span<const std::string> paths);
 
 }  // namespace sluice::classify

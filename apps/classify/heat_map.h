@@ -26,8 +26,7 @@ inline constexpr Colour skipped_colour = {6, 6, 8};
 Colour heat_colour(double value);
 
 /// One pixel per position: the mean of the layer's gates over its maps, relative to the largest
-/// such mean; `skipped_colour` where all are zero. An infinite or NaN mean is drawn as
-/// the largest.
+/// such mean. `skipped_colour` where all are zero. An infinite or NaN mean is drawn as the largest.
 image::Image draw_heat_map(const GateMap& map);
 
 }  // namespace sluice::classify

@@ -2,8 +2,7 @@
 
 namespace sluice::classify {
 
-/// From here on, and not before, SIGINT and SIGTERM are noted and end no more than what asks
-/// `interrupted()`.
+/// From here on SIGINT and SIGTERM do not end the process: they are noted, for `interrupted()`.
 void watch_interrupts();
 
 bool interrupted();

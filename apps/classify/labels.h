@@ -12,8 +12,8 @@ namespace sluice::classify {
 /// Class names from a text file, one per line; blank lines at its end do not count.
 Result<std::vector<std::string>> read_label_file(const std::filesystem::path& path);
 
-/// Fails, naming `file`, unless there is one name per score, one or two of a single score, or none
-/// at all.
+/// Fails, naming `file`, unless there is one name per score or none at all. A single score may have
+/// two names.
 Status check_label_count(const std::vector<std::string>& labels, std::int64_t scores,
                          const std::filesystem::path& file);
 

@@ -17,8 +17,8 @@ struct Box {
     int height = 0;
 };
 
-/// Where everything is drawn: the input at the left, its caption and the legend under it, and a
-/// grid of heat maps, in which a new map size starts a new row.
+/// Where everything is drawn: at the left the input, with its caption and the legend under it; at
+/// the right a grid of heat maps, in which a new map size starts a new row.
 struct SheetLayout {
     int width = 0;
     int height = 0;
@@ -35,7 +35,7 @@ SheetLayout lay_out_sheet(const image::Image& input, std::span<const GateMap> ma
 /// The layers' names without the path components that all of them begin or end with.
 std::vector<std::string> distinct_names(std::span<const GateMap> maps);
 
-/// The input beside one heat map a gated layer, each with its name and density.
+/// The input beside one heat map per gated layer, each with its name and density.
 image::Image draw_mask_sheet(const image::Image& input, std::span<const GateMap> maps,
                              std::span<const std::string> caption);
 

@@ -35,8 +35,9 @@ public:
     bool has_single_score() const { return score_count() == 1; }
     /// Empty, or a name per class.
     const std::vector<std::string>& labels() const { return labels_; }
-    /// Classes that the scores decide between: one per score. A single score decides nothing,
-    /// unless `sigmoid()`: it is then of the second of two named classes, else of the only class.
+    /// Classes that the scores decide between: one per score. A single score decides nothing
+    /// unless `sigmoid()`. It then is that of the second of two named classes, else of the only
+    /// class.
     std::int64_t class_count() const;
     /// Whether a single score is the logit of a probability.
     bool sigmoid() const { return sigmoid_; }

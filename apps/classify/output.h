@@ -6,8 +6,8 @@
 
 namespace sluice::classify {
 
-/// Fails where standard output is closed. A closed standard input or error is opened on
-/// /dev/null, so that no file of ours gets their numbers and a message is written into it.
+/// Fails where standard output is closed. A closed standard input or error is opened on /dev/null:
+/// else a file of ours could get its number, and a message would be written into that file.
 Status check_standard_streams();
 
 /// Writes a text to standard output at once, so that a full disk is found at the line it hits.

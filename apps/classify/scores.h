@@ -15,8 +15,8 @@ struct Ranked {
 
 bool all_finite(std::span<const float> scores);
 
-/// The score of each of `class_count` classes: the scores themselves where there are as many; of a
-/// single score that decides between two classes, its negative and itself; none for no class.
+/// The score of each of `class_count` classes: the scores themselves where there are as many. A
+/// single score that decides between two classes gives its negative and itself. No class, no score.
 std::vector<float> to_class_scores(std::span<const float> scores, std::int64_t class_count);
 
 /// The scores themselves where they are a distribution (none negative, their sum within 1e-3 of

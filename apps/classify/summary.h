@@ -26,14 +26,14 @@ public:
 
     bool empty() const { return latencies_ms_.empty(); }
 
-    /// Lines, each with its line feed. "20 images, median 0.31 ms, 40.5% of MACs skipped on
-    /// average, target avx512, 1 thread", unless there was no image; which files were skipped, if
-    /// any; with --evaluate the accuracies and the speed.
+    /// Up to three lines, each with its line feed. "20 images, median 0.31 ms, 40.5% of MACs
+    /// skipped on average, target avx512, 1 thread", unless there was no image. Then the files that
+    /// were skipped, if any. With --evaluate at last the accuracies and the speed.
     std::string text() const;
 
     /// {"summary": {...}} on one line: images, failed, median_latency_ms, macs_skipped (a mean
-    /// share), target, threads, skipped_files (count, and the first names), and with --evaluate
-    /// top1, top5 and images_per_second. null where there was no image.
+    /// share), target, threads and skipped_files (count, and the first names). With --evaluate
+    /// top1, top5 and images_per_second follow. null where there was no image.
     std::string json() const;
 
 private:

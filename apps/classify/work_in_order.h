@@ -16,14 +16,13 @@ struct OrderedWork {
     std::size_t ahead = 1;
     /// Does a piece, on thread 0 .. threads - 1 (the caller's is 0). What it throws ends the work.
     std::function<void(int thread, std::size_t piece)> work;
-    /// Takes a finished piece: each once, in their order, on any of the threads, one at a time.
-    /// A failure ends the work.
+    /// Takes a finished piece: each once and in their order. It runs on any of the threads, on one
+    /// at a time. A failure ends the work.
     std::function<Status(std::size_t piece)> take;
 };
 
-/// Returns when all is taken and all threads have ended. The failure of a `take`, of a thread that
-/// cannot be started, or a Status for what was thrown: further pieces are then neither begun nor
-/// taken.
+/// Returns when all is taken and all threads have ended. Fails where a `take` fails, a thread
+/// cannot be started, or something is thrown. Further pieces are then neither begun nor taken.
 Status work_in_order(const OrderedWork& work);
 
 }  // namespace sluice::classify

@@ -20,9 +20,9 @@ inline constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 inline constexpr std::size_t max_rank = 64;  ///< as NumPy's
 
 /// Reads NumPy's file format, versions 1.0 to 3.0, of either byte order, row-major or column-major.
-/// Taken are float32, float16 and bool, whole numbers of magnitude up to 2^24, all of them exactly,
-/// and float64, rounded to the nearest float32. Fails on other types and values, on files that are
-/// shorter or longer than their header says, and on more than max_elements.
+/// float32, float16, bool and whole numbers of magnitude up to 2^24 are taken exactly. float64 is
+/// rounded to the nearest float32. Fails on other types and values, on files that are shorter or
+/// longer than their header says, and on more than max_elements.
 Result<Array> read(const std::filesystem::path& path);
 
 /// Writes version 1.0, little-endian, row-major. On failure a part of the file may be left.

@@ -22,11 +22,14 @@ inline constexpr std::int64_t max_pixels = std::int64_t{1} << 26;
 inline constexpr std::int64_t max_file_bytes = std::int64_t{1} << 28;
 
 /// Decodes a JPEG, PNG, WebP or PPM (P3, P6), told apart by its first bytes, to the pixels that
-/// Pillow gives for ImageOps.exif_transpose(image).convert("RGB"): turned as its EXIF or XMP
-/// orientation asks; alpha dropped, not blended; colour profiles and gAMA ignored; 16-bit samples
-/// cut to their upper 8 bits, but those of 16-bit grey clipped at 255; CMYK read as Adobe inverts
-/// it; of an animation the first frame. Two things differ: a JPEG's samples may be off by one, and
-/// a damaged or truncated JPEG, or a JPEG of over 100 scans, fails where Pillow may fill in grey.
+/// Pillow gives for ImageOps.exif_transpose(image).convert("RGB"):
+/// - It is turned as its EXIF or XMP orientation asks.
+/// - Alpha is dropped, not blended. Colour profiles and gAMA are ignored.
+/// - 16-bit samples are cut to their upper 8 bits, but those of 16-bit grey clipped at 255.
+/// - CMYK is read as Adobe inverts it.
+/// - Of an animation the first frame is taken.
+/// Two things differ. A JPEG's samples may be off by one. A damaged or truncated JPEG, or one of
+/// over 100 scans, fails where Pillow may fill in grey.
 Result<Image> decode(std::span<const std::uint8_t> bytes);
 
 /// Reads and decodes a file; a failure names it.
@@ -39,9 +42,10 @@ Result<std::vector<std::uint8_t>> encode_png(const Image& image);
 Status write_png(const std::filesystem::path& path, const Image& image);
 
 /// An image of the given size, by the triangle of Pillow's BILINEAR, widened by the scale where the
-/// image shrinks. Equal to Pillow's in each pass; of both, samples may be off by one, since Pillow
-/// 13 at times begins with the rows. The same size gives the same bytes. Sizes must be positive;
-/// may throw std::bad_alloc, and takes width x max(height, the source's height) pixels.
+/// image shrinks. One pass, along columns or rows, equals Pillow's. After both, samples may be off
+/// by one, since Pillow 13 at times begins with the rows. The same size gives the same bytes. Sizes
+/// must be positive. Takes width x max(height, the source's height) pixels of memory, and may throw
+/// std::bad_alloc.
 Image resize(const Image& source, int width, int height);
 
 /// The middle of an image, cut as torchvision's CenterCrop does: an odd rest is rounded half to

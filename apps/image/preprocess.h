@@ -27,8 +27,8 @@ Result<Preprocessing> read_preprocessing(const std::map<std::string, std::string
 /// Class names of "sluice.labels" (a JSON array of strings); empty where it is absent.
 Result<std::vector<std::string>> read_labels(const std::map<std::string, std::string>& metadata);
 
-/// The image at the network's input size, as torchvision makes it: resized to that size, or, where
-/// a shorter side is given, Resize(shorter_side), whatever size the image has, and
+/// The image at the network's input size, as torchvision makes it. Without a shorter side it is
+/// resized to that size. With one it goes through Resize(shorter_side), whatever size it has, and
 /// CenterCrop((height, width)), which pads with zeros what is smaller. The crop itself must be of
 /// at most max_pixels. Fails for an image that is too long and narrow, and without memory.
 Result<Image> fit(const Image& image, const Preprocessing& preprocessing, int width, int height);

@@ -16,11 +16,10 @@ constexpr int most_repeats = 1000000;
 constexpr const char* footer =
     "NAME is an input's or output's name in the model. Files without one are taken in the model's "
     "order.\n"
-    "A .npy file may hold float32, float16, bool or whole numbers up to 2^24, which are taken "
-    "exactly, or\n"
-    "float64, which is rounded to the nearest float32; of either byte order, row-major or "
-    "column-major.\n"
-    "A symbolic batch is the inputs' own, and 1 where none is given; the model fixes all other "
+    "A .npy file may have either byte order and be row-major or column-major. float32, float16, "
+    "bool and whole\n"
+    "numbers up to 2^24 are taken exactly. float64 is rounded to the nearest float32.\n"
+    "A symbolic batch is the inputs' own, and 1 where none is given. The model fixes all other "
     "extents.\n"
     "Random inputs are numpy.random.RandomState(SEED).uniform(-1, 1, shape), one after another.\n"
     "Exit status: 0 where all is as expected, 1 where an output is not, 2 after an error.";
