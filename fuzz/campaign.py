@@ -28,7 +28,7 @@ SEEDS = 300
 HARNESSES = (("fuzz_model", "models", 0.6), ("fuzz_image", "images", 0.4))
 MOST_FINDINGS = 20
 STATUS = re.compile(r"^#(\d+)\s+\w+.*cov: (\d+).*corp: (\d+)")
-SECONDS_A_REPORT = 30
+SECONDS_PER_REPORT = 30
 
 
 @dataclass
@@ -105,7 +105,7 @@ def watch(command: list, harness: str, before: int) -> tuple[int, int]:
         last = [*last[-60:], line.rstrip()]
         if found := STATUS.match(line):
             inputs = int(found[1])
-            if time.monotonic() - reported > SECONDS_A_REPORT:
+            if time.monotonic() - reported > SECONDS_PER_REPORT:
                 reported = time.monotonic()
                 kept = f"{found[2]} edges seen, {found[3]} inputs kept"
                 say(f"{harness}: {before + inputs} inputs, {kept}")

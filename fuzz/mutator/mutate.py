@@ -24,7 +24,7 @@ from mutations import mutate
 from random_graph import random_graph, seed_graph
 from runner import Limits, Runner
 
-SECONDS_A_REPORT = 30
+SECONDS_PER_REPORT = 30
 MOST_REASONS = 5
 
 
@@ -66,7 +66,7 @@ class Campaign:
                 + (f"\n  kept in {path}" if path else ""),
                 flush=True,
             )
-        if time.monotonic() - self.reported > SECONDS_A_REPORT:
+        if time.monotonic() - self.reported > SECONDS_PER_REPORT:
             self.report()
         return verdict
 

@@ -89,7 +89,7 @@ class CifarResNet(nn.Module):
 
     def __init__(self, depth: int, classes: int, preact: bool = False) -> None:
         super().__init__()
-        blocks_a_stage = (depth - 2) // 6
+        blocks_per_stage = (depth - 2) // 6
         block = PreactBlock if preact else BasicBlock
         self.conv = conv3x3(3, 16)
         self.bn = nn.BatchNorm2d(64 if preact else 16)
@@ -97,7 +97,7 @@ class CifarResNet(nn.Module):
         blocks: list[nn.Module] = []
         inputs = 16
         for stage, outputs in enumerate((16, 32, 64)):
-            for index in range(blocks_a_stage):
+            for index in range(blocks_per_stage):
                 stride = 2 if stage > 0 and index == 0 else 1
                 blocks.append(block(inputs, outputs, stride))
                 inputs = outputs
@@ -119,14 +119,14 @@ class ResNet(nn.Module):
     Images are usually 224x224. Shortcuts of a changed shape are projections (option B).
     """
 
-    def __init__(self, blocks_a_stage: tuple[int, ...], classes: int) -> None:
+    def __init__(self, blocks_per_stage: tuple[int, ...], classes: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn = nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(3, 2, 1)
         blocks: list[nn.Module] = []
         inputs = 64
-        for stage, (count, outputs) in enumerate(zip(blocks_a_stage, (64, 128, 256, 512))):
+        for stage, (count, outputs) in enumerate(zip(blocks_per_stage, (64, 128, 256, 512))):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
                 shortcut = projection(inputs, outputs, stride) if inputs != outputs else None

@@ -184,7 +184,7 @@ def ready(planned: PlannedRun, done: Mapping[str, int]) -> bool:
     return needed and done[planned.name] < planned.epochs
 
 
-def seconds_an_epoch(planned: PlannedRun, logs: Mapping[str, list[dict[str, Any]]]) -> float:
+def seconds_per_epoch(planned: PlannedRun, logs: Mapping[str, list[dict[str, Any]]]) -> float:
     """The median of the run's own epochs, else of runs alike, else the table's estimate."""
     alike = [run for run in PLAN if (run.net, run.gate, run.teacher is None) == (
         planned.net, planned.gate, planned.teacher is None
@@ -205,4 +205,4 @@ def hours_left(planned: PlannedRun, logs: Mapping[str, list[dict[str, Any]]]) ->
     """Hours on a free core of the kind that the logs or the table speak of."""
     records = logs.get(planned.name, [])
     left = planned.epochs - (records[-1]["epoch"] if records else 0)
-    return max(left, 0) * seconds_an_epoch(planned, logs) / 3600
+    return max(left, 0) * seconds_per_epoch(planned, logs) / 3600

@@ -19,7 +19,7 @@ from sluice_training.schedule import (
     hours_left,
     ready,
     refined,
-    seconds_an_epoch,
+    seconds_per_epoch,
 )
 
 BY_NAME = {run.name: run for run in PLAN}
@@ -76,11 +76,11 @@ def test_hours_follow_the_recorded_epochs() -> None:
     log = [{"epoch": i + 1, "seconds": 72.0} for i in range(FIRST.epochs - 40)]
     assert hours_left(FIRST, {FIRST.name: log}) == pytest.approx(40 * 72 / 3600)
     alike = dense(FIRST.net, FIRST.data, seed=2)
-    assert seconds_an_epoch(alike, {FIRST.name: log}) == 72.0
+    assert seconds_per_epoch(alike, {FIRST.name: log}) == 72.0
     log[-1]["cpu_seconds"] = 50.0
-    assert seconds_an_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
-    shallow = seconds_an_epoch(BY_NAME["resnet20_dense_100"], {})
-    assert seconds_an_epoch(BY_NAME["resnet56_dense_100"], {}) == pytest.approx(3 * shallow)
+    assert seconds_per_epoch(FIRST, {FIRST.name: log[-1:]}) == 50.0
+    shallow = seconds_per_epoch(BY_NAME["resnet20_dense_100"], {})
+    assert seconds_per_epoch(BY_NAME["resnet56_dense_100"], {}) == pytest.approx(3 * shallow)
 
 
 def next_name(monkeypatch, runs: Path, *options: str) -> str | None:
