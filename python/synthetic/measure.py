@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from builder import open_session
-from nets import Network
 from images import make_images
+from nets import Network
 
 FRESH_IMAGES = 32
 

@@ -16,8 +16,8 @@ from onnx import helper
 from builder import Builder, Value
 from errors import SyntheticError
 from gates import Gate, GateSpec
-from layers import Layers
 from images import CIFAR, IMAGENET, Preprocessing, make_images
+from layers import Layers
 
 PLACEMENTS = ("post", "pre")
 # Random gated blocks multiply rounding errors, until no two runtimes agree on the scores. So blocks
