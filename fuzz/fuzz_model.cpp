@@ -83,7 +83,7 @@ void fill(std::vector<Tensor>& inputs, int round) {
 
 void run(const Model& model, const std::string& file) {
     std::vector<Tensor> inputs, outputs;
-    if (batch * (model.macs() + model.branch_macs()) > most_macs ||
+    if (batch * (model.macs() + model.lccl_macs()) > most_macs ||
         !make_tensors(model.inputs(), inputs) || !make_tensors(model.outputs(), outputs)) {
         return;
     }

@@ -135,7 +135,7 @@ std::optional<Json> Trial::describe(const Model& model, std::int64_t batch) {
     for (const GateInfo& gate : model.gates()) {
         gates_.push_back({{"layer", gate.layer}, {"skips", gate.skips}});
     }
-    macs_ = batch * (model.macs() + model.branch_macs());
+    macs_ = batch * (model.macs() + model.lccl_macs());
     if (model.explain().empty()) {
         return wrong("explain() is empty");
     }

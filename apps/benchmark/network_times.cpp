@@ -46,7 +46,7 @@ NetworkResult describe(const NetworkQuestion& question, const Model& model, cons
     row.batch = question.batch;
     row.macs = model.macs();
     // Whoever does not skip computes the branches too.
-    row.macs_executed = static_cast<double>(model.macs() + model.branch_macs());
+    row.macs_executed = static_cast<double>(model.macs() + model.lccl_macs());
     return row;
 }
 

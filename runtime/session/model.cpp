@@ -43,7 +43,7 @@ std::vector<StepInfo> Model::steps() const {
 }
 
 std::int64_t Model::macs() const { return plan_->macs; }
-std::int64_t Model::branch_macs() const { return plan_->branch_macs; }
+std::int64_t Model::lccl_macs() const { return plan_->branch_macs; }
 std::string Model::explain() const { return sluice::explain(*plan_); }
 
 const std::string& Model::target() const { return plan_->target_id; }

@@ -79,7 +79,7 @@ TEST_CASE("a batch gives what its images give") {
             CHECK(run(session, c.x, c.y.shape, batch).values == single.values);
         }
         CHECK(last_macs > 0);
-        CHECK(last_macs < model.macs() + model.branch_macs());
+        CHECK(last_macs < model.macs() + model.lccl_macs());
         CHECK(session.macs_executed() > 3 * last_macs);
     }
     const Model fixed = load(read_case("batch_fixed").model);
@@ -239,7 +239,7 @@ TEST_CASE("steps and gates are reported") {
     }
     CHECK(macs == session.macs_executed());
     // What a gate leaves out is what the run leaves out, and more where the input's does so too.
-    double unexplained = double(model.macs() + model.branch_macs() - macs);
+    double unexplained = double(model.macs() + model.lccl_macs() - macs);
     REQUIRE(session.gates().size() == model.gates().size());
     for (std::size_t i = 0; i < model.gates().size(); ++i) {
         const GateInfo& gate = model.gates()[i];

@@ -18,24 +18,24 @@ struct ModelOptions {
     /// A target's id of schedules/targets.json ("avx2"); empty: $SLUICE_TARGET, else the best
     /// that this CPU runs.
     std::string target;
-    /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over pictures, may be computed by
-    /// Winograd's minimal filtering, which takes a third to two thirds of the time and rounds about
-    /// ten times as coarsely: 1e-5 of the largest value. A value that is not finite then spreads
-    /// over the tile of up to 4x4 outputs that is computed with it. A ReLU before a gate follows it
-    /// there, so that 0 times an infinite gate is 0. The kernels' stacks take up to half a MiB.
+    /// Whether 3x3 convolutions, and 7x7 ones of stride 2 over images, may be computed by
+    /// Winograd's minimal filtering. It takes a third to two thirds of the time. It rounds about
+    /// ten times as coarsely: to 1e-5 of the largest value. A value that is not finite then spreads
+    /// over its Winograd tile of up to 4x4 outputs. A ReLU before a gate is computed after it, so
+    /// that 0 times an infinite gate is 0. The kernels' stacks take up to half a MiB.
     bool winograd = true;
 };
 
 /// One gated layer of a model, as `Session::gates` reports on it. Where the gate is zero the
-/// layer's convolution is not computed, and counts as zero.
+/// convolution is skipped, and counts as zero.
 struct GateInfo {
     std::string layer;        ///< name of the gated convolution's ONNX node
-    std::int64_t groups = 1;  ///< maps: 1 (position), G (group) or K (element)
+    std::int64_t groups = 1;  ///< maps: 1 (per position), G (per channel group), K (per element)
     std::int64_t height = 0;  ///< of each map, in gates
     std::int64_t width = 0;
     std::int64_t grid = 1;  ///< output pixels along each side that one gate governs
     std::int64_t macs = 0;  ///< of the convolution with nothing skipped
-    bool skips = false;     ///< false where the gate is multiplied densely
+    bool skips = false;     ///< false where all is computed, then multiplied by the gate
 };
 
 /// One step of a model's plan, in the order of their runs.
@@ -45,7 +45,7 @@ struct StepInfo {
     std::string shape;
 };
 
-/// A network, read, planned and packed for one target. Immutable; copies share it, and any number
+/// A network, read, planned and packed for one target. Immutable, and shared by copies. Any number
 /// of sessions in any threads may run it.
 class Model {
 public:
@@ -60,10 +60,12 @@ public:
     std::vector<StepInfo> steps() const;
     /// The target's id that the kernels were compiled for.
     const std::string& target() const;
-    /// MACs a picture of the network without its LCCL branches, and of the branches.
+    /// MACs per image of the network without its LCCL branches.
     std::int64_t macs() const;
-    std::int64_t branch_macs() const;
-    /// The plan, a line a step: kernel, shape, target, packed bytes, why a gate was not fused.
+    /// MACs per image of the LCCL branches.
+    std::int64_t lccl_macs() const;
+    /// The plan, a line per step: kernel, shape, target, packed bytes, and why a gate was not
+    /// fused.
     std::string explain() const;
 
 private:

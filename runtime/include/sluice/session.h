@@ -11,24 +11,24 @@
 namespace sluice {
 
 struct SessionOptions {
-    /// Of this session's pool, the caller's own included. A batch is shared out by pictures (each
-    /// thread has memory of its own where the model takes batches), one picture by its layers'
-    /// work.
+    /// Of this session's pool, the caller's own included. A batch is shared out by images. A single
+    /// image is shared out by the work within its layers. Where the model takes batches, each
+    /// thread has memory of its own.
     int threads = 1;
     bool record_gates = false;  ///< keep each gate's values for `Session::gates`
     bool record_steps = false;  ///< time each step for `Session::steps`; costs two clock readings
 };
 
-/// What a gate let through in the last run. `values` ([groups, height, width], of the last picture
+/// What a gate let through in the last run. `values` ([groups, height, width], of the last image
 /// of the batch) is empty unless the session records gates.
 struct GateReading {
-    std::int64_t active = 0;  ///< gates that were not zero, of groups * height * width
-    std::int64_t total = 0;
+    std::int64_t active = 0;  ///< gates that were not zero, of `total`
+    std::int64_t total = 0;   ///< groups * height * width
     std::span<const float> values;
     double density() const { return total ? double(active) / double(total) : 1.0; }
 };
 
-/// What a step of the plan did in the last run, all pictures of the batch together.
+/// What a step of the plan did in the last run, all images of the batch together.
 struct StepReading {
     double seconds = 0;
     std::int64_t macs = 0;  ///< executed
@@ -47,17 +47,16 @@ public:
     ///
     /// NaN and infinities of inputs and weights come out as from ONNX Runtime without its
     /// optimiser, with three exceptions:
-    /// - Where a gate is zero the convolution is not computed; were it NaN or infinite there,
-    /// ONNX's
-    ///   product with zero would be NaN.
+    /// - A skipped convolution counts as zero, even where it is NaN or infinite and ONNX's product
+    ///   with the gate would be NaN.
     /// - Winograd's kernels spread them: see ModelOptions::winograd.
-    /// - MaxPool gives NaN for every window that holds one; ONNX leaves that open, and ONNX Runtime
-    ///   does so for some places of the window.
+    /// - MaxPool gives NaN for every window that holds one. ONNX leaves it undefined. ONNX
+    ///   Runtime gives NaN for some places of the window.
     Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
 
-    /// MACs of the last run, all pictures of the batch together, branches included.
+    /// MACs of the last run, all images of the batch together, LCCL branches included.
     std::int64_t macs_executed() const;
-    /// One reading for each of Model::gates(), for the last picture of the last run.
+    /// One reading for each of Model::gates(), for the last image of the last run.
     std::span<const GateReading> gates() const;
     /// One reading for each of Model::steps(); empty unless the session records steps.
     std::span<const StepReading> steps() const;

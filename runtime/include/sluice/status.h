@@ -10,7 +10,7 @@ namespace sluice {
 
 /// What went wrong, where, and what to do about it. Empty fields are left out of the message.
 struct Problem {
-    std::string file;    ///< path of the model, picture or folder
+    std::string file;    ///< path of the model, image or folder
     std::string node;    ///< ONNX node, as "name (Op)"
     std::string what;    ///< the fault, in a clause
     std::string remedy;  ///< what the caller can do, in a clause

@@ -13,7 +13,7 @@ struct Dimension {
     std::int64_t size = 0;
 };
 
-/// An input or output of a model: float32, dense, row-major in ONNX order (NCHW for pictures).
+/// An input or output of a model: float32, dense, row-major in ONNX order (NCHW for images).
 struct TensorInfo {
     std::string name;
     std::vector<Dimension> shape;
