@@ -20,8 +20,9 @@ from images import CIFAR, IMAGENET, Preprocessing, make_images
 from layers import Layers
 
 PLACEMENTS = ("post", "pre")
-# Random gated blocks multiply rounding errors, until no two runtimes agree on the scores. So blocks
-# share this out, but for those in full that alone fill the channels that a padded shortcut adds.
+# The blocks' gains add up to this. With more, random gated blocks multiply rounding errors until no
+# two runtimes agree on the scores. A block that alone fills the channels which a padded shortcut adds
+# has a gain of 1.
 BLOCK_GAIN = 2.0
 # Enough positions in the last stage, 8x8 or 7x7, for a quantile that holds on other images.
 CALIBRATION_IMAGES = {"cifar": 128, "imagenet": 24}

@@ -89,8 +89,8 @@ def answer(model, inputs):
 
 
 def forms(case, model):
-    """(form, model, inputs, outputs) of a case: as it is given; of each float32 input that has a
-    batch, all others being constant; and with that batch symbolic."""
+    """(form, model, inputs, outputs) of a case. The forms: as it is given; with one float32 input,
+    which has a batch, and all others constant; the same with that batch symbolic."""
     inputs, outputs = case.data_sets[0]
     if case.name in ANSWERED_BY_ONNX_RUNTIME:
         outputs = answer(model, inputs)

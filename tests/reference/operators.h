@@ -36,10 +36,10 @@ std::int64_t window_count(const Window& window, int axis, std::int64_t extent);
 Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
               const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads);
 
-/// post(scale * (act(conv(x) + bias) * gate) + shift + residual), as FusedConv states it. `gate`
-/// is [N, 1, H, W] (or a value for each tile of conv.gate_grid outputs), [N, G, H, W] or
-/// [N, K, H, W] and null where conv.gate is none; `residual` is
-/// [N, K, H, W] or null. Where the gate is zero the product is zero, whatever the convolution is.
+/// post(scale * (act(conv(x) + bias) * gate) + shift + residual), as FusedConv states it. Where the
+/// gate is zero the product is zero, whatever the convolution is. `gate` is null where conv.gate is
+/// none, else [N, 1, H, W], [N, G, H, W] or [N, K, H, W], in which H and W count tiles of
+/// conv.gate_grid outputs. `residual` is [N, K, H, W] or null.
 Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
                   const Tensor* residual);
 /// What fused_conv makes of `products`, which are conv(x) + bias.

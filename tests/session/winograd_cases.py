@@ -8,8 +8,9 @@ from net import RANDOM, Net
 def winograd_net(x, shares):
     """Layers that Winograd computes, for images x [N, 16, H, W], and their gates.
 
-    Over 16 channels, a layer with a residual for each share of positions that is active, one without
-    a gate, and two of element gates; then groups, and positions over 64 channels.
+    Over 16 channels: a gated layer with a residual for each share of active positions, one without
+    a gate, and two with gates per element. Then gates per channel group, and gates per position
+    over 64 channels.
     """
     height, width = x.shape[2:]
     net = Net(*x.shape, batch=len(x))

@@ -1,8 +1,8 @@
 """Thresholds that hold a density in evaluation mode.
 
-While training, a gate's batch norm uses the batch's statistics on augmented images; in
-evaluation mode the same threshold lets other shares through. The images to calibrate on must be
-ones that no accuracy is reported for: training images, or the held-out tenth.
+While training, a gate's batch norm uses the batch's statistics on augmented images. In evaluation
+mode the same threshold gives another density. The images to calibrate on must be ones that no
+accuracy is reported for: training images, or the held-out tenth.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""LCCL gates: y = conv(x) * g(branch(x)), with every form of the branch.
+"""LCCL gates: y = conv(x) * g(branch(x)), with every form of the LCCL branch.
 
 Source: Dong, Huang, Yang, Yan, "More is Less: A More Complicated Network with Less Inference
-Complexity" (CVPR 2017), section 3; the tile form and the clipped gate follow the released code.
+Complexity" (CVPR 2017), section 3. The tile form and the clipped gate follow the released code.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class GateSpec:
 
 
 class Gate(nn.Module):
-    """The branch, its batch norm and the gate function: [N, C, H, W] -> [N, maps, H', W'].
+    """The LCCL branch, its batch norm and the gate function: [N, C, H, W] -> [N, maps, H', W'].
 
     H' x W' is the output size of the convolution it gates. With a fixed slope s the batch norm
     is s * (z + threshold): a larger threshold makes more of the gate active, see `set_threshold`.

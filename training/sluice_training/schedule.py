@@ -26,9 +26,9 @@ START, REFINE = 100, 40
 SHORTER = {("resnet56", "cifar100"): 50}
 DISTILLED = ("--warmup", "0.05", "--mixup", "0.5", "--distill", "0.5")
 GATED = (*DISTILLED, "--anneal", "0.4", "--fit-gates", "2000", "--test-density", "--detach-branches")
-# The more of a network is skipped, the more it has to learn anew: peak rates of a dense network trained
-# on, of one that loses up to a third of its MACs, and of one that loses half, for so many epochs. In 40
-# epochs the deeper ones do not win back what the rate of ResNet-20 costs them.
+# Peak learning rates: the more of a network is skipped, the more it has to learn anew. REFINED is for
+# a dense network that is trained on. THIRD is for up to a third of the MACs cut: in 40 epochs deeper
+# networks do not win back what the rate of ResNet-20 costs them. Half a cut takes more epochs, HALF.
 REFINED_RATE, HALF_RATE = "0.02", "0.1"
 THIRD_RATE = {"resnet20": "0.05", "resnet32": "0.02", "resnet56": "0.02"}
 HALF = {"resnet20": 90, "resnet32": 120, "resnet56": 90}
@@ -135,10 +135,10 @@ def _name(net: str, data: str, what: str, seed: int = 1) -> str:
     return "_".join(parts) + (f"_seed{seed}" if seed != 1 else "")
 
 
-# The gated convolutions are 99% of the MACs and their shared 3x3 maps cost 4%, so that a density of
-# 0.75 cuts 21%, 0.64 32% and 0.45 50%; a 1x1 branch with K maps costs 11%, so that it takes 0.68, 0.57
-# and 0.39. The loss leaves gates per block above their target: 0.55 is meant to
-# cut a third and 0.38 half. The longest come first, CIFAR-100 near the end: its images are a second load.
+# The gated convolutions are 99% of the MACs. Shared 3x3 maps cost 4%, so that densities of 0.75, 0.64
+# and 0.45 cut 21%, 32% and 50%. A 1x1 LCCL branch with K maps costs 11%, so that the same cuts take
+# 0.68, 0.57 and 0.39. The loss leaves gates per block above their target: 0.55 is meant to cut a third
+# and 0.38 half. The longest runs come first. CIFAR-100 comes near the end: it has to be read anew.
 PLAN: tuple[PlannedRun, ...] = (
     dense("resnet56", "cifar10"),
     dense("resnet20", "cifar10"),
