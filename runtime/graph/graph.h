@@ -16,7 +16,7 @@
 
 namespace sluice {
 
-/// Extents in ONNX order (N, C, H, W for pictures).
+/// Extents in ONNX order (N, C, H, W for images).
 using Shape = std::vector<std::int64_t>;
 
 /// Product of the extents; 1 for a scalar.

@@ -117,7 +117,7 @@ Result<Shape> slide(const Graph& graph, const Node& node, Window window, std::in
     return shape;
 }
 
-Status check_picture(const Graph& graph, const Node& node) {
+Status check_image(const Graph& graph, const Node& node) {
     if (input_shape(graph, node, 0).size() < 3) {
         return error_at(graph, node,
                         "needs [N, C, H, W], not " + to_string(input_shape(graph, node, 0)),
@@ -129,7 +129,7 @@ Status check_picture(const Graph& graph, const Node& node) {
 }  // namespace
 
 Result<Shape> conv(const Graph& graph, const Node& node) {
-    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    SLUICE_RETURN_IF_ERROR(check_image(graph, node));
     const Shape& x = input_shape(graph, node, 0);
     const Shape& weights = input_shape(graph, node, 1);
     const std::int64_t group = graph.int_attribute(node, "group", 1);
@@ -152,14 +152,14 @@ Result<Shape> conv(const Graph& graph, const Node& node) {
 }
 
 Result<Shape> pool(const Graph& graph, const Node& node) {
-    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    SLUICE_RETURN_IF_ERROR(check_image(graph, node));
     Window window;
     window.kernel = graph.ints_attribute(node, "kernel_shape", {});
     return slide(graph, node, std::move(window), input_shape(graph, node, 0)[1]);
 }
 
 Result<Shape> global_pool(const Graph& graph, const Node& node) {
-    SLUICE_RETURN_IF_ERROR(check_picture(graph, node));
+    SLUICE_RETURN_IF_ERROR(check_image(graph, node));
     Shape shape = input_shape(graph, node, 0);
     std::fill(shape.begin() + 2, shape.end(), 1);
     return shape;

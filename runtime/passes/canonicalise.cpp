@@ -66,7 +66,7 @@ void make_reshape(Graph& graph, Node& node) {
 }
 
 /// Whether a ReduceMean covers H and W of [N, C, H, W] and nothing else.
-bool covers_picture(const Graph& graph, const Node& node) {
+bool covers_image(const Graph& graph, const Node& node) {
     const std::size_t rank = shape_of(graph, node.inputs[0]).size();
     const auto axes = node_axes(graph, node, rank);
     return rank == 4 && axes.ok() && axes.value() == std::vector<std::size_t>{2, 3};
@@ -112,7 +112,7 @@ Status canonicalise(Graph& graph) {
         std::optional<Node> after;
         if (node.op == Op::flatten || node.op == Op::squeeze || node.op == Op::unsqueeze) {
             make_reshape(graph, node);
-        } else if (node.op == Op::reduce_mean && covers_picture(graph, node)) {
+        } else if (node.op == Op::reduce_mean && covers_image(graph, node)) {
             after = make_global_average_pool(graph, node);
         }
         nodes.push_back(std::move(node));

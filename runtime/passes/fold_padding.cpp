@@ -5,7 +5,7 @@
 namespace sluice {
 namespace {
 
-/// {top, left, bottom, right} of a Pad that surrounds pictures by zeros and does nothing else.
+/// {top, left, bottom, right} of a Pad that surrounds images by zeros and does nothing else.
 std::optional<Shape> zero_border(const Graph& graph, const Node& node) {
     const auto has = [&node](std::size_t i) {
         return node.inputs.size() > i && node.inputs[i] != no_value;

@@ -81,10 +81,10 @@ BoundCall::BoundCall(const Step& step, std::byte* arena, const std::byte* consta
     }
 }
 
-void BoundCall::point_at(Memory memory, int index, const void* picture) {
+void BoundCall::point_at(Memory memory, int index, const void* image) {
     for (const Outside& outside : outside_) {
         if (outside.memory == memory && outside.index == index) {
-            const auto* bytes = static_cast<const std::uint8_t*>(picture) + outside.bytes;
+            const auto* bytes = static_cast<const std::uint8_t*>(image) + outside.bytes;
             outside.buffer->host = const_cast<std::uint8_t*>(bytes);
         }
     }

@@ -25,8 +25,8 @@ public:
         function_(pointers_.data());
     }
 
-    /// Points the arguments in the caller's input or output `index` at one picture.
-    void point_at(Memory memory, int index, const void* picture);
+    /// Points the arguments in the caller's input or output `index` at one image.
+    void point_at(Memory memory, int index, const void* image);
 
 private:
     struct Outside {

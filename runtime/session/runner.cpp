@@ -81,11 +81,11 @@ Runner::BoundStep Runner::bind(const Step& step) const {
     return bound;
 }
 
-void Runner::point_at(Memory memory, int index, const void* picture) {
+void Runner::point_at(Memory memory, int index, const void* image) {
     const auto& steps = memory == Memory::input ? input_steps_ : output_steps_;
     for (const std::size_t step : steps[std::size_t(index)]) {
         for (BoundCall& call : steps_[step].calls) {
-            call.point_at(memory, index, picture);
+            call.point_at(memory, index, image);
         }
     }
 }
@@ -186,7 +186,7 @@ void Runner::read_gate(std::size_t gate) {
     reading.active = open;
 }
 
-void Runner::run_picture() {
+void Runner::run_image() {
     std::size_t next_gate = 0;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
         if (step_readings_.empty()) {

@@ -19,8 +19,8 @@ public:
     Runner(Runner&&) noexcept = default;
 
     /// Points the plan's input or output `index` at one image of the caller's memory.
-    void point_at(Memory memory, int index, const void* picture);
-    void run_picture();
+    void point_at(Memory memory, int index, const void* image);
+    void run_image();
 
     /// Forgets what has been counted.
     void reset();

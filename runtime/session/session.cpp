@@ -53,7 +53,7 @@ Status check_shape(const Plan& plan, const TensorInfo& info, std::span<const std
     return {};
 }
 
-std::int64_t picture_elements(const TensorInfo& info) {
+std::int64_t image_elements(const TensorInfo& info) {
     std::int64_t count = 1;
     for (std::size_t axis = 1; axis < info.shape.size(); ++axis) {
         count *= info.shape[axis].size;
@@ -63,7 +63,7 @@ std::int64_t picture_elements(const TensorInfo& info) {
 
 constexpr char for_activations[] = "for its activations";
 
-/// Whether a run may bring more than one picture.
+/// Whether a run may bring more than one image.
 bool takes_batches(const Plan& plan) {
     const bool has_batch = !plan.inputs.empty() && !plan.inputs[0].shape.empty();
     return has_batch && plan.inputs[0].shape[0].size != 1;
@@ -75,21 +75,21 @@ struct Session::State {
     std::shared_ptr<const Plan> plan;
     Pool pool;
     std::vector<AlignedMemory> arenas;
-    /// Runners of whole pictures, one a thread, and last one that all threads share: batches are
-    /// shared out by pictures, and what remains by the work inside each.
+    /// Runners of whole images, one per thread, and at last one that all threads share. A batch is
+    /// shared out by images. What remains is shared out by the work inside each image.
     std::vector<Runner> runners;
-    std::vector<std::int64_t> input_elements, output_elements;  ///< of a picture
+    std::vector<std::int64_t> input_elements, output_elements;  ///< of an image
     std::span<const TensorView> inputs;                         ///< of the run under way
     std::span<const MutableTensorView> outputs;
     std::int64_t batch = 0;
     std::int64_t macs_executed = 0;
     std::vector<StepReading> steps;
-    const Runner* last = nullptr;  ///< ran the last picture
+    const Runner* last = nullptr;  ///< ran the last image
 
     explicit State(std::shared_ptr<const Plan> plan_) : plan(std::move(plan_)) {}
 
     Status allocate(const SessionOptions& options);
-    void run_pictures(Runner& runner, std::int64_t first, std::int64_t end);
+    void run_images(Runner& runner, std::int64_t first, std::int64_t end);
     void run_batch();
     void add_up();
 };
@@ -114,23 +114,23 @@ Status Session::State::allocate(const SessionOptions& options) {
     steps.resize(runners.back().steps().size());
     last = &runners.back();
     for (const TensorInfo& info : plan->inputs) {
-        input_elements.push_back(picture_elements(info));
+        input_elements.push_back(image_elements(info));
     }
     for (const TensorInfo& info : plan->outputs) {
-        output_elements.push_back(picture_elements(info));
+        output_elements.push_back(image_elements(info));
     }
     return {};
 }
 
-void Session::State::run_pictures(Runner& runner, std::int64_t first, std::int64_t end) {
-    for (std::int64_t picture = first; picture < end; ++picture) {
+void Session::State::run_images(Runner& runner, std::int64_t first, std::int64_t end) {
+    for (std::int64_t image = first; image < end; ++image) {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            runner.point_at(Memory::input, int(i), inputs[i].data + picture * input_elements[i]);
+            runner.point_at(Memory::input, int(i), inputs[i].data + image * input_elements[i]);
         }
         for (std::size_t i = 0; i < outputs.size(); ++i) {
-            runner.point_at(Memory::output, int(i), outputs[i].data + picture * output_elements[i]);
+            runner.point_at(Memory::output, int(i), outputs[i].data + image * output_elements[i]);
         }
-        runner.run_picture();
+        runner.run_image();
     }
 }
 
@@ -143,13 +143,13 @@ void Session::State::run_batch() {
             [](void* pointer, int number) {
                 State& s = *static_cast<State*>(pointer);
                 const std::int64_t each = s.batch / (std::int64_t(s.runners.size()) - 1);
-                s.run_pictures(s.runners[std::size_t(number)], number * each, (number + 1) * each);
+                s.run_images(s.runners[std::size_t(number)], number * each, (number + 1) * each);
             },
             this);
         last = &runners[std::size_t(threads) - 1];
     }
     if (shared_out < batch) {
-        run_pictures(runners.back(), shared_out, batch);
+        run_images(runners.back(), shared_out, batch);
         last = &runners.back();
     }
 }
