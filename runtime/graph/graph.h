@@ -137,8 +137,8 @@ inline Clamp compose(const Clamp& first, const Clamp& second) {
 /// How a convolution's output is gated (docs/gated-convolution.md).
 enum class GateForm {
     none,      ///< dense
-    position,  ///< gate [N, 1, H, W]: one value a position, shared by all channels
-    group,     ///< gate [N, G, H, W]: one value a position for each of G blocks of K/G channels
+    position,  ///< gate [N, 1, H, W]: one value per position, shared by all channels
+    group,     ///< gate [N, G, H, W]: one value per position for each of G groups of K/G channels
     element,   ///< gate [N, K, H, W]
 };
 
@@ -146,10 +146,9 @@ enum class GateForm {
 ///
 ///     y = post(scale * (act(conv(x) + bias) * gate) + shift + residual)
 ///
-/// `act` and `post` are clamps. Where the gate is zero the convolution is not computed and
-/// y = post(shift + residual), which is exact unless conv(x) is infinite or NaN: a product with
-/// zero would be NaN. Scale and shift are finite, and so are the weights and the bias where there
-/// is a gate.
+/// `act` and `post` are clamps. Where the gate is zero the convolution is skipped and
+/// y = post(shift + residual). That is exact unless conv(x) is infinite or NaN: its product with
+/// zero would be NaN. Scale and shift are finite. Where there is a gate, weights and bias are too.
 struct FusedConv {
     std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float
     std::vector<float> bias;                  ///< [K]
@@ -160,10 +159,10 @@ struct FusedConv {
     Clamp act;
     Clamp post;
     GateForm gate = GateForm::none;
-    /// Outputs along y and along x that one value of a position gate governs, the first ones of the
-    /// map by the first value: the gate is then [N, 1, ceil(H / grid), ceil(W / grid)].
+    /// Outputs along y and along x that one value of a position gate governs. The gate is then
+    /// [N, 1, ceil(H / grid), ceil(W / grid)], and its first value governs the first outputs.
     std::int64_t gate_grid = 1;
-    bool is_branch = false;  ///< this convolution computes a gate: its MACs are the LCCL's cost
+    bool is_branch = false;  ///< this convolution is an LCCL branch: its MACs are the gate's cost
 };
 
 /// Per-channel affine and clamp: y = clamp(scale[c] * x + shift[c]) over [N, C, ...].

@@ -259,7 +259,7 @@ Result<Shape> reshape(const Graph& graph, const Node& node) {
     }
     Shape shape = target.value();
     const bool copy_zero = graph.int_attribute(node, "allowzero", 0) == 0;
-    std::optional<std::size_t> open;
+    std::optional<std::size_t> inferred;
     std::int64_t known = 1;
     bool fits = true;
     for (std::size_t axis = 0; axis < shape.size() && fits; ++axis) {
@@ -267,18 +267,18 @@ Result<Shape> reshape(const Graph& graph, const Node& node) {
             fits = axis < x.size();
             shape[axis] = fits ? x[axis] : 0;
         }
-        if (shape[axis] == -1 && !open) {
-            open = axis;
+        if (shape[axis] == -1 && !inferred) {
+            inferred = axis;
             continue;
         }
         fits = fits && shape[axis] >= 0 && shape[axis] <= max_step &&
                !__builtin_mul_overflow(known, shape[axis], &known);
     }
     const std::int64_t count = element_count(x);
-    if (fits && open && known > 0 && count % known == 0) {
-        shape[*open] = count / known;
+    if (fits && inferred && known > 0 && count % known == 0) {
+        shape[*inferred] = count / known;
         known = count;
-    } else if (open) {
+    } else if (inferred) {
         fits = false;
     }
     if (!fits || known != count) {

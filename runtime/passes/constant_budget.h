@@ -19,9 +19,9 @@ private:
     std::int64_t all_, left_;
 };
 
-/// Fails where nodes read more constants than that in all. Each node's share counts by itself, even
-/// where they read the same one, because each is folded and packed by itself; likewise the
-/// coefficients that an operator gets for each of its channels.
+/// Fails where nodes read more constants than that in all. A constant counts for every node that
+/// reads it, because each node is folded and packed by itself. So do the coefficients that an
+/// operator gets for each of its channels.
 Status check_readings(const Graph& graph);
 
 }  // namespace sluice

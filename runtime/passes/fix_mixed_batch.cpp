@@ -51,9 +51,9 @@ private:
                a->front() % b->front() == 0;
     }
 
-    /// Whether a node's result, the same at both batches though it reads of them, is so at any: its
-    /// elements are chosen, a quotient is whole, or no extent is the negative number that it is
-    /// compared with.
+    /// Whether a node that reads the batch, and gives the same result at both, does so at any
+    /// batch. It does where elements are chosen, a quotient is whole, or extents are compared with
+    /// a negative number.
     bool stays_same(const Node& node) const {
         switch (node.op) {
             case Op::shape:

@@ -6,11 +6,11 @@
 
 namespace sluice {
 
-/// Gives a graph whose batch is symbolic, and which was folded at a batch of 1, this batch for good
-/// where a node mixes the images of a larger one, or computes something else of each: a plan, which
-/// computes images one by one, is right at 1 alone. `graph` still has the folded nodes, whose
-/// outputs are known; `unfolded` are its values before. Such nodes are found by evaluating shapes
-/// and constants at a second batch.
+/// Fixes the batch of a graph at 1 where it is symbolic and a node mixes the images of a larger
+/// one, or computes something else of each. A plan computes images one by one, so that its answers
+/// would be wrong for other batches. The graph was folded at a batch of 1. `graph` still has the
+/// folded nodes, whose outputs are known; `unfolded` are its values before. Mixing nodes are found
+/// by evaluating shapes and constants at a second batch.
 void fix_mixed_batch(Graph& graph, std::vector<Value> unfolded, const std::vector<bool>& is_known);
 
 }  // namespace sluice

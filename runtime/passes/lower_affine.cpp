@@ -14,7 +14,7 @@ const Floats* floats(const Graph& graph, const Node& node, std::size_t i) {
     return constant != nullptr && constant->is_float() ? &constant->floats() : nullptr;
 }
 
-/// A constant that broadcasts to x as one value, or one a channel; else null.
+/// A constant that broadcasts to x as one value or one per channel; else null.
 const Floats* per_channel(const Graph& graph, const Node& node, std::size_t i, const Shape& x) {
     const Floats* data = floats(graph, node, i);
     if (data == nullptr) {

@@ -170,20 +170,20 @@ void Runner::read_gate(std::size_t gate) {
     const Buffer& v = source.values;
     const float* from = reinterpret_cast<const float*>(arena_) + v.offset;
     float* to = gate_values_.empty() ? nullptr : gate_values_[gate].data();
-    std::int64_t open = 0;
+    std::int64_t active = 0;
     for (std::int64_t g = 0; g < v.axes[2].extent; ++g) {
         for (std::int64_t y = 0; y < v.axes[1].extent; ++y) {
             const float* row = from + g * v.axes[2].stride + y * v.axes[1].stride;
             for (std::int64_t x = 0; x < v.axes[0].extent; ++x) {
                 const float value = row[x * v.axes[0].stride];
-                open += value != 0;
+                active += value != 0;
                 if (to) {
                     *to++ = value;
                 }
             }
         }
     }
-    reading.active = open;
+    reading.active = active;
 }
 
 void Runner::run_image() {

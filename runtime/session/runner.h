@@ -29,7 +29,7 @@ public:
     const std::vector<StepReading>& steps() const { return step_readings_; }
 
 private:
-    /// A step's calls, one a thread, and what is kept beside the plan about it.
+    /// A step's calls, one per thread, and what is kept beside the plan about it.
     struct BoundStep {
         const Step* step = nullptr;
         std::vector<BoundCall> calls;
