@@ -5,8 +5,8 @@
 namespace sluice {
 namespace {
 
-/// What lower_conv has rewritten would otherwise keep its original weights in memory, beside those
-/// that fold_affine scales.
+/// What make_fused_conv has rewritten would otherwise keep its original weights in memory, beside
+/// those that fold_affine scales.
 Status drop_unread_constants(Graph& graph) {
     std::vector<bool> is_read(graph.values.size(), false);
     for (const Node& node : graph.nodes) {
@@ -39,9 +39,9 @@ Status optimise(Graph& graph) {
         }
     }
     for (const auto pass :
-         {canonicalise, lower_linear, lower_affine, lower_conv, drop_unread_constants, fold_padding,
-          fold_affine, fuse_gate, fold_gate_grid, fold_affine, fuse_residual, fold_affine,
-          mark_branches}) {
+         {canonicalise, make_gemm, make_affine, make_fused_conv, drop_unread_constants,
+          fold_padding, fold_affine, fuse_gate, fold_gate_grid, fold_affine, fuse_residual,
+          fold_affine, mark_branches}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

@@ -14,14 +14,14 @@ Status optimise(Graph& graph);
 [[nodiscard]] Status canonicalise(Graph& graph);
 
 /// MatMul of [N, I] by a constant, and the Add of a bias after it, become Gemm.
-[[nodiscard]] Status lower_linear(Graph& graph);
+[[nodiscard]] Status make_gemm(Graph& graph);
 
 /// BatchNormalization, Relu, Clip, HardSigmoid and arithmetic with a scalar or per-channel
 /// constant become Op::affine.
-[[nodiscard]] Status lower_affine(Graph& graph);
+[[nodiscard]] Status make_affine(Graph& graph);
 
 /// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay.
-[[nodiscard]] Status lower_conv(Graph& graph);
+[[nodiscard]] Status make_fused_conv(Graph& graph);
 
 /// Moves a Pad of zeros into the fused_conv or AveragePool after it.
 [[nodiscard]] Status fold_padding(Graph& graph);

@@ -28,7 +28,7 @@ void note_outside(const Step& step, std::size_t number,
 
 }  // namespace
 
-Runner::Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options)
+Runner::Runner(const Plan& plan, std::byte* arena, ThreadPool* pool, const SessionOptions& options)
     : plan_(&plan),
       arena_(arena),
       pool_(pool),
@@ -90,7 +90,7 @@ void Runner::point_at(Memory memory, int index, const void* image) {
     }
 }
 
-void Runner::share_out(int parts, Pool::Task task, void* context) {
+void Runner::share_out(int parts, ThreadPool::Task task, void* context) {
     if (parts > 1) {
         pool_->run(parts, task, context);
     } else {

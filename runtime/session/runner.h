@@ -5,7 +5,7 @@
 
 #include "plan/plan.h"
 #include "session/bind.h"
-#include "session/pool.h"
+#include "session/thread_pool.h"
 #include "sluice/session.h"
 
 namespace sluice {
@@ -15,7 +15,7 @@ class Runner {
 public:
     /// `pool` shares out the work inside steps; null: the caller's thread does it all. The arena
     /// holds zeros at the first run.
-    Runner(const Plan& plan, std::byte* arena, Pool* pool, const SessionOptions& options);
+    Runner(const Plan& plan, std::byte* arena, ThreadPool* pool, const SessionOptions& options);
     Runner(Runner&&) noexcept = default;
 
     /// Points the plan's input or output `index` at one image of the caller's memory.
@@ -43,7 +43,7 @@ private:
     void run_step(BoundStep& bound);
     void run_and_record(std::size_t step);
     void run_list(BoundStep& bound);
-    void share_out(int parts, Pool::Task task, void* context);
+    void share_out(int parts, ThreadPool::Task task, void* context);
     void read_gate(std::size_t gate);
     const std::int32_t* counter(const Buffer& buffer) const {
         return reinterpret_cast<const std::int32_t*>(arena_) + buffer.offset;
@@ -51,7 +51,7 @@ private:
 
     const Plan* plan_;
     std::byte* arena_;
-    Pool* pool_;
+    ThreadPool* pool_;
     std::vector<BoundStep> steps_;
     /// Steps that touch the caller's input, and output, of each number.
     std::vector<std::vector<std::size_t>> input_steps_, output_steps_;

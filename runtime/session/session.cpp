@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "session/no_memory.h"
-#include "session/pool.h"
 #include "session/runner.h"
+#include "session/thread_pool.h"
 
 namespace sluice {
 namespace {
@@ -73,7 +73,7 @@ bool takes_batches(const Plan& plan) {
 
 struct Session::State {
     std::shared_ptr<const Plan> plan;
-    Pool pool;
+    ThreadPool pool;
     std::vector<AlignedMemory> arenas;
     /// Runners of whole images, one per thread, and at last one that all threads share. A batch is
     /// shared out by images. What remains is shared out by the work inside each image.

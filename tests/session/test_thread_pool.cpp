@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "session/cases.h"
-#include "session/pool.h"
+#include "session/thread_pool.h"
 
 namespace {
 
@@ -70,7 +70,7 @@ void check_with_little_memory(bool (*check)()) {
 
 TEST_CASE("each part of a task runs once, and all have run when run() returns") {
     for (const int threads : {1, 2, 3, 8}) {
-        Pool pool;
+        ThreadPool pool;
         REQUIRE(pool.start(threads).ok());
         CHECK(pool.threads() == threads);
         std::vector<int> runs;  // not atomic: each part is one thread's
@@ -89,7 +89,7 @@ TEST_CASE("each part of a task runs once, and all have run when run() returns") 
 }
 
 TEST_CASE("threads that wait take no time of the processor") {
-    Pool pool;
+    ThreadPool pool;
     REQUIRE(pool.start(4).ok());
     static constexpr std::chrono::milliseconds pause{300};
     const double before = cpu_seconds();
@@ -108,7 +108,7 @@ TEST_CASE("threads that wait take no time of the processor") {
 
 TEST_CASE("a thread that cannot start is a failure that says so, and those that did end") {
     check_with_little_memory([] {
-        Pool pool;
+        ThreadPool pool;
         const Status status = pool.start(256);
         const std::string message = status.message();
         return !status.ok() && pool.threads() == 1 && message.find("cannot start thread ") == 0 &&

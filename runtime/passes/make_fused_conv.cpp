@@ -5,7 +5,7 @@ namespace sluice {
 namespace {
 
 /// Whether a kernel may compute a Conv.
-bool can_lower(const Graph& graph, const Node& node) {
+bool is_supported(const Graph& graph, const Node& node) {
     const auto is_float = [&graph](ValueId id) {
         const Constant* constant = graph.constant(id);
         return constant != nullptr && constant->is_float();
@@ -28,7 +28,7 @@ void set_same_pads(FusedConv& conv, const Shape& x, const Shape& y, bool upper) 
     }
 }
 
-FusedConv lowered(const Graph& graph, const Node& node) {
+FusedConv fused_conv_of(const Graph& graph, const Node& node) {
     FusedConv conv;
     conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
     const auto maps = std::size_t(conv.weights->shape[0]);
@@ -55,12 +55,12 @@ FusedConv lowered(const Graph& graph, const Node& node) {
 
 }  // namespace
 
-Status lower_conv(Graph& graph) {
+Status make_fused_conv(Graph& graph) {
     for (Node& node : graph.nodes) {
-        if (node.op != Op::conv || !can_lower(graph, node)) {
+        if (node.op != Op::conv || !is_supported(graph, node)) {
             continue;
         }
-        node.fused_conv = lowered(graph, node);
+        node.fused_conv = fused_conv_of(graph, node);
         node.op = Op::fused_conv;
         node.inputs = {node.inputs[0], no_value, no_value};
         node.attributes.clear();

@@ -1,4 +1,4 @@
-#include "session/pool.h"
+#include "session/thread_pool.h"
 
 #include <chrono>
 #include <new>
@@ -45,7 +45,7 @@ void await(const std::atomic<T>& value, IsDone is_done) {
 
 }  // namespace
 
-Status Pool::start(int threads) {
+Status ThreadPool::start(int threads) {
     std::string why;
     try {
         workers_.reserve(std::size_t(threads - 1));
@@ -65,7 +65,7 @@ Status Pool::start(int threads) {
         "choose fewer threads");
 }
 
-void Pool::stop() {
+void ThreadPool::stop() {
     parts_.store(stopped, std::memory_order_release);
     parts_.notify_all();
     for (std::thread& worker : workers_) {
@@ -74,7 +74,7 @@ void Pool::stop() {
     workers_.clear();
 }
 
-void Pool::work() {
+void ThreadPool::work() {
     while (true) {
         await(parts_, [](std::uint32_t parts) { return parts == stopped || has_part(parts); });
         if (parts_.load(std::memory_order_acquire) == stopped) {
@@ -84,7 +84,7 @@ void Pool::work() {
     }
 }
 
-void Pool::run_parts() {
+void ThreadPool::run_parts() {
     std::uint32_t parts = parts_.load(std::memory_order_acquire);
     while (parts != stopped && has_part(parts)) {
         if (!parts_.compare_exchange_weak(parts, parts + 1, std::memory_order_acq_rel,
@@ -99,7 +99,7 @@ void Pool::run_parts() {
     }
 }
 
-void Pool::run(int parts, Task task, void* context) {
+void ThreadPool::run(int parts, Task task, void* context) {
     if (parts <= 1 || workers_.empty()) {
         for (int part = 0; part < parts; ++part) {
             task(context, part);

@@ -16,12 +16,12 @@ inline std::int64_t share(std::int64_t count, int part, int parts) { return coun
 /// it first: a thread that has not woken yet, or whose core another process has, keeps nobody
 /// waiting. Between tasks threads spin for a moment, because a network's steps follow within
 /// microseconds, and then sleep.
-class Pool {
+class ThreadPool {
 public:
-    Pool() = default;
-    ~Pool() { stop(); }
-    Pool(const Pool&) = delete;
-    Pool& operator=(const Pool&) = delete;
+    ThreadPool() = default;
+    ~ThreadPool() { stop(); }
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
 
     /// Starts `threads` - 1 threads, once; the caller of run() is the other one. Where the system
     /// refuses one, those that have started end, and the failure says how many there were.

@@ -22,7 +22,7 @@ Node* bias_after(const Links& links, const Node& product, ValueId& bias) {
 
 }  // namespace
 
-Status lower_linear(Graph& graph) {
+Status make_gemm(Graph& graph) {
     Links links(graph);
     for (Node& node : graph.nodes) {
         if (node.op != Op::mat_mul || graph.constant(node.inputs[1]) == nullptr ||

@@ -132,7 +132,7 @@ std::optional<Affine> affine_of(const Graph& graph, const Node& node, std::size_
 
 }  // namespace
 
-Status lower_affine(Graph& graph) {
+Status make_affine(Graph& graph) {
     for (Node& node : graph.nodes) {
         std::size_t x = 0;
         if (auto affine = affine_of(graph, node, x)) {
