@@ -1,6 +1,6 @@
 #include <Halide.h>
 
-#include "generators/clip.h"
+#include "generators/epilogue.h"
 #include "schedules/branch.h"
 
 namespace {
@@ -14,24 +14,24 @@ using namespace sluice::generators;
 ///     output(x, y) = clamp(conv(x, y) + bias, act_low, act_high)
 ///
 /// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
-/// kernel * pitch consecutive values from (x * stride, y * stride).
+/// kernel * channel_stride consecutive values from (x * stride, y * stride).
 class Branch : public Generator<Branch> {
 public:
     // Shape class; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
-    GeneratorParam<int> pitch{"channels", 0};
+    GeneratorParam<int> channels{"channels", 0};
     // Schedule.
     GeneratorParam<int> tile{"tile", 8};
     GeneratorParam<int> unroll{"unroll", 1};
 
-    /// (x * pitch + c, y), halo included.
+    /// (x * channel_stride + c, y), halo included.
     Input<Buffer<float, 2>> input{"input"};
-    /// (kx * pitch + c, ky); the pitch is a multiple of the lanes.
+    /// (kx * channel_stride + c, ky); the channel stride is a multiple of the lanes.
     Input<Buffer<float, 2>> weights{"weights"};
     Input<int> stride_x{"stride_x"};
     Input<int> stride_y{"stride_y"};
-    /// Channel pitch of the input, in floats.
-    Input<int> input_pitch{"input_pitch"};
+    /// Floats from a pixel of the input to the next.
+    Input<int> channel_stride{"channel_stride"};
     Input<float> bias{"bias"};
     Input<float> act_low{"act_low"};
     Input<float> act_high{"act_high"};
@@ -40,10 +40,10 @@ public:
 
     void generate() {
         const int lanes = natural_vector_size<float>();
-        Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
+        Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
         // A patch row is read in full; where the shape is free, the weights say how long it is.
-        Expr vectors = kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch) / lanes)
-                                               : weights.dim(0).extent() / lanes;
+        Expr vectors = kernel > 0 && channels > 0 ? Expr(int(kernel) * int(channels) / lanes)
+                                                  : weights.dim(0).extent() / lanes;
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(1).extent();
         taps = RDom(0, lanes, 0, vectors, 0, rows, "taps");
 
@@ -51,8 +51,9 @@ public:
         Expr column = min(likely(x), output.dim(0).extent() - 1);
         Expr tap = taps.y * lanes + taps.x;
         products(x, y) +=
-            input(column * stride_x * channels + tap, y * stride_y + taps.z) * weights(tap, taps.z);
-        output(x, y) = clip(products(x, y) + bias, act_low, act_high);
+            input(column * stride_x * pixel + tap, y * stride_y + taps.z) * weights(tap, taps.z);
+        const Epilogue then{.bias = bias, .act_low = act_low, .act_high = act_high};
+        output(x, y) = then.apply(products(x, y));
     }
 
     void schedule() {

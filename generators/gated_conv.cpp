@@ -2,7 +2,7 @@
 
 #include <Halide.h>
 
-#include "generators/clip.h"
+#include "generators/epilogue.h"
 #include "schedules/gated_conv.h"
 
 namespace {
@@ -10,36 +10,32 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-enum class Gate { none, position, element };
-
-/// A convolution computed only where its gate is open, as an indirect GEMM over a list of positions
-/// (Dong et al., CVPR 2017, section 3: the LCCL's zeros say which outputs need no convolution):
+/// A convolution computed only where its gate is active, as an indirect GEMM over a list of
+/// positions (Dong et al., CVPR 2017, section 3: the LCCL's zeros say which outputs need no
+/// convolution):
 ///
 ///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
 ///                            + residual(k, x, y))        for each (x, y) of the list
 ///
 /// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
-/// kernel * pitch consecutive values from (x * stride, y * stride).
+/// kernel * channel_stride consecutive values from (x * stride, y * stride).
 class GatedConv : public Generator<GatedConv> {
 public:
-    GeneratorParam<Gate> gating{
-        "gating",
-        Gate::position,
-        {{"none", Gate::none}, {"position", Gate::position}, {"element", Gate::element}}};
+    GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
     // Shape class; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
-    GeneratorParam<int> pitch{"channels", 0};
+    GeneratorParam<int> channels{"channels", 0};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 6};
     GeneratorParam<int> tail{"tail", 2};
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
 
-    /// (x * pitch + c, y), halo included.
+    /// (x * channel_stride + c, y), halo included.
     Input<Buffer<float, 2>> input{"input"};
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
-    /// (k % block, kx * pitch + c, ky, k / block), block = vectors * lanes.
+    /// (k % block, kx * channel_stride + c, ky, k / block), block = vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row): row 0 bias, 1 scale, 2 shift.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -49,8 +45,8 @@ public:
     Input<Buffer<float, 3>> residual{"residual"};
     Input<int> stride_x{"stride_x"};
     Input<int> stride_y{"stride_y"};
-    /// Channel pitch of the input, in floats.
-    Input<int> input_pitch{"input_pitch"};
+    /// Floats from a pixel of the input to the next.
+    Input<int> channel_stride{"channel_stride"};
     Input<float> act_low{"act_low"};
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
@@ -59,8 +55,8 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        Expr row =
-            kernel > 0 && pitch > 0 ? Expr(int(kernel) * int(pitch)) : weights.dim(1).extent();
+        Expr row = kernel > 0 && channels > 0 ? Expr(int(kernel) * int(channels))
+                                              : weights.dim(1).extent();
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
         // A patch row is read in full; where the shape is free, the weights say how long it is.
         taps = RDom(0, row, 0, rows, "taps");
@@ -110,23 +106,24 @@ private:
     /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
     void add_tiles(Tiles& t, const std::function<Expr(Expr tile, Expr pixel)>& entry) {
         const int block = vectors * natural_vector_size<float>();
-        Expr channels = pitch > 0 ? Expr(int(pitch)) : Expr(input_pitch);
+        Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
         Expr from = entry(tile, p);
         t.products(k, p, tile) = epilogue(k, 0);
         t.products(k, p, tile) +=
             weights(k % block, taps.x, taps.y, k / block) *
-            input(column(from) * stride_x * channels + taps.x, line(from) * stride_y + taps.y);
+            input(column(from) * stride_x * pixel + taps.x, line(from) * stride_y + taps.y);
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);
-        Expr value = clip(t.products(k, t.list.x, t.list.y), act_low, act_high);
-        if (gating == Gate::position) {
-            value *= gate(0, x, y);
-        } else if (gating == Gate::element) {
-            value *= gate(k, x, y);
-        }
-        value = value * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
-        output(k, x, y) = clip(value, post_low, post_high);
+        const Epilogue then{.act_low = act_low,
+                            .act_high = act_high,
+                            .gate = gate_value(gating, gate, k, x, y),
+                            .scale = epilogue(k, 1),
+                            .shift = epilogue(k, 2),
+                            .residual = residual(k, x, y),
+                            .post_low = post_low,
+                            .post_high = post_high};
+        output(k, x, y) = then.apply(t.products(k, t.list.x, t.list.y));
     }
 
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};

@@ -1,6 +1,6 @@
 #include <Halide.h>
 
-#include "generators/clip.h"
+#include "generators/epilogue.h"
 #include "schedules/linear.h"
 
 namespace {
@@ -8,7 +8,7 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-/// output(k) = clamp(sum over i of weights(k, i) * input(i) + bias(k)), float32, one picture. The
+/// output(k) = clamp(sum over i of weights(k, i) * input(i) + bias(k)), float32, one image. The
 /// sum is made of `parts` interleaved ones, which lets them run side by side and rounds less.
 class Linear : public Generator<Linear> {
 public:
@@ -40,7 +40,8 @@ public:
         for (int i = 1; i < count; ++i) {
             sum += partial(k, i);
         }
-        output(k) = clip(sum + bias(k), low, high);
+        const Epilogue then{.bias = bias(k), .post_low = low, .post_high = high};
+        output(k) = then.apply(sum);
     }
 
     void schedule() {

@@ -1,6 +1,6 @@
 #include <Halide.h>
 
-#include "generators/clip.h"
+#include "generators/epilogue.h"
 #include "schedules/sparse_conv.h"
 
 namespace {
@@ -9,13 +9,14 @@ using namespace Halide;
 using namespace sluice::generators;
 
 /// gated_conv for 3x3 kernels of stride 1 and pads of 1 over the output of a gated layer, which
-/// holds one value a channel, `closed`, wherever its gate is closed. As conv(x) = conv(x - closed)
-/// + conv(closed), whose second term is known when the plan is made, products are computed for the
-/// pairs of an open input and an open output alone, which `kernel_map` lists a tap: gather, GEMM,
-/// accumulate, as in submanifold sparse convolutions (Graham et al., CVPR 2018, section 3.1).
+/// holds one value per channel, `skipped`, wherever its gate is zero. As conv(x) = conv(x -
+/// skipped)
+/// + conv(skipped), whose second term is known when the plan is made, products are computed for the
+/// pairs of an active input and an active output alone, which `kernel_map` lists a tap: gather,
+/// GEMM, accumulate, as in submanifold sparse convolutions (Graham et al., CVPR 2018, section 3.1).
 ///
 ///     sums(k, x, y) = border(k, x, y) + the sum over the pairs of (x, y), each of a tap,
-///                                       of weights(k, tap) * input - closed(k, tap)
+///                                       of weights(k, tap) * input - skipped(k, tap)
 ///     output(k, x, y) = post(scale(k) * (act(sums(k, x, y)) * gate) + shift(k)
 ///                            + residual(k, x, y))      for each (x, y) of the list
 ///
@@ -24,26 +25,27 @@ class SparseConv : public Generator<SparseConv> {
 public:
     // Shape class.
     GeneratorParam<int> kernel{"kernel", 3, 3, 3};
-    GeneratorParam<int> pitch{"channels", 16};
+    GeneratorParam<int> channels{"channels", 16};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 6};
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
 
-    /// (x * pitch + c, y), halo included, rows a multiple of the pitch apart; read as one row.
+    /// (x * channels + c, y), halo included, rows a multiple of the channels apart; read as one
+    /// row.
     Input<Buffer<float, 2>> input{"input"};
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
     /// (pair, tap) and [13], as `kernel_map` writes them for `pixels`.
     Input<Buffer<uint32_t, 2>> pairs{"pairs"};
     Input<Buffer<int32_t, 1>> counts{"counts"};
-    /// (k % block, kx * pitch + c, ky, k / block), block = vectors * lanes.
+    /// (k % block, kx * channels + c, ky, k / block), block = vectors * lanes.
     Input<Buffer<float, 4>> weights{"weights"};
-    /// (k, x, y): the bias and the convolution of `closed` in the first column or row, in those
+    /// (k, x, y): the bias and the convolution of `skipped` in the first column or row, in those
     /// between, and in the last.
     Input<Buffer<float, 3>> borders{"borders"};
-    /// (k, tap): the weights' product with `closed`.
-    Input<Buffer<float, 2>> closed{"closed"};
+    /// (k, tap): the weights' product with `skipped`.
+    Input<Buffer<float, 2>> skipped{"skipped"};
     /// (k, row): gated_conv's, row 1 scale, 2 shift; row 0 is not read.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
     /// (0, x, y).
@@ -62,7 +64,7 @@ public:
     void generate() {
         const int block = vectors * natural_vector_size<float>();
         Expr length = positions.dim(0).extent();
-        Expr row = input.dim(1).stride() / int(pitch);
+        Expr row = input.dim(1).stride() / int(channels);
 
         begin = RDom(0, block, 0, length, "begin");
         Expr from_x = column(begin.y), from_y = line(begin.y);
@@ -74,21 +76,27 @@ public:
         // No tap has more pairs than there are outputs.
         list = RDom(0, int(pixels), 0, (length + int(pixels) - 1) / int(pixels), 0, 9, "list");
         list.where(list.y * int(pixels) < counts(list.z));
-        channels = RDom(0, int(pitch), "channels");
+        reduction = RDom(0, int(channels), "channels");
         Expr input_pixel = pixel(tile * int(pixels) + p, tap) + tap % 3;
-        products(lane, p, tile, tap, group) = -closed(group * block + lane, tap);
+        products(lane, p, tile, tap, group) = -skipped(group * block + lane, tap);
         products(lane, p, tile, tap, group) +=
-            weights(lane, tap % 3 * int(pitch) + channels, tap / 3, group) *
-            input(input_pixel * int(pitch) + channels, tap / 3);
+            weights(lane, tap % 3 * int(channels) + reduction, tap / 3, group) *
+            input(input_pixel * int(channels) + reduction, tap / 3);
         sums(lane, pixel(list.y * int(pixels) + list.x, list.z), group) +=
             products(lane, list.x, list.y, list.z, group);
 
         finish = RDom(0, length, "finish");
         Expr x = column(finish), y = line(finish);
         output(k, col, lin) = undef<float>();
-        Expr value = clip(sums(k % block, y * row + x, k / block), act_low, act_high);
-        value = value * gate(0, x, y) * epilogue(k, 1) + epilogue(k, 2) + residual(k, x, y);
-        output(k, x, y) = clip(value, post_low, post_high);
+        const Epilogue then{.act_low = act_low,
+                            .act_high = act_high,
+                            .gate = gate_value(Gate::position, gate, k, x, y),
+                            .scale = epilogue(k, 1),
+                            .shift = epilogue(k, 2),
+                            .residual = residual(k, x, y),
+                            .post_low = post_low,
+                            .post_high = post_high};
+        output(k, x, y) = then.apply(sums(k % block, y * row + x, k / block));
     }
 
     void schedule() {
@@ -101,17 +109,17 @@ public:
         positions.dim(0).set_min(0);
         pairs.dim(0).set_min(0).dim(1).set_bounds(0, 9);
         counts.dim(0).set_bounds(0, 13);
-        const int taps_row = 3 * pitch;
+        const int taps_row = 3 * channels;
         weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, taps_row).set_stride(block);
         weights.dim(2).set_bounds(0, 3).set_stride(taps_row * block).dim(3).set_min(0);
         borders.dim(0).set_min(0).dim(1).set_bounds(0, 3).dim(2).set_bounds(0, 3);
-        closed.dim(0).set_min(0).dim(1).set_bounds(0, 9);
+        skipped.dim(0).set_min(0).dim(1).set_bounds(0, 9);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         sums.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block).dim(2).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         sluice::schedules::schedule_sparse_conv(
-            {sums, products, output, lane, group, k, p, begin, list, channels, finish},
+            {sums, products, output, lane, group, k, p, begin, list, reduction, finish},
             {vectors, lanes, unroll});
     }
 
@@ -134,7 +142,7 @@ private:
     Var lane{"lane"}, at{"at"}, group{"group"}, k{"k"}, col{"col"}, lin{"lin"};
     Var p{"p"}, tile{"tile"}, tap{"tap"};
     Func products{"products"};
-    RDom begin, list, channels, finish;
+    RDom begin, list, reduction, finish;
 };
 
 }  // namespace
