@@ -10,7 +10,7 @@ using namespace sluice::generators;
 
 enum class Reduce { max, average };
 
-/// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the picture of
+/// Max or average pooling, float32, NHWC: output(c, x, y) reduces the part inside the image of
 /// the window of kernel_x * kernel_y cells from column x * stride_x - pad_left and row (first_row +
 /// y) * stride_y - pad_top. That part has at least one cell. A NaN in it gives NaN.
 class Pool : public Generator<Pool> {
@@ -18,7 +18,7 @@ public:
     GeneratorParam<Reduce> reduce{
         "reduce", Reduce::max, {{"max", Reduce::max}, {"average", Reduce::average}}};
 
-    /// (c, x, y), the whole picture, without a halo.
+    /// (c, x, y), the whole image, without a halo.
     Input<Buffer<float, 3>> input{"input"};
     Input<int> kernel_x{"kernel_x"};
     Input<int> kernel_y{"kernel_y"};
@@ -34,7 +34,7 @@ public:
     void configure() {
         if (reduce == Reduce::average) {
             // Nonzero: cells of the padding count in the divisor, as far as count_width and
-            // count_height reach, which are the picture's extents with the padding behind it.
+            // count_height reach, which are the image's extents with the padding behind it.
             include_pad = add_input<int>("include_pad");
             count_width = add_input<int>("count_width");
             count_height = add_input<int>("count_height");
@@ -82,7 +82,7 @@ public:
             {natural_vector_size<float>()});
     }
 
-    /// Whether no window reaches beyond the picture.
+    /// Whether no window reaches beyond the image.
     Expr all_inside() {
         return pad_left == 0 && pad_top == 0 && first_row >= 0 &&
                (output.dim(1).extent() - 1) * stride_x + kernel_x <= input.dim(1).extent() &&

@@ -6,7 +6,7 @@ namespace {
 
 using namespace Halide;
 
-/// Blends two rows and two columns of the picture for each output, float32, NHWC: nearest and
+/// Blends two rows and two columns of the image for each output, float32, NHWC: nearest and
 /// linear interpolation, whatever the coordinates, since those are in the tables.
 class Resize : public Generator<Resize> {
 public:

@@ -13,7 +13,7 @@ void schedule_copy(CopyFuncs f, const CopyParams& p) {
     f.output.specialize(f.in1 == 1 && f.out1 == 1)
         .reorder(f.d1, f.d0)
         .vectorize(f.d1, p.lanes, TailStrategy::GuardWithIf);
-    // A picture's channels are the short dimension and its columns the long one: d1 is inside, and
+    // An image's channels are the short dimension and its columns the long one: d1 is inside, and
     // its vectors are whole at one end and single values at the other.
     f.output.specialize(f.in1 == 1)
         .reorder(f.d1, f.d0)

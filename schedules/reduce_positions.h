@@ -6,7 +6,7 @@
 
 namespace sluice::schedules {
 
-/// Sums (or maxima) over positions of a picture, channel by channel.
+/// Sums (or maxima) over positions of an image, channel by channel.
 struct ReducePositionsFuncs {
     struct Reduction {
         Halide::Func result;              ///< an initial value and one update

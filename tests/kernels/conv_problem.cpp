@@ -307,7 +307,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                                             .residual = residual,
                                                             .stride_x = p.shape.stride[1],
                                                             .stride_y = p.shape.stride[0],
-                                                            .input_pitch = pitch_,
+                                                            .channel_stride = pitch_,
                                                             .act_low = act.low,
                                                             .act_high = act.high,
                                                             .post_low = post.low,

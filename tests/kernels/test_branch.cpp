@@ -75,7 +75,7 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
                                                       .weights = packed,
                                                       .stride_x = c.stride_x,
                                                       .stride_y = c.stride_y,
-                                                      .input_pitch = pitch,
+                                                      .channel_stride = pitch,
                                                       .bias = bias,
                                                       .act_low = c.act.low,
                                                       .act_high = c.act.high,

@@ -203,7 +203,7 @@ void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) 
                                                        .residual = r,
                                                        .stride_x = p.shape.stride[1],
                                                        .stride_y = p.shape.stride[0],
-                                                       .input_pitch = pitch,
+                                                       .channel_stride = pitch,
                                                        .act_low = act.low,
                                                        .act_high = act.high,
                                                        .post_low = post.low,

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/picture.h"
+#include "kernels/image.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -214,7 +214,7 @@ void check_affine(const Kernel& kernel, const AffineProblem& p, Strided& input, 
                                                       .high = p.affine.clamp.high,
                                                       .output = out}) == 0);
     const auto expected = [&](const Index& at) {
-        return at[0] < int(p.x.shape[1]) ? at_picture(p.expected)(at) : p.affine.clamp.apply(0);
+        return at[0] < int(p.x.shape[1]) ? at_image(p.expected)(at) : p.affine.clamp.apply(0);
     };
     CHECK(output.wrong(expected, within(5e-7f)) == 0);
 }
@@ -229,10 +229,10 @@ TEST_CASE("affine kernels equal the scalar reference") {
             for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
-                                     << ", output pitch " << lanes.output_pitch);
-                    Strided input = picture(p.x, lanes.computed, lanes.input_pitch);
+                                     << ", output pitch " << lanes.output_stride);
+                    Strided input = image(p.x, lanes.computed, lanes.input_stride);
                     Strided output =
-                        output_picture(lanes.computed, lanes.output_pitch, width, height);
+                        output_image(lanes.computed, lanes.output_stride, width, height);
                     check_affine(kernel, p, input, output, lanes.computed);
                 }
             });
@@ -246,8 +246,8 @@ TEST_CASE("affine kernels may write over their input") {
         const AffineProblem p = make_affine(channels, 7, 5, rng);
         for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
             INFO(kernel.name << ": " << channels << " channels");
-            Strided shared = output_picture(channels, channels + 3, 5, 7);
-            shared.fill(at_picture(p.x));
+            Strided shared = output_image(channels, channels + 3, 5, 7);
+            shared.fill(at_image(p.x));
             check_affine(kernel, p, shared, shared, channels);
         });
     }
@@ -265,8 +265,8 @@ TEST_CASE("affine kernels give NaN and infinities where the scalar reference doe
                 spoil(p.x.data, rng);
                 spoil(channels % 2 ? p.affine.scale : p.affine.shift, rng);
                 p.expected = reference::affine(p.affine, p.x);
-                Strided input = picture(p.x, channels, channels);
-                Strided output = output_picture(channels, channels + 3, 5, 7);
+                Strided input = image(p.x, channels, channels);
+                Strided output = output_image(channels, channels + 3, 5, 7);
                 check_affine(kernel, p, input, output, channels);
             }
         }

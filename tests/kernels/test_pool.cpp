@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/picture.h"
+#include "kernels/image.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -25,7 +25,7 @@ std::string to_string(const Window& w) {
     return text.str();
 }
 
-// Every window of these has a cell inside a picture of any size.
+// Every window of these has a cell inside a image of any size.
 const Window windows[] = {
     {{1, 1}, {1, 1}, {0, 0, 0, 0}},       {{1, 1}, {2, 3}, {0, 0, 0, 0}, true},
     {{3, 3}, {1, 1}, {1, 1, 1, 1}},       {{3, 3}, {2, 2}, {1, 1, 1, 1}, true},
@@ -42,9 +42,9 @@ Tensor expect(Algorithm algorithm, const Tensor& x, const Window& window) {
 void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, const Tensor& expected,
                 const Lanes& lanes, int first_row, int rows) {
     const int height = int(x.shape[2]), width = int(x.shape[3]);
-    Strided input = picture(x, lanes.computed, lanes.input_pitch);
+    Strided input = image(x, lanes.computed, lanes.input_stride);
     Strided output =
-        output_picture(lanes.computed, lanes.output_pitch, int(expected.shape[3]), rows);
+        output_image(lanes.computed, lanes.output_stride, int(expected.shape[3]), rows);
     View in = input.view(), out = output.view();
     if (kernel.algorithm == Algorithm::average_pool) {
         REQUIRE(call(kernel,
@@ -60,7 +60,7 @@ void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, con
                                                        .count_width = width + int(window.pads[3]),
                                                        .count_height = height + int(window.pads[2]),
                                                        .output = out}) == 0);
-        CHECK(output.wrong(at_picture(expected, first_row), within(2e-6f)) == 0);
+        CHECK(output.wrong(at_image(expected, first_row), within(2e-6f)) == 0);
     } else {
         REQUIRE(call(kernel, MaxPoolCall<halide_buffer_t*>{.input = in,
                                                            .kernel_x = int(window.kernel[1]),
@@ -71,7 +71,7 @@ void check_pool(const Kernel& kernel, const Tensor& x, const Window& window, con
                                                            .pad_top = int(window.pads[0]),
                                                            .first_row = first_row,
                                                            .output = out}) == 0);
-        CHECK(output.wrong(at_picture(expected, first_row), same_value) == 0);
+        CHECK(output.wrong(at_image(expected, first_row), same_value) == 0);
     }
 }
 
@@ -80,13 +80,13 @@ void check_kernels(Algorithm algorithm, const Tensor& x, const Window& window) {
     for_each_kernel(algorithm, [&](const Kernel& kernel) {
         for (const Lanes& lanes : lane_forms(int(x.shape[1]), kernel.lanes)) {
             INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << to_string(window)
-                             << ", output pitch " << lanes.output_pitch);
+                             << ", output pitch " << lanes.output_stride);
             check_pool(kernel, x, window, expected, lanes, 0, int(expected.shape[2]));
         }
     });
 }
 
-Tensor random_picture(std::mt19937& rng, int channels, int height, int width) {
+Tensor random_image(std::mt19937& rng, int channels, int height, int width) {
     return {{1, channels, height, width},
             random_values(rng, std::size_t(channels * height * width), -1, 2)};
 }
@@ -97,7 +97,7 @@ TEMPLATE_TEST_CASE_SIG("pooling kernels equal the scalar reference, channels", "
                        ((int channels), channels), 1, 3, 15, 16, 17, 64, 100) {
     std::mt19937 rng(20261124);
     for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
-        const Tensor x = random_picture(rng, channels, height, width);
+        const Tensor x = random_image(rng, channels, height, width);
         for (Window window : windows) {
             for (bool counts_padding : {false, true}) {
                 window.count_include_pad = counts_padding;
@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE_SIG("pooling kernels equal the scalar reference, channels", "
 
 TEST_CASE("pooling kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(4);
-    const Tensor x = random_picture(rng, 20, 11, 9);
+    const Tensor x = random_image(rng, 20, 11, 9);
     for (const Window& window : {Window{{3, 3}, {2, 2}, {1, 1, 1, 1}}, {{4, 4}, {1, 2}, {}}}) {
         for (const Algorithm algorithm : {Algorithm::max_pool, Algorithm::average_pool}) {
             const Tensor expected = expect(algorithm, x, window);
@@ -153,7 +153,7 @@ TEST_CASE("pooling kernels give NaN for every window that holds one") {
                                          {{3, 3}, {2, 1}, {1, 1, 1, 1}},
                                          {{2, 2}, {2, 2}, {}}}) {
                 for (int round = 0; round < 16; ++round) {
-                    Tensor x = random_picture(rng, channels, 8, 8);
+                    Tensor x = random_image(rng, channels, 8, 8);
                     for (int i = 0; i < channels; ++i) {  // a NaN a map, at any place of a window
                         x.data[std::size_t(64 * i) + rng() % 64] =
                             std::numeric_limits<float>::quiet_NaN();
@@ -169,18 +169,18 @@ TEST_CASE("pooling kernels give NaN for every window that holds one") {
 
 TEST_CASE("global average pooling kernels give NaN for every map that holds one") {
     std::mt19937 rng(9);
-    Tensor x = random_picture(rng, 37, 6, 7);
+    Tensor x = random_image(rng, 37, 6, 7);
     for (std::size_t i = 0; i < x.data.size(); i += 67) {
         x.data[i] = std::numeric_limits<float>::quiet_NaN();
     }
     const Tensor expected = reference::global_average_pool(x);
     for_each_kernel(Algorithm::global_average_pool, [&](const Kernel& kernel) {
         INFO(kernel.name);
-        Strided input = picture(x, 37, 37), output({{37, 1}}, output_margin);
+        Strided input = image(x, 37, 37), output({{37, 1}}, output_margin);
         View in = input.view(), out = output.view();
         REQUIRE(call(kernel, GlobalAveragePoolCall<halide_buffer_t*>{.input = in, .output = out}) ==
                 0);
-        CHECK(output.wrong(at_picture(expected), within(2e-6f)) == 0);
+        CHECK(output.wrong(at_image(expected), within(2e-6f)) == 0);
     });
 }
 
@@ -188,18 +188,18 @@ TEST_CASE("global average pooling kernels equal the scalar reference") {
     std::mt19937 rng(20261124);
     for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
         for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {1, 40}, {40, 1}, {32, 32}}) {
-            const Tensor x = random_picture(rng, channels, height, width);
+            const Tensor x = random_image(rng, channels, height, width);
             const Tensor expected = reference::global_average_pool(x);
             for_each_kernel(Algorithm::global_average_pool, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << lanes.computed
                                      << " channels computed");
-                    Strided input = picture(x, lanes.computed, lanes.input_pitch);
+                    Strided input = image(x, lanes.computed, lanes.input_stride);
                     Strided output({{lanes.computed, 1}}, output_margin);
                     View in = input.view(), out = output.view();
                     REQUIRE(call(kernel, GlobalAveragePoolCall<halide_buffer_t*>{
                                              .input = in, .output = out}) == 0);
-                    CHECK(output.wrong(at_picture(expected), within(2e-6f)) == 0);
+                    CHECK(output.wrong(at_image(expected), within(2e-6f)) == 0);
                 }
             });
         }

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/picture.h"
+#include "kernels/image.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -63,8 +63,8 @@ void check(const Kernel& kernel, const Tensor& x, Size to, bool linear, const La
            const Tensor& expected, int first, int rows, Equal equal) {
     const Taps columns = make_taps(int(x.shape[3]), to.width, linear);
     const Taps lines = make_taps(int(x.shape[2]), to.height, linear);
-    Strided input = picture(x, lanes.computed, lanes.input_pitch);
-    Strided output = output_picture(lanes.computed, lanes.output_pitch, to.width, rows);
+    Strided input = image(x, lanes.computed, lanes.input_stride);
+    Strided output = output_image(lanes.computed, lanes.output_stride, to.width, rows);
     View in = input.view(), out = output.view();
     View column_sources(columns.sources.data(), {{to.width, 1}, {2, to.width}});
     View column_weights(columns.weights.data(), {{to.width, 1}, {2, to.width}});
@@ -76,10 +76,10 @@ void check(const Kernel& kernel, const Tensor& x, Size to, bool linear, const La
                                                       .rows = row_sources,
                                                       .row_weights = row_weights,
                                                       .output = out}) == 0);
-    CHECK(output.wrong(at_picture(expected, first), equal) == 0);
+    CHECK(output.wrong(at_image(expected, first), equal) == 0);
 }
 
-Tensor random_picture(std::mt19937& rng, int channels, int height, int width) {
+Tensor random_image(std::mt19937& rng, int channels, int height, int width) {
     return {{1, channels, height, width},
             random_values(rng, std::size_t(channels * height * width), -1, 1)};
 }
@@ -90,14 +90,14 @@ TEMPLATE_TEST_CASE_SIG("resize kernels equal the scalar reference, channels", ""
                        ((int channels), channels), 1, 3, 15, 16, 17, 64, 100) {
     std::mt19937 rng(20261124);
     for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {32, 32}}) {
-        const Tensor x = random_picture(rng, channels, height, width);
+        const Tensor x = random_image(rng, channels, height, width);
         for (const Size to : {Size{height, width}, {2 * height, 2 * width}, {3, 4}, {20, 1}}) {
             const Tensor nearest = expect(x, to, false), linear = expect(x, to, true);
             for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
                                      << " to " << to.width << "x" << to.height << ", output pitch "
-                                     << lanes.output_pitch);
+                                     << lanes.output_stride);
                     check(kernel, x, to, false, lanes, nearest, 0, to.height, same_value);
                     check(kernel, x, to, true, lanes, linear, 0, to.height, within(1e-6f));
                 }
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE_SIG("resize kernels equal the scalar reference, channels", ""
 
 TEST_CASE("resize kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(15);
-    const Tensor x = random_picture(rng, 20, 6, 5), expected = expect(x, {11, 13}, true);
+    const Tensor x = random_image(rng, 20, 6, 5), expected = expect(x, {11, 13}, true);
     for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
         for (const auto& [first, rows] : {std::pair{0, 4}, {4, 1}, {5, 6}}) {
             INFO(kernel.name << ": rows " << first << " to " << first + rows);
@@ -121,14 +121,14 @@ TEST_CASE("nearest resize kernels keep infinities and NaN where they are") {
     const float infinity = std::numeric_limits<float>::infinity();
     const float nan = std::numeric_limits<float>::quiet_NaN();
     std::mt19937 rng(16);
-    Tensor x = random_picture(rng, 19, 5, 4);
+    Tensor x = random_image(rng, 19, 5, 4);
     for (std::size_t i = 0; i < x.data.size(); i += 3) {
         x.data[i] = i % 2 ? nan : i % 4 ? infinity : -infinity;
     }
     for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
         INFO(kernel.name);
         const Taps columns = make_taps(4, 8, false), lines = make_taps(5, 10, false);
-        Strided input = picture(x, 19, 19), output = output_picture(19, 19, 8, 10);
+        Strided input = image(x, 19, 19), output = output_image(19, 19, 8, 10);
         View in = input.view(), out = output.view();
         View column_sources(columns.sources.data(), {{8, 1}, {2, 8}});
         View column_weights(columns.weights.data(), {{8, 1}, {2, 8}});

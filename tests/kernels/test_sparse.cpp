@@ -172,7 +172,7 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
                                                           .counts = counts,
                                                           .weights = w,
                                                           .borders = b,
-                                                          .closed = cl,
+                                                          .skipped = cl,
                                                           .epilogue = e,
                                                           .gate = g,
                                                           .residual = r,

@@ -70,7 +70,7 @@ public:
                       .residual = from_channel(c.residual, range.first, range.count),
                       .stride_x = std::int32_t(conv.stride[1]),
                       .stride_y = std::int32_t(conv.stride[0]),
-                      .input_pitch = std::int32_t(c.channel_stride),
+                      .channel_stride = std::int32_t(c.channel_stride),
                       .act_low = conv.act.low,
                       .act_high = conv.act.high,
                       .post_low = conv.post.low,

@@ -40,7 +40,7 @@ Result<Lowered> lower_branch(Planner& planner, const Node& node) {
                         .weights = weights,
                         .stride_x = std::int32_t(conv.stride[1]),
                         .stride_y = std::int32_t(conv.stride[0]),
-                        .input_pitch = std::int32_t(x.channel_stride()),
+                        .channel_stride = std::int32_t(x.channel_stride()),
                         .bias = conv.bias[0],
                         .act_low = clamp.low,
                         .act_high = clamp.high,

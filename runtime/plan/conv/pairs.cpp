@@ -149,7 +149,7 @@ Status Pairs::emit(Planner& planner, const Convolution& c, const Candidate& cand
                   .borders = planner.constants.add_floats(
                       constant.borders,
                       {{c.outputs, 1}, {map_sides, c.outputs}, {map_sides, map_sides * c.outputs}}),
-                  .closed = planner.constants.add_floats(constant.products,
+                  .skipped = planner.constants.add_floats(constant.products,
                                                          {{c.outputs, 1}, {pair_taps, c.outputs}}),
                   .epilogue = candidate.packed.epilogue,
                   .gate = c.gate,
@@ -167,7 +167,7 @@ Status Pairs::emit(Planner& planner, const Convolution& c, const Candidate& cand
     // Threads share out channels, since a part of the outputs has pairs in every tap's list.
     step.split = {c.outputs / block,
                   {along(&Call::weights, 3, 1), along(&Call::borders, 0, block),
-                   along(&Call::closed, 0, block), along(&Call::epilogue, 0, block),
+                   along(&Call::skipped, 0, block), along(&Call::epilogue, 0, block),
                    along(&Call::residual, 0, block), along(&Call::sums, 2, 1),
                    along(&Call::output, 0, block)},
                   -1};

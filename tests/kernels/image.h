@@ -10,7 +10,7 @@ namespace sluice::kernel_test {
 
 /// Channels of a call and the channel pitches of its input and output, in floats.
 struct Lanes {
-    int computed, input_pitch, output_pitch;
+    int computed, input_stride, output_stride;
 };
 
 /// The plan computes all lanes where both pitches are the same, and the channels alone where a
@@ -22,7 +22,7 @@ inline std::vector<Lanes> lane_forms(int channels, int lanes) {
 
 /// [1, C, H, W] as (c, x, y): zeros in computed lanes beyond C. The last element meets a guarded
 /// page.
-inline Strided picture(const reference::Tensor& t, int computed, int pitch) {
+inline Strided image(const reference::Tensor& t, int computed, int pitch) {
     const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
     Strided out({{computed, 1}, {width, pitch}, {height, width * pitch}}, 0);
     out.fill([&](const Index& at) {
@@ -33,13 +33,13 @@ inline Strided picture(const reference::Tensor& t, int computed, int pitch) {
 }
 
 /// An output of (c, x, y) with a gap of one pixel behind each row, as a halo leaves it.
-inline Strided output_picture(int computed, int pitch, int width, int height) {
+inline Strided output_image(int computed, int pitch, int width, int height) {
     return Strided({{computed, 1}, {width, pitch}, {height, (width + 1) * pitch}}, output_margin);
 }
 
 /// Reads [1, C, H, W] at (c, x, y) of an output whose row 0 is row `first_row`; zeros in lanes
 /// beyond C.
-inline auto at_picture(const reference::Tensor& t, int first_row = 0) {
+inline auto at_image(const reference::Tensor& t, int first_row = 0) {
     return [&t, first_row](const Index& at) {
         const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
         const int i = (at[0] * height + first_row + at[2]) * width + at[1];
