@@ -55,6 +55,13 @@ struct Constant {
     const std::vector<std::int64_t>& ints() const { return std::get<1>(data); }
 };
 
+/// Of a tensor's elements.
+enum class ElementType {
+    none,  ///< of kernels that read and write lists and masks alone
+    float32,
+    int64,  ///< of shapes and indices, which are known when the model is loaded
+};
+
 /// Index into Graph::values; `no_value` where an optional ONNX input is left out.
 using ValueId = int;
 inline constexpr ValueId no_value = -1;
@@ -63,8 +70,10 @@ struct Value {
     std::string name;
     Shape shape;  ///< set by shape inference; the batch is Graph::batch
     bool shape_known = false;
-    bool is_float = true;
+    ElementType type = ElementType::float32;
     std::shared_ptr<const Constant> constant;  ///< null unless known at load time
+
+    bool is_float() const { return type == ElementType::float32; }
 };
 
 /// ONNX operators, and at the end the fused ones that the passes write.

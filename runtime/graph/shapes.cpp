@@ -257,7 +257,7 @@ Status check_extent_inputs(const Graph& graph, const Node& node, const Rule& rul
 
 bool output_is_float(const Graph& graph, const Node& node) {
     const auto input_is_float = [&](std::size_t index) {
-        return graph.values[std::size_t(node.inputs[index])].is_float;
+        return graph.values[std::size_t(node.inputs[index])].is_float();
     };
     switch (node.op) {
         case Op::shape:
@@ -373,7 +373,7 @@ Status infer_shape(Graph& graph, const Node& node) {
     Value& output = graph.values[std::size_t(node.outputs[0])];
     output.shape = std::move(shape).value();
     output.shape_known = true;
-    output.is_float = output_is_float(graph, node);
+    output.type = output_is_float(graph, node) ? ElementType::float32 : ElementType::int64;
     return {};
 }
 

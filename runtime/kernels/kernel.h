@@ -34,12 +34,6 @@ enum class Algorithm {
 };
 inline constexpr int algorithm_count = int(Algorithm::resize) + 1;
 
-/// Of the tensors that a kernel reads and writes.
-enum class ElementType {
-    none,  ///< lists and masks alone
-    float32,
-};
-
 /// Of gated_conv.cpp. An entry of its list is a position.
 struct DirectInfo {
     int kernel;    ///< extent of the window along both axes; 0: any
@@ -105,7 +99,7 @@ struct Kernel {
     const char* name;  ///< as cmake/SluiceKernelTable.cmake puts it together
     Algorithm algorithm;
     GateForm gate;  ///< none, position (groups too, a call each) or element
-    ElementType type;
+    ElementType type;  ///< of the tensors that it reads and writes
     const char* shape_class;
     const char* target;
     int lanes;

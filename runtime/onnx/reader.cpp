@@ -141,7 +141,7 @@ Status Reader::read_initializers() {
         value.constant = std::make_shared<const Constant>(std::move(decoded).value());
         value.shape = value.constant->shape;
         value.shape_known = true;
-        value.is_float = value.constant->is_float();
+        value.type = value.constant->is_float() ? ElementType::float32 : ElementType::int64;
         SLUICE_RETURN_IF_ERROR(add_value(std::move(value)));
     }
     return {};

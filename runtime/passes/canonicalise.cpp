@@ -24,8 +24,8 @@ bool is_no_op(const Graph& graph, const Node& node) {
     if (node.op == Op::identity) {
         return true;
     }
-    return node.op == Op::cast && graph.values[std::size_t(node.inputs[0])].is_float &&
-           graph.values[std::size_t(node.outputs[0])].is_float;
+    return node.op == Op::cast && graph.values[std::size_t(node.inputs[0])].is_float() &&
+           graph.values[std::size_t(node.outputs[0])].is_float();
 }
 
 /// Drops the nodes that do nothing, but for those that write an output: what they wrote is read
@@ -58,7 +58,7 @@ void make_reshape(Graph& graph, Node& node) {
     target.name = node.name + ".shape";
     target.shape = {std::int64_t(shape.size())};
     target.shape_known = true;
-    target.is_float = false;
+    target.type = ElementType::int64;
     target.constant = std::make_shared<Constant>(Constant{target.shape, shape});
     node.op = Op::reshape;
     node.attributes.clear();

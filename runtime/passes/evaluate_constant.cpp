@@ -106,7 +106,7 @@ std::int64_t narrow(std::int64_t value, std::int64_t to) {
 Result<Shared> cast(const Graph& graph, const Node& node) {
     constexpr std::int64_t onnx_bool = 9;
     const Constant& x = constant_input(graph, node, 0);
-    const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float;
+    const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float();
     const std::int64_t to = graph.int_attribute(node, "to", 1);
     if (to_float) {
         return x.is_float()

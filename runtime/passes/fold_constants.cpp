@@ -107,7 +107,7 @@ Status fold_constants(Graph& graph) {
         SLUICE_RETURN_IF_ERROR(infer_shape(graph, node));
         if (folder.is_known(node)) {
             SLUICE_RETURN_IF_ERROR(folder.fold(node));
-        } else if (!graph.values[std::size_t(node.outputs[0])].is_float) {
+        } else if (!graph.values[std::size_t(node.outputs[0])].is_float()) {
             return error_at(graph, node, "computes integers from the image",
                             "export a network whose activations are float");
         }

@@ -18,7 +18,7 @@ struct Layout {
     Memory memory = Memory::arena;
     int index = 0;            ///< of the block
     std::int64_t origin = 0;  ///< elements from the block's start to the first of the value
-    halide_type_t type = halide_type_of<float>();
+    ElementType type = ElementType::float32;
     std::vector<Axis> axes;               ///< of one image, in ONNX order
     std::int64_t halo[4] = {0, 0, 0, 0};  ///< top, left, bottom, right, in pixels
 
@@ -29,6 +29,11 @@ struct Layout {
     std::int64_t row_stride() const { return axes[1].stride; }
     std::int64_t channel_stride() const { return axes[2].stride; }
 };
+
+/// An element type as kernels name it.
+halide_type_t halide_type(ElementType type);
+/// Bytes of an element.
+inline std::int64_t bytes_of(ElementType type) { return halide_type(type).bytes(); }
 
 /// Row-major without gaps.
 std::vector<Axis> dense_axes(const Shape& shape);

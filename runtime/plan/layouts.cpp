@@ -6,6 +6,10 @@
 
 namespace sluice {
 
+halide_type_t halide_type(ElementType type) {
+    return type == ElementType::int64 ? halide_type_of<std::int64_t>() : halide_type_of<float>();
+}
+
 std::vector<Axis> dense_axes(const Shape& shape) {
     std::vector<Axis> axes(shape.size());
     std::int64_t stride = 1;
@@ -16,7 +20,7 @@ std::vector<Axis> dense_axes(const Shape& shape) {
 }
 
 Buffer view(const Layout& layout) {
-    return {layout.memory, layout.index, layout.origin, layout.type, layout.axes};
+    return {layout.memory, layout.index, layout.origin, halide_type(layout.type), layout.axes};
 }
 
 Buffer pixels(const Layout& layout, std::int64_t channels) {
@@ -87,7 +91,7 @@ Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
     const std::int64_t row = (halo[1] + shape[2] + halo[3]) * channel_stride;
     layout.axes = {{shape[0], 1}, {shape[1], row}, {shape[2], channel_stride}};
     layout.origin = halo[0] * row + halo[1] * channel_stride;
-    layout.index = arena_->add_block((halo[0] + shape[1] + halo[2]) * row * layout.type.bytes());
+    layout.index = arena_->add_block((halo[0] + shape[1] + halo[2]) * row * bytes_of(layout.type));
     return layout;
 }
 
@@ -110,7 +114,7 @@ Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
         Layout layout;
         layout.axes = dense_axes(shape);
         layout.index = arena_->add_block(
-            round_up(element_count(shape) * layout.type.bytes(), std::int64_t(memory_alignment)));
+            round_up(element_count(shape) * bytes_of(layout.type), std::int64_t(memory_alignment)));
         return layout;
     }
     // A map that only gates read needs no lanes beside it.
@@ -136,7 +140,7 @@ Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::in
     const std::int64_t stride = channel_stride(channels);
     Layout layout;
     layout.axes = {{channels, 1}, {height, width * stride}, {width, stride}};
-    layout.index = arena_->add_block(width * height * stride * layout.type.bytes());
+    layout.index = arena_->add_block(width * height * stride * bytes_of(layout.type));
     keep_zeros(layout, false);
     return pixels(layout, stride);
 }

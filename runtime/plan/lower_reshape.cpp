@@ -41,7 +41,9 @@ std::vector<std::pair<Buffer, Buffer>> copies_of(Planner& planner, const Layout&
         source.axes = dense_axes(shape);
         return {{source, target}};
     }
-    Buffer dense = to.is_image() ? planner.arena.scratch(value_count(from), from.type, {}) : target;
+    Buffer dense = to.is_image()
+                       ? planner.arena.scratch(value_count(from), halide_type(from.type), {})
+                       : target;
     Shape before;
     for (const Axis& axis : source.axes) {
         before.push_back(axis.extent);

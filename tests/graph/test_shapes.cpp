@@ -83,7 +83,9 @@ struct OneNode {
         value.name = "input";
         value.shape = data["shape"].get<Shape>();
         value.shape_known = true;
-        value.is_float = data.value("kind", data.contains("ints") ? "int" : "float") == "float";
+        const bool is_float =
+            data.value("kind", data.contains("ints") ? "int" : "float") == "float";
+        value.type = is_float ? ElementType::float32 : ElementType::int64;
         value.constant = data.contains("kind") ? nullptr : constant_of(data);
         return graph.add_value(value);
     }
@@ -128,7 +130,7 @@ TEST_CASE("shapes are those that ONNX Runtime computes") {
         REQUIRE(status.ok());
         CHECK(one.output().shape_known);
         CHECK(one.output().shape == entry["shape"].get<Shape>());
-        CHECK(one.output().is_float == entry["is_float"].get<bool>());
+        CHECK(one.output().is_float() == entry["is_float"].get<bool>());
         ++seen[one.graph.nodes[0].op];
     }
     // All of ONNX's operators, none of the passes' own.

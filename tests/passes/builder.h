@@ -30,7 +30,7 @@ public:
     }
     ValueId integers(const Shape& numbers) {
         const ValueId id = add("integers", {std::int64_t(numbers.size())});
-        graph.values[std::size_t(id)].is_float = false;
+        graph.values[std::size_t(id)].type = ElementType::int64;
         graph.values[std::size_t(id)].constant =
             std::make_shared<Constant>(Constant{shape(id), numbers});
         return id;

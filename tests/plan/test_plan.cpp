@@ -204,7 +204,7 @@ TEST_CASE("integers where floats belong, and weights without an output, are refu
     const auto set_integers = [](GraphBuilder& b, ValueId id) {
         Value& value = b.graph.values[std::size_t(id)];
         const auto count = std::size_t(element_count(value.shape));
-        value.is_float = false;
+        value.type = ElementType::int64;
         value.constant =
             std::make_shared<Constant>(Constant{value.shape, std::vector<std::int64_t>(count, 1)});
     };

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "plan/share_out.h"
-#include "plan/winograd_weights.h"
+#include "plan/conv/winograd_weights.h"
 
 using namespace sluice;
 

@@ -43,7 +43,7 @@ std::string text_of(const Graph& graph, ValueId id) {
     if (value.constant == nullptr) {
         return value.name + to_string(value.shape);
     }
-    if (!value.is_float) {
+    if (!value.is_float()) {
         return to_string(value.constant->ints());
     }
     return value.constant->floats().size() == 1 ? std::to_string(value.constant->floats()[0])
@@ -66,7 +66,7 @@ ValueId Net::add(const std::string& name, const std::optional<Shape>& shape, boo
     value.name = name;
     value.shape = shape.value_or(Shape());
     value.shape_known = shape.has_value();
-    value.is_float = is_float;
+    value.type = is_float ? ElementType::float32 : ElementType::int64;
     return graph.add_value(std::move(value));
 }
 
