@@ -5,8 +5,6 @@
 #include <cmath>
 #include <string>
 
-#include "autotune/pair_search.h"
-#include "autotune/pairs.h"
 #include "autotune/report.h"
 #include "benchmark/statistics.h"
 
@@ -16,9 +14,9 @@ namespace {
 constexpr std::size_t repeats = 3;  ///< each in a process of its own
 constexpr Patience patience{31, 60};
 
-constexpr int searches = 10;  ///< a sample, long against the clock's own time
+constexpr int pair_taps = 9;  ///< of sparse_conv's 3x3 windows
 
-const Kernel& kernel_of(const KernelJob& job) { return *job.layers()[0]->step.kernel; }
+const Kernel& kernel_of(const KernelJob& job) { return *job.layers()[0]->kernel; }
 
 /// Whether layers of a kernel that has a break-even are computed position by position by the other.
 bool are_rivals(const Kernel& direct, const Kernel& kernel) {
@@ -37,7 +35,7 @@ std::vector<Shared> shared_layers(const KernelJob& kernel, const KernelJob& dire
     for (std::size_t i = 0; i < kernel.layers().size(); ++i) {
         for (std::size_t j = 0; j < direct.layers().size(); ++j) {
             const Layer& layer = *kernel.layers()[i];
-            if (layer.shape == direct.layers()[j]->shape && layer.loads.front().open > 0) {
+            if (layer.shape == direct.layers()[j]->shape && layer.loads.front().outputs > 0) {
                 shared.push_back({i, j});
             }
         }
@@ -52,39 +50,33 @@ Result<bool> compiles(KernelJob& job, const Numbers& numbers) {
     return problems.empty();
 }
 
-/// Of listing the pairs, which a run does for nothing else: the first quartile, as of kernels.
-double search_ms(const Step& sparse, const Load& load) {
-    PairSearch search(sparse, load);
-    std::vector<double> samples;
-    for (int round = 0; round < patience.rounds; ++round) {
-        const auto start = Clock::now();
-        for (int i = 0; i < searches; ++i) {
-            search.run();
-        }
-        const std::chrono::duration<double, std::milli> time = Clock::now() - start;
-        samples.push_back(time.count() / searches);
-    }
+/// Of counting and listing the pairs, which a run does for nothing else: the first quartile, as of
+/// kernels.
+double lists_ms(const LayerCase& of) {
+    const Call call = of.start(*of.layer().kernel);
+    of.prepare(*call.run, 0);
+    std::vector<double> samples(static_cast<std::size_t>(patience.rounds));
+    std::generate(samples.begin(), samples.end(), [&] { return call.run->time_pair_lists(); });
     std::sort(samples.begin(), samples.end());
     return benchmark::percentile(samples, 25);
 }
 
-/// Of the fullest lists alone: a kernel computes few tiles, or pairs, in the time of a tail, which
-/// says more of the list's end than of a tile.
+/// Of the most active gates alone: a kernel computes few tiles, or pairs, in the time of a tail,
+/// which says more of the list's end than of a tile.
 double break_even_of(const std::vector<Shared>& shared, const KernelJob& kernel,
                      const KernelJob& direct, const Verdict& verdict) {
     const bool has_pairs = kernel_of(kernel).algorithm == Algorithm::sparse_conv;
     double unit_ms = 0, units = 0, position_ms = 0, positions = 0;
     for (std::size_t i = 0; i < shared.size(); ++i) {
-        const Layer& layer = *kernel.layers()[shared[i].kernel];
-        const Load& load = layer.loads.front();
+        const Load& load = kernel.layers()[shared[i].kernel]->loads.front();
         const Load& in_positions = direct.layers()[shared[i].direct]->loads.front();
         const LoadTimes& times = verdict.times[i].front();
         const double weight = kernel.weight(shared[i].kernel);
-        unit_ms += weight * (times.candidate_ms + (has_pairs ? search_ms(layer.step, load) : 0));
-        units += weight * (has_pairs ? static_cast<double>(load.open)
-                                     : static_cast<double>(load.list.size()));
+        unit_ms += weight * (times.candidate_ms +
+                             (has_pairs ? lists_ms(kernel.layer_case(shared[i].kernel)) : 0));
+        units += weight * static_cast<double>(has_pairs ? load.outputs : load.entries);
         position_ms += weight * times.present_ms;
-        positions += weight * static_cast<double>(in_positions.list.size());
+        positions += weight * static_cast<double>(in_positions.entries);
     }
     const double of_position = unit_ms / units / (position_ms / positions);
     if (has_pairs) {

@@ -6,7 +6,7 @@
 
 namespace sluice::autotune {
 
-/// A kernel's break-even (runtime/kernels/registry.h) as measured against a direct kernel.
+/// A kernel's break-even (runtime/kernels/kernel.h) as measured against a direct kernel.
 struct BreakEven {
     double measured = 1;  ///< the middle one of the repeats
     double spread = 0;    ///< from the least to the largest of them
@@ -16,15 +16,15 @@ struct BreakEven {
 /// the gating is the same, and a layer at least.
 bool is_direct_of(const KernelJob& direct, const KernelJob& kernel);
 
-/// A kernel of tiles or of pairs and a direct one of which is_direct_of holds.
+/// A kernel of Winograd tiles or of pairs and a direct one of which is_direct_of holds.
 struct Rivals {
     KernelJob& kernel;
     KernelJob& direct;
 };
 
-/// Times both kernels in turns on the fullest lists of the layers that they share: a tile over as
-/// many positions as it has, or a position over its nine pairs and their listing. None where either
-/// cannot be compiled or run. Fails where the program is interrupted.
+/// Times both kernels in turns on the most active gates of the layers that they share: a Winograd
+/// tile over as many positions as it has, or a position over its nine pairs and their listing. None
+/// where either cannot be compiled or run. Fails where the program is interrupted.
 Result<std::optional<BreakEven>> measure_break_even(const Rivals& rivals, const Numbers& numbers,
                                                     const Numbers& direct);
 

@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "autotune/files.h"
-#include "plan/winograd_weights.h"
+#include "plan/conv/winograd_weights.h"
 
 namespace sluice::autotune {
 

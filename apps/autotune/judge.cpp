@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -52,7 +52,8 @@ KernelFunction open_library(const Library& library) {
 /// Both kernels on one load.
 struct Pair {
     std::size_t layer, load;
-    Call* calls[2];  ///< present, candidate
+    const LayerCase* cases[2];  ///< present, candidate
+    apps::LayerRun* runs[2];
     double weight;
     int repeats = 1;
     std::vector<double> samples[2] = {};
@@ -60,7 +61,7 @@ struct Pair {
     void sample(int which) {
         const auto start = Clock::now();
         for (int i = 0; i < repeats; ++i) {
-            calls[which]->run();
+            runs[which]->run();
         }
         samples[which].push_back(milliseconds_since(start) / repeats);
     }
@@ -82,37 +83,60 @@ double ratio_of(const std::vector<Pair>& pairs) {
     return totals[1] / totals[0];
 }
 
+/// The kernel of the build with a candidate's function, and the numbers by which a plan packs and
+/// splits for it.
+Kernel row_of(const Kernel& kernel, KernelFunction function, const Numbers& numbers) {
+    Kernel row = kernel;
+    row.function = function;
+    const auto set = [&](auto& info) {
+        if constexpr (requires { info.pixels; }) {
+            info.pixels = numbers.at("pixels");
+            info.vectors = numbers.at("vectors");
+        }
+    };
+    std::visit(set, row.info);
+    return row;
+}
+
+/// A layer by both kernels, present and candidate.
+struct Calls {
+    Call calls[2];
+};
+
 /// Both calls of every layer; fills `problem` where the candidate's answer is wrong.
-std::vector<std::unique_ptr<Call>> make_calls(const std::vector<Weighed>& layers,
-                                              const Library& present, const Library& candidate,
-                                              std::string& problem) {
+std::vector<Calls> make_calls(const std::vector<Weighed>& layers, const Library& present,
+                              const Library& candidate, std::string& problem) {
     const KernelFunction functions[2] = {open_library(present), open_library(candidate)};
-    std::vector<std::unique_ptr<Call>> calls;
+    std::vector<Calls> all;
     if (functions[0] == nullptr || functions[1] == nullptr) {
         problem = "cannot be loaded";
-        return calls;
+        return all;
     }
     for (const Weighed& layer : layers) {
-        calls.push_back(std::make_unique<Call>(*layer.present, functions[0], present.block));
-        calls.push_back(std::make_unique<Call>(*layer.candidate, functions[1], candidate.block));
+        const Kernel rows[2] = {
+            row_of(*layer.present->layer().kernel, functions[0], present.numbers),
+            row_of(*layer.candidate->layer().kernel, functions[1], candidate.numbers)};
+        Calls& both = all.emplace_back(
+            Calls{{layer.present->start(rows[0]), layer.candidate->start(rows[1])}});
+        if (!both.calls[0].run || !both.calls[1].run) {
+            problem = "does not compute " + layer.candidate->layer().shape;
+        }
         for (std::size_t load = 0; load < layer.candidate->checked_loads() && problem.empty();
              ++load) {
-            calls.back()->prepare(load);
-            calls.back()->run();
-            problem = calls.back()->check(load);
+            problem = layer.candidate->check(*both.calls[1].run, load);
         }
     }
-    return calls;
+    return all;
 }
 
 /// A layer's loads one after the other: each is timed before the next changes the list.
 void time_load(Pair& pair, int rounds) {
-    for (Call* call : pair.calls) {
-        call->prepare(pair.load);
-        call->run();
+    for (const int which : {0, 1}) {
+        pair.cases[which]->prepare(*pair.runs[which], pair.load);
+        pair.runs[which]->run();
     }
     const auto start = Clock::now();
-    pair.calls[0]->run();
+    pair.runs[0]->run();
     pair.repeats = std::max(1, static_cast<int>(sample_ms / milliseconds_since(start)));
     for (int round = 0; round < rounds; ++round) {
         pair.sample(round % 2);
@@ -134,8 +158,11 @@ std::string work(const std::vector<Weighed>& layers, const Library& present,
         const double share =
             layers[layer].weight / static_cast<double>(layers[layer].present->timed_loads());
         for (std::size_t load = 0; load < layers[layer].present->timed_loads(); ++load) {
-            pairs.push_back(
-                {layer, load, {calls[2 * layer].get(), calls[2 * layer + 1].get()}, share});
+            pairs.push_back({layer,
+                             load,
+                             {layers[layer].present, layers[layer].candidate},
+                             {calls[layer].calls[0].run.get(), calls[layer].calls[1].run.get()},
+                             share});
         }
     }
     for (const int rounds :

@@ -9,7 +9,7 @@
 
 namespace sluice::autotune {
 
-/// A layer shape that the kernel is judged by, and how much its time counts.
+/// A layer that the kernel is judged by, and how much its time counts.
 struct Weighed {
     const LayerCase* present;
     const LayerCase* candidate;  ///< mostly the same; it has as many loads to be timed
@@ -25,13 +25,13 @@ struct LoadTimes {
 struct Verdict {
     std::string problem;  ///< why the candidate is dropped; empty: it is right
     double ratio = 1;     ///< candidate over present: weighed times of all loads together
-    std::vector<std::vector<LoadTimes>> times;  ///< a layer shape each, a load each
+    std::vector<std::vector<LoadTimes>> times;  ///< a layer each, a load each
 };
 
 /// A compiled candidate.
 struct Library {
     std::filesystem::path path;
-    int block = 0;  ///< that it wants its weights packed by; 0: not a convolution
+    Numbers numbers;  ///< that it was compiled with
 };
 
 struct Patience {

@@ -9,7 +9,6 @@
 namespace sluice::autotune {
 namespace {
 
-constexpr unsigned seed = 1;
 constexpr double longest_compilation = 60;  ///< seconds
 
 std::string describe(const Layer& layer) {
@@ -53,8 +52,7 @@ Basis KernelJob::basis(const std::string& densities) const {
 
 void KernelJob::load() {
     for (const Layer* layer : layers_) {
-        cases_.push_back(
-            std::make_unique<LayerCase>(layer->step, layer->loads, seed, layer->network_bytes));
+        cases_.push_back(std::make_unique<LayerCase>(*layer));
     }
 }
 
@@ -100,8 +98,7 @@ Status KernelJob::compile(const std::vector<Numbers>& candidates,
 }
 
 Library KernelJob::library(const Numbers& numbers) const {
-    const bool packs = is_conv(space_.generator);
-    return {compiled_.at(numbers), packs ? numbers.at("vectors") * space_.lanes : 0};
+    return {compiled_.at(numbers), numbers};
 }
 
 Result<Verdict> KernelJob::judge(const Numbers& candidate, const Patience& patience) const {

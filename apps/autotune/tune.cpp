@@ -86,7 +86,7 @@ KernelEvidence begin_evidence(const KernelJob& job, const Basis& basis, const Ev
 Status Tuner::prepare(const TunedTable& table, const Evidence& kept) {
     std::map<std::string, std::vector<const Layer*>> by_kernel;
     for (const Layer& layer : workload_.layers) {
-        by_kernel[layer.kernel].push_back(&layer);
+        by_kernel[layer.name].push_back(&layer);
     }
     for (auto& [name, layers] : by_kernel) {
         if (table.numbers(name).empty()) {
@@ -227,16 +227,13 @@ void set_times(KernelEvidence& evidence, const KernelJob& job, const Verdict& ve
     std::vector<LayerEvidence> before = std::exchange(evidence.layers, {});
     for (std::size_t layer = 0; layer < verdict.times.size(); ++layer) {
         const Layer& from = *job.layers()[layer];
-        const Step& step = from.step;
         for (std::size_t load = 0; load < verdict.times[layer].size(); ++load) {
             const LoadTimes& times = verdict.times[layer][load];
             const std::size_t i = evidence.layers.size();
             const double before_ms =
                 is_first || i >= before.size() ? times.present_ms : before[i].before_ms;
-            evidence.layers.push_back(
-                {from.shape, from.loads[load].density,
-                 step.macs_per_entry > 0 ? step.macs_per_entry * from.loads[load].open : step.macs,
-                 before_ms, times.candidate_ms});
+            evidence.layers.push_back({from.shape, from.loads[load].density, from.loads[load].macs,
+                                       before_ms, times.candidate_ms});
         }
     }
 }

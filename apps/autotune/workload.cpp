@@ -4,186 +4,68 @@
 
 #include <algorithm>
 #include <bit>
-#include <map>
 #include <numeric>
-#include <random>
-#include <span>
 #include <utility>
 
-#include "autotune/pairs.h"
-#include "autotune/winograd_step.h"
-#include "benchmark/inputs.h"
+#include "autotune/recorded_gates.h"
 #include "passes/load_graph.h"
-#include "plan/plan.h"
-#include "sluice/session.h"
 
 namespace sluice::autotune {
 namespace {
 
-/// The open positions of each gated node, by its name: a list for each picture and group.
-using Lists = std::map<std::string, std::vector<List>>;
-
-constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
-constexpr unsigned seed = 1;
 /// What a processor's caches hold of one program's while others run beside it.
 constexpr std::size_t cache_bytes = std::size_t{16} << 20;
+constexpr unsigned seed = 1;
 
-std::uint32_t position(std::int64_t index, std::int64_t width) {
-    return static_cast<std::uint32_t>(index / width) << 16 |
-           static_cast<std::uint32_t>(index % width);
+/// Of each gate that a layer reads, what it lets through on one image.
+using Seen = std::vector<std::shared_ptr<const Gate>>;
+
+/// Whether the kernel computes all outputs, whatever a gate says.
+bool computes_all(const Step& call) {
+    return call.list.argument < 0 || call.list.static_count >= 0;
 }
 
-/// The positions that a gate governs, where there is one for a square of them.
-void add_positions(const GateInfo& gate, std::int64_t index, List& list) {
-    const std::int64_t y = index / gate.width * gate.grid, x = index % gate.width * gate.grid;
-    for (std::int64_t i = 0; i < gate.grid * gate.grid; ++i) {
-        list.push_back(static_cast<std::uint32_t>((y + i / gate.grid) << 16 | (x + i % gate.grid)));
+Load load_of(apps::LayerRun& run, const Seen& seen) {
+    std::vector<const Gate*> gates;
+    std::transform(seen.begin(), seen.end(), std::back_inserter(gates),
+                   [](const auto& gate) { return gate.get(); });
+    run.set_gates(gates);
+    run.prepare();
+    Load load{seen, 1, run.macs(), run.entries(), run.outputs()};
+    if (!computes_all(run.layer().call())) {
+        const double all = static_cast<double>(run.layer().plan->gates.back().macs);
+        load.density = static_cast<double>(load.macs) * run.layer().calls() / all;
     }
+    return load;
 }
 
-void add_lists(const GateInfo& gate, std::span<const float> values, Lists& lists) {
-    const std::int64_t size = gate.height * gate.width;
-    for (std::int64_t group = 0; group < gate.groups; ++group) {
-        List list;
-        for (std::int64_t i = 0; i < size; ++i) {
-            if (values[static_cast<std::size_t>(group * size + i)] != 0) {
-                add_positions(gate, i, list);
-            }
-        }
-        std::sort(list.begin(), list.end());  // as a scan of the expanded map gives them
-        lists[gate.layer].push_back(std::move(list));
+/// What a layer is timed on: the sextiles' outer and middle ones of the gates that occur.
+std::vector<Load> choose_loads(Alternative layer, std::vector<Seen> seen) {
+    if (computes_all(layer.call())) {
+        apps::LayerRun run(std::move(layer), seed);
+        return {load_of(run, {})};
     }
-}
-
-/// Runs the network on pictures and keeps what its gates let through. Returns what it ran on.
-Result<std::string> record_lists(const std::filesystem::path& path, const Target& target,
-                                 const std::filesystem::path& data, Lists& lists) {
-    const Result<Model> model = Model::load(path, {target.id});
-    if (!model.ok()) {
-        return model.status();
-    }
-    Result<benchmark::Inputs> inputs = benchmark::make_inputs(model.value(), data, 1);
-    if (!inputs.ok()) {
-        return Status(inputs.status()).in_file(path.string());
-    }
-    Result<Session> session = Session::create(model.value(), {1, true});
-    if (!session.ok()) {
-        return session.status();
-    }
-    std::vector<std::int64_t> shape = inputs->shape, scores_shape = {1};
-    shape.insert(shape.begin(), 1);
-    const std::vector<Dimension>& scores = model->outputs()[0].shape;
-    for (std::size_t axis = 1; axis < scores.size(); ++axis) {
-        scores_shape.push_back(scores[axis].size);
-    }
-    std::vector<float> output(static_cast<std::size_t>(std::accumulate(
-        scores_shape.begin(), scores_shape.end(), std::int64_t{1}, std::multiplies<>())));
-    const std::size_t each = inputs->values.size() / static_cast<std::size_t>(inputs->pictures);
-    for (std::int64_t i = 0; i < inputs->pictures; ++i) {
-        const TensorView in{inputs->values.data() + static_cast<std::size_t>(i) * each, shape};
-        const MutableTensorView out{output.data(), scores_shape};
-        SLUICE_RETURN_IF_ERROR(session->run({&in, 1}, {&out, 1}));
-        for (std::size_t gate = 0; gate < model->gates().size(); ++gate) {
-            if (model->gates()[gate].skips) {
-                add_lists(model->gates()[gate], session->gates()[gate].values, lists);
-            }
-        }
-    }
-    if (inputs->source != "pictures") {
-        return "of " + inputs->source + " values";
-    }
-    const std::filesystem::path folder = data.filename().empty() ? data.parent_path() : data;
-    return "of the pictures in " + folder.filename().string();
-}
-
-List all_positions(std::int64_t height, std::int64_t width) {
-    List all(static_cast<std::size_t>(height * width));
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        all[i] = position(static_cast<std::int64_t>(i), width);
-    }
-    return all;
-}
-
-/// The positions of gates of which shares are open, at least one.
-std::vector<List> draw_lists(const GateInfo& gate, std::mt19937& random) {
-    std::vector<std::int64_t> gates(static_cast<std::size_t>(gate.height * gate.width));
-    std::iota(gates.begin(), gates.end(), 0);
-    std::vector<List> lists;
-    for (const double density : drawn_densities) {
-        const double count = std::max(1.0, std::round(density * static_cast<double>(gates.size())));
-        std::vector<std::int64_t> open;
-        std::sample(gates.begin(), gates.end(), std::back_inserter(open),
-                    static_cast<std::int64_t>(count), random);
-        List list;
-        for (const std::int64_t index : open) {
-            add_positions(gate, index, list);
-        }
-        std::sort(list.begin(), list.end());
-        lists.push_back(std::move(list));
-    }
-    return lists;
-}
-
-/// What the gates of a layer let through on one picture.
-struct Opened {
-    List outputs;
-    List inputs = {};  ///< sparse_conv: what the gate of the layer before does
-};
-
-Load make_load(const Step& step, Opened opened) {
-    const std::vector<Axis>& output = std::get<Buffer>(step.arguments.back()).axes;
-    const bool is_winograd = step.kernel->algorithm == Algorithm::winograd_conv;
-    const int side = is_winograd ? step.kernel->as<WinogradInfo>().side : 0;
-    const TiledMap map{output[2].extent, output[1].extent, side};
-    const auto share = [](std::int64_t part, std::int64_t all) {
-        return static_cast<double>(part) / static_cast<double>(all);
-    };
-    const std::int64_t positions = map.height * map.width;
-    const auto open = static_cast<std::int64_t>(opened.outputs.size());
-    if (step.kernel->algorithm == Algorithm::sparse_conv) {
-        const Pairs pairs = list_pairs(opened.inputs, opened.outputs, map.width);
-        const std::int64_t count = count_pairs(pairs);
-        return {share(count, positions * static_cast<std::int64_t>(pairs.size())),
-                std::move(opened.outputs), count, std::move(opened.inputs)};
-    }
-    if (!is_winograd) {
-        return {share(open, positions), std::move(opened.outputs), open};
-    }
-    List tiles = tiles_of(opened.outputs, map);
-    const auto count = static_cast<std::int64_t>(tiles.size());
-    return {share(count, static_cast<std::int64_t>(all_tiles(map).size())), std::move(tiles), open};
-}
-
-/// The lists a layer is timed on: the sextiles' outer and middle ones of those that occur.
-std::vector<Load> choose_loads(const Step& step, std::vector<Opened> seen) {
-    if (step.list.argument < 0) {
-        return {{1, {}}};
-    }
-    const Buffer& output = std::get<Buffer>(step.arguments.back());
-    const std::int64_t width = output.axes[1].extent, height = output.axes[2].extent;
-    if (step.list.static_count >= 0) {
-        return {make_load(step, {all_positions(height, width)})};
-    }
-    if (seen.empty()) {  // no picture opens any
-        std::mt19937 random(seed);
-        const GateInfo gate{{}, 1, height, width};
-        const std::vector<List> outputs = draw_lists(gate, random);
-        const std::vector<List> inputs = draw_lists(gate, random);
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-            seen.push_back({outputs[i], inputs[i]});
-        }
-    }
+    const Gates drawn = draw_gates(layer.plan->gates);
+    apps::LayerRun run(std::move(layer), seed);
     std::vector<Load> all;
-    for (Opened& opened : seen) {
-        // The last squares of a gate each may reach beyond the map.
-        for (List* list : {&opened.outputs, &opened.inputs}) {
-            std::erase_if(*list, [&](std::uint32_t at) {
-                return (at >> 16) >= height || (at & 0xffff) >= width;
-            });
+    const auto add = [&](const Seen& gates) {
+        Load load = load_of(run, gates);
+        if (load.outputs > 0) {
+            all.push_back(std::move(load));
         }
-        all.push_back(make_load(step, std::move(opened)));
+    };
+    std::for_each(seen.begin(), seen.end(), add);
+    for (std::size_t i = 0; all.empty() && i < drawn.begin()->second.size(); ++i) {
+        Seen gates;
+        for (const std::string& node : run.layer().gated) {
+            if (!node.empty()) {
+                gates.push_back(drawn.at(node)[i]);
+            }
+        }
+        add(gates);
     }
-    std::sort(all.begin(), all.end(), [](const Load& a, const Load& b) { return a.open > b.open; });
+    std::stable_sort(all.begin(), all.end(),
+                     [](const Load& a, const Load& b) { return a.outputs > b.outputs; });
     std::vector<Load> loads;
     for (const std::size_t sixth : {1, 3, 5}) {
         loads.push_back(all[std::min(sixth * all.size() / 6, all.size() - 1)]);
@@ -194,63 +76,98 @@ std::vector<Load> choose_loads(const Step& step, std::vector<Opened> seen) {
 /// The workload while it is collected.
 struct Collection {
     Workload workload;
-    std::vector<std::vector<Opened>> seen = {};  ///< a layer each
+    std::vector<std::vector<Seen>> seen = {};  ///< a layer each
 };
 
 struct Network {
+    std::shared_ptr<const Graph> graph;
     std::size_t index, of;
     std::size_t bytes;  ///< of its constants as it runs, roughly; 0 where they stay in the caches
 };
 
-/// Counts a step of a network, whose gates opened `seen`.
-void add_step(Collection& to, const Step& step, const Network& network,
-              const std::vector<Opened>& seen) {
-    const std::string kernel = without_target(step.kernel->name);
+/// What the gates of a layer let through, image by image; empty where one of them is not known.
+std::vector<Seen> seen_by(const Alternative& layer, const Gates& gates) {
+    std::vector<Seen> seen;
+    for (const std::string& node : layer.gated) {
+        if (node.empty()) {
+            continue;
+        }
+        const auto found = gates.find(node);
+        if (found == gates.end()) {
+            return {};
+        }
+        seen.resize(found->second.size());
+        for (std::size_t image = 0; image < seen.size(); ++image) {
+            seen[image].push_back(found->second[image]);
+        }
+    }
+    return seen;
+}
+
+bool have_equal_sizes(const Seen& a, const Seen& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const auto& x, const auto& y) { return x->size() == y->size(); });
+}
+
+/// Counts a layer of a network, whose gates let `seen` through.
+void add_layer(Collection& to, const Alternative& layer, const Node& node, const Target& target,
+               const Network& network, const std::vector<Seen>& seen) {
     std::vector<Layer>& layers = to.workload.layers;
-    auto at = std::find_if(layers.begin(), layers.end(), [&](const Layer& layer) {
-        return layer.kernel == kernel && layer.shape == step.shape;
-    });
-    if (at == layers.end()) {
-        layers.push_back({kernel, step.shape, step, {}, std::vector<int>(network.of)});
+    const Step& call = layer.call();
+    std::size_t at = 0;
+    // A gate per tile and one per position may stand on layers of the same shape.
+    while (
+        at < layers.size() &&
+        (layers[at].kernel != call.kernel || layers[at].shape != call.shape ||
+         (!seen.empty() && !to.seen[at].empty() && !have_equal_sizes(to.seen[at][0], seen[0])))) {
+        ++at;
+    }
+    if (at == layers.size()) {
+        Layer added{call.kernel, without_target(call.kernel->name),
+                    call.shape,  network.graph,
+                    &node,       &target,
+                    layer.way,   apps::output_of(call).axes[0].extent,
+                    {},          std::vector<int>(network.of)};
+        layers.push_back(std::move(added));
         to.seen.emplace_back();
-        at = layers.end() - 1;
     }
-    ++at->uses[network.index];
-    at->network_bytes = std::max(at->network_bytes, network.bytes);
-    std::vector<Opened>& of_layer = to.seen[static_cast<std::size_t>(at - layers.begin())];
-    of_layer.insert(of_layer.end(), seen.begin(), seen.end());
+    layers[at].uses[network.index] += layer.calls();
+    layers[at].network_bytes = std::max(layers[at].network_bytes, network.bytes);
+    to.seen[at].insert(to.seen[at].end(), seen.begin(), seen.end());
 }
 
-/// The node that computes what a node reads first; "" where none does.
-std::string node_before(const Graph& graph, const std::string& name) {
-    const auto node = std::find_if(graph.nodes.begin(), graph.nodes.end(),
-                                   [&](const Node& n) { return n.name == name; });
-    for (const Node& before : graph.nodes) {
-        if (node != graph.nodes.end() && before.outputs[0] == node->inputs[0]) {
-            return before.name;
+/// Adds a network's layers. Returns where the densities of its gates come from.
+Result<std::string> add_network(Collection& to, const std::filesystem::path& path, Network network,
+                                const Target& target, const Catalogue& catalogue,
+                                const std::optional<std::filesystem::path>& data) {
+    auto graph = load_graph(path);
+    if (!graph.ok()) {
+        return graph.status();
+    }
+    network.graph = std::make_shared<const Graph>(std::move(graph).value());
+    Gates gates;
+    {
+        const auto plan = make_plan(*network.graph, target);
+        if (!plan.ok()) {
+            return plan.status();
+        }
+        const std::size_t bytes = plan.value()->constants.size();
+        network.bytes = bytes > cache_bytes ? std::bit_ceil(bytes) : 0;
+        gates = data ? Gates() : draw_gates(plan.value()->gates);
+    }
+    Result<std::string> source =
+        data ? record_gates(path, target, *data, gates) : Result<std::string>("");
+    if (!source.ok()) {
+        return source;
+    }
+    for (const Node& node : network.graph->nodes) {
+        for (const Alternative& layer : alternatives(*network.graph, node, target)) {
+            if (catalogue.kernels.contains(without_target(layer.kernel().name))) {
+                add_layer(to, layer, node, target, network, seen_by(layer, gates));
+            }
         }
     }
-    return {};
-}
-
-/// What a step's gates opened, wherever they opened any output.
-std::vector<Opened> opened_by(const Step& step, const Graph& graph, const Lists& lists) {
-    const auto of = [&](const std::string& node) {
-        const auto found = lists.find(node);
-        return found == lists.end() ? std::vector<List>() : found->second;
-    };
-    const std::vector<List> outputs = of(step.node);
-    std::vector<List> inputs(outputs.size());
-    if (step.kernel->algorithm == Algorithm::sparse_conv) {
-        inputs = of(node_before(graph, step.node));
-    }
-    std::vector<Opened> opened;
-    for (std::size_t i = 0; i < std::min(outputs.size(), inputs.size()); ++i) {
-        if (!outputs[i].empty()) {
-            opened.push_back({outputs[i], inputs[i]});
-        }
-    }
-    return opened;
+    return source;
 }
 
 }  // namespace
@@ -261,7 +178,7 @@ std::string without_target(const std::string& kernel_name) {
 
 Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns) {
     const auto matches = [](const std::string& pattern, const Layer& layer) {
-        return ::fnmatch(pattern.c_str(), layer.kernel.c_str(), 0) == 0;
+        return ::fnmatch(pattern.c_str(), layer.name.c_str(), 0) == 0;
     };
     std::vector<Layer>& layers = workload.layers;
     for (const std::string& pattern : patterns) {
@@ -269,7 +186,7 @@ Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns
                          [&](const Layer& layer) { return matches(pattern, layer); })) {
             return Status::error(
                 "no kernel of these networks matches '" + pattern + "'",
-                layers.empty() ? "they have none that is tuned" : "there is " + layers[0].kernel);
+                layers.empty() ? "they have none that is tuned" : "there is " + layers[0].name);
         }
     }
     std::erase_if(layers, [&](const Layer& layer) {
@@ -283,8 +200,7 @@ Status keep_kernels(Workload& workload, const std::vector<std::string>& patterns
 int common_channels(const std::vector<const Layer*>& layers) {
     std::int64_t channels = 0;
     for (const Layer* layer : layers) {
-        channels =
-            std::gcd(channels, std::get<Buffer>(layer->step.arguments.back()).axes[0].extent);
+        channels = std::gcd(channels, layer->outputs);
     }
     return static_cast<int>(channels);
 }
@@ -295,49 +211,19 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
     Collection collection;
     Workload& workload = collection.workload;
     for (std::size_t m = 0; m < models.size(); ++m) {
-        const auto graph = load_graph(models[m]);
-        if (!graph.ok()) {
-            return graph.status();
+        const auto source = add_network(collection, models[m], {nullptr, m, models.size(), 0},
+                                        target, catalogue, data);
+        if (!source.ok()) {
+            return source.status();
         }
-        // Of the steps without Winograd those with it follow.
-        const auto plan = make_plan(graph.value(), target, {false});
-        const auto runs = make_plan(graph.value(), target, {});
-        if (!plan.ok() || !runs.ok()) {
-            return plan.ok() ? runs.status() : plan.status();
-        }
-        const std::size_t bytes = runs.value()->constants.size();
-        const Network network{m, models.size(), bytes > cache_bytes ? std::bit_ceil(bytes) : 0};
-        Lists lists;
-        if (data) {
-            const Result<std::string> source = record_lists(models[m], target, *data, lists);
-            if (!source.ok()) {
-                return source.status();
-            }
-            workload.densities += m ? "; " : "";
-            workload.densities += source.value();
-        } else {
-            std::mt19937 random(seed);
-            for (const GateInfo& gate : plan.value()->gates) {
-                lists[gate.layer] = draw_lists(gate, random);
-            }
-        }
-        for (const Step& step : plan.value()->steps) {
-            if (!catalogue.kernels.contains(without_target(step.kernel->name))) {
-                continue;
-            }
-            const std::vector<Opened> opened = opened_by(step, graph.value(), lists);
-            add_step(collection, step, network, opened);
-            if (const std::optional<Step> winograd = winograd_step(step, target)) {
-                add_step(collection, *winograd, network, opened);
-            }
-        }
+        workload.densities += (m ? "; " : "") + source.value();
     }
     if (!data) {
         workload.densities = "drawn at 1, 0.5 and 0.2, as no pictures are given";
     }
     for (std::size_t i = 0; i < collection.seen.size(); ++i) {
         Layer& layer = workload.layers[i];
-        layer.loads = choose_loads(layer.step, std::move(collection.seen[i]));
+        layer.loads = choose_loads(*layer.plan(), std::move(collection.seen[i]));
     }
     return workload;
 }

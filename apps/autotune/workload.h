@@ -1,40 +1,63 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "autotune/catalogue.h"
-#include "autotune/layer_case.h"
-#include "kernels/registry.h"
+#include "common/layer_run.h"
 #include "sluice/status.h"
 
 namespace sluice::autotune {
 
-/// Equal steps of the networks: the same kernel on the same layer shape.
+using apps::Gate;
+
+/// What the gates of a layer let through, and what its kernel makes of that.
+struct Load {
+    /// Of each of its plan's inputs that is a gate; none where the kernel computes all outputs.
+    std::vector<std::shared_ptr<const Gate>> gates;
+    double density = 1;        ///< share of the layer's MACs that are active
+    std::int64_t macs = 0;     ///< active
+    std::int64_t entries = 0;  ///< of the kernel's list: positions or Winograd tiles
+    std::int64_t outputs = 0;  ///< active positions that they hold, or pairs
+};
+
+/// Equal layers of the networks: the same kernel on the same layer shape.
 struct Layer {
-    std::string kernel;       ///< its name without the target
-    std::string shape;        ///< as the plan describes it
-    Step step;                ///< the first of them
-    std::vector<Load> loads;  ///< from full to sparse lists; each counts the same
-    std::vector<int> uses;    ///< how many a network has
+    const Kernel* kernel;  ///< of the build
+    std::string name;      ///< the kernel's, without the target
+    std::string shape;     ///< as the plan describes it
+    /// The first of them, and the way that the kernel computes it in.
+    std::shared_ptr<const Graph> graph;
+    const Node* node;
+    const Target* target;
+    std::optional<WayId> way;
+    std::int64_t outputs = 1;  ///< channels of a call
+    std::vector<Load> loads;   ///< from the most active to the least; each counts the same
+    std::vector<int> uses;     ///< calls of it that a network has
     /// Of the constants of the largest network that has it, a power of two; 0 where the caches hold
-    /// them from one picture to the next.
+    /// them from one image to the next.
     std::size_t network_bytes = 0;
+
+    /// The layer by itself; none where `kernels` have none for it.
+    std::optional<Alternative> plan(std::span<const Kernel> kernels = sluice::kernels()) const {
+        return alternative(*graph, *node, *target, way, kernels);
+    }
 };
 
 struct Workload {
     std::vector<Layer> layers;
-    std::string densities;  ///< where those of the position lists come from
+    std::string densities;  ///< where those of the gates come from
 };
 
-/// The distinct steps of the networks that `catalogue` can tune, in the order of their first run:
-/// convolutions both directly and by Winograd, wherever a kernel can, because which one a plan
-/// takes follows from their times. With a folder of pictures, each gated layer's lists are three
-/// that occur on them, from sparse to full; without one, gates are drawn at densities 1, 0.5 and
-/// 0.2. Winograd's lists are the tiles that hold the same positions; sparse_conv's pairs are of two
-/// layers' gates on the same picture, or of two drawn independently.
+/// The distinct layers of the networks that `catalogue` can tune, in the order of their first run:
+/// convolutions in every way that computes them, because which one a plan takes follows from their
+/// times. With a folder of images, the gates of a layer are three that occur on them, from most to
+/// least active; without one, they are drawn at densities 1, 0.5 and 0.2. Those of pairs are of two
+/// layers on the same image, or drawn independently.
 Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
                                const Target& target, const Catalogue& catalogue,
                                const std::optional<std::filesystem::path>& data);

@@ -6,9 +6,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <iterator>
 #include <memory>
+#include <variant>
 
-#include "benchmark/conv_case.h"
+#include "common/layer_run.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -34,7 +37,7 @@ double milliseconds_since(Clock::time_point start) {
 /// A row to be, its call and its samples.
 struct Timed {
     KernelResult result;
-    std::unique_ptr<ConvCall> call;  ///< null where there is nothing to time
+    std::unique_ptr<apps::LayerRun> call;  ///< null where there is nothing to time
     int repeats = 1;
     std::vector<double> samples;
 
@@ -60,104 +63,171 @@ KernelResult describe(const Family& family, const Target& target, const LayerSha
     return row;
 }
 
-/// The kernel for exactly this shape's channels, or the generic one; null where there is none.
-const Kernel* find(const Family& family, const Target& target, const LayerShape& shape,
-                   bool specialised) {
-    const int channels = specialised ? shape.channels : 0, window = specialised ? 3 : 0;
-    for (const Kernel& kernel : kernels()) {
-        if (Family{kernel.algorithm, kernel.gate} != family ||
-            std::strcmp(kernel.target, target.id) != 0) {
-            continue;
-        }
-        const bool winograd = is_winograd(family);
-        const int extent =
-            winograd ? kernel.as<WinogradInfo>().taps : kernel.as<DirectInfo>().kernel;
-        if (channels_of(kernel) == channels && extent == window) {
-            return &kernel;
-        }
+WayId way_of(const Family& family) { return is_winograd(family) ? WayId::winograd : WayId::direct; }
+
+/// Of a Winograd kernel's tiles; 0 for others.
+int side_of(const Kernel& kernel) {
+    const auto* info = std::get_if<WinogradInfo>(&kernel.info);
+    return info != nullptr ? info->side : 0;
+}
+
+/// Whether a kernel is for 3x3 windows of exactly these channels and a stride of 1; for 0 channels,
+/// whether it is generic.
+bool is_for(const Kernel& kernel, int channels) {
+    if (const auto* winograd = std::get_if<WinogradInfo>(&kernel.info)) {
+        return winograd->taps == 3 && winograd->stride == 1 && winograd->channels == channels;
     }
-    return nullptr;
+    const auto& direct = kernel.as<DirectInfo>();
+    return direct.kernel == (channels > 0 ? 3 : 0) && direct.channels == channels;
 }
 
-/// A share of the map's positions, or of its tiles where they have a side.
-Open draw(const ConvShape& shape, double density, int side) {
-    const int all = side > 0 ? count_tiles(shape, side) : shape.positions();
-    const int active = std::max(1, static_cast<int>(std::lround(density * all)));
-    return side > 0 ? draw_tiles(shape, side, active, layer_seed)
-                    : Open{draw_positions(all, active, layer_seed), {}};
+/// The build's kernels, of this family those for these channels alone; 0: the generic one.
+std::vector<Kernel> kernels_of(const Family& family, int channels) {
+    std::vector<Kernel> chosen;
+    std::copy_if(
+        kernels().begin(), kernels().end(), std::back_inserter(chosen), [&](const Kernel& kernel) {
+            return Family{kernel.algorithm, kernel.gate} != family || is_for(kernel, channels);
+        });
+    return chosen;
 }
 
-Timed prepare(KernelResult row, const ConvCase& from, const Kernel& kernel, int side,
-              const std::vector<float>& expected) {
+/// The first of a family for the target; null where there is none.
+const Kernel* find(const std::vector<Kernel>& from, const Family& family, const Target& target) {
+    const auto found = std::find_if(from.begin(), from.end(), [&](const Kernel& kernel) {
+        return Family{kernel.algorithm, kernel.gate} == family &&
+               std::strcmp(kernel.target, target.id) == 0;
+    });
+    return found != from.end() ? &*found : nullptr;
+}
+
+/// Makes the call of a row whose kernel and density are there, and checks its answer. The gate is
+/// one for each square of `grid` outputs each way; 0: there is none.
+Timed prepare(KernelResult row, const ConvCase& from, Alternative layer, int grid) {
+    const Kernel kernel = layer.kernel();
     row.kernel = kernel.name;
     row.shape_class = kernel.shape_class;
-    const Open open = draw(from.shape(), row.density, side);
-    row.active = static_cast<std::int64_t>(open.positions.size());
-    row.tiles = static_cast<std::int64_t>(open.tiles.size());
-    row.side = side;
-    Timed timed{row, std::make_unique<ConvCall>(from, kernel, open), 1, {}};
-    const int code = timed.call->run();
-    const double difference = timed.call->difference(expected);
-    if (code != 0 || !(difference <= (row.is_winograd() ? winograd_tolerance : direct_tolerance))) {
+    Timed timed{row, std::make_unique<apps::LayerRun>(std::move(layer), layer_seed), 1, {}};
+    apps::LayerRun& call = *timed.call;
+    std::copy(from.input().begin(), from.input().end(), call.input(0).begin());
+    std::vector<float> gate;
+    const LayerShape& shape = from.shape();
+    timed.result.active = shape.positions();
+    if (grid > 0) {
+        const int squares = count_squares(shape, grid);
+        gate = draw_gate(shape, grid, std::max(1, int(std::lround(row.density * squares))),
+                         layer_seed);
+        std::copy(gate.begin(), gate.end(), call.input(1).begin());
+        timed.result.active = count_active(shape, gate, grid);
+    }
+    const apps::Answer answer = call.compute();
+    if (row.is_winograd()) {
+        timed.result.side = side_of(kernel);
+        timed.result.tiles = call.entries();
+    } else if (grid > 1) {
+        timed.result.side = grid;
+        timed.result.tiles =
+            std::count_if(gate.begin(), gate.end(), [](float g) { return g != 0; });
+    }
+    const double difference = apps::difference(answer.values, from.compute(gate, grid));
+    if (!(difference <= apps::tolerance_of(kernel))) {
         timed.result.problem = "wrong answer: differs from the scalar one by " +
                                std::to_string(difference) + " of the largest";
         timed.call.reset();
         return timed;
     }
     const double start = cpu_milliseconds();
-    timed.call->run();
+    call.run();
     const double once = std::max(cpu_milliseconds() - start, sample_ms / most_repeats);
     timed.repeats = std::max(1, static_cast<int>(sample_ms / once));
     return timed;
 }
 
-/// The rows of one kernel, one a density, after those that are there; tiles of `side` are open, or
-/// single positions where it is 0.
-void add_rows(const KernelQuestion& question, const KernelResult& row, const ConvCase& from,
-              const Kernel& kernel, int side, std::vector<Timed>& all) {
-    const bool gated = kernel.gate == GateForm::position;
-    const std::vector<float> expected = from.compute(gated);
-    for (const double density : gated ? question.densities : std::vector<double>{1.0}) {
-        KernelResult of_density = row;
-        of_density.density = density;
-        all.push_back(prepare(of_density, from, kernel, side, expected));
-    }
-}
+/// Makes the rows of one shape. It must outlive them.
+class Rows {
+public:
+    Rows(const KernelQuestion& question, const Target& target, const LayerShape& shape)
+        : question_(question), target_(target), from_(shape, layer_seed) {}
 
-std::vector<Timed> prepare_all(const KernelQuestion& question, const Target& target,
-                               const LayerShape& shape) {
-    const ConvCase from({shape.height, shape.width, shape.channels, shape.channels}, layer_seed);
-    const auto& families = question.families;
-    const bool asks_for_tiles =
-        std::find(families.begin(), families.end(), gated_winograd) != families.end();
-    const Kernel* tiled = asks_for_tiles ? find(gated_winograd, target, shape, true) : nullptr;
-    std::vector<Timed> all;
-    for (const Family& family : families) {
-        for (const bool specialised : {true, false}) {
-            const bool winograd = is_winograd(family);
-            if (winograd && !specialised) {
-                continue;
-            }
-            const Kernel* kernel = find(family, target, shape, specialised);
-            KernelResult row = describe(family, target, shape);
-            if (kernel == nullptr ||
-                (winograd && count_tiles(from.shape(), side_of(*kernel)) == 0)) {
-                row.problem = kernel != nullptr ? "smaller than a tile"
-                              : winograd        ? "direct only"
-                              : specialised     ? "generic only"
-                                                : "no generic kernel";
-                all.push_back({row, nullptr, 1, {}});
-                continue;
-            }
-            add_rows(question, row, from, *kernel, side_of(*kernel), all);
-            if (family == gated_conv && specialised && tiled != nullptr &&
-                count_tiles(from.shape(), side_of(*tiled)) > 0) {
-                add_rows(question, row, from, *kernel, side_of(*tiled), all);
+    std::vector<Timed> prepare_all() {
+        for (const Family& family : question_.families) {
+            for (const int channels : {from_.shape().channels, 0}) {
+                add(family, channels);
+                if (family == gated_conv && channels > 0) {
+                    add_on_tiles();
+                }
             }
         }
+        return std::move(rows_);
     }
-    return all;
-}
+
+private:
+    const std::vector<Kernel>& choose(const Family& family, int channels) {
+        return kernels_.emplace_back(kernels_of(family, channels));
+    }
+
+    std::optional<Alternative> plan(const Family& family, const std::vector<Kernel>& kernels,
+                                    int grid) const {
+        const Graph graph = from_.graph(grid);
+        return alternative(graph, graph.nodes.back(), target_, way_of(family), kernels);
+    }
+
+    /// False where the kernel does not compute the layer.
+    bool add_densities(const Family& family, const std::vector<Kernel>& kernels, int grid) {
+        for (const double density : grid > 0 ? question_.densities : std::vector<double>{1.0}) {
+            auto layer = plan(family, kernels, grid);
+            if (!layer) {
+                return false;
+            }
+            KernelResult row = describe(family, target_, from_.shape());
+            row.density = density;
+            rows_.push_back(prepare(std::move(row), from_, std::move(*layer), grid));
+        }
+        return true;
+    }
+
+    void add(const Family& family, int channels) {
+        const bool winograd = is_winograd(family), gated = family.gate != GateForm::none;
+        const std::vector<Kernel>& kernels = choose(family, channels);
+        const Kernel* kernel = find(kernels, family, target_);
+        if (kernel == nullptr && winograd && channels == 0) {
+            return;
+        }
+        const int grid = !gated ? 0 : winograd && kernel != nullptr ? side_of(*kernel) : 1;
+        if (kernel != nullptr && add_densities(family, kernels, grid)) {
+            return;
+        }
+        Timed none{describe(family, target_, from_.shape()), nullptr, 1, {}};
+        none.result.problem = kernel != nullptr ? "smaller than a tile"
+                              : winograd        ? "direct only"
+                              : channels > 0    ? "generic only"
+                                                : "no generic kernel";
+        rows_.push_back(std::move(none));
+    }
+
+    /// The direct kernel for the shape on what Winograd's computes.
+    void add_on_tiles() {
+        const auto& families = question_.families;
+        const LayerShape& shape = from_.shape();
+        const bool wants_tiles =
+            std::find(families.begin(), families.end(), gated_winograd) != families.end();
+        const Kernel* tiled =
+            wants_tiles ? find(choose(gated_winograd, shape.channels), gated_winograd, target_)
+                        : nullptr;
+        if (tiled == nullptr || std::min(shape.height, shape.width) < side_of(*tiled)) {
+            return;
+        }
+        const std::vector<Kernel>& direct = choose(gated_conv, shape.channels);
+        if (find(direct, gated_conv, target_) != nullptr) {
+            add_densities(gated_conv, direct, side_of(*tiled));
+        }
+    }
+
+    const KernelQuestion& question_;
+    const Target& target_;
+    const ConvCase from_;
+    std::deque<std::vector<Kernel>> kernels_;  ///< that the plans of the calls point into
+    std::vector<Timed> rows_;
+};
 
 /// What a kernel's time should be proportional to.
 double entries_of(const KernelResult& row) {
@@ -247,7 +317,8 @@ Result<std::vector<KernelResult>> time_kernels(
     const std::function<Status(const std::vector<KernelResult>&)>& done) {
     std::vector<KernelResult> results;
     for (const LayerShape& shape : question.shapes) {
-        std::vector<Timed> all = prepare_all(question, target, shape);
+        Rows of_shape(question, target, shape);
+        std::vector<Timed> all = of_shape.prepare_all();
         const std::vector<KernelResult> rows = time_shape(all, question.seconds);
         results.insert(results.end(), rows.begin(), rows.end());
         SLUICE_RETURN_IF_ERROR(done(rows));

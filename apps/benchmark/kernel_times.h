@@ -4,18 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "benchmark/conv_case.h"
 #include "benchmark/results.h"
 #include "kernels/registry.h"
 #include "sluice/status.h"
 
 namespace sluice::benchmark {
-
-struct LayerShape {
-    int height = 0;
-    int width = 0;
-    int channels = 0;
-    bool operator==(const LayerShape&) const = default;
-};
 
 /// "56x56x64".
 std::string to_text(const LayerShape& shape);
@@ -55,18 +49,14 @@ struct KernelQuestion {
     double seconds = 2;  ///< for each shape
 };
 
-/// Of the largest value, how far an answer may be from the scalar one: float sums of 4608 products,
-/// in any order; and Winograd's, whose transforms multiply the rounding about tenfold.
-inline constexpr double direct_tolerance = 1e-4;
-inline constexpr double winograd_tolerance = 1e-3;
-
 /// Times the shape-specialised and the shape-generic kernels side by side on random masks, in
 /// rounds that visit each; `done` gets the rows of each shape as they are there. A row whose answer
 /// is not the scalar one has no times. Where there is no specialised kernel, a row says so. Fails
 /// where `done` does.
 ///
-/// gated_winograd's masks open whole tiles, of which a density is the share; gated_conv's
-/// specialised kernel has rows on those very positions, beside those on positions drawn one by one.
+/// gated_winograd's layer has a gate per tile, of which a density is the share; gated_conv's
+/// specialised kernel has rows on the positions of those very tiles, beside those of a gate per
+/// position.
 Result<std::vector<KernelResult>> time_kernels(
     const KernelQuestion& question, const Target& target,
     const std::function<Status(const std::vector<KernelResult>&)>& done);

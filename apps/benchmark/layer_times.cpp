@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <memory>
 
-#include "benchmark/dense_kernel.h"
 #include "benchmark/kernel_times.h"
+#include "common/layer_run.h"
 #include "sluice/session.h"
 
 namespace sluice::benchmark {
@@ -40,13 +39,10 @@ private:
 /// A gated layer's steps, and the kernel that computes it without the gate.
 struct Layer {
     std::size_t gate = 0;
-    std::string step_shape;  ///< as the plan describes it
-    ConvShape shape;
+    std::string shape;  ///< as the plan describes it
     std::vector<std::size_t> steps;
     std::vector<std::size_t> branch;  ///< of steps
-    const Kernel* dense_kernel = nullptr;
-    std::unique_ptr<ConvCase> values;
-    std::unique_ptr<ConvCall> dense;
+    std::unique_ptr<apps::LayerRun> dense;
     std::vector<double> dense_ms;
 };
 
@@ -59,15 +55,24 @@ bool is_gated_product(const StepInfo& step) {
     return kernel != kernels().end() && kernel->gate == GateForm::position;
 }
 
-Status add_dense_kernel(const Target& target, Layer& layer) {
-    layer.values = std::make_unique<ConvCase>(layer.shape, 1);
-    const Result<const Kernel*> kernel = plan_dense_kernel(layer.shape, target);
-    if (!kernel.ok()) {
-        return kernel.status();
+/// Plans a layer as if it had no gate.
+Status add_dense_kernel(const Graph& graph, const Target& target, const std::string& name,
+                        Layer& layer) {
+    const auto gated = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                    [&](const Node& node) { return node.name == name; });
+    auto planned = std::optional<Alternative>();
+    if (gated != graph.nodes.end() && gated->fused_conv) {
+        Node node = *gated;
+        node.inputs[1] = no_value;
+        node.fused_conv->gate = GateForm::none;
+        node.fused_conv->gate_grid = 1;
+        planned = alternative(graph, node, target, std::nullopt);
     }
-    layer.dense_kernel = kernel.value();
-    layer.dense = std::make_unique<ConvCall>(*layer.values, *layer.dense_kernel,
-                                             all_open(layer.shape, side_of(*layer.dense_kernel)));
+    if (!planned) {
+        return Status::error("there is no dense kernel for " + name);
+    }
+    layer.dense = std::make_unique<apps::LayerRun>(std::move(*planned), 1);
+    layer.dense->prepare();
     return {};
 }
 
@@ -87,7 +92,8 @@ void add_branch(const std::vector<StepInfo>& steps, std::size_t first, bool has_
     }
 }
 
-Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<StepInfo>& steps) {
+Result<std::vector<Layer>> find_layers(const Model& model, const Graph& graph,
+                                       const std::vector<StepInfo>& steps) {
     const Result<const Target*> target = choose_target(model.target());
     if (!target.ok()) {
         return target.status();
@@ -105,19 +111,15 @@ Result<std::vector<Layer>> find_layers(const Model& model, const std::vector<Ste
             }
             layer.steps.push_back(i);
             if (is_gated_product(steps[i])) {
-                layer.step_shape = steps[i].shape;
+                layer.shape = steps[i].shape;
             }
         }
-        if (!model.gates()[gate].skips || layer.step_shape.empty()) {
+        if (!model.gates()[gate].skips || layer.shape.empty()) {
             continue;
         }
         layer.steps.insert(layer.steps.end(), layer.branch.begin(), layer.branch.end());
-        const Result<ConvShape> parsed = parse_conv_shape(layer.step_shape);
-        if (!parsed.ok()) {
-            return parsed.status();
-        }
-        layer.shape = parsed.value();
-        SLUICE_RETURN_IF_ERROR(add_dense_kernel(*target.value(), layer));
+        SLUICE_RETURN_IF_ERROR(
+            add_dense_kernel(graph, *target.value(), model.gates()[gate].layer, layer));
         layers.push_back(std::move(layer));
     }
     return layers;
@@ -150,7 +152,7 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     const GateInfo& gate = model.gates()[layer.gate];
     LayerResult result;
     result.layer = gate.layer;
-    result.shape = layer.step_shape;
+    result.shape = layer.shape;
     result.density = totals.gate_density[layer.gate] / totals.runs;
     double executed = 0;
     for (const std::size_t step : layer.steps) {
@@ -160,7 +162,8 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     for (const std::size_t step : layer.branch) {
         result.branch_ms += steps[step].ms;
     }
-    result.dense_kernel = family_name({layer.dense_kernel->algorithm, layer.dense_kernel->gate});
+    const Kernel& dense = layer.dense->layer().kernel();
+    result.dense_kernel = family_name({dense.algorithm, dense.gate});
     result.dense_ms = summarise(layer.dense_ms).median_ms;
     result.theoretical = static_cast<double>(gate.macs) / executed;
     return result;
@@ -182,32 +185,15 @@ LayerTimes conclude(const Model& model, const std::vector<StepInfo>& infos,
 
 }  // namespace
 
-Result<ConvShape> parse_conv_shape(const std::string& text) {
-    int height = 0, width = 0, rows = 0, columns = 0, end = 0, down = 1, across = 1;
-    ConvShape shape;
-    const int sizes =
-        std::sscanf(text.c_str(), "%dx%dx%d -> %dx%dx%d, %dx%d%n", &shape.inputs, &height, &width,
-                    &shape.outputs, &shape.height, &shape.width, &rows, &columns, &end);
-    const char* rest = text.c_str() + end;
-    if (sizes == 8 && std::sscanf(rest, " by %dx%d%n", &down, &across, &end) == 2) {
-        rest += end;
-    }
-    if (sizes != 8 || rows != columns || down != across || *rest != '\0') {
-        return Status::error("the step of shape '" + text + "' is no square convolution");
-    }
-    shape.kernel = rows;
-    shape.stride = down;
-    return shape;
-}
-
-Result<LayerTimes> time_layers(const Model& model, std::span<const float> pictures,
-                               std::span<const std::int64_t> shape, double seconds) {
+Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
+                               std::span<const float> pictures, std::span<const std::int64_t> shape,
+                               double seconds) {
     Result<Session> session = Session::create(model, {1, false, true});
     if (!session.ok()) {
         return session.status();
     }
     const std::vector<StepInfo> infos = model.steps();
-    Result<std::vector<Layer>> found = find_layers(model, infos);
+    Result<std::vector<Layer>> found = find_layers(model, graph, infos);
     if (!found.ok()) {
         return found.status();
     }

@@ -4,6 +4,7 @@
 #include "benchmark/plot.h"
 #include "benchmark/report_tables.h"
 #include "benchmark/table.h"
+#include "common/layer_run.h"
 
 namespace sluice::benchmark {
 
@@ -37,10 +38,10 @@ std::string kernel_method() {
            "break-even, a tile's time over that of its positions one by one, is the share of them "
            "that must be open for Winograd to take less time. Answers are first compared with "
            "scalar loops: they may differ by " +
-           short_number(direct_tolerance) +
+           short_number(apps::direct_tolerance) +
            " of the largest value, Winograd's, whose transforms multiply the rounding about "
            "tenfold, by " +
-           short_number(winograd_tolerance) + ".";
+           short_number(apps::winograd_tolerance) + ".";
 }
 
 std::string layer_method() {

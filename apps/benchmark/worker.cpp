@@ -11,6 +11,7 @@
 
 #include "benchmark/inputs.h"
 #include "benchmark/layer_times.h"
+#include "passes/load_graph.h"
 #include "sluice/session.h"
 
 namespace sluice::benchmark {
@@ -21,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 /// What has been loaded, and the batch that comes next.
 struct State {
+    std::string model_file;
     InputFile file;
     std::vector<float> inputs;
     std::int64_t batch = 1;
@@ -60,9 +62,9 @@ json load(State& state, const json& request) {
         return failure(inputs.status());
     }
     state.inputs = std::move(inputs).value();
+    state.model_file = request.at("model");
     const auto start = Clock::now();
-    Result<Model> model = Model::load(request.at("model").get<std::string>(),
-                                      {request.at("target").get<std::string>()});
+    Result<Model> model = Model::load(state.model_file, {request.at("target").get<std::string>()});
     if (!model.ok()) {
         return failure(model.status());
     }
@@ -111,8 +113,12 @@ json run(State& state, const json& request) {
 }
 
 json layers(State& state, const json& request) {
-    const Result<LayerTimes> times =
-        time_layers(*state.model, state.inputs, state.file.shape, request.at("seconds"));
+    const Result<Graph> graph = load_graph(state.model_file);
+    if (!graph.ok()) {
+        return failure(graph.status());
+    }
+    const Result<LayerTimes> times = time_layers(*state.model, graph.value(), state.inputs,
+                                                 state.file.shape, request.at("seconds"));
     if (!times.ok()) {
         return failure(times.status());
     }

@@ -24,8 +24,12 @@ std::span<const Target> targets();
 /// unknown or unsupported name is an error that lists the possible ones.
 Result<const Target*> choose_target(const std::string& name);
 
-/// The algorithm's shape-generic kernel for the target, or null.
-const Kernel* find_kernel(Algorithm algorithm, const Target& target);
+/// The algorithm's shape-generic kernel for the target among `from`, or null.
+const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, const Target& target);
+/// Among all kernels of the build.
+inline const Kernel* find_kernel(Algorithm algorithm, const Target& target) {
+    return find_kernel(kernels(), algorithm, target);
+}
 const Kernel* find_kernel(BinaryOperation operation, const Target& target);
 
 /// What a kernel has to fit of a convolution; y before x.

@@ -1,22 +1,30 @@
 #include "plan/alternatives.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 namespace sluice {
 namespace {
 
-Algorithm algorithm_of(WayId way) {
-    switch (way) {
-        case WayId::direct:
-            return Algorithm::gated_conv;
-        case WayId::winograd:
-            return Algorithm::winograd_conv;
-        case WayId::pairs:
-            return Algorithm::sparse_conv;
-        case WayId::per_element:
-            return Algorithm::dot_conv;
-    }
-    return Algorithm::gated_conv;
+struct WayKernel {
+    WayId way;
+    Algorithm algorithm;
+};
+constexpr WayKernel way_kernels[] = {{WayId::direct, Algorithm::gated_conv},
+                                     {WayId::winograd, Algorithm::winograd_conv},
+                                     {WayId::pairs, Algorithm::sparse_conv},
+                                     {WayId::per_element, Algorithm::dot_conv}};
+
+std::optional<WayId> way_of(Algorithm algorithm) {
+    const auto* found =
+        std::find_if(std::begin(way_kernels), std::end(way_kernels),
+                     [algorithm](const WayKernel& of) { return of.algorithm == algorithm; });
+    return found != std::end(way_kernels) ? std::optional(found->way) : std::nullopt;
+}
+
+bool computes_layers(Algorithm algorithm) {
+    return way_of(algorithm) || algorithm == Algorithm::branch || algorithm == Algorithm::linear;
 }
 
 /// Builds the graph of a layer from the network's.
@@ -31,13 +39,16 @@ public:
     /// Adds the layer; its inputs become the graph's unless they are there already.
     void add(const Node& node) {
         Node copy = node;
-        for (ValueId& id : copy.inputs) {
-            id = id == no_value ? no_value : value_of(id);
+        for (std::size_t i = 0; i < copy.inputs.size(); ++i) {
+            if (copy.inputs[i] != no_value) {
+                copy.inputs[i] = value_of(copy.inputs[i], node, i);
+            }
         }
         copy.outputs = {add_value(node.outputs[0])};
         graph_.nodes.push_back(std::move(copy));
     }
 
+    std::vector<std::string> take_gated() { return std::move(gated_); }
     Graph finish() && {
         graph_.outputs = {graph_.nodes.back().outputs[0]};
         return std::move(graph_);
@@ -46,26 +57,33 @@ public:
 private:
     ValueId add_value(ValueId id) {
         Value value = from_.values[std::size_t(id)];
-        value.shape[0] = 1;
+        if (!value.constant && !value.shape.empty()) {
+            value.shape[0] = 1;
+        }
         return ids_[id] = graph_.add_value(std::move(value));
     }
 
     /// As the layer would find it in the network: what another node computes has lanes beside its
     /// channels, which an input of the graph has where a node besides convolutions reads it.
-    ValueId value_of(ValueId id) {
+    ValueId value_of(ValueId id, const Node& reader, std::size_t input) {
         if (const auto found = ids_.find(id); found != ids_.end()) {
             return found->second;
         }
-        const ValueId input = add_value(id);
-        graph_.inputs.push_back(input);
-        if (from_.producer(id) == nullptr) {
-            return input;
+        const ValueId added = add_value(id);
+        if (from_.constant(id) != nullptr) {
+            return added;
+        }
+        const bool is_gate = reader.op == Op::fused_conv && input == 1;
+        graph_.inputs.push_back(added);
+        gated_.push_back(is_gate ? reader.name : "");
+        if (from_.producer(id) == nullptr || is_gate) {
+            return added;
         }
         Node alias{};
         alias.op = Op::identity;
-        alias.name = graph_.values[std::size_t(input)].name + " in place";
-        alias.inputs = {input};
-        alias.outputs = {graph_.add_value(graph_.values[std::size_t(input)])};
+        alias.name = graph_.values[std::size_t(added)].name + " in place";
+        alias.inputs = {added};
+        alias.outputs = {graph_.add_value(graph_.values[std::size_t(added)])};
         const ValueId placed = alias.outputs[0];
         graph_.nodes.push_back(std::move(alias));
         return ids_[id] = placed;
@@ -73,43 +91,76 @@ private:
 
     const Graph& from_;
     Graph graph_;
+    std::vector<std::string> gated_;  ///< Alternative::gated
     std::map<ValueId, ValueId> ids_;  ///< of the network's to the layer's
 };
 
+/// What spares a plan that would come to nothing.
+bool may_take(const Node& node, const Node* before, WayId way) {
+    const bool is_conv = node.op == Op::fused_conv;
+    const GateForm gate = is_conv ? node.fused_conv->gate : GateForm::none;
+    switch (way) {
+        case WayId::pairs:
+            return gate == GateForm::position && before != nullptr && before->op == Op::fused_conv;
+        case WayId::per_element:
+            return gate == GateForm::element || gate == GateForm::group;
+        default:
+            return is_conv;
+    }
+}
+
 }  // namespace
 
+int Alternative::calls() const {
+    return int(std::count_if(plan->steps.begin(), plan->steps.end(), [this](const Step& other) {
+        return other.kernel == call().kernel && other.node == call().node;
+    }));
+}
+
 std::optional<Alternative> alternative(const Graph& graph, const Node& node, const Target& target,
-                                       WayId way, std::span<const Kernel> kernels) {
-    if (node.op != Op::fused_conv) {
+                                       std::optional<WayId> way, std::span<const Kernel> kernels) {
+    const Node* before = graph.producer(node.inputs[0]);
+    if (way && !may_take(node, before, *way)) {
         return std::nullopt;
     }
     LayerGraph layer(graph);
-    const Node* before = graph.producer(node.inputs[0]);
-    if (way == WayId::pairs && before != nullptr && before->op == Op::fused_conv) {
+    if (way == WayId::pairs) {
         layer.add(*before);
     }
     layer.add(node);
+    std::vector<std::string> gated = layer.take_gated();
     const auto plan =
         make_plan(std::move(layer).finish(), target, {.only = way, .kernels = kernels});
     if (!plan.ok()) {
         return std::nullopt;
     }
     const std::vector<Step>& steps = plan.value()->steps;
-    for (std::size_t i = steps.size(); i-- > 0;) {
-        if (steps[i].kernel->algorithm == algorithm_of(way) && steps[i].node == node.name) {
-            return Alternative{way, plan.value(), i};
-        }
+    const auto last = std::find_if(steps.rbegin(), steps.rend(), [&](const Step& step) {
+        return step.node == node.name && computes_layers(step.kernel->algorithm);
+    });
+    if (last == steps.rend()) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    const auto found = way_of(last->kernel->algorithm);
+    if (way && found != way) {
+        return std::nullopt;
+    }
+    return Alternative{found, plan.value(), std::move(gated), std::size_t(steps.rend() - last) - 1};
 }
 
 std::vector<Alternative> alternatives(const Graph& graph, const Node& node, const Target& target,
                                       std::span<const Kernel> kernels) {
     std::vector<Alternative> found;
-    for (const WayId way : {WayId::direct, WayId::winograd, WayId::pairs, WayId::per_element}) {
-        if (auto one = alternative(graph, node, target, way, kernels)) {
+    if (node.op != Op::fused_conv && node.op != Op::gemm) {
+        return found;
+    }
+    for (const WayKernel& of : way_kernels) {
+        if (auto one = alternative(graph, node, target, of.way, kernels)) {
             found.push_back(std::move(*one));
         }
+    }
+    if (auto only = found.empty() ? alternative(graph, node, target, {}, kernels) : std::nullopt) {
+        found.push_back(std::move(*only));
     }
     return found;
 }

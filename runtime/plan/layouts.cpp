@@ -128,7 +128,8 @@ Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
 Layout Layouts::allocate_input(const Node& node) {
     const ValueId id = node.outputs[0];
     const Shape shape = image_shape(id);
-    if (shape.size() != 3 || !readers_->only_convolved(id)) {
+    const bool is_map = shape.size() == 3 && shape[0] == 1 && readers_->only_gates(id);
+    if (shape.size() != 3 || !(readers_->only_convolved(id) || is_map)) {
         return allocate(node, false);
     }
     Layout layout = image_layout(id, shape[0]);

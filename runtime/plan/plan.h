@@ -49,7 +49,7 @@ struct PlanOptions {
     /// Takes this way alone wherever it computes a layer, and the direct one elsewhere, whatever
     /// they cost: for measurements.
     std::optional<WayId> only = {};
-    /// What the convolutions' kernels are taken from.
+    /// What the kernels of convolutions and Gemms are taken from.
     std::span<const Kernel> kernels = sluice::kernels();
 };
 

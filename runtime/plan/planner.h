@@ -39,7 +39,9 @@ struct Planner {
     /// The layout of a value that is planned already.
     const Layout& layout(ValueId id) const { return layouts.of(id); }
     /// The shape-generic kernel of an algorithm, which make_plan has seen that the target has.
-    const Kernel* kernel(Algorithm algorithm) const { return find_kernel(algorithm, target); }
+    const Kernel* kernel(Algorithm algorithm) const {
+        return find_kernel(options.kernels, algorithm, target);
+    }
     /// Whether the node is the last to read a constant, and no other value holds the same one.
     bool is_last_reader(const Node& node, ValueId id) const {
         return graph.values[std::size_t(id)].constant.use_count() == 1 && readers.is_last(node, id);

@@ -186,6 +186,12 @@ void Runner::read_gate(std::size_t gate) {
     reading.active = active;
 }
 
+void Runner::run_steps(std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) {
+        run_step(steps_[i]);
+    }
+}
+
 void Runner::run_image() {
     std::size_t next_gate = 0;
     for (std::size_t i = 0; i < steps_.size(); ++i) {

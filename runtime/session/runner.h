@@ -21,6 +21,8 @@ public:
     /// Points the plan's input or output `index` at one image of the caller's memory.
     void point_at(Memory memory, int index, const void* image);
     void run_image();
+    /// Runs the steps first .. last - 1 alone, and reads no gates.
+    void run_steps(std::size_t first, std::size_t last);
 
     /// Forgets what has been counted.
     void reset();

@@ -12,7 +12,6 @@
 #include "autotune/progress.h"
 #include "autotune/report.h"
 #include "autotune/search.h"
-#include "autotune/winograd_step.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -156,24 +155,6 @@ TEST_CASE("every schedule over pairs fits registers, a tap's channels and output
             CHECK(space.row % n.at("unroll") == 0);
         }
     }
-}
-
-TEST_CASE("Winograd's tiles are those that hold a position") {
-    const auto at = [](std::uint32_t x, std::uint32_t y) { return y << 16 | x; };
-    // Five rows and ten columns: tiles from rows 0 and 1, and from columns 0, 4 and 6.
-    const TiledMap map{5, 10, 4};
-    const List all = {at(0, 0), at(1, 0), at(2, 0), at(0, 1), at(1, 1), at(2, 1)};
-    CHECK(all_tiles(map) == all);
-    CHECK(tiles_of({at(0, 0)}, map) == List{at(0, 0)});
-    CHECK(tiles_of({at(9, 4)}, map) == List{at(2, 1)});
-    CHECK(tiles_of({at(3, 2)}, map) == List{at(0, 0), at(0, 1)});
-    CHECK(tiles_of({at(6, 2)}, map) == List{at(1, 0), at(2, 0), at(1, 1), at(2, 1)});
-    CHECK(tiles_of({}, map).empty());
-    CHECK(count_positions(all, map) == 50);
-    CHECK(count_positions({at(1, 0), at(2, 1)}, map) == 16 + 16 - 2 * 3);
-    // In twos: rows 0, 2 and 3.
-    CHECK(tiles_of({at(5, 3)}, {5, 10, 2}) == List{at(2, 1), at(2, 2)});
-    CHECK(count_positions(all_tiles({5, 10, 2}), {5, 10, 2}) == 50);
 }
 
 TEST_CASE("a break-even moves by more than the noise, and is rounded up") {

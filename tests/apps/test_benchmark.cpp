@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "benchmark/agreement.h"
 #include "benchmark/conv_case.h"
-#include "benchmark/dense_kernel.h"
 #include "benchmark/kernel_times.h"
 #include "benchmark/layer_times.h"
 #include "benchmark/network_times.h"
@@ -18,13 +15,12 @@
 #include "benchmark/peak.h"
 #include "benchmark/process.h"
 #include "benchmark/statistics.h"
+#include "common/layer_run.h"
 #include "kernels/cpu.h"
-#include "kernels/layer.h"
 #include "reference/operators.h"
 
 using namespace sluice;
 using namespace sluice::benchmark;
-using kernel_test::square_layer;
 
 namespace {
 
@@ -81,27 +77,6 @@ TEST_CASE("files of one network share its name") {
     CHECK(network_name("densenet_d2x") == "densenet_d2x");
 }
 
-TEST_CASE("a step's shape gives its convolution") {
-    const Result<ConvShape> plain = parse_conv_shape("16x32x30 -> 24x32x30, 3x3");
-    REQUIRE(plain.ok());
-    CHECK(plain.value().inputs == 16);
-    CHECK(plain.value().outputs == 24);
-    CHECK(plain.value().height == 32);
-    CHECK(plain.value().width == 30);
-    CHECK(plain.value().kernel == 3);
-    CHECK(plain.value().stride == 1);
-    const Result<ConvShape> strided = parse_conv_shape("3x224x224 -> 64x112x112, 7x7 by 2x2");
-    REQUIRE(strided.ok());
-    CHECK(strided.value().stride == 2);
-    CHECK(strided.value().kernel == 7);
-    for (const char* other :
-         {"", "[10]", "64 -> 10", "8x8x8 -> 8x8x8, 3x1", "8x8x8 -> 8x8x8, 3x3 by",
-          "8x8x8 -> 8x4x8, 3x3 by 2x1", "8x8x8 -> 8x8x8, 3x3 and more"}) {
-        INFO(other);
-        CHECK_FALSE(parse_conv_shape(other).ok());
-    }
-}
-
 TEST_CASE("command lines of the benchmark") {
     const Result<Options> networks =
         parse({"--model", "a.onnx", "b.onnx", "--peers", "onnxruntime,ncnn", "--threads", "2",
@@ -151,151 +126,89 @@ TEST_CASE("wrong command lines are named") {
 }
 
 TEST_CASE("the benchmark's scalar convolution is the reference's") {
-    for (const int stride : {1, 2}) {
-        const ConvShape shape{5, 7, 3, 4, 3, stride};
-        const ConvCase values(shape, 7);
-        const int rows = shape.padded_height(), columns = shape.padded_width();
-        reference::Tensor x{{1, 3, rows, columns}, std::vector<float>(3 * rows * columns)};
-        for (int i = 0; i < rows * columns * 3; ++i) {
-            x.data[i % 3 * rows * columns + i / 3] = values.input()[i];
+    const LayerShape shape{5, 7, 3};
+    const ConvCase values(shape, 7);
+    const reference::Tensor x{{1, 3, 5, 7}, values.input()};
+    for (const int grid : {0, 1, 4}) {
+        const Graph graph = values.graph(grid);
+        const Node& layer = graph.nodes.back();
+        const std::vector<float> gate =
+            grid > 0 ? draw_gate(shape, grid, 2, 1) : std::vector<float>();
+        const reference::Tensor gates{{1, 1, grid == 4 ? 2 : 5, grid == 4 ? 2 : 7}, gate};
+        const reference::Tensor expected =
+            reference::fused_conv(*layer.fused_conv, x, grid > 0 ? &gates : nullptr, nullptr);
+        const std::vector<float> found = values.compute(gate, grid);
+        REQUIRE(found.size() == expected.data.size());
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            CHECK(found[i] == Approx(expected.data[i]).margin(1e-5));
         }
-        FusedConv conv;
-        auto weights = std::make_shared<Constant>();
-        std::vector<float> kchw(4 * 3 * 9);
-        for (int i = 0; i < 4 * 3 * 9; ++i) {
-            const int k = i % 4, c = i / 4 % 3, tap = i / 12;
-            kchw[(k * 3 + c) * 9 + tap] = values.weights()[i];
-        }
-        weights->shape = {4, 3, 3, 3};
-        weights->data = kchw;
-        conv.weights = weights;
-        conv.bias = values.bias();
-        conv.scale.assign(4, 1);
-        conv.shift.assign(4, 0);
-        conv.act.low = 0;
-        conv.stride[0] = conv.stride[1] = stride;
-        conv.gate = GateForm::position;
-        const reference::Tensor gate{{1, 1, 5, 7}, values.gate()};
-        const reference::Tensor zeros{{1, 4, 5, 7}, std::vector<float>(4 * 35)};
-        const reference::Tensor expected = reference::fused_conv(conv, x, &gate, &zeros);
-        const std::vector<float> found = values.compute(true);
-        for (int i = 0; i < 35 * 4; ++i) {
-            CHECK(found[i] == Approx(expected.data[i % 4 * 35 + i / 4]).margin(1e-5));
-        }
-        // The border is zero.
-        CHECK(values.input()[0] == 0);
-        CHECK(values.input().back() == 0);
     }
 }
 
-TEST_CASE("positions are drawn without repetition, in order") {
-    const std::vector<int> drawn = draw_positions(100, 37, 1);
-    REQUIRE(drawn.size() == 37);
-    for (std::size_t i = 1; i < drawn.size(); ++i) {
-        CHECK(drawn[i - 1] < drawn[i]);
+TEST_CASE("gates are drawn without repetition, and govern squares of outputs") {
+    // 6 rows and 9 columns: two by three squares of four, of which the last are cut off.
+    const LayerShape shape{6, 9, 16};
+    CHECK(count_squares(shape, 1) == 54);
+    CHECK(count_squares(shape, 4) == 6);
+    CHECK(count_squares({3, 9, 16}, 2) == 10);
+    const auto active = [](const std::vector<float>& gate) {
+        return std::count_if(gate.begin(), gate.end(), [](float value) { return value > 0; });
+    };
+    for (const int count : {1, 2, 6}) {
+        CHECK(active(draw_gate(shape, 4, count, 1)) == count);
     }
-    CHECK(drawn.front() >= 0);
-    CHECK(drawn.back() < 100);
-    CHECK(draw_positions(100, 37, 2) != drawn);
-    CHECK(draw_positions(5, 5, 1) == std::vector<int>{0, 1, 2, 3, 4});
+    CHECK(draw_gate(shape, 1, 20, 1) != draw_gate(shape, 1, 20, 2));
+    CHECK(count_active(shape, draw_gate(shape, 1, 20, 1), 1) == 20);
+    CHECK(count_active(shape, draw_gate(shape, 4, 6, 1), 4) == 54);
+    const std::vector<float> corner = {0, 0, 0, 0, 0, 1};
+    CHECK(count_active(shape, corner, 4) == 2);
+    const std::vector<float> first = {1, 0, 0, 0, 0, 0};
+    CHECK(count_active(shape, first, 4) == 16);
 }
 
-TEST_CASE("tiles are drawn whole, and those of a ragged edge overlap") {
-    // 6 rows and 9 columns: tiles from rows 0 and 2, and from columns 0, 4 and 5.
-    const ConvShape shape{6, 9, 16, 16};
-    REQUIRE(count_tiles(shape, 4) == 6);
-    const Open all = all_open(shape, 4);
-    CHECK(all.tiles == std::vector<int>{0, 1, 2, 3, 4, 5});
-    CHECK(all.positions.size() == 54);
-    CHECK(draw_tiles(shape, 4, 6, 1).positions == all.positions);
-    const std::vector<int> first_positions = {0, 4, 5, 18, 22, 23};
-
-    for (const int count : {1, 2, 5}) {
-        const Open some = draw_tiles(shape, 4, count, 1);
-        CHECK(some.tiles.size() == std::size_t(count));
-        std::set<int> covered;
-        for (const int tile : some.tiles) {
-            CHECK(std::count(all.tiles.begin(), all.tiles.end(), tile) == 1);
-            const int first = first_positions[std::size_t(tile)];
-            for (const int row : {0, 9, 18, 27}) {
-                for (int column = 0; column < 4; ++column) {
-                    covered.insert(first + row + column);
+TEST_CASE("a layer's run gives the scalar answer, and a wrong one is found") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    // 12 channels have lanes beside them.
+    for (const int channels : {16, 12}) {
+        const LayerShape shape{6, 9, channels};
+        const ConvCase values(shape, 1);
+        for (const WayId way : {WayId::direct, WayId::winograd}) {
+            for (const int grid : {0, 1, 4}) {
+                INFO(channels << " channels, way " << int(way) << ", a gate for each " << grid);
+                const Graph graph = values.graph(grid);
+                auto layer = alternative(graph, graph.nodes.back(), *target.value(), way);
+                REQUIRE(layer);
+                apps::LayerRun run(std::move(*layer), 1);
+                std::copy(values.input().begin(), values.input().end(), run.input(0).begin());
+                const std::vector<float> gate =
+                    grid > 0 ? draw_gate(shape, grid, 2, 1) : std::vector<float>();
+                if (grid > 0) {
+                    std::copy(gate.begin(), gate.end(), run.input(1).begin());
                 }
+                const apps::Answer answer = run.compute();
+                CHECK_FALSE(answer.writes_outside);
+                std::vector<float> expected = values.compute(gate, grid);
+                // Winograd's sums differ by ten times what the direct one's do.
+                CHECK(apps::difference(answer.values, expected) < 1e-4);
+                expected[expected.size() - 1] += 100;
+                CHECK(apps::difference(answer.values, expected) > 0.1);
+                // What is not asked for is not written.
+                CHECK(std::isinf(apps::difference(run.compute(1).values, answer.values)) ==
+                      (run.layer().call().list.static_count >= 0));
             }
         }
-        CHECK(some.positions == std::vector<int>(covered.begin(), covered.end()));
-    }
-
-    CHECK(count_tiles({3, 9, 16, 16}, 4) == 0);
-    CHECK(count_tiles({3, 9, 16, 16}, 2) == 10);
-    CHECK(all_open({3, 9, 16, 16}, 0).tiles.empty());
-    CHECK(all_open({3, 9, 16, 16}, 0).positions.size() == 27);
-}
-
-TEST_CASE("Winograd's call computes its tiles, and finds a wrong answer") {
-    const Result<const Target*> target = choose_target("");
-    REQUIRE(target.ok());
-    // 12 channels are padded to the 16 of the kernels.
-    for (const int channels : {16, 12}) {
-        const ConvCase values({6, 9, channels, channels}, 1);
-        for (const Family& family : {dense_winograd, gated_winograd}) {
-            const bool gated = family == gated_winograd;
-            const Kernel* kernel = find_conv(Algorithm::winograd_conv, family.gate, *target.value(),
-                                             square_layer(3, 16, 16));
-            REQUIRE(kernel != nullptr);
-            const Open open = gated ? draw_tiles(values.shape(), side_of(*kernel), 2, 1)
-                                    : all_open(values.shape(), side_of(*kernel));
-            ConvCall call(values, *kernel, open);
-            std::vector<float> expected = values.compute(gated);
-            CHECK(std::isinf(call.difference(expected)));
-            REQUIRE(call.run() == 0);
-            // Ten times what the direct sum differs by.
-            CHECK(call.difference(expected) < 1e-4);
-            CHECK(call.difference(values.compute(!gated)) > 0.01);
-            expected[std::size_t(open.positions.back() * channels + channels - 1)] += 100;
-            CHECK(call.difference(expected) > 0.1);
-        }
     }
 }
 
-TEST_CASE("a layer without its gate is computed as a plan computes it") {
-    const Result<const Target*> target = choose_target("");
-    REQUIRE(target.ok());
-    const auto family = [&](const ConvShape& shape) {
-        const Result<const Kernel*> kernel = plan_dense_kernel(shape, *target.value());
-        REQUIRE(kernel.ok());
-        return Family{kernel.value()->algorithm, kernel.value()->gate};
-    };
-    const Kernel* winograd = find_conv(Algorithm::winograd_conv, GateForm::none, *target.value(),
-                                       square_layer(3, 16, 16));
-    REQUIRE(winograd != nullptr);
-    // All 64 positions of four tiles: only a break-even of 1 says that Winograd never pays.
-    CHECK(family({8, 8, 16, 16}) ==
-          (winograd->as<WinogradInfo>().break_even < 1 ? dense_winograd : dense_conv));
-    CHECK(family({8, 8, 16, 16, 3, 2}) == dense_conv);
-    CHECK(family({8, 8, 16, 16, 1, 1}) == dense_conv);
-    CHECK(family({3, 8, 16, 16}) == dense_conv);
-    CHECK(family({8, 8, 40, 40}) == dense_conv);  // no Winograd kernel has these channels
-}
-
-TEST_CASE("a kernel's call finds a wrong answer") {
-    const Result<const Target*> target = choose_target("");
-    REQUIRE(target.ok());
-    const ConvCase values({5, 7, 17, 20}, 1);
-    for (const Family& family : {dense_conv, gated_conv}) {
-        const bool gated = family == gated_conv;
-        const Kernel* kernel =
-            find_conv(Algorithm::gated_conv, family.gate, *target.value(), square_layer(3, 17, 32));
-        REQUIRE(kernel != nullptr);
-        const Open open = gated ? Open{{0, 3, 34}, {}} : all_open(values.shape(), 0);
-        ConvCall call(values, *kernel, open);
-        std::vector<float> expected = values.compute(gated);
-        CHECK(std::isinf(call.difference(expected)));  // nothing was written yet
-        REQUIRE(call.run() == 0);
-        CHECK(call.difference(expected) < 1e-5);
-        expected[3 * 20 + 19] += 100;
-        CHECK(call.difference(expected) > 0.1);
-    }
+TEST_CASE("answers differ by the largest difference, of the largest value") {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const std::vector<float> wanted = {1, -10, nan};
+    CHECK(apps::difference(wanted, wanted) == 0);
+    CHECK(apps::difference(std::vector<float>{2, -10, nan}, wanted) == Approx(0.1));
+    CHECK(std::isinf(apps::difference(std::vector<float>{1, -10, 0}, wanted)));
+    CHECK(std::isinf(apps::difference(std::vector<float>{nan, -10, nan}, wanted)));
+    CHECK(std::isinf(apps::difference(std::vector<float>{1, -10}, wanted)));
 }
 
 TEST_CASE("kernel rows: specialised beside generic, exact densities, departures") {

@@ -78,7 +78,10 @@ Work Pairs::active(Planner& planner, const Convolution& c, const Kernel& kernel,
     work.skipped = lists.skipped;
     work.skipped_count = lists.skipped_count;
 
-    const Cost first = others[0], second = others.size() > 1 ? others[1] : others[0];
+    // Where pairs are the only way, they are counted whatever they cost.
+    const Cost alone{0, std::numeric_limits<float>::max(), work.count};
+    const Cost first = others.empty() ? alone : others[0];
+    const Cost second = others.size() > 1 ? others[1] : first;
     Step step;
     step.kernel = planner.kernel(Algorithm::pair_count);
     step.node = c.node.name;
