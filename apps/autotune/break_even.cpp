@@ -6,7 +6,7 @@
 #include <string>
 
 #include "autotune/report.h"
-#include "benchmark/statistics.h"
+#include "common/statistics.h"
 
 namespace sluice::autotune {
 namespace {
@@ -25,7 +25,7 @@ bool are_rivals(const Kernel& direct, const Kernel& kernel) {
             kernel.algorithm == Algorithm::sparse_conv);
 }
 
-/// A layer that both kernels compute, and where any unit of it is open, by its place in each.
+/// A layer that both kernels compute, and where any output of it is active, by its place in each.
 struct Shared {
     std::size_t kernel, direct;
 };
@@ -58,7 +58,7 @@ double lists_ms(const LayerCase& of) {
     std::vector<double> samples(static_cast<std::size_t>(patience.rounds));
     std::generate(samples.begin(), samples.end(), [&] { return call.run->time_pair_lists(); });
     std::sort(samples.begin(), samples.end());
-    return benchmark::percentile(samples, 25);
+    return apps::percentile(samples, 25);
 }
 
 /// Of the most active gates alone: a kernel computes few tiles, or pairs, in the time of a tail,

@@ -14,7 +14,7 @@ namespace sluice::autotune {
 struct KernelRow {
     Recipe recipe;
     int kernel = 0;    ///< extent of the window; 0: any
-    int channels = 0;  ///< pitch of the input; 0: any
+    int channels = 0;  ///< channel stride of the input; 0: any
     int stride = 1;    ///< winograd_conv: of the layer
     int side = 0;      ///< winograd_conv: of a tile of outputs
 };
@@ -27,7 +27,7 @@ struct Catalogue {
     std::map<std::string, KernelRow> kernels;  ///< by name without the target; tunable ones alone
 
     /// The bounds of a kernel's schedules where its tiles must divide `channels`, the greatest
-    /// divisor that its layers' output pitches share.
+    /// divisor that its layers' output channels share.
     Space space(const std::string& kernel, int channels) const;
 };
 

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-#include "classify/interrupt.h"
+#include "common/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void work_and_leave(const std::function<std::string()>& work, int pipe) {
-    classify::ignore_interrupts();
+    apps::ignore_interrupts();
     // What a candidate or the linker prints is no part of this program's lines.
     if (const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC); nowhere >= 0) {
         ::dup2(nowhere, STDOUT_FILENO);
@@ -90,11 +90,10 @@ Result<std::string> Child::wait(double seconds) {
     char part[4096];
     for (;;) {
         const double left = std::chrono::duration<double>(deadline - Clock::now()).count();
-        if (classify::interrupted() || left <= 0) {
+        if (apps::interrupted() || left <= 0) {
             end(true);
-            return classify::interrupted()
-                       ? Status::error("interrupted", "run it again to go on")
-                       : Status::error("did not end in time", "give it more time");
+            return apps::interrupted() ? Status::error("interrupted", "run it again to go on")
+                                       : Status::error("did not end in time", "give it more time");
         }
         pollfd readable = {pipe_, POLLIN, 0};
         // In steps, because an interrupt that comes just before poll does not end it.

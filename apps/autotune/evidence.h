@@ -29,8 +29,8 @@ struct LayerEvidence {
     double after_ms = 0;
 };
 
-/// How a kernel of tiles or of pairs came to its break_even, measured in turns with the direct
-/// kernel.
+/// How a kernel of Winograd tiles or of pairs came to its break_even, measured in turns with the
+/// direct kernel.
 struct BreakEvenEvidence {
     std::string against;  ///< the direct kernel, its generator's fingerprint and its numbers
     Numbers numbers;      ///< of the kernel itself

@@ -1,7 +1,6 @@
 #include "autotune/judge.h"
 
 #include <dlfcn.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,8 +10,9 @@
 
 #include "autotune/child.h"
 #include "autotune/compile.h"
-#include "benchmark/statistics.h"
-#include "classify/interrupt.h"
+#include "common/cpus.h"
+#include "common/interrupt.h"
+#include "common/statistics.h"
 
 namespace sluice::autotune {
 namespace {
@@ -25,23 +25,6 @@ constexpr double far_behind = 1.2;  ///< that more rounds would not make up
 
 double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-// The last one, because other programs are mostly pinned to the first.
-void pin_to_last_cpu() {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
-        return;
-    }
-    for (int cpu = CPU_SETSIZE - 1; cpu >= 0; --cpu) {
-        if (CPU_ISSET(cpu, &allowed)) {
-            CPU_ZERO(&allowed);
-            CPU_SET(cpu, &allowed);
-            ::sched_setaffinity(0, sizeof allowed, &allowed);
-            return;
-        }
-    }
 }
 
 KernelFunction open_library(const Library& library) {
@@ -70,7 +53,7 @@ struct Pair {
     double typical(int which) const {
         std::vector<double> sorted = samples[which];
         std::sort(sorted.begin(), sorted.end());
-        return benchmark::percentile(sorted, 25);
+        return apps::percentile(sorted, 25);
     }
 };
 
@@ -146,7 +129,7 @@ void time_load(Pair& pair, int rounds) {
 
 std::string work(const std::vector<Weighed>& layers, const Library& present,
                  const Library& candidate, const Patience& patience) {
-    pin_to_last_cpu();
+    apps::pin_to_last_cpu();
     std::string problem;
     const auto calls = make_calls(layers, present, candidate, problem);
     nlohmann::json answer = {{"problem", problem}};
@@ -192,7 +175,7 @@ Result<Verdict> judge(const std::vector<Weighed>& layers, const Library& present
     Verdict verdict;
     const Result<std::string> text = child->wait(patience.seconds);
     if (!text.ok()) {
-        if (classify::interrupted()) {
+        if (apps::interrupted()) {
             return text.status();
         }
         verdict.problem = text.status().problem().what;

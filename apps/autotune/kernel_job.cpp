@@ -4,7 +4,7 @@
 #include <deque>
 #include <utility>
 
-#include "classify/interrupt.h"
+#include "common/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -64,7 +64,7 @@ Status KernelJob::compile(const std::vector<Numbers>& candidates,
     const auto finish_first = [&]() -> Status {
         auto& [numbers, child] = running.front();
         const Result<std::string> answer = child.wait(longest_compilation);
-        if (classify::interrupted()) {
+        if (apps::interrupted()) {
             return answer.ok() ? Status::error("interrupted", "run it again to go on")
                                : answer.status();
         }

@@ -1,16 +1,14 @@
 // autotune: networks in, faster numbers for the schedules of their kernels out.
 
-#include <cstdio>
 #include <exception>
 
 #include "autotune/options.h"
 #include "autotune/report.h"
 #include "autotune/tune.h"
-#include "benchmark/inputs.h"
-#include "benchmark/machine.h"
-#include "classify/interrupt.h"
-#include "classify/output.h"
-#include "classify/text.h"
+#include "common/cpus.h"
+#include "common/interrupt.h"
+#include "common/output.h"
+#include "common/temporary_folder.h"
 
 namespace sluice::autotune {
 namespace {
@@ -28,19 +26,19 @@ Result<int> report(const std::filesystem::path& numbers) {
     if (evidence.value().empty()) {
         return Status(Problem{path.string(), {}, "holds no evidence yet", "tune a model first"});
     }
-    SLUICE_RETURN_IF_ERROR(classify::print(draw_report(evidence.value())));
+    SLUICE_RETURN_IF_ERROR(apps::print(draw_report(evidence.value())));
     return success;
 }
 
 Result<int> run(int argc, const char* const* argv) {
-    SLUICE_RETURN_IF_ERROR(classify::check_standard_streams());
+    SLUICE_RETURN_IF_ERROR(apps::check_standard_streams());
     const Result<Options> parsed = parse_options(argc, argv);
     if (!parsed.ok()) {
         return parsed.status();
     }
     const Options& options = parsed.value();
     if (options.message) {
-        SLUICE_RETURN_IF_ERROR(classify::print(*options.message));
+        SLUICE_RETURN_IF_ERROR(apps::print(*options.message));
         return success;
     }
     const Result<const Target*> target = choose_target(options.target);
@@ -64,23 +62,23 @@ Result<int> run(int argc, const char* const* argv) {
         return workload.status();
     }
     SLUICE_RETURN_IF_ERROR(keep_kernels(workload.value(), options.kernels));
-    const Result<benchmark::TemporaryFolder> folder = benchmark::TemporaryFolder::create();
+    const Result<apps::TemporaryFolder> folder = apps::TemporaryFolder::create();
     if (!folder.ok()) {
         return folder.status();
     }
-    classify::watch_interrupts();
+    apps::watch_interrupts();
     Progress progress;
     const Result<Evidence> evidence = tune(workload.value(), catalogue.value(),
-                                           {benchmark::cpu_name(), options.threads, options.budget,
+                                           {apps::cpu_name(), options.threads, options.budget,
                                             numbers, base, folder->path(), start_compilation},
                                            progress);
     if (!evidence.ok()) {
         return evidence.status();
     }
     if (!evidence.value().empty()) {
-        SLUICE_RETURN_IF_ERROR(classify::print(draw_report(evidence.value())));
+        SLUICE_RETURN_IF_ERROR(apps::print(draw_report(evidence.value())));
     }
-    if (classify::interrupted()) {
+    if (apps::interrupted()) {
         progress.say("interrupted; what was finished is kept, and another run goes on from there");
         return stopped;
     }
@@ -103,6 +101,6 @@ int main(int argc, char** argv) {
         // Not enough memory, in practice: nothing else here throws.
         failed = Status::error(exception.what(), "free some memory");
     }
-    std::fprintf(stderr, "autotune: %s\n", classify::to_printable(failed.message()).c_str());
+    apps::print_failure("autotune", failed);
     return autotune::failure;
 }

@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "benchmark/machine.h"
-#include "classify/command_line.h"
+#include "common/command_line.h"
+#include "common/cpus.h"
 
 namespace sluice::autotune {
 namespace {
@@ -18,7 +18,7 @@ constexpr double default_budget = 240;
 
 Result<Options> parse_options(int argc, const char* const* argv) {
     Options options;
-    options.threads = benchmark::count_cores();
+    options.threads = apps::count_cores();
     options.budget = default_budget;
     std::vector<std::string> models;
     std::optional<std::string> data, output;
@@ -31,7 +31,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "ONNX files; a kernel that several use is tuned for all of them")
         ->option_text("M.onnx...");
     app.add_option("--data", data,
-                   "Pictures, whose gates give the densities; default: 1.0, 0.5 and 0.2")
+                   "Images, whose gates give the densities; default: 1.0, 0.5 and 0.2")
         ->option_text("DIR");
     app.add_option("--kernel", options.kernels,
                    "Tune these alone, by name or shell pattern: 'winograd_conv_*'; default: all")
@@ -51,7 +51,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
         ->option_text("FILE");
     app.add_flag("--report", options.report,
                  "Print what the kept evidence says, and measure nothing");
-    const auto message = classify::parse_command_line(app, argc, argv, see_help);
+    const auto message = apps::parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();
     }

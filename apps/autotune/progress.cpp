@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "classify/text.h"
+#include "common/text.h"
 
 namespace sluice::autotune {
 
@@ -35,7 +35,7 @@ void Progress::show(double share, double seconds_left, const std::string& what) 
 
 void Progress::say(const std::string& line) {
     hide();
-    std::fprintf(stderr, "autotune: %s\n", classify::to_printable(line).c_str());
+    std::fprintf(stderr, "autotune: %s\n", apps::to_printable(line).c_str());
 }
 
 void Progress::hide() {

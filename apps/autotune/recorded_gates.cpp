@@ -7,7 +7,7 @@
 #include <random>
 #include <span>
 
-#include "benchmark/inputs.h"
+#include "common/inputs.h"
 #include "sluice/session.h"
 
 namespace sluice::autotune {
@@ -28,11 +28,11 @@ private:
     std::uniform_real_distribution<float> distribution_{0.1F, 1};
 };
 
-Status run_image(Session& session, const benchmark::Inputs& inputs, std::size_t image,
+Status run_image(Session& session, const apps::Inputs& inputs, std::size_t image,
                  std::vector<float>& output, const std::vector<std::int64_t>& output_shape) {
     std::vector<std::int64_t> shape = inputs.shape;
     shape.insert(shape.begin(), 1);
-    const std::size_t each = inputs.values.size() / static_cast<std::size_t>(inputs.pictures);
+    const std::size_t each = inputs.values.size() / static_cast<std::size_t>(inputs.images);
     const TensorView in{inputs.values.data() + image * each, shape};
     const MutableTensorView out{output.data(), output_shape};
     return session.run({&in, 1}, {&out, 1});
@@ -46,7 +46,7 @@ Result<std::string> record_gates(const std::filesystem::path& path, const Target
     if (!model.ok()) {
         return model.status();
     }
-    const Result<benchmark::Inputs> inputs = benchmark::make_inputs(model.value(), data, 1);
+    const Result<apps::Inputs> inputs = apps::make_inputs(model.value(), data, 1);
     if (!inputs.ok()) {
         return Status(inputs.status()).in_file(path.string());
     }
@@ -62,7 +62,7 @@ Result<std::string> record_gates(const std::filesystem::path& path, const Target
     std::vector<float> output(static_cast<std::size_t>(
         std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>())));
     Values values;
-    for (std::int64_t i = 0; i < inputs->pictures; ++i) {
+    for (std::int64_t i = 0; i < inputs->images; ++i) {
         SLUICE_RETURN_IF_ERROR(
             run_image(session.value(), inputs.value(), static_cast<std::size_t>(i), output, shape));
         for (std::size_t gate = 0; gate < model->gates().size(); ++gate) {
@@ -74,11 +74,11 @@ Result<std::string> record_gates(const std::filesystem::path& path, const Target
                 std::make_shared<const Gate>(std::move(kept)));
         }
     }
-    if (inputs->source != "pictures") {
+    if (inputs->source != "images") {
         return "of " + inputs->source + " values";
     }
     const std::filesystem::path folder = data.filename().empty() ? data.parent_path() : data;
-    return "of the pictures in " + folder.filename().string();
+    return "of the images in " + folder.filename().string();
 }
 
 Gates draw_gates(const std::vector<GateInfo>& gates) {

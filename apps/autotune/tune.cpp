@@ -7,7 +7,7 @@
 
 #include "autotune/break_even.h"
 #include "autotune/kernel_job.h"
-#include "classify/interrupt.h"
+#include "common/interrupt.h"
 
 namespace sluice::autotune {
 namespace {
@@ -369,7 +369,7 @@ Result<Evidence> Tuner::run() {
         status = settle_break_evens(done);
     }
     // What was finished before an interrupt stands.
-    return status.ok() || classify::interrupted() ? Result<Evidence>(std::move(done)) : status;
+    return status.ok() || apps::interrupted() ? Result<Evidence>(std::move(done)) : status;
 }
 
 }  // namespace

@@ -219,7 +219,7 @@ Result<Workload> find_workload(const std::vector<std::filesystem::path>& models,
         workload.densities += (m ? "; " : "") + source.value();
     }
     if (!data) {
-        workload.densities = "drawn at 1, 0.5 and 0.2, as no pictures are given";
+        workload.densities = "drawn at 1, 0.5 and 0.2, as no images are given";
     }
     for (std::size_t i = 0; i < collection.seen.size(); ++i) {
         Layer& layer = workload.layers[i];

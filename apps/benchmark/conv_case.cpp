@@ -72,8 +72,7 @@ Graph ConvCase::graph(int grid) const {
     Graph graph;
     graph.file = "a layer of the benchmark";
     const auto add = [&graph](const char* name, Shape extents) {
-        return graph.add_value(
-            {name, std::move(extents), true, ElementType::float32, nullptr});
+        return graph.add_value({name, std::move(extents), true, ElementType::float32, nullptr});
     };
     const ValueId input = add("input", map), x = add("x", map), y = add("y", map);
     const ValueId gate = grid == 0 ? no_value

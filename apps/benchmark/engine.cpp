@@ -100,7 +100,7 @@ Result<Loaded> Worker::load(const Job& job) {
                                                {"batch", job.batch},
                                                {"inputs", job.inputs.path},
                                                {"shape", job.inputs.shape},
-                                               {"pictures", job.inputs.pictures}});
+                                               {"images", job.inputs.images}});
     if (!answer.ok()) {
         return answer.status();
     }

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "benchmark/inputs.h"
+#include "benchmark/input_file.h"
 #include "benchmark/process.h"
 #include "benchmark/results.h"
 
@@ -40,7 +40,7 @@ struct Loaded {
 
 struct Answer {
     std::vector<float> scores;  ///< of all inputs, one after the other
-    double macs_executed = -1;  ///< a picture; negative where the engine does not count
+    double macs_executed = -1;  ///< an image; negative where the engine does not count
 };
 
 /// What one engine of one network does, in a process of its own. Each call is a line of JSON there
@@ -48,12 +48,12 @@ struct Answer {
 ///
 ///     (start)                                            {"ready": true}
 ///     {"do": "load", "model", "target", "threads",       {"version", "target", "load_ms"}
-///      "batch", "inputs", "shape", "pictures"}
+///      "batch", "inputs", "shape", "images"}
 ///     {"do": "check"}                                    {"scores": [...], "macs_executed"}
 ///     {"do": "run", "count"}                             {"nanoseconds": [...]}, one a run
 ///     {"do": "layers", "seconds"} (ours)                 {"steps": [...], "layers": [...]}
 ///
-/// or {"error": "..."} back. `inputs` is a file of float32 [pictures, shape...].
+/// or {"error": "..."} back. `inputs` is a file of float32 [images, shape...].
 class Worker {
 public:
     static Result<Worker> start(const Engine& engine);

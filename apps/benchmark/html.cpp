@@ -28,10 +28,10 @@ const char* const style =
     "border-bottom:1px solid #e3e6ea}th{color:#55606b;font-weight:600}.left{text-align:left}";
 
 std::string section(const std::string& title, const std::string& text, const std::string& body) {
-    return "<h2>" + title + "</h2>\n<p>" + escape_html(text) + "</p>\n" + body;
+    return "<h2>" + title + "</h2>\n<p>" + apps::escape_html(text) + "</p>\n" + body;
 }
 
-std::string scrolled(const Table& table) {
+std::string scrolled(const apps::Table& table) {
     return "<div class=\"scroll\">\n" + to_html(table) + "</div>\n";
 }
 
@@ -73,7 +73,7 @@ std::string network_bars(const Report& report) {
                 bars.push_back({});  // room between the files
             }
             bars.push_back({row.file + ", " + row.engine, ms,
-                            row.times ? fixed(ms, 3) + " ms" : row.problem,
+                            row.times ? apps::fixed(ms, 3) + " ms" : row.problem,
                             colour_of(engines, row.engine)});
         }
         svg += "<div>" + to_svg(title, "median of a run, ms", bars) + "</div>\n";
@@ -95,7 +95,7 @@ struct Curve {
     Points points = {};  ///< share of the positions, us
 };
 
-/// Rows of masks drawn position by position, but for Winograd's, which opens tiles.
+/// Rows of masks drawn position by position, but for Winograd's, a gate per tile.
 Points times_of(const Report& report, const std::string& shape, const Curve& curve) {
     Points points;
     for (const KernelResult& row : report.kernels) {
@@ -113,7 +113,7 @@ std::string density_plot(const Report& report, const std::string& shape) {
     std::vector<Curve> curves = {
         {"gated_conv", false, colours[0], "gated, for this shape"},
         {"gated_conv", true, colours[1], "gated, generic"},
-        {"gated_winograd", false, colours[3], "gated, Winograd on open tiles"},
+        {"gated_winograd", false, colours[3], "gated, Winograd on active tiles"},
         {"dense_conv", false, colours[2], "dense, for this shape"},
         {"dense_winograd", false, colours[5], "dense, Winograd"}};
     if (times_of(report, shape, curves[0]).empty()) {
@@ -182,10 +182,10 @@ std::string roofline(const Report& report) {
         plot.add_line(line, colour, true, name);
     };
     roof(machine.memory_gbps, "#b7bec5",
-         "memory, " + fixed(machine.memory_gbps, 0) + " GB/s, under the FMA peak of " +
-             fixed(machine.fma_peak_gflops, 1) + " GFLOPS");
+         "memory, " + apps::fixed(machine.memory_gbps, 0) + " GB/s, under the FMA peak of " +
+             apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS");
     roof(machine.cache_gbps, "#5c6670",
-         "cache, " + fixed(machine.cache_gbps, 0) + " GB/s, under the same");
+         "cache, " + apps::fixed(machine.cache_gbps, 0) + " GB/s, under the same");
     for (std::size_t i = 0; i < shapes.size(); ++i) {
         const char* colour = colours[i % colours.size()];
         const bool has_special = special.contains(shapes[i]);
@@ -213,7 +213,7 @@ std::string to_html(const Report& report) {
         "<meta name=\"viewport\" content=\"width=device-width\">"
         "<title>Sluice benchmarks</title>\n<style>" +
         std::string(style) + "</style></head>\n<body>\n<h1>Sluice benchmarks</h1>\n<p>" +
-        escape_html(describe(report.machine)) + ". All figures are fp32.</p>\n";
+        apps::escape_html(describe(report.machine)) + ". All figures are fp32.</p>\n";
     if (!report.networks.empty()) {
         page += section(
             "Engines by network", network_method(),

@@ -19,7 +19,7 @@ double rounded(double value) {
     return std::strtod(text, nullptr);
 }
 
-Json or_null(const std::optional<Times>& times, double Times::*which) {
+Json or_null(const std::optional<apps::Times>& times, double apps::Times::*which) {
     return times ? Json(rounded((*times).*which)) : Json(nullptr);
 }
 
@@ -40,9 +40,9 @@ Json to_object(const NetworkResult& row, const Machine& machine) {
                    {"precision", "fp32"},
                    {"threads", row.threads},
                    {"batch", row.batch},
-                   {"median_ms", or_null(row.times, &Times::median_ms)},
-                   {"p10_ms", or_null(row.times, &Times::p10_ms)},
-                   {"p90_ms", or_null(row.times, &Times::p90_ms)},
+                   {"median_ms", or_null(row.times, &apps::Times::median_ms)},
+                   {"p10_ms", or_null(row.times, &apps::Times::p10_ms)},
+                   {"p90_ms", or_null(row.times, &apps::Times::p90_ms)},
                    {"macs", row.macs},
                    {"macs_executed", std::llround(row.macs_executed)},
                    {"peak_rss_mb", row.times ? Json(rounded(row.peak_rss_mb)) : Json(nullptr)},
@@ -72,9 +72,9 @@ Json to_object(const KernelResult& row, const Machine& machine) {
             {"density", row.density},
             {"active", row.active},
             {"tiles", row.tiles},
-            {"median_ms", or_null(row.times, &Times::median_ms)},
-            {"p10_ms", or_null(row.times, &Times::p10_ms)},
-            {"p90_ms", or_null(row.times, &Times::p90_ms)},
+            {"median_ms", or_null(row.times, &apps::Times::median_ms)},
+            {"p10_ms", or_null(row.times, &apps::Times::p10_ms)},
+            {"p90_ms", or_null(row.times, &apps::Times::p90_ms)},
             {"gflops", row.times ? Json(rounded(row.gflops())) : Json(nullptr)},
             {"share_of_peak",
              row.times ? Json(rounded(row.gflops() / machine.fma_peak_gflops)) : Json(nullptr)},

@@ -282,7 +282,7 @@ std::vector<KernelResult> time_shape(std::vector<Timed>& all, double seconds) {
     std::vector<KernelResult> rows;
     for (Timed& timed : all) {
         if (timed.call) {
-            timed.result.times = summarise(timed.samples);
+            timed.result.times = apps::summarise(timed.samples);
         }
         rows.push_back(timed.result);
     }

@@ -19,21 +19,21 @@ double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// Samples of one quantity, by picture.
+/// Samples of one quantity, by image.
 class Samples {
 public:
-    explicit Samples(std::size_t pictures) : of_picture_(pictures) {}
-    void add(std::size_t picture, double value) { of_picture_[picture].push_back(value); }
+    explicit Samples(std::size_t images) : of_image_(images) {}
+    void add(std::size_t image, double value) { of_image_[image].push_back(value); }
     double mean_of_medians() const {
         double sum = 0;
-        for (const std::vector<double>& values : of_picture_) {
-            sum += summarise(values).median_ms;
+        for (const std::vector<double>& values : of_image_) {
+            sum += apps::summarise(values).median_ms;
         }
-        return sum / static_cast<double>(of_picture_.size());
+        return sum / static_cast<double>(of_image_.size());
     }
 
 private:
-    std::vector<std::vector<double>> of_picture_;
+    std::vector<std::vector<double>> of_image_;
 };
 
 /// A gated layer's steps, and the kernel that computes it without the gate.
@@ -132,12 +132,12 @@ struct Totals {
     std::vector<double> gate_density;
     int runs = 0;
 
-    Totals(std::size_t steps, std::size_t gates, std::size_t pictures)
-        : step_ms(steps, Samples(pictures)), step_macs(steps), gate_density(gates) {}
+    Totals(std::size_t steps, std::size_t gates, std::size_t images)
+        : step_ms(steps, Samples(images)), step_macs(steps), gate_density(gates) {}
 
-    void add(const Session& session, std::size_t picture) {
+    void add(const Session& session, std::size_t image) {
         for (std::size_t i = 0; i < step_ms.size(); ++i) {
-            step_ms[i].add(picture, session.steps()[i].seconds * 1000);
+            step_ms[i].add(image, session.steps()[i].seconds * 1000);
             step_macs[i] += static_cast<double>(session.steps()[i].macs);
         }
         for (std::size_t i = 0; i < gate_density.size(); ++i) {
@@ -164,7 +164,7 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     }
     const Kernel& dense = layer.dense->layer().kernel();
     result.dense_kernel = family_name({dense.algorithm, dense.gate});
-    result.dense_ms = summarise(layer.dense_ms).median_ms;
+    result.dense_ms = apps::summarise(layer.dense_ms).median_ms;
     result.theoretical = static_cast<double>(gate.macs) / executed;
     return result;
 }
@@ -186,7 +186,7 @@ LayerTimes conclude(const Model& model, const std::vector<StepInfo>& infos,
 }  // namespace
 
 Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
-                               std::span<const float> pictures, std::span<const std::int64_t> shape,
+                               std::span<const float> images, std::span<const std::int64_t> shape,
                                double seconds) {
     Result<Session> session = Session::create(model, {1, false, true});
     if (!session.ok()) {
@@ -209,16 +209,16 @@ Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
         out_count *= static_cast<std::size_t>(out.back());
     }
     std::vector<float> scores(out_count);
-    const std::size_t count = pictures.size() / in_count;
+    const std::size_t count = images.size() / in_count;
     Totals totals(infos.size(), model.gates().size(), count);
     const auto start = Clock::now();
     for (int round = 0; round < least_rounds || milliseconds_since(start) < seconds * 1000;
          ++round) {
-        for (std::size_t picture = 0; picture < count; ++picture) {
-            const TensorView input{pictures.data() + picture * in_count, in};
+        for (std::size_t image = 0; image < count; ++image) {
+            const TensorView input{images.data() + image * in_count, in};
             const MutableTensorView output{scores.data(), out};
             SLUICE_RETURN_IF_ERROR(session->run(std::span(&input, 1), std::span(&output, 1)));
-            totals.add(session.value(), picture);
+            totals.add(session.value(), image);
             for (Layer& layer : layers) {
                 const auto begin = Clock::now();
                 layer.dense->run();

@@ -15,12 +15,12 @@ struct LayerTimes {
     std::vector<LayerResult> layers;
 };
 
-/// Times every step of a network on one thread, picture by picture, and in turn with it the kernel
+/// Times every step of a network on one thread, image by image, and in turn with it the kernel
 /// that a plan computes each layer by, whose gate skips positions, were there no gate. `graph` is
-/// the model's, optimised, and `pictures` holds whole inputs of `shape`, one after the other. A
-/// figure is the mean over the pictures of each one's median.
+/// the model's, optimised, and `images` holds whole inputs of `shape`, one after the other. A
+/// figure is the mean over the images of each one's median.
 Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
-                               std::span<const float> pictures, std::span<const std::int64_t> shape,
+                               std::span<const float> images, std::span<const std::int64_t> shape,
                                double seconds);
 
 }  // namespace sluice::benchmark

@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "sluice/status.h"
-
 namespace sluice::benchmark {
 
 /// What the figures were measured on.
@@ -15,17 +13,7 @@ struct Machine {
     double memory_gbps = 0;      ///< and of 256 MiB
 };
 
-/// The system's name for the CPU.
-std::string cpu_name();
-
-/// CPUs that this process may use.
-int count_cores();
-
 /// Names the CPU and measures the core that this runs on, for about a second.
 Machine measure_machine(int cores);
-
-/// Keeps this process, and those it starts, on the first `count` CPUs that it may use. Where there
-/// are fewer, on all of them.
-Status pin_to_first_cpus(int count);
 
 }  // namespace sluice::benchmark

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <filesystem>
@@ -20,8 +19,8 @@
 #include "benchmark/options.h"
 #include "benchmark/report_tables.h"
 #include "benchmark/worker.h"
-#include "classify/output.h"
-#include "classify/text.h"
+#include "common/cpus.h"
+#include "common/output.h"
 #include "image/files.h"
 
 namespace sluice::benchmark {
@@ -29,12 +28,6 @@ namespace {
 
 constexpr int success = 0;
 constexpr int failure = 2;
-
-using classify::print;
-
-void print_failure(const Status& status) {
-    std::fprintf(stderr, "benchmark: %s\n", classify::to_printable(status.message()).c_str());
-}
 
 std::vector<Engine> choose_engines(const Options& options) {
     std::error_code code;
@@ -55,12 +48,14 @@ Status time_networks(const Options& options, Report& report) {
             return times.status();
         }
         const NetworkTimes& found = times.value();
-        SLUICE_RETURN_IF_ERROR(print(to_text(network_table(found.results, report.machine)) + "\n"));
+        SLUICE_RETURN_IF_ERROR(
+            apps::print(to_text(network_table(found.results, report.machine)) + "\n"));
         if (!found.steps.empty()) {
-            SLUICE_RETURN_IF_ERROR(print(to_text(step_table(found.steps, report.machine)) + "\n"));
+            SLUICE_RETURN_IF_ERROR(
+                apps::print(to_text(step_table(found.steps, report.machine)) + "\n"));
         }
         if (!found.layers.empty()) {
-            SLUICE_RETURN_IF_ERROR(print(to_text(layer_table(found.layers)) + "\n"));
+            SLUICE_RETURN_IF_ERROR(apps::print(to_text(layer_table(found.layers)) + "\n"));
         }
         const auto append = [](auto& to, const auto& from) {
             to.insert(to.end(), from.begin(), from.end());
@@ -79,7 +74,7 @@ Status time_kernels(const Options& options, Report& report) {
     }
     Result<std::vector<KernelResult>> rows = time_kernels(
         options.kernels, *target.value(), [&report](const std::vector<KernelResult>& shape) {
-            return print(to_text(kernel_table(shape, report.machine)) + "\n");
+            return apps::print(to_text(kernel_table(shape, report.machine)) + "\n");
         });
     if (!rows.ok()) {
         return rows.status();
@@ -130,14 +125,14 @@ bool any_is_wrong(const Report& report) {
 
 Result<int> measure(const Options& options) {
     SLUICE_RETURN_IF_ERROR(check_before(options));
-    const int cores = count_cores();
+    const int cores = apps::count_cores();
     if (options.pins) {
         SLUICE_RETURN_IF_ERROR(
-            pin_to_first_cpus(options.command == Command::kernels ? 1 : options.threads));
+            apps::pin_to_first_cpus(options.command == Command::kernels ? 1 : options.threads));
     }
     Report report;
     report.machine = measure_machine(cores);
-    SLUICE_RETURN_IF_ERROR(print(describe(report.machine) + "\n\n"));
+    SLUICE_RETURN_IF_ERROR(apps::print(describe(report.machine) + "\n\n"));
     if (options.command == Command::networks) {
         SLUICE_RETURN_IF_ERROR(time_networks(options, report));
     }
@@ -151,13 +146,13 @@ Result<int> measure(const Options& options) {
 }
 
 Result<int> run(int argc, const char* const* argv) {
-    SLUICE_RETURN_IF_ERROR(classify::check_standard_streams());
+    SLUICE_RETURN_IF_ERROR(apps::check_standard_streams());
     const Result<Options> options = parse_options(argc, argv);
     if (!options.ok()) {
         return options.status();
     }
     if (options.value().message) {
-        SLUICE_RETURN_IF_ERROR(print(*options.value().message));
+        SLUICE_RETURN_IF_ERROR(apps::print(*options.value().message));
         return success;
     }
     if (options.value().command == Command::worker) {
@@ -176,10 +171,10 @@ int main(int argc, char** argv) {
         if (code.ok()) {
             return code.value();
         }
-        benchmark::print_failure(code.status());
+        apps::print_failure("benchmark", code.status());
     } catch (const std::exception& exception) {
         // Not enough memory, in practice: nothing else here throws.
-        benchmark::print_failure(Status::error(exception.what(), "free some memory"));
+        apps::print_failure("benchmark", Status::error(exception.what(), "free some memory"));
     }
     return benchmark::failure;
 }

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "benchmark/agreement.h"
-#include "benchmark/inputs.h"
+#include "benchmark/input_file.h"
+#include "common/inputs.h"
+#include "common/temporary_folder.h"
 #include "sluice/model.h"
 
 namespace sluice::benchmark {
@@ -34,7 +36,8 @@ struct Contestant {
     }
 };
 
-NetworkResult describe(const NetworkQuestion& question, const Model& model, const Inputs& inputs) {
+NetworkResult describe(const NetworkQuestion& question, const Model& model,
+                       const apps::Inputs& inputs) {
     NetworkResult row;
     row.file = question.model.stem().string();
     row.network = network_name(row.file);
@@ -143,7 +146,7 @@ std::vector<NetworkResult> conclude(std::vector<Contestant>& all) {
     std::vector<NetworkResult> results;
     for (Contestant& c : all) {
         if (c.worker) {
-            c.result.times = summarise(c.samples);
+            c.result.times = apps::summarise(c.samples);
             c.result.peak_rss_mb = c.worker->peak_rss_mb();
         }
         results.push_back(c.result);
@@ -178,11 +181,12 @@ Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     if (!model.ok()) {
         return Status(model.status()).in_file(file);
     }
-    const Result<Inputs> inputs = make_inputs(model.value(), question.data, question.batch);
+    const Result<apps::Inputs> inputs =
+        apps::make_inputs(model.value(), question.data, question.batch);
     if (!inputs.ok()) {
         return Status(inputs.status()).in_file(file);
     }
-    const Result<TemporaryFolder> folder = TemporaryFolder::create();
+    const Result<apps::TemporaryFolder> folder = apps::TemporaryFolder::create();
     if (!folder.ok()) {
         return folder.status();
     }

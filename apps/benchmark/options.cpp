@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "classify/command_line.h"
+#include "common/command_line.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -43,13 +43,13 @@ void add_shared(CLI::App& app, Options& options, Texts& texts) {
 void add_networks(CLI::App& app, Options& options, Texts& texts) {
     app.add_option("--model", texts.models, "ONNX files")->option_text("M.onnx...");
     app.add_option("--data", texts.data,
-                   "Pictures, for models whose metadata say how to normalise them; others, and "
+                   "Images, for models whose metadata say how to normalise them; others, and "
                    "without this all, get random normal values")
         ->option_text("DIR");
     app.add_option("--threads", options.threads, "Threads of each engine; default 1")
         ->option_text("N")
         ->check(CLI::Range(1, most_threads));
-    app.add_option("--batch", options.batch, "Pictures a run; default 1")
+    app.add_option("--batch", options.batch, "Images a run; default 1")
         ->option_text("N")
         ->check(CLI::Range(1, most_batch));
     app.add_flag("--layers", options.layers,
@@ -177,7 +177,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     // The other side of engine.h, started by this program itself.
     CLI::App& worker = *app.add_subcommand("worker", "")->group("");
     app.require_subcommand(0, 1);
-    const auto message = classify::parse_command_line(app, argc, argv, see_help);
+    const auto message = apps::parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();
     }

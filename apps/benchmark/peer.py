@@ -100,7 +100,7 @@ class OpenVino:
 
 
 class Ncnn:
-    """It has no batches: a run takes the pictures one by one."""
+    """It has no batches: a run takes the images one by one."""
 
     def __init__(self):
         import ncnn
@@ -109,7 +109,7 @@ class Ncnn:
 
     def prepare(self, model, threads, inputs):
         if inputs.ndim != 4:
-            raise Unavailable("only pictures are converted to ncnn")
+            raise Unavailable("only images are converted to ncnn")
         self.folder = tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR"))
         result = subprocess.run(
             [sys.executable, __file__, "convert", model, self.folder.name,
@@ -131,13 +131,13 @@ class Ncnn:
             raise Unavailable("ncnn cannot read what pnnx converted")
 
     def bind(self, batch):
-        self.pictures = [self.package.Mat(picture) for picture in batch]
+        self.images = [self.package.Mat(image) for image in batch]
 
     def run(self):
         self.outputs = []
-        for picture in self.pictures:
+        for image in self.images:
             extractor = self.net.create_extractor()
-            extractor.input("in0", picture)
+            extractor.input("in0", image)
             code, output = extractor.extract("out0")
             if code:
                 raise Unavailable(f"ncnn failed with code {code}")
@@ -165,7 +165,7 @@ def replace_strided_slices(model):
             continue
         by_axis = dict(zip(axes.tolist(), steps.tolist()))
         if any(starts != 0) or not set(by_axis) <= {2, 3} or min(by_axis.values()) < 1:
-            continue  # of no picture, or left for pnnx to refuse
+            continue  # of no image, or left for pnnx to refuse
         pool = helper.make_node("MaxPool", node.input[:1], node.output, node.name,
                                 kernel_shape=[1, 1],
                                 strides=[by_axis.get(2, 1), by_axis.get(3, 1)])
@@ -200,7 +200,7 @@ class Worker:
     def load(self, request):
         self.engine = ENGINES[self.name]()
         inputs = np.fromfile(request["inputs"], np.float32)
-        inputs = inputs.reshape(request["pictures"], *request["shape"])
+        inputs = inputs.reshape(request["images"], *request["shape"])
         self.engine.prepare(request["model"], request["threads"], inputs)
         step = request["batch"]
         self.batches = [inputs[i:i + step] for i in range(0, len(inputs), step)]

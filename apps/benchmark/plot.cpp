@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "benchmark/table.h"
+#include "common/table.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -14,13 +14,13 @@ constexpr double top = 34, right = 14, bottom = 46, left = 58;
 constexpr double legend_line = 18;
 
 std::string attribute(const char* name, double value) {
-    return std::string(" ") + name + "=\"" + fixed(value, 1) + "\"";
+    return std::string(" ") + name + "=\"" + apps::fixed(value, 1) + "\"";
 }
 
 std::string text_at(double x, double y, const char* anchor, const std::string& text,
                     const std::string& more = {}) {
     return "<text" + attribute("x", x) + attribute("y", y) + " text-anchor=\"" + anchor + "\"" +
-           more + ">" + escape_html(text) + "</text>\n";
+           more + ">" + apps::escape_html(text) + "</text>\n";
 }
 
 std::string line_from(double x1, double y1, double x2, double y2, const std::string& colour,
@@ -35,7 +35,7 @@ std::string circle(double x, double y, const std::string& colour, bool hollow) {
 }
 
 std::string open_svg(double width, double height) {
-    const std::string w = fixed(width, 0), h = fixed(height, 0);
+    const std::string w = apps::fixed(width, 0), h = apps::fixed(height, 0);
     return "<svg viewBox=\"0 0 " + w + " " + h + "\" width=\"" + w + "\" height=\"" + h +
            "\" role=\"img\">\n";
 }
@@ -108,7 +108,7 @@ void Plot::add_line(const Points& points, const std::string& colour, bool dashed
     marks_ += "<polyline fill=\"none\" stroke=\"" + colour + "\" stroke-width=\"1.8\"" +
               (dashed ? dash : "") + " points=\"";
     for (const auto& [x, y] : points) {
-        marks_ += fixed(x_of(x), 1) + "," + fixed(y_of(y), 1) + " ";
+        marks_ += apps::fixed(x_of(x), 1) + "," + apps::fixed(y_of(y), 1) + " ";
     }
     marks_ += "\"/>\n";
     if (!name.empty()) {
@@ -146,7 +146,7 @@ std::string Plot::axes() const {
     }
     svg += line_from(x0, y0, x1, y0, ink) + line_from(x0, y0, x0, y1, ink);
     svg += text_at((x0 + x1) / 2, height_ - 10, "middle", x_.label);
-    const std::string turn = " transform=\"rotate(-90 14 " + fixed((y0 + y1) / 2, 1) + ")\"";
+    const std::string turn = " transform=\"rotate(-90 14 " + apps::fixed((y0 + y1) / 2, 1) + ")\"";
     return svg + text_at(14, (y0 + y1) / 2, "middle", y_.label, turn);
 }
 

@@ -28,12 +28,13 @@ std::string remark_on(const KernelResult& row) {
 
 }  // namespace
 
-Table network_table(std::span<const NetworkResult> rows, const Machine& machine) {
-    Table table{{"file", "variant", "engine", "inputs", "threads", "batch", "ms", "p10", "p90",
-                 "MMACs executed", "GFLOPS", "of peak", "peak MB", "load ms", "answer"},
-                4,
-                true,
-                {}};
+apps::Table network_table(std::span<const NetworkResult> rows, const Machine& machine) {
+    apps::Table table{
+        {"file", "variant", "engine", "inputs", "threads", "batch", "ms", "p10", "p90",
+         "MMACs executed", "GFLOPS", "of peak", "peak MB", "load ms", "answer"},
+        4,
+        true,
+        {}};
     for (const NetworkResult& row : rows) {
         const std::string engine = row.engine + (row.target.empty() ? "" : " " + row.target);
         std::vector<std::string> cells = {name_of(row),
@@ -45,10 +46,10 @@ Table network_table(std::span<const NetworkResult> rows, const Machine& machine)
         if (row.times) {
             const double share = row.gflops() / (machine.fma_peak_gflops * row.threads);
             for (const std::string& cell :
-                 {fixed(row.times->median_ms, 3), fixed(row.times->p10_ms, 3),
-                  fixed(row.times->p90_ms, 3), fixed(row.macs_executed / 1e6, 2),
-                  fixed(row.gflops(), 1), percent(share), fixed(row.peak_rss_mb, 1),
-                  fixed(row.load_ms, 1)}) {
+                 {apps::fixed(row.times->median_ms, 3), apps::fixed(row.times->p10_ms, 3),
+                  apps::fixed(row.times->p90_ms, 3), apps::fixed(row.macs_executed / 1e6, 2),
+                  apps::fixed(row.gflops(), 1), apps::percent(share),
+                  apps::fixed(row.peak_rss_mb, 1), apps::fixed(row.load_ms, 1)}) {
                 cells.push_back(cell);
             }
         } else {
@@ -60,12 +61,12 @@ Table network_table(std::span<const NetworkResult> rows, const Machine& machine)
     return table;
 }
 
-Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
-    Table table{{"layer", "kernel", "target", "density", "us", "p10", "p90", "GFLOPS", "of peak",
-                 "against proportional", "against direct", "break-even", "remark"},
-                3,
-                true,
-                {}};
+apps::Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
+    apps::Table table{{"layer", "kernel", "target", "density", "us", "p10", "p90", "GFLOPS",
+                       "of peak", "against proportional", "against direct", "break-even", "remark"},
+                      3,
+                      true,
+                      {}};
     for (const KernelResult& row : rows) {
         const std::string layer = std::to_string(row.height) + "x" + std::to_string(row.width) +
                                   "x" + std::to_string(row.channels);
@@ -73,12 +74,13 @@ Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
         if (row.times) {
             const std::string sign = row.departure.value_or(0) > 0 ? "+" : "";
             for (const std::string& cell :
-                 {fixed(row.density, 2), fixed(row.times->median_ms * 1000, 1),
-                  fixed(row.times->p10_ms * 1000, 1), fixed(row.times->p90_ms * 1000, 1),
-                  fixed(row.gflops(), 1), percent(row.gflops() / machine.fma_peak_gflops),
-                  row.departure ? sign + percent(*row.departure) : "-",
-                  row.speed_up ? fixed(*row.speed_up, 2) + "x" : "-",
-                  row.break_even ? fixed(*row.break_even, 2) : "-"}) {
+                 {apps::fixed(row.density, 2), apps::fixed(row.times->median_ms * 1000, 1),
+                  apps::fixed(row.times->p10_ms * 1000, 1),
+                  apps::fixed(row.times->p90_ms * 1000, 1), apps::fixed(row.gflops(), 1),
+                  apps::percent(row.gflops() / machine.fma_peak_gflops),
+                  row.departure ? sign + apps::percent(*row.departure) : "-",
+                  row.speed_up ? apps::fixed(*row.speed_up, 2) + "x" : "-",
+                  row.break_even ? apps::fixed(*row.break_even, 2) : "-"}) {
                 cells.push_back(cell);
             }
         } else {
@@ -90,18 +92,19 @@ Table kernel_table(std::span<const KernelResult> rows, const Machine& machine) {
     return table;
 }
 
-Table layer_table(std::span<const LayerResult> rows) {
-    Table table{{"file", "layer", "shape", "dense kernel", "density", "dense us", "gated us",
-                 "of these branch", "theoretical", "realised", "kept"},
-                4,
-                false,
-                {}};
+apps::Table layer_table(std::span<const LayerResult> rows) {
+    apps::Table table{{"file", "layer", "shape", "dense kernel", "density", "dense us", "gated us",
+                       "of these branch", "theoretical", "realised", "kept"},
+                      4,
+                      false,
+                      {}};
     for (const LayerResult& row : rows) {
-        table.rows.push_back({row.network, row.layer, row.shape, row.dense_kernel,
-                              fixed(row.density, 3), fixed(row.dense_ms * 1000, 1),
-                              fixed(row.gated_ms * 1000, 1), fixed(row.branch_ms * 1000, 1),
-                              fixed(row.theoretical, 2) + "x", fixed(row.realised(), 2) + "x",
-                              percent(row.realised() / row.theoretical)});
+        table.rows.push_back(
+            {row.network, row.layer, row.shape, row.dense_kernel, apps::fixed(row.density, 3),
+             apps::fixed(row.dense_ms * 1000, 1), apps::fixed(row.gated_ms * 1000, 1),
+             apps::fixed(row.branch_ms * 1000, 1), apps::fixed(row.theoretical, 2) + "x",
+             apps::fixed(row.realised(), 2) + "x",
+             apps::percent(row.realised() / row.theoretical)});
     }
     return table;
 }
@@ -140,18 +143,19 @@ std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows) {
     return merged;
 }
 
-Table step_table(std::span<const StepResult> rows, const Machine& machine) {
-    Table table{
+apps::Table step_table(std::span<const StepResult> rows, const Machine& machine) {
+    apps::Table table{
         {"file", "step", "kernel", "shape", "us", "of all", "GFLOPS", "of peak"}, 4, false, {}};
     for (const StepResult& row : rows) {
         double whole = 0;
         for (const StepResult& other : rows) {
             whole += other.network == row.network ? other.ms : 0;
         }
-        const double rate = row.macs > 0 ? gflops(row.macs, row.ms) : 0;
-        table.rows.push_back({row.network, row.node, row.kernel, row.shape, fixed(row.ms * 1000, 1),
-                              percent(row.ms / whole), row.macs > 0 ? fixed(rate, 1) : "-",
-                              row.macs > 0 ? percent(rate / machine.fma_peak_gflops) : "-"});
+        const double rate = row.macs > 0 ? apps::gflops(row.macs, row.ms) : 0;
+        table.rows.push_back({row.network, row.node, row.kernel, row.shape,
+                              apps::fixed(row.ms * 1000, 1), apps::percent(row.ms / whole),
+                              row.macs > 0 ? apps::fixed(rate, 1) : "-",
+                              row.macs > 0 ? apps::percent(rate / machine.fma_peak_gflops) : "-"});
     }
     return table;
 }
@@ -159,8 +163,9 @@ Table step_table(std::span<const StepResult> rows, const Machine& machine) {
 std::string describe(const Machine& machine) {
     return machine.cpu + ", " + std::to_string(machine.cores) +
            (machine.cores == 1 ? " core" : " cores") + "; of one core: FMA peak " +
-           fixed(machine.fma_peak_gflops, 1) + " GFLOPS, reads " + fixed(machine.cache_gbps, 0) +
-           " GB/s from cache and " + fixed(machine.memory_gbps, 0) + " GB/s from memory";
+           apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS, reads " +
+           apps::fixed(machine.cache_gbps, 0) + " GB/s from cache and " +
+           apps::fixed(machine.memory_gbps, 0) + " GB/s from memory";
 }
 
 }  // namespace sluice::benchmark

@@ -3,12 +3,10 @@
 namespace sluice::benchmark {
 
 double NetworkResult::gflops() const {
-    return times ? benchmark::gflops(macs_executed * batch, times->median_ms) : 0;
+    return times ? apps::gflops(macs_executed * batch, times->median_ms) : 0;
 }
 
-double KernelResult::gflops() const {
-    return times ? benchmark::gflops(macs(), times->median_ms) : 0;
-}
+double KernelResult::gflops() const { return times ? apps::gflops(macs(), times->median_ms) : 0; }
 
 double KernelResult::intensity() const {
     const double input = static_cast<double>(height + 2) * (width + 2) * channels;

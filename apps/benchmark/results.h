@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "benchmark/machine.h"
-#include "benchmark/statistics.h"
+#include "common/statistics.h"
 
 namespace sluice::benchmark {
 
@@ -16,20 +16,20 @@ struct NetworkResult {
     std::string network;  ///< the same for its variants, densities and weights: "resnet18"
     std::string variant;  ///< "lccl" where it has gates, else "dense"
     std::string weights;  ///< "trained" or "synthetic"
-    std::string inputs;   ///< "pictures" or "random normal"
+    std::string inputs;   ///< "images" or "random normal"
     std::string engine;
     std::string version;
     std::string target;  ///< of our kernels; empty for others
     int threads = 1;
     int batch = 1;
-    std::optional<Times> times;  ///< of a run of the batch; none where the answer was wrong
-    std::int64_t macs = 0;       ///< a picture, without LCCL branches
-    double macs_executed = 0;    ///< a picture, branches included, the mean over the inputs
-    double peak_rss_mb = 0;      ///< of the engine's process
-    double idle_rss_mb = 0;      ///< before it loaded the engine: for peers, Python and numpy
-    double load_ms = 0;          ///< from reading the file to the first scores
-    std::optional<bool> agrees;  ///< none where no second engine answered
-    std::string problem;         ///< why there are no times
+    std::optional<apps::Times> times;  ///< of a run of the batch; none where the answer was wrong
+    std::int64_t macs = 0;             ///< an image, without LCCL branches
+    double macs_executed = 0;          ///< an image, branches included, the mean over the inputs
+    double peak_rss_mb = 0;            ///< of the engine's process
+    double idle_rss_mb = 0;            ///< before it loaded the engine: for peers, Python and numpy
+    double load_ms = 0;                ///< from reading the file to the first scores
+    std::optional<bool> agrees;        ///< none where no second engine answered
+    std::string problem;               ///< why there are no times
 
     double gflops() const;  ///< of executed work; 0 without times
 };
@@ -48,10 +48,10 @@ struct KernelResult {
     /// That the positions fill, and Winograd computes; 0 where they are drawn one by one.
     std::int64_t tiles = 0;
     int side = 0;  ///< of these tiles, in positions
-    std::optional<Times> times;
+    std::optional<apps::Times> times;
     std::optional<double> departure;  ///< from proportional time: 0.05 where it takes 5% longer
     /// Winograd: the direct kernel's time on the same positions over this one's, and the share of a
-    /// tile's positions that must be open for a tile to take less time than they do one by one.
+    /// tile's positions that must be active for a tile to take less time than they do one by one.
     std::optional<double> speed_up, break_even;
     std::string problem;
 

@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "benchmark/inputs.h"
+#include "benchmark/input_file.h"
 #include "benchmark/layer_times.h"
 #include "passes/load_graph.h"
 #include "sluice/session.h"
@@ -33,7 +33,7 @@ struct State {
     std::vector<float> scores;
 
     Status run_batch() {
-        const std::size_t batches = static_cast<std::size_t>(file.pictures / batch);
+        const std::size_t batches = static_cast<std::size_t>(file.images / batch);
         const std::size_t number = static_cast<std::size_t>(next++) % batches;
         const TensorView input{inputs.data() + inputs.size() / batches * number, in};
         const MutableTensorView output{scores.data(), out};
@@ -55,7 +55,7 @@ void set_shapes(State& state) {
 }
 
 json load(State& state, const json& request) {
-    state.file = {request.at("inputs"), request.at("shape"), request.at("pictures")};
+    state.file = {request.at("inputs"), request.at("shape"), request.at("images")};
     state.batch = request.at("batch");
     Result<std::vector<float>> inputs = read_inputs(state.file);
     if (!inputs.ok()) {
@@ -88,16 +88,16 @@ json check(State& state) {
     state.next = 0;
     std::vector<float> scores;
     std::int64_t executed = 0;
-    for (std::int64_t done = 0; done < state.file.pictures; done += state.batch) {
+    for (std::int64_t done = 0; done < state.file.images; done += state.batch) {
         if (const Status status = state.run_batch(); !status.ok()) {
             return failure(status);
         }
         scores.insert(scores.end(), state.scores.begin(), state.scores.end());
         executed += state.session->macs_executed();
     }
-    return {{"scores", scores},
-            {"macs_executed",
-             static_cast<double>(executed) / static_cast<double>(state.file.pictures)}};
+    return {
+        {"scores", scores},
+        {"macs_executed", static_cast<double>(executed) / static_cast<double>(state.file.images)}};
 }
 
 json run(State& state, const json& request) {

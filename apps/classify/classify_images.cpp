@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "classify/classifier.h"
-#include "classify/interrupt.h"
 #include "classify/json.h"
 #include "classify/mask_folder.h"
 #include "classify/mask_writer.h"
-#include "classify/output.h"
 #include "classify/progress.h"
 #include "classify/summary.h"
 #include "classify/table.h"
 #include "classify/true_classes.h"
 #include "classify/work_in_order.h"
+#include "common/interrupt.h"
+#include "common/output.h"
 #include "image/files.h"
 
 namespace sluice::classify {
@@ -38,7 +38,7 @@ struct Outcome {
 
 class ImageRun {
 public:
-    ImageRun(const Network& network, const Options& options, const Gathered& gathered);
+    ImageRun(const Network& network, const Options& options, const apps::Gathered& gathered);
     /// Finds what fails before the first image does.
     Status prepare();
     Status run();
@@ -51,7 +51,7 @@ private:
 
     const Network& network_;
     const Options& options_;
-    const Gathered& gathered_;
+    const apps::Gathered& gathered_;
     const std::vector<std::filesystem::path>& images_;
     int workers_;  ///< threads that classify images of their own
     int threads_;  ///< threads that share the layers of each image
@@ -66,7 +66,7 @@ private:
     std::size_t failed_ = 0;
 };
 
-ImageRun::ImageRun(const Network& network, const Options& options, const Gathered& gathered)
+ImageRun::ImageRun(const Network& network, const Options& options, const apps::Gathered& gathered)
     : network_(network),
       options_(options),
       gathered_(gathered),
@@ -138,12 +138,12 @@ void ImageRun::classify(Classifier& classifier, std::size_t image, Outcome& outc
 
 Status ImageRun::take(std::size_t image, Outcome& outcome) {
     progress_.hide();
-    if (interrupted()) {
+    if (apps::interrupted()) {
         return Status::error("interrupted");
     }
     if (!outcome.failure.ok()) {
-        print_failure(outcome.failure);
-        SLUICE_RETURN_IF_ERROR(print(outcome.text));
+        apps::print_failure("classify", outcome.failure);
+        SLUICE_RETURN_IF_ERROR(apps::print(outcome.text));
         summary_.add_failure();
         ++failed_;
     } else {
@@ -161,9 +161,9 @@ Status ImageRun::print_result(const Outcome& outcome) {
             image::write_file(masks_->name_for(outcome.result.file), outcome.sheet));
     }
     if (summary_.empty() && !options_.json) {
-        SLUICE_RETURN_IF_ERROR(print(table_.header()));
+        SLUICE_RETURN_IF_ERROR(apps::print(table_.header()));
     }
-    SLUICE_RETURN_IF_ERROR(print(outcome.text));
+    SLUICE_RETURN_IF_ERROR(apps::print(outcome.text));
     summary_.add(outcome.result);
     if (true_classes_) {
         summary_.add_place(outcome.place);
@@ -185,7 +185,7 @@ Status ImageRun::run() {
     };
     const auto start = std::chrono::steady_clock::now();
     const Status status = work_in_order(work);
-    if (interrupted() && taken_ < images_.size()) {
+    if (apps::interrupted() && taken_ < images_.size()) {
         return Status::error("interrupted after " + std::to_string(taken_) + " of " +
                                  std::to_string(images_.size()) + " images",
                              "run it again");
@@ -197,9 +197,9 @@ Status ImageRun::run() {
         summary_.set_seconds(elapsed.count());
     }
     if (!options_.json) {
-        return print(summary_.text());
+        return apps::print(summary_.text());
     }
-    return options_.evaluate || gathered_.searched ? print(summary_.json()) : Status();
+    return options_.evaluate || gathered_.searched ? apps::print(summary_.json()) : Status();
 }
 
 // A network that names no class of its own knows the folders' names, in sorted order.
@@ -234,14 +234,14 @@ Status name_by_folders(Network& network, std::span<const std::filesystem::path> 
 
 }  // namespace
 
-Status classify_images(Network& network, const Options& options, const Gathered& gathered,
+Status classify_images(Network& network, const Options& options, const apps::Gathered& gathered,
                        std::size_t& failed) {
     if (options.evaluate) {
         SLUICE_RETURN_IF_ERROR(name_by_folders(network, gathered.images));
     }
     ImageRun run(network, options, gathered);
     SLUICE_RETURN_IF_ERROR(run.prepare());
-    watch_interrupts();
+    apps::watch_interrupts();
     Status status = run.run();
     failed = run.failed();
     return status;

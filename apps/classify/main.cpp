@@ -4,8 +4,8 @@
 #include <exception>
 
 #include "classify/classify_images.h"
-#include "classify/interrupt.h"
-#include "classify/output.h"
+#include "common/interrupt.h"
+#include "common/output.h"
 
 namespace sluice::classify {
 namespace {
@@ -15,19 +15,19 @@ constexpr int failure = 2;
 constexpr int stopped = 130;  // as shells report SIGINT
 
 Result<int> run(int argc, const char* const* argv) {
-    SLUICE_RETURN_IF_ERROR(check_standard_streams());
+    SLUICE_RETURN_IF_ERROR(apps::check_standard_streams());
     const Result<Options> parsed = parse_options(argc, argv);
     if (!parsed.ok()) {
         return parsed.status();
     }
     const Options& options = parsed.value();
     if (options.message) {
-        SLUICE_RETURN_IF_ERROR(print(*options.message));
+        SLUICE_RETURN_IF_ERROR(apps::print(*options.message));
         return success;
     }
-    const Gathered gathered = gather(options.paths);
+    const apps::Gathered gathered = apps::gather(options.paths);
     for (const Status& failed : gathered.failures) {
-        print_failure(failed);
+        apps::print_failure("classify", failed);
     }
     if (gathered.images.empty() && !options.explain) {
         return failure;
@@ -37,7 +37,7 @@ Result<int> run(int argc, const char* const* argv) {
         return network.status();
     }
     if (options.explain) {
-        SLUICE_RETURN_IF_ERROR(print(network->model().explain()));
+        SLUICE_RETURN_IF_ERROR(apps::print(network->model().explain()));
     }
     std::size_t failed = 0;
     if (!gathered.images.empty()) {
@@ -56,10 +56,10 @@ int main(int argc, char** argv) {
         if (code.ok()) {
             return code.value();
         }
-        classify::print_failure(code.status());
+        apps::print_failure("classify", code.status());
     } catch (const std::exception& exception) {
         // Not enough memory, in practice: nothing else here throws.
-        classify::print_failure(Status::error(exception.what(), "free some memory"));
+        apps::print_failure("classify", Status::error(exception.what(), "free some memory"));
     }
-    return classify::interrupted() ? classify::stopped : classify::failure;
+    return apps::interrupted() ? classify::stopped : classify::failure;
 }

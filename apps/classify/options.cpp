@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "classify/command_line.h"
+#include "common/command_line.h"
 #include "image/image.h"
 
 namespace sluice::classify {
@@ -118,7 +118,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Shorter side of an image before its centre is cut out")
         ->option_text("N")
         ->check(CLI::Range(1, static_cast<int>(image::max_side)));
-    const auto message = parse_command_line(app, argc, argv, see_help);
+    const auto message = apps::parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();
     }

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "classify/table.h"
-#include "classify/text.h"
+#include "common/text.h"
 
 namespace sluice::classify {
 namespace {
@@ -27,7 +27,7 @@ std::string describe_skipped(std::span<const std::filesystem::path> files) {
     std::string text = "skipped " + count(files.size(), "other file") + ": ";
     const std::size_t named = std::min(files.size(), most_names);
     for (std::size_t i = 0; i < named; ++i) {
-        text += (i == 0 ? "" : ", ") + to_printable(files[i].string());
+        text += (i == 0 ? "" : ", ") + apps::to_printable(files[i].string());
     }
     return text + (named < files.size() ? ", ...\n" : "\n");
 }

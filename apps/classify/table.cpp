@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "classify/labels.h"
-#include "classify/text.h"
+#include "common/text.h"
 
 namespace sluice::classify {
 namespace {
@@ -32,13 +32,13 @@ Table::Table(std::span<const std::filesystem::path> files, const std::vector<std
     };
     std::size_t width = 0;
     for (const std::filesystem::path& file : files) {
-        width = std::max(width, count_columns(to_printable(file.string())));
+        width = std::max(width, apps::count_columns(apps::to_printable(file.string())));
     }
     add(Cell::file, "file", width, true);
     if (class_count > 0) {
         width = 0;
         for (std::int64_t i = 0; i < class_count; ++i) {
-            width = std::max(width, count_columns(to_printable(name_class(labels, i))));
+            width = std::max(width, apps::count_columns(apps::to_printable(name_class(labels, i))));
         }
         add(Cell::name, "class", width, true);
     }
@@ -58,9 +58,9 @@ std::string Table::text(Cell cell, const Classification& result, std::size_t pla
     }
     switch (cell) {
         case Cell::file:
-            return to_printable(result.file);
+            return apps::to_printable(result.file);
         case Cell::name:
-            return to_printable(result.names[place]);
+            return apps::to_printable(result.names[place]);
         case Cell::score:
             return format_score(result.scores[0]);
         case Cell::probability:
@@ -77,8 +77,8 @@ std::string Table::line(const std::vector<std::string>& cells) const {
     std::string text;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
         text += i == 0 ? "" : "  ";
-        text += columns_[i].left ? pad_right(cells[i], columns_[i].width)
-                                 : pad_left(cells[i], columns_[i].width);
+        text += columns_[i].left ? apps::pad_right(cells[i], columns_[i].width)
+                                 : apps::pad_left(cells[i], columns_[i].width);
     }
     return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
 }

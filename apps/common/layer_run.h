@@ -38,7 +38,7 @@ class LayerRun {
 public:
     static constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();
 
-    /// Inputs and open gates are drawn from `seed`. `run` goes round copies of the weights that
+    /// Inputs and active gates are drawn from `seed`. `run` goes round copies of the weights that
     /// together weigh `weight_bytes` at most, and so finds them where a network with as many does:
     /// in a cache, or out of it.
     LayerRun(Alternative layer, unsigned seed, std::size_t weight_bytes = 0);

@@ -1,11 +1,9 @@
 // run: tensors in, tensors out, and how they compare with what was expected.
 
 #include <chrono>
-#include <cstdio>
 #include <exception>
 
-#include "classify/output.h"
-#include "classify/text.h"
+#include "common/output.h"
 #include "run/json.h"
 #include "run/network.h"
 #include "run/options.h"
@@ -17,10 +15,6 @@ namespace {
 constexpr int success = 0;
 constexpr int unexpected = 1;
 constexpr int failure = 2;
-
-void print_failure(const Status& status) {
-    std::fprintf(stderr, "run: %s\n", classify::to_printable(status.message()).c_str());
-}
 
 /// What each output should be; none where nothing is said of it.
 using Expected = std::vector<std::optional<npy::Array>>;
@@ -40,7 +34,7 @@ Result<Expected> read_expected(const Files& files) {
     return expected;
 }
 
-Result<benchmark::Times> time_runs(Network& network, int runs) {
+Result<apps::Times> time_runs(Network& network, int runs) {
     std::vector<double> milliseconds;
     for (int i = 0; i < runs; ++i) {
         const auto start = std::chrono::steady_clock::now();
@@ -49,7 +43,7 @@ Result<benchmark::Times> time_runs(Network& network, int runs) {
             std::chrono::steady_clock::now() - start;
         milliseconds.push_back(elapsed.count());
     }
-    return benchmark::summarise(milliseconds);
+    return apps::summarise(milliseconds);
 }
 
 Report make_report(const Network& network, const Options& options, const Files& inputs,
@@ -106,9 +100,9 @@ Result<int> run_network(const Options& options) {
     }
     SLUICE_RETURN_IF_ERROR(network.read_inputs(inputs.value(), {options.seed, options.zeros}));
     SLUICE_RETURN_IF_ERROR(network.run());
-    std::optional<benchmark::Times> times;
+    std::optional<apps::Times> times;
     if (options.repeat > 0) {
-        const Result<benchmark::Times> timed = time_runs(network, options.repeat);
+        const Result<apps::Times> timed = time_runs(network, options.repeat);
         if (!timed.ok()) {
             return timed.status();
         }
@@ -119,19 +113,18 @@ Result<int> run_network(const Options& options) {
     if (options.output) {
         SLUICE_RETURN_IF_ERROR(write_files(network, *options.output, report));
     }
-    SLUICE_RETURN_IF_ERROR(
-        classify::print(options.json ? to_json(report) + "\n" : to_text(report)));
+    SLUICE_RETURN_IF_ERROR(apps::print(options.json ? to_json(report) + "\n" : to_text(report)));
     return report.passes() ? success : unexpected;
 }
 
 Result<int> run(int argc, const char* const* argv) {
-    SLUICE_RETURN_IF_ERROR(classify::check_standard_streams());
+    SLUICE_RETURN_IF_ERROR(apps::check_standard_streams());
     const Result<Options> options = parse_options(argc, argv);
     if (!options.ok()) {
         return options.status();
     }
     if (options.value().message) {
-        SLUICE_RETURN_IF_ERROR(classify::print(*options.value().message));
+        SLUICE_RETURN_IF_ERROR(apps::print(*options.value().message));
         return success;
     }
     return run_network(options.value());
@@ -147,10 +140,10 @@ int main(int argc, char** argv) {
         if (code.ok()) {
             return code.value();
         }
-        run::print_failure(code.status());
+        apps::print_failure("run", code.status());
     } catch (const std::exception& exception) {
         // Not enough memory, in practice: nothing else here throws.
-        run::print_failure(Status::error(exception.what(), "free some memory"));
+        apps::print_failure("run", Status::error(exception.what(), "free some memory"));
     }
     return run::failure;
 }

@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "classify/command_line.h"
+#include "common/command_line.h"
 
 namespace sluice::run {
 namespace {
@@ -60,7 +60,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "CPU")
         ->option_text("T");
     app.add_flag("--json", options.json, "Print one JSON object");
-    const auto message = classify::parse_command_line(app, argc, argv, "see run --help");
+    const auto message = apps::parse_command_line(app, argc, argv, "see run --help");
     if (!message.ok()) {
         return message.status();
     }

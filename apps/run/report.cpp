@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "classify/text.h"
+#include "common/text.h"
 #include "run/bind.h"
 
 namespace sluice::run {
@@ -41,14 +41,14 @@ std::string to_table(const std::vector<Row>& rows) {
     std::vector<std::size_t> widths(rows[0].size());
     for (const Row& row : rows) {
         for (std::size_t i = 0; i < row.size(); ++i) {
-            widths[i] = std::max(widths[i], classify::count_columns(row[i]));
+            widths[i] = std::max(widths[i], apps::count_columns(row[i]));
         }
     }
     std::string text;
     for (const Row& row : rows) {
         std::string line;
         for (std::size_t i = 0; i < row.size(); ++i) {
-            line += (i == 0 ? "" : "  ") + classify::pad_right(row[i], widths[i]);
+            line += (i == 0 ? "" : "  ") + apps::pad_right(row[i], widths[i]);
         }
         text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }
@@ -72,7 +72,7 @@ std::string to_text(const Report& report) {
     }
     std::string files;
     for (const OutputReport& output : report.outputs) {
-        const std::string name = classify::to_printable(output.name);
+        const std::string name = apps::to_printable(output.name);
         Row row = {name,
                    describe(output.shape),
                    number(output.range.least),
@@ -85,7 +85,7 @@ std::string to_text(const Report& report) {
         }
         rows.push_back(std::move(row));
         if (output.file) {
-            files += name + " is in " + classify::to_printable(output.file->string()) + "\n";
+            files += name + " is in " + apps::to_printable(output.file->string()) + "\n";
         }
     }
     std::string text = to_table(rows) + files;

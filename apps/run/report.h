@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "benchmark/statistics.h"
+#include "common/statistics.h"
 #include "run/compare.h"
 
 namespace sluice::run {
@@ -32,7 +32,7 @@ struct Report {
     int threads = 1;
     std::vector<InputReport> inputs;
     std::vector<OutputReport> outputs;
-    std::optional<benchmark::Times> times;
+    std::optional<apps::Times> times;
 
     bool passes() const;  ///< no output differs from what was expected of it
 };

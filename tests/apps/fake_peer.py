@@ -19,7 +19,7 @@ def load(request):
     if MODE == "dies":
         os.kill(os.getpid(), signal.SIGSEGV)
     inputs = np.fromfile(request["inputs"], np.float32)
-    inputs = inputs.reshape(request["pictures"], *request["shape"])
+    inputs = inputs.reshape(request["images"], *request["shape"])
     return {"version": "1", "target": "", "load_ms": 1.5}
 
 

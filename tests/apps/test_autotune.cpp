@@ -333,7 +333,7 @@ TEST_CASE("evidence comes back as it was written, and other kernels' stays") {
     CHECK(path == folder.path / "evidence" / "avx2.json");
     CHECK(read_evidence(path).value().empty());
     KernelEvidence e;
-    e.basis = {"some CPU", "abc", "of pictures", {"1x1 -> 1x1"}};
+    e.basis = {"some CPU", "abc", "of images", {"1x1 -> 1x1"}};
     e.date = "2026-01-02";
     e.is_finished = true;
     e.before = tile;
@@ -371,7 +371,7 @@ TEST_CASE("evidence comes back as it was written, and other kernels' stays") {
 
 TEST_CASE("the report gives GFLOPS of active MACs") {
     KernelEvidence e;
-    e.basis = {"some CPU", "", "of pictures", {}};
+    e.basis = {"some CPU", "", "of images", {}};
     e.date = "2026-01-02";
     e.before = {{"parts", 4}};
     e.best = {{"parts", 8}};
@@ -385,7 +385,7 @@ TEST_CASE("the report gives GFLOPS of active MACs") {
     CHECK_THAT(draw_report({{"linear_any", e}}), Catch::Contains("keeps its break-even 0.30, "));
     CHECK_THAT(text, Catch::Contains("0.50     1.0000    10.0    0.5000    20.0  2.00x"));
     CHECK_THAT(text, Catch::Contains("linear_any: parts=4 -> parts=8"));
-    CHECK_THAT(text, Catch::Contains("some CPU, 2026-01-02, densities of pictures"));
+    CHECK_THAT(text, Catch::Contains("some CPU, 2026-01-02, densities of images"));
 }
 
 TEST_CASE("the progress bar says what is left") {

@@ -57,13 +57,13 @@ class Runs(Case):
                      "--kernel", "gated_conv_*_position", "sparse_conv_f32_3x3_c16")
         code, output, message = finish(start(*arguments, "--budget", 15))
         self.assertEqual(code, 0, message)
-        self.assertIn("densities: of the pictures in samples", message)
+        self.assertIn("densities: of the images in samples", message)
         self.assertRegex(message, r"gated_conv_f32_3x3_c64_position: \d+ tried")
         kept = json.loads(self.evidence.read_text())
         # How far it comes depends on the machine.
         self.assertGreater(max(len(evidence["tried"]) for evidence in kept.values()), 1)
         gated = kept["gated_conv_f32_3x3_c16_position"]
-        # Three densities of each of its two layer shapes, as the pictures have them.
+        # Three densities of each of its two layer shapes, as the images have them.
         self.assertEqual(6, len(gated["layers"]))
         for layer in gated["layers"]:
             self.assertTrue(0 < layer["density"] < 1, layer)

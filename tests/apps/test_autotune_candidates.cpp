@@ -9,7 +9,7 @@
 #include "autotune/break_even.h"
 #include "autotune/kernel_job.h"
 #include "autotune/tune.h"
-#include "classify/interrupt.h"
+#include "common/interrupt.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -329,7 +329,7 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
                           {{stem, {{"pixels", 1}, {"tail", 1}, {"unroll", 1}, {"vectors", 1}}}})
                 .ok());
     bench.settings.base = poor;
-    sluice::classify::watch_interrupts();
+    apps::watch_interrupts();
     int of_linear = 0;
     bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
                                  const fs::path& path) {
@@ -341,7 +341,7 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
     };
     const auto done = bench.tune();
     REQUIRE(done.ok());
-    CHECK(sluice::classify::interrupted());
+    CHECK(apps::interrupted());
     REQUIRE(done.value().size() == 1);
     const Numbers best = done.value().at(stem).best;
     CHECK(best.at("pixels") > 1);
@@ -357,5 +357,5 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
         changed += a != b;
     }
     CHECK(changed == 1);
-    sluice::classify::watch_interrupts();
+    apps::watch_interrupts();
 }

@@ -10,7 +10,7 @@
 
 #include "autotune/layer_case.h"
 #include "autotune/workload.h"
-#include "benchmark/inputs.h"
+#include "common/inputs.h"
 #include "sluice/session.h"
 
 using namespace sluice;
@@ -87,7 +87,7 @@ using TwoGates = std::pair<std::set<int>, std::set<int>>;
 std::set<TwoGates> demo_gates() {
     const auto model = Model::load(demo, {});
     REQUIRE(model.ok());
-    const auto inputs = benchmark::make_inputs(model.value(), samples, 1);
+    const auto inputs = apps::make_inputs(model.value(), samples, 1);
     REQUIRE(inputs.ok());
     auto session = Session::create(model.value(), {1, true});
     REQUIRE(session.ok());

@@ -14,12 +14,13 @@
 #include "benchmark/options.h"
 #include "benchmark/peak.h"
 #include "benchmark/process.h"
-#include "benchmark/statistics.h"
 #include "common/layer_run.h"
+#include "common/statistics.h"
 #include "kernels/cpu.h"
 #include "reference/operators.h"
 
 using namespace sluice;
+using namespace sluice::apps;
 using namespace sluice::benchmark;
 
 namespace {

@@ -111,7 +111,7 @@ class Networks(Case):
         self.assertEqual((row["network"], row["variant"], row["engine"], row["precision"]),
                          ("resnet20_cifar10", "lccl", "sluice", "fp32"))
         self.assertEqual((row["threads"], row["batch"], row["weights"], row["inputs"]),
-                         (1, 1, "trained", "pictures"))
+                         (1, 1, "trained", "images"))
         self.assertIsNone(row["agrees"])
         # The model's card.
         self.assertEqual(row["macs"], 40551040)
@@ -148,10 +148,10 @@ class Networks(Case):
     def test_inputs_and_weights(self):
         metadata = {"sluice.weights": "synthetic", "sluice.mean": "[0, 0, 0]"}
         model = self.save("net_dense_synthetic.onnx", models.mean_colour(metadata=metadata))
-        Image.new("RGB", (8, 8), (10, 20, 30)).save(self.folder / "picture.png")
+        Image.new("RGB", (8, 8), (10, 20, 30)).save(self.folder / "image.png")
         [row] = self.report("--model", model, "--data", self.folder)["results"]
         self.assertEqual((row["network"], row["variant"], row["weights"], row["inputs"]),
-                         ("net", "dense", "synthetic", "pictures"))
+                         ("net", "dense", "synthetic", "images"))
         [row] = self.report("--model", model)["results"]
         self.assertEqual(row["inputs"], "random normal")
 

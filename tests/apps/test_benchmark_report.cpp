@@ -23,7 +23,7 @@ Report make_report() {
     ours.network = "resnet18";
     ours.variant = "lccl";
     ours.weights = "synthetic";
-    ours.inputs = "pictures";
+    ours.inputs = "images";
     ours.engine = "sluice";
     ours.version = "0.1.0";
     ours.target = "avx2";
@@ -126,10 +126,9 @@ TEST_CASE("a wrong answer has no time in any report") {
     }
     CHECK(wrong["agrees"] == false);
     CHECK(holds(wrong["problem"], "wrong answer"));
-    CHECK(
-        holds(to_markdown(report),
-              "| resnet18_lccl_d50_synthetic (synthetic weights) | lccl | other | pictures | 1 | 1 "
-              "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
+    CHECK(holds(to_markdown(report),
+                "| resnet18_lccl_d50_synthetic (synthetic weights) | lccl | other | images | 1 | 1 "
+                "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
     CHECK(holds(to_html(report), "<td class=\"left\">wrong answer: differs by 0.5"));
     CHECK(holds(to_text(network_table(report.networks, report.machine)), "wrong answer: differs"));
 }
@@ -159,12 +158,13 @@ TEST_CASE("tables hold the figures and their shares") {
 }
 
 TEST_CASE("columns of a text table align") {
-    const Table table{{"name", "x", "note"}, 1, true, {{"a", "10.5", "é"}, {"long", "2", ""}}};
+    const apps::Table table{
+        {"name", "x", "note"}, 1, true, {{"a", "10.5", "é"}, {"long", "2", ""}}};
     CHECK(to_text(table) == "name     x  note\na     10.5  é\nlong     2\n");
     CHECK(to_markdown(table) ==
           "| name | x | note |\n|---|---:|---|\n| a | 10.5 | é |\n"
           "| long | 2 |  |\n");
-    const Table pipes{{"a|b"}, 1, false, {}};
+    const apps::Table pipes{{"a|b"}, 1, false, {}};
     CHECK(to_markdown(pipes) == "| a\\|b |\n|---|\n");
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("the page stands alone and is well formed") {
     }
     CHECK(holds(page, "theoretical: proportional to the density"));
     CHECK(holds(page, "Roofline of one core"));
-    CHECK(holds(page, "gated, Winograd on open tiles"));
+    CHECK(holds(page, "gated, Winograd on active tiles"));
     CHECK(holds(page, "those of the direct sum for Winograd's kernels"));
     CHECK(holds(page, "synthetic weights"));
     const auto count = [&page](const std::string& part) {

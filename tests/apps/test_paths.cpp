@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "classify/gather.h"
 #include "classify/labels.h"
 #include "classify/mask_folder.h"
 #include "classify/options.h"
 #include "classify/true_classes.h"
+#include "common/gather.h"
 
+using namespace sluice::apps;
 using namespace sluice::classify;
 namespace fs = std::filesystem;
 

@@ -13,8 +13,9 @@
 #include "classify/scores.h"
 #include "classify/summary.h"
 #include "classify/table.h"
-#include "classify/text.h"
+#include "common/text.h"
 
+using namespace sluice::apps;
 using namespace sluice::classify;
 
 namespace {

@@ -7,7 +7,7 @@
 
 #include "sluice/status.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 /// The images to classify, the other files of the folders, and the folders that gave no image or
 /// could not be read.
@@ -24,4 +24,4 @@ struct Gathered {
 /// above it, nor through a second link.
 Gathered gather(std::span<const std::string> paths);
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

@@ -1,6 +1,6 @@
 #pragma once
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 /// From here on SIGINT and SIGTERM do not end the process: they are noted, for `interrupted()`.
 void watch_interrupts();
@@ -10,4 +10,4 @@ bool interrupted();
 /// In a forked child: the parent decides what an interrupt ends.
 void ignore_interrupts();
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

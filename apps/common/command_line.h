@@ -7,7 +7,7 @@
 
 #include "sluice/status.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 /// Parses a command line into what `app`'s options are bound to. Gives the text to print and end
 /// with where help or the version was asked for. Fails on one line, with `remedy`, where the line
@@ -16,4 +16,4 @@ Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
                                                       const char* const* argv,
                                                       const std::string& remedy);
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

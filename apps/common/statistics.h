@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-namespace sluice::benchmark {
+namespace sluice::apps {
 
 /// What a set of timings says, in milliseconds.
 struct Times {
@@ -24,4 +24,4 @@ Times summarise(std::span<const double> milliseconds);
 /// 2 * macs in `milliseconds`, in GFLOPS.
 double gflops(double macs, double milliseconds);
 
-}  // namespace sluice::benchmark
+}  // namespace sluice::apps

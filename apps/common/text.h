@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 /// The text as a terminal can show it on one line: bytes that are not UTF-8 become U+FFFD, control
 /// characters '?'.
@@ -17,4 +17,4 @@ std::size_t count_columns(std::string_view text);
 std::string pad_right(std::string_view text, std::size_t width);
 std::string pad_left(std::string_view text, std::size_t width);
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

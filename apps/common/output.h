@@ -4,7 +4,7 @@
 
 #include "sluice/status.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 /// Fails where standard output is closed. A closed standard input or error is opened on /dev/null:
 /// else a file of ours could get its number, and a message would be written into that file.
@@ -16,7 +16,7 @@ Status print(std::string_view text);
 /// print() with the end of the line.
 Status print_line(std::string_view line);
 
-/// "classify: file: node: what; remedy" on one line of standard error.
-void print_failure(const Status& failure);
+/// "program: file: node: what; remedy" on one line of standard error.
+void print_failure(const char* program, const Status& failure);
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

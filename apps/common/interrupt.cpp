@@ -1,9 +1,9 @@
-#include "classify/interrupt.h"
+#include "common/interrupt.h"
 
 #include <csignal>
 #include <initializer_list>
 
-namespace sluice::classify {
+namespace sluice::apps {
 namespace {
 
 volatile std::sig_atomic_t noted = 0;
@@ -28,4 +28,4 @@ bool interrupted() { return noted != 0; }
 
 void ignore_interrupts() { handle(SIGINT, SIG_IGN); }
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

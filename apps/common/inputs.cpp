@@ -1,26 +1,20 @@
-#include "benchmark/inputs.h"
-
-#include <stdlib.h>  // mkdtemp
+#include "common/inputs.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <random>
 #include <span>
-#include <system_error>
 #include <utility>
 
-#include "classify/gather.h"
-#include "image/files.h"
+#include "common/gather.h"
 #include "image/preprocess.h"
 
-namespace sluice::benchmark {
+namespace sluice::apps {
 namespace {
 
 /// Little beside what engines take themselves, since it lies in the memory of each.
 constexpr std::int64_t most_bytes = std::int64_t{4} << 20;
-constexpr std::int64_t most_pictures = 64;
-constexpr unsigned picture_seed = 1;
+constexpr std::int64_t most_images = 64;
+constexpr unsigned image_seed = 1;
 
 Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
     std::vector<std::int64_t> shape;
@@ -39,27 +33,27 @@ Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
 
 void draw_normal(Inputs& inputs) {
     inputs.source = "random normal";
-    std::mt19937 random(picture_seed);
+    std::mt19937 random(image_seed);
     std::normal_distribution<float> distribution;
     std::generate(inputs.values.begin(), inputs.values.end(), [&] { return distribution(random); });
 }
 
-Status read_pictures(Inputs& inputs, const image::Preprocessing& preprocessing,
-                     const std::filesystem::path& folder) {
-    inputs.source = "pictures";
+Status read_images(Inputs& inputs, const image::Preprocessing& preprocessing,
+                   const std::filesystem::path& folder) {
+    inputs.source = "images";
     const std::string name = folder.string();
-    const classify::Gathered gathered = classify::gather(std::span(&name, 1));
+    const Gathered gathered = gather(std::span(&name, 1));
     if (!gathered.failures.empty()) {
         return gathered.failures[0];
     }
     const auto height = static_cast<int>(inputs.shape[1]),
                width = static_cast<int>(inputs.shape[2]);
-    const std::size_t plane = inputs.values.size() / static_cast<std::size_t>(inputs.pictures);
+    const std::size_t plane = inputs.values.size() / static_cast<std::size_t>(inputs.images);
     const std::size_t found = gathered.images.size();
-    for (std::size_t i = 0; i < static_cast<std::size_t>(inputs.pictures); ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(inputs.images); ++i) {
         // Where there are more than are wanted, from all classes of a sorted folder.
-        const std::size_t at = found > static_cast<std::size_t>(inputs.pictures)
-                                   ? i * found / static_cast<std::size_t>(inputs.pictures)
+        const std::size_t at = found > static_cast<std::size_t>(inputs.images)
+                                   ? i * found / static_cast<std::size_t>(inputs.images)
                                    : i % found;
         const std::filesystem::path& path = gathered.images[at];
         const Result<image::Image> source = image::read(path);
@@ -97,9 +91,9 @@ Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesyst
     for (const std::int64_t extent : inputs.shape) {
         elements *= extent;
     }
-    const std::int64_t fit = std::min(most_pictures, most_bytes / 4 / elements);
-    inputs.pictures = std::max<std::int64_t>(1, fit / batch) * batch;
-    inputs.values.resize(static_cast<std::size_t>(elements * inputs.pictures));
+    const std::int64_t fit = std::min(most_images, most_bytes / 4 / elements);
+    inputs.images = std::max<std::int64_t>(1, fit / batch) * batch;
+    inputs.values.resize(static_cast<std::size_t>(elements * inputs.images));
     if (!folder || !model.metadata().contains("sluice.mean") || inputs.shape.size() != 3 ||
         inputs.shape[0] != 3) {
         draw_normal(inputs);
@@ -109,56 +103,8 @@ Result<Inputs> make_inputs(const Model& model, const std::optional<std::filesyst
     if (!preprocessing.ok()) {
         return preprocessing.status();
     }
-    SLUICE_RETURN_IF_ERROR(read_pictures(inputs, preprocessing.value(), *folder));
+    SLUICE_RETURN_IF_ERROR(read_images(inputs, preprocessing.value(), *folder));
     return inputs;
 }
 
-Result<TemporaryFolder> TemporaryFolder::create() {
-    std::error_code code;
-    std::filesystem::path parent = std::filesystem::temp_directory_path(code);
-    std::string name =
-        ((code ? std::filesystem::path("/tmp") : parent) / "benchmark-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-        return Status(Problem{name,
-                              {},
-                              std::string("cannot be made: ") + std::strerror(errno),
-                              "set TMPDIR to a folder that can be written to"});
-    }
-    return TemporaryFolder(name);
-}
-
-TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept
-    : path_(std::exchange(other.path_, {})) {}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code code;
-    if (!path_.empty()) {
-        std::filesystem::remove_all(path_, code);
-    }
-}
-
-Result<InputFile> write_inputs(const Inputs& inputs, const std::filesystem::path& path) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(inputs.values.data());
-    SLUICE_RETURN_IF_ERROR(
-        image::write_file(path, std::span(bytes, inputs.values.size() * sizeof(float))));
-    return InputFile{path.string(), inputs.shape, inputs.pictures};
-}
-
-Result<std::vector<float>> read_inputs(const InputFile& file) {
-    const Result<std::vector<std::uint8_t>> bytes = image::read_file(file.path);
-    if (!bytes.ok()) {
-        return bytes.status();
-    }
-    std::size_t count = static_cast<std::size_t>(file.pictures);
-    for (const std::int64_t extent : file.shape) {
-        count *= static_cast<std::size_t>(extent);
-    }
-    if (bytes.value().size() != count * sizeof(float)) {
-        return Status(Problem{file.path, {}, "has not the size of its shape", "run it again"});
-    }
-    std::vector<float> values(count);
-    std::memcpy(values.data(), bytes.value().data(), bytes.value().size());
-    return values;
-}
-
-}  // namespace sluice::benchmark
+}  // namespace sluice::apps

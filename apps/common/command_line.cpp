@@ -1,6 +1,6 @@
-#include "classify/command_line.h"
+#include "common/command_line.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 
 Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
                                                       const char* const* argv,
@@ -19,4 +19,4 @@ Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
     return std::optional<std::string>();
 }
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

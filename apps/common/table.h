@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::benchmark {
+namespace sluice::apps {
 
 /// Cells as text; the first `left` columns, and one last where `remark`, are aligned left.
 struct Table {
@@ -33,4 +33,4 @@ std::string fixed(double value, int digits);
 /// "97.3%".
 std::string percent(double share);
 
-}  // namespace sluice::benchmark
+}  // namespace sluice::apps

@@ -1,4 +1,4 @@
-#include "classify/gather.h"
+#include "common/gather.h"
 
 #include <sys/stat.h>
 
@@ -11,7 +11,7 @@
 
 #include "image/formats.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 namespace {
 
 namespace fs = std::filesystem;
@@ -116,4 +116,4 @@ Gathered gather(std::span<const std::string> paths) {
     return gathered;
 }
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

@@ -1,4 +1,4 @@
-#include "classify/output.h"
+#include "common/output.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <cstring>
 #include <string>
 
-#include "classify/text.h"
+#include "common/text.h"
 
-namespace sluice::classify {
+namespace sluice::apps {
 namespace {
 
 Status output_failure(int code) {
@@ -43,8 +43,8 @@ Status print(std::string_view text) {
 
 Status print_line(std::string_view line) { return print(std::string(line) + "\n"); }
 
-void print_failure(const Status& failure) {
-    std::fprintf(stderr, "classify: %s\n", to_printable(failure.message()).c_str());
+void print_failure(const char* program, const Status& failure) {
+    std::fprintf(stderr, "%s: %s\n", program, to_printable(failure.message()).c_str());
 }
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps

@@ -1,11 +1,11 @@
-#include "benchmark/table.h"
+#include "common/table.h"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "classify/text.h"
+#include "common/text.h"
 
-namespace sluice::benchmark {
+namespace sluice::apps {
 namespace {
 
 std::string replace_all(std::string text, const std::string& from, const std::string& to) {
@@ -32,16 +32,15 @@ std::string to_text(const Table& table) {
     std::vector<std::size_t> widths(table.head.size());
     for (const auto& line : lines) {
         for (std::size_t i = 0; i < line.size(); ++i) {
-            widths[i] = std::max(widths[i], classify::count_columns(line[i]));
+            widths[i] = std::max(widths[i], count_columns(line[i]));
         }
     }
     std::string text;
     for (const auto& line : lines) {
         std::string row;
         for (std::size_t i = 0; i < line.size(); ++i) {
-            row +=
-                (i == 0 ? "" : "  ") + (table.is_left(i) ? classify::pad_right(line[i], widths[i])
-                                                         : classify::pad_left(line[i], widths[i]));
+            row += (i == 0 ? "" : "  ") + (table.is_left(i) ? pad_right(line[i], widths[i])
+                                                            : pad_left(line[i], widths[i]));
         }
         text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
     }
@@ -90,4 +89,4 @@ std::string fixed(double value, int digits) {
 
 std::string percent(double share) { return fixed(100 * share, 1) + "%"; }
 
-}  // namespace sluice::benchmark
+}  // namespace sluice::apps

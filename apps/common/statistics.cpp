@@ -1,10 +1,10 @@
-#include "benchmark/statistics.h"
+#include "common/statistics.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-namespace sluice::benchmark {
+namespace sluice::apps {
 
 double percentile(std::span<const double> sorted, double percent) {
     const double at = percent / 100.0 * static_cast<double>(sorted.size() - 1);
@@ -22,4 +22,4 @@ Times summarise(std::span<const double> milliseconds) {
 
 double gflops(double macs, double milliseconds) { return 2.0 * macs / (milliseconds * 1e6); }
 
-}  // namespace sluice::benchmark
+}  // namespace sluice::apps

@@ -1,8 +1,8 @@
-#include "classify/text.h"
+#include "common/text.h"
 
 #include <algorithm>
 
-namespace sluice::classify {
+namespace sluice::apps {
 namespace {
 
 // Bytes of the UTF-8 sequence that `text` begins with; 0 where it begins with none (RFC 3629: no
@@ -72,4 +72,4 @@ std::string pad_left(std::string_view text, std::size_t width) {
     return spaces(text, width) + std::string(text);
 }
 
-}  // namespace sluice::classify
+}  // namespace sluice::apps
