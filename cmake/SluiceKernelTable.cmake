@@ -3,13 +3,14 @@
 #     generator   in generators/, where its name is another than the algorithm's
 #     params      of the generator, for all kernels of the row
 #     types       element types of the tensors; none where it reads and writes lists and masks alone
-#     shapes      shape classes: parameters of the generator, and of `channels` several, a kernel each
+#     shapes      shape classes: parameters of the generator, and of `channels` several, a kernel each;
+#                 the runtime's alone are `least_channels` and `label`, which tells classes of a window apart
 #     gates       of a shape class: the gate forms, a kernel each, the generator's parameter `gating`
 #     gate        the one gate form that the algorithm has, where that is no parameter
 #     operations  likewise, the generator's parameter `operation`
 #     numbers     of the schedule and of the choice of a kernel, which the tuned files state
 # A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what
-# it has none of. A shape class is `any`, or <window>[_by<stride>]_c<channels>.
+# it has none of. A shape class is `any`, or <window>[_by<stride>][_<label>][_c<channels>].
 #
 # A row of a tuned file holds for the kernel of that name, and for those whose names go on after it with
 # an underscore: gated_conv_f32, then gated_conv_f32_3x3_c64, then gated_conv_f32_3x3_c64_position. The
@@ -75,6 +76,10 @@ function(sluice_window shape out)
         if(stride GREATER 1)
             string(APPEND window "_by${stride}")
         endif()
+    endif()
+    sluice_param("${params}" label "" label)
+    if(label)
+        string(APPEND window "_${label}")
     endif()
     set(${out} "${window}" PARENT_SCOPE)
 endfunction()

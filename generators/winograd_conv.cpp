@@ -2,7 +2,7 @@
 
 #include <Halide.h>
 
-#include "generators/clip.h"
+#include "generators/epilogue.h"
 #include "generators/winograd.h"
 #include "schedules/winograd_conv.h"
 
@@ -11,11 +11,9 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-enum class Gate { none, position, element };
-
 /// gated_conv for kernels of stride 1, by Winograd's F(4x4, 3x3), F(2x2, 3x3) or F(3x3, 4x4) over a
 /// list of tiles of 4x4, 2x2 or 3x3 outputs: a quarter of the multiplications, or 4 of 9 with tiles
-/// of 2x2, for each tile where any gate is open. The last tile of a row ends with the row, and
+/// of 2x2, for each tile where any gate is active. The last tile of a row ends with the row, and
 /// overlaps the one before it where the side does not divide the width; likewise along the height.
 ///
 ///     output(k, x, y) = post((conv(k, x, y) + bias(k)) * gate + shift(k) + residual(k, x, y))
@@ -26,13 +24,12 @@ enum class Gate { none, position, element };
 /// side + kernel - 1 rows and columns from there.
 class WinogradConv : public Generator<WinogradConv> {
 public:
-    GeneratorParam<Gate> gating{
-        "gating",
-        Gate::position,
-        {{"none", Gate::none}, {"position", Gate::position}, {"element", Gate::element}}};
-    // Shape class.
+    GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
+    // Shape class; channels of 0 leave them to run time, up to most_channels, whose patches the
+    // stack has room for: then they are a multiple of the lanes.
     GeneratorParam<int> kernel{"kernel", 3};
-    GeneratorParam<int> pitch{"channels", 16};
+    GeneratorParam<int> channels{"channels", 0};
+    GeneratorParam<int> most_channels{"most_channels", 1024};
     GeneratorParam<int> side{"side", 4};
     GeneratorParam<int> stride{"stride", 1};
     // Schedule.
@@ -42,15 +39,16 @@ public:
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
 
-    /// (x * pitch + c, y), halo included. Where the lanes do not divide the pitch, what follows the
-    /// last pixel is read up to a vector's end, and not used.
+    /// (x * channel_stride + c, y), halo included. Where the lanes do not divide the channel
+    /// stride, what follows the last pixel is read up to a vector's end, and not used.
     Input<Buffer<float, 2>> input{"input"};
     /// row << 16 | column of tiles, at least one.
     Input<Buffer<uint32_t, 1>> tiles{"tiles"};
-    /// (k % block, c, matrix, k / block), transformed, block = vectors * lanes. The matrices are
-    /// the points, (side + kernel - 1) * (of y) + (of x); with tiles of 2x2 gated by position there
-    /// may be more, the nine taps of a direct kernel, of which four are the corner points, and the
-    /// other points.
+    /// (k % block, c, matrix, k / block), transformed, block = vectors * lanes; phase by phase the
+    /// channels, of which there are as many as the extent says where `channels` is 0. The matrices
+    /// are the points, (side + kernel - 1) * (of y) + (of x); with tiles of 2x2 gated by position
+    /// there may be more, the nine taps of a direct kernel, of which four are the corner points,
+    /// and the other points.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -60,6 +58,8 @@ public:
     /// (k, x, y); strides of zero over a row of zeros where there is none.
     Input<Buffer<float, 3>> residual{"residual"};
     Input<int> gate_shift{"gate_shift"};
+    /// Floats from a pixel of the input to the next.
+    Input<int> channel_stride{"channel_stride"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
     /// (k, x, y), k a multiple of block.
@@ -84,22 +84,37 @@ public:
         }
         input.dim(0).set_min(0).dim(1).set_min(0);
         tiles.dim(0).set_min(0);
-        const int depth = int(pitch) * phases();
-        weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, depth).set_stride(block);
-        weights.dim(2).set_min(0).set_stride(block * depth);
+        weights.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block);
+        weights.dim(2).set_min(0);
+        if (channels > 0) {
+            const int depth = int(channels) * phases();
+            weights.dim(1).set_extent(depth);
+            weights.dim(2).set_stride(block * depth);
+        }
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         sluice::schedules::schedule_winograd_conv(
-            {output, {full, last}, c, phase, k, u, v, t},
-            {natural_vector_size<float>(), vectors, rows, unroll});
+            {output, {full, last}, c, panel, phase, k, u, v, t},
+            {natural_vector_size<float>(), vectors, rows, unroll, channels == 0});
     }
 
 private:
     using Chunks = sluice::schedules::WinogradChunks;
+    int lanes() const { return natural_vector_size<float>(); }
     int phases() const { return int(stride) * int(stride); }
     int points() const { return winograd_points(side, kernel); }
+    /// Floats from a pixel to the next.
+    Expr pixel() const { return channels > 0 ? Expr(int(channels)) : Expr(channel_stride); }
+    /// Channels of a phase are taken in panels of so many: all of them, or a vector where their
+    /// number is not known.
+    int panel_channels() const { return channels > 0 ? int(channels) : lanes(); }
+    Expr panels() const {
+        return channels > 0 ? Expr(1)
+                            : min(weights.dim(1).extent() / (phases() * lanes()),
+                                  int(most_channels) / lanes());
+    }
 
     Expr start(Expr tile, Expr extent) {
         return unsafe_promise_clamped(min(tile * int(side), extent - int(side)), 0,
@@ -148,24 +163,26 @@ private:
         f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
         Expr right = phase % int(stride), down = phase / int(stride);
-        f.lines(c, phase, u, v, t, chunk) =
+        f.lines(c, panel, phase, u, v, t, chunk) =
             mux(v, transform_inputs(each_point([&](int i) {
-                    return input(((column(from) + u) * int(stride) + right) * int(pitch) + c,
+                    return input(((column(from) + u) * int(stride) + right) * pixel() +
+                                     panel * panel_channels() + c,
                                  (line(from) + i) * int(stride) + down);
                 })));
-        f.patches(c, phase, u, v, t, chunk) = mux(
-            u,
-            transform_inputs(each_point([&](int i) { return f.lines(c, phase, i, v, t, chunk); })));
+        f.patches(c, panel, phase, u, v, t, chunk) = mux(
+            u, transform_inputs(
+                   each_point([&](int i) { return f.lines(c, panel, phase, i, v, t, chunk); })));
 
-        f.channels = RDom(0, int(pitch), 0, phases(), "channels");
+        f.channels = RDom(0, panel_channels(), 0, panels(), 0, phases(), "channels");
         const RDom& r = f.channels;
         if (stride > 1) {
-            f.channels.where(has_weight(r.y % int(stride), u) && has_weight(r.y / int(stride), v));
+            f.channels.where(has_weight(r.z % int(stride), u) && has_weight(r.z / int(stride), v));
         }
         f.sums(k, u, v, t, chunk) = 0.0f;
         f.sums(k, u, v, t, chunk) +=
-            weights(k % block, r.y * int(pitch) + r.x, matrix_of(u, v), k / block) *
-            f.patches(r.x, r.y, u, v, t, chunk);
+            weights(k % block, (r.z * panels() + r.y) * panel_channels() + r.x, matrix_of(u, v),
+                    k / block) *
+            f.patches(r.x, r.y, r.z, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 
         // The transform copies the product at (1, 1) to every output, and so the bias with it.
@@ -183,17 +200,16 @@ private:
         Expr to = entry(f.list.w, f.list.z);
         Expr x = column(to) + f.list.x, y = line(to) + f.list.y;
         Expr conv = f.outputs(k, f.list.x, f.list.y, f.list.z, f.list.w);
-        Expr rest = residual(k, x, y);
+        Epilogue then{.residual = residual(k, x, y), .post_low = post_low, .post_high = post_high};
         if (gating != Gate::none) {
-            Expr map = gating == Gate::element ? Expr(k) : 0;
-            conv *= gate(map, of_gate(x, 1), of_gate(y, 2));
-            rest += epilogue(k, 2);
+            then.gate = gate_value(gating, gate, k, of_gate(x, 1), of_gate(y, 2));
+            then.shift = epilogue(k, 2);
         }
-        output(k, x, y) = clip(conv + rest, post_low, post_high);
+        output(k, x, y) = then.apply(conv);
     }
 
-    Var c{"c"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"}, col{"col"},
-        lin{"lin"};
+    Var c{"c"}, panel{"panel"}, phase{"phase"}, k{"k"}, u{"u"}, v{"v"}, t{"t"}, chunk{"chunk"},
+        col{"col"}, lin{"lin"};
     Chunks full, last;
 };
 

@@ -29,13 +29,17 @@ void schedule_chunks(const WinogradConvFuncs& f, int part, const WinogradConvPar
     patches.compute_at(output, chunks.list.w)
         .store_in(MemoryType::Register)
         .split(f.in_channel, vector, lane, p.lanes, Halide::TailStrategy::RoundUp)
-        .reorder(lane, f.u, f.v, vector, f.phase, f.tile)
+        .reorder(lane, f.u, f.v, vector, f.panel, f.phase, f.tile)
         .vectorize(lane)
         .unroll(f.u)
         .unroll(f.v);
+    if (p.in_panels) {
+        // Outermost lies what has no known extent, so that all strides are known.
+        patches.reorder_storage(f.in_channel, f.tile, f.u, f.v, f.phase, f.panel);
+    }
     lines.compute_at(patches, vector)
         .store_in(MemoryType::Register)
-        .reorder(f.in_channel, f.v, f.u, f.phase)
+        .reorder(f.in_channel, f.v, f.u, f.panel, f.phase)
         .vectorize(f.in_channel)
         .unroll(f.u)
         .unroll(f.v);
@@ -59,7 +63,7 @@ void schedule_chunks(const WinogradConvFuncs& f, int part, const WinogradConvPar
         .unroll(f.tile);
     sums.update()
         .split(f.channel, vector, lane, p.lanes)
-        .reorder(lane, vector, f.tile, chunks.channels.x, chunks.channels.y)
+        .reorder(lane, vector, f.tile, chunks.channels.x, chunks.channels.y, chunks.channels.z)
         .vectorize(lane)
         .unroll(vector)
         .unroll(f.tile);

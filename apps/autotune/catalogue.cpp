@@ -14,8 +14,9 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     Space space{row.recipe.generator, count_registers(halide_target), lanes, 0, channels};
     const bool is_conv = autotune::is_conv(row.recipe.generator);
     if (row.recipe.generator == "winograd_conv") {
-        space.row = row.channels;
-        space.depth = row.channels * row.stride * row.stride;
+        // Where the layer says how many channels there are, they come by the vector.
+        space.row = row.channels > 0 ? row.channels : lanes;
+        space.depth = row.most_channels * row.stride * row.stride;
         space.points = static_cast<int>(winograd_points(row.side, row.kernel));
     } else if (row.recipe.generator == "sparse_conv") {
         space.row = row.channels;
@@ -60,6 +61,7 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
             }
             added.kernel = params.value("kernel", 0);
             added.channels = params.value("channels", 0);
+            added.most_channels = params.value("most_channels", added.channels);
             added.stride = params.value("stride", 1);
             added.side = params.value("side", 0);
             catalogue.kernels[name] = std::move(added);

@@ -13,10 +13,11 @@ namespace sluice::autotune {
 /// A kernel of the build for one target.
 struct KernelRow {
     Recipe recipe;
-    int kernel = 0;    ///< extent of the window; 0: any
-    int channels = 0;  ///< channel stride of the input; 0: any
-    int stride = 1;    ///< winograd_conv: of the layer
-    int side = 0;      ///< winograd_conv: of a tile of outputs
+    int kernel = 0;         ///< extent of the window; 0: any
+    int channels = 0;       ///< channel stride of the input; 0: any
+    int most_channels = 0;  ///< winograd_conv: that it has memory for
+    int stride = 1;         ///< winograd_conv: of the layer
+    int side = 0;           ///< winograd_conv: of a tile of outputs
 };
 
 /// What is compiled for one target, from the tables that CMake reads.

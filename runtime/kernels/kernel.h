@@ -46,16 +46,15 @@ struct DirectInfo {
 struct WinogradInfo {
     int taps;      ///< of a phase along an extent
     int stride;    ///< of the layer, whose input has stride * stride phases
-    int channels;  ///< channel stride of the input
-    int side;      ///< of a tile
-    int pixels;    ///< entries of the list that are computed together
-    int vectors;   ///< of output channels that are computed together
+    int channels;  ///< channel stride of the input; 0: any
+    /// Where it is any, those that the kernel is for, the most of which it has memory for.
+    int least_channels, most_channels;
+    int side;     ///< of a tile
+    int pixels;   ///< entries of the list that are computed together
+    int vectors;  ///< of output channels that are computed together
     /// Share of a tile's outputs that are open beyond which it takes less time than the direct
     /// kernel; 1: none.
     double break_even;
-
-    /// Channels of all phases.
-    int depth() const { return channels * stride * stride; }
 };
 
 /// Of dot_conv.cpp. An entry of its list is an element of the output.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "kernels/cpu.h"
 #include "kernels/table.h"
@@ -95,6 +96,16 @@ bool fits_window(int kernel, int channels, const ConvLayer& layer) {
            (channels == 0 || channels == layer.channel_stride);
 }
 
+/// Whole vectors of channels, which the last pixel of an input may end with where their number is
+/// the kernel's own.
+bool fits_channels(const WinogradInfo& info, bool has_vectors, const ConvLayer& layer) {
+    if (info.channels == 0) {
+        return has_vectors && layer.channel_stride >= info.least_channels &&
+               layer.channel_stride <= info.most_channels;
+    }
+    return layer.channel_stride == info.channels && (has_vectors || layer.has_tail);
+}
+
 /// The window of the kernel's stride, whole tiles, and of a stride of 2 all phases of the input, of
 /// which the later ones have a tap less.
 bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& layer) {
@@ -106,7 +117,7 @@ bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& lay
         }
     }
     return is_square(layer.stride, stride) && is_square(layer.kernel, stride * (taps - 1) + 1) &&
-           layer.channel_stride == info.channels && (layer.has_tail || has_vectors);
+           fits_channels(info, has_vectors, layer);
 }
 
 }  // namespace
@@ -156,6 +167,10 @@ int channels_of(const Kernel& kernel) {
     return std::visit(channels, kernel.info);
 }
 
+bool is_more_special(const Kernel& a, const Kernel& b) {
+    return std::pair(channels_of(a), a.block()) > std::pair(channels_of(b), b.block());
+}
+
 }  // namespace
 
 const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateForm gate,
@@ -165,7 +180,7 @@ const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateF
     for (const Kernel& kernel : from) {
         const bool serves = kernel.algorithm == algorithm && kernel.gate == form &&
                             std::strcmp(kernel.target, target.id) == 0 && fits(kernel, layer);
-        if (serves && (!best || channels_of(kernel) > channels_of(*best))) {
+        if (serves && (!best || is_more_special(kernel, *best))) {
             best = &kernel;
         }
     }

@@ -50,8 +50,8 @@ struct ConvLayer {
 /// its generator requires.
 bool fits(const Kernel& kernel, const ConvLayer& layer);
 
-/// The algorithm's most specialised kernel of a gate form among `from` that fits the layer, or null
-/// where there is none for the target.
+/// The algorithm's most specialised kernel of a gate form among `from` that fits the layer, of
+/// several the one with the largest block, or null where there is none for the target.
 const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateForm gate,
                         const Target& target, const ConvLayer& layer);
 /// Among all kernels of the build.

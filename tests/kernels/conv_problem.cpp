@@ -239,7 +239,8 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pit
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
       matrices_(is_winograd(kernel)
-                    ? std::array{kernel.as<WinogradInfo>().depth(),
+                    ? std::array{kernel.as<WinogradInfo>().stride *
+                                     kernel.as<WinogradInfo>().stride * pitch,
                                  count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
                     : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
       input_(padded_input(problem, kernel, pitch)),
@@ -296,6 +297,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                                                .gate = g,
                                                                .residual = residual,
                                                                .gate_shift = gate_shift,
+                                                               .channel_stride = pitch_,
                                                                .post_low = post.low,
                                                                .post_high = post.high,
                                                                .output = out})

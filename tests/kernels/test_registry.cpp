@@ -163,15 +163,27 @@ TEST_CASE("a kernel is taken for no layer that differs from its row in one requi
             return shape_class(Algorithm::winograd_conv, GateForm::none, target, layer);
         };
         ConvLayer layer = square_layer(3, 16, 64);
-        CHECK(winograd(layer) == "3x3_c16");
-        CHECK(winograd(square_layer(3, 16, 64, 2)) == "3x3_by2_c16");
+        CHECK(winograd(layer) == "3x3_wide");
+        CHECK(winograd(square_layer(3, 64, 64)) == "3x3_c64");
+        CHECK(winograd(square_layer(3, 16, 64, 2)) == "3x3_by2_wide");
+        CHECK(winograd(square_layer(3, 64, 64, 2)) == "3x3_by2_c64");
+        // The widest block that divides the outputs.
+        CHECK(winograd(square_layer(3, 16, target.lanes)) == "3x3");
+        CHECK(winograd(square_layer(3, 16, 3 * target.lanes)) == "3x3_wider");
         // Phases that a copy lays side by side: a window of 2x2 and stride 1 over 16 channels.
         CHECK(winograd(square_layer(2, 16, 64)) == "none");
         CHECK(winograd(square_layer(2, 16, 64, 2)) == "none");
         CHECK(winograd(square_layer(4, 16, 64, 2)) == "none");
         CHECK(winograd(square_layer(3, 16, 64, 3)) == "none");
         CHECK(winograd(square_layer(1, 16, 64)) == "none");
-        CHECK(winograd(square_layer(3, 12, 64)) == "none");
+        CHECK(winograd(square_layer(3, 12, 64)) == (12 % target.lanes == 0 ? "3x3_wide" : "none"));
+        // What generic kernels are for, and have memory for.
+        CHECK(winograd(square_layer(3, 368, 64)) == "3x3_wide");
+        CHECK(winograd(square_layer(3, 384, 64)) == "3x3_deep");
+        CHECK(winograd(square_layer(3, 512, 64)) == "3x3_deep");
+        CHECK(winograd(square_layer(3, 528, 64)) == "none");
+        CHECK(winograd(square_layer(3, 128, 64, 2)) == "3x3_by2_wide");
+        CHECK(winograd(square_layer(3, 144, 64, 2)) == "none");
         CHECK(winograd(square_layer(3, 16, target.lanes - 1)) == "none");
         for (const std::size_t axis : {0, 1}) {
             ConvLayer other = layer;

@@ -66,6 +66,29 @@ ConvProblem winograd_problem(const ConvCase& c, std::mt19937& rng) {
     return p;
 }
 
+/// Floats from a pixel of the input to the next: the kernel's own, or whole vectors.
+int channel_stride(const Kernel& kernel, int channels) {
+    const int own = info_of(kernel).channels;
+    return own > 0 ? own : round_up(channels, kernel.lanes);
+}
+
+bool serves(const Kernel& kernel, int channels) {
+    const WinogradInfo& info = info_of(kernel);
+    const int stride = channel_stride(kernel, channels);
+    return info.channels > 0 ? info.channels == channels
+                             : info.least_channels <= stride && stride <= info.most_channels;
+}
+
+/// Channels of a small layer that the kernel is for.
+int few_channels(const Kernel& kernel) {
+    const WinogradInfo& info = info_of(kernel);
+    return info.channels > 0 ? info.channels : std::max(24, info.least_channels);
+}
+
+PackedConv pack(const ConvProblem& p, const Kernel& kernel, bool beside_taps = false) {
+    return {p, kernel, channel_stride(kernel, p.shape.channels), beside_taps};
+}
+
 /// The first outputs of a map's tiles along an extent, of which the last one ends with it.
 std::vector<int> tile_starts(int side, int extent) {
     std::vector<int> at;
@@ -156,7 +179,7 @@ void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel&
 }
 
 void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, info_of(kernel).channels);
+    const PackedConv packed = pack(p, kernel);
     const Tensor none = make_gate(p, 1, 0, rng);
     const Tiles all = open_tiles(p, info_of(kernel).side, none, -1);
     Strided output = packed.output();
@@ -166,7 +189,7 @@ void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) 
 }
 
 void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, info_of(kernel).channels);
+    const PackedConv packed = pack(p, kernel);
     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
         INFO("density " << density);
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
@@ -181,7 +204,7 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
 /// One list and one call a map, over the map's own output channels.
 void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng,
                 bool beside_taps = false) {
-    const PackedConv packed(p, kernel, info_of(kernel).channels, beside_taps);
+    const PackedConv packed = pack(p, kernel, beside_taps);
     const int each = packed.output_pitch() / maps;
     for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
@@ -197,7 +220,7 @@ void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt199
 }
 
 void check_position_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, info_of(kernel).channels);
+    const PackedConv packed = pack(p, kernel);
     check_maps(p, kernel, 1, rng);
     check_lengths(p, packed, kernel, make_gate(p, 1, 0.5, rng), true, rng);
 }
@@ -215,13 +238,13 @@ void check_beside_taps(const ConvProblem& p, const Kernel& kernel, std::mt19937&
 
 using Check = std::function<void(const ConvProblem&, const Kernel&, std::mt19937&)>;
 
-/// The kernels of this pitch on maps of each size, over one block of outputs, and over two of which
-/// the second is padded.
+/// The kernels that serve so many channels on maps of each size, over one block of outputs, and
+/// over two of which the second is padded.
 void check_sizes(GateForm gate, int channels, const Sizes& sizes, const Check& check) {
     std::mt19937 rng(20261124 + channels);
     int served = 0;
     for_each_kernel(Algorithm::winograd_conv, gate, [&](const Kernel& kernel) {
-        if (info_of(kernel).channels != channels) {
+        if (!serves(kernel, channels)) {
             return;
         }
         ++served;
@@ -247,17 +270,18 @@ Sizes sizes_of(int channels) {
 
 // Cases a channel count, so that ctest runs them side by side.
 TEMPLATE_TEST_CASE_SIG("dense Winograd kernels equal the scalar reference, channels", "",
-                       ((int channels), channels), 12, 16, 32, 64, 128, 256, 512) {
+                       ((int channels), channels), 1, 3, 12, 16, 24, 32, 48, 64, 96, 128, 192, 200,
+                       368, 512) {
     check_sizes(GateForm::none, channels, sizes_of(channels), check_dense);
 }
 
 TEMPLATE_TEST_CASE_SIG("element-gated Winograd kernels equal the scalar reference, channels", "",
-                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+                       ((int channels), channels), 1, 3, 16, 24, 48, 96, 192, 200, 512) {
     check_sizes(GateForm::element, channels, sizes_of(channels), check_element_gates);
 }
 
 TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, channels", "",
-                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+                       ((int channels), channels), 1, 3, 16, 24, 32, 48, 64, 96, 192, 200, 512) {
     check_sizes(GateForm::position, channels, sizes_of(channels), check_position_gates);
 }
 
@@ -266,18 +290,18 @@ TEST_CASE("Winograd kernels of tiles of 2x2 read points among a direct kernel's 
 }
 
 TEMPLATE_TEST_CASE_SIG("Winograd kernels take a gate for every 4x4 outputs, channels", "",
-                       ((int channels), channels), 16, 32, 64, 128, 256, 512) {
+                       ((int channels), channels), 3, 16, 32, 64, 96, 200, 512) {
     check_sizes(GateForm::position, channels, sizes_of(channels), check_tile_gates);
 }
 
 TEST_CASE("Winograd kernels take group gates, a list a channel block or several") {
     std::mt19937 rng(7);
     for_each_kernel(Algorithm::winograd_conv, GateForm::position, [&](const Kernel& kernel) {
-        if (info_of(kernel).channels > 64) {
+        if (few_channels(kernel) > 64) {
             return;
         }
         for (const auto& [maps, blocks] : {std::pair{2, 1}, {3, 1}, {2, 2}}) {
-            const ConvCase c = layer_of(kernel, info_of(kernel).channels,
+            const ConvCase c = layer_of(kernel, few_channels(kernel),
                                         maps * blocks * kernel.block(), {9, 14}, {1, 1, 1, 1});
             INFO(kernel.name << ": " << to_string(c));
             const ConvProblem p = winograd_problem(c, rng);
@@ -317,12 +341,12 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
     std::mt19937 rng(13);
     for (const GateForm form : {GateForm::none, GateForm::position, GateForm::element}) {
         for_each_kernel(Algorithm::winograd_conv, form, [&](const Kernel& kernel) {
-            if (info_of(kernel).channels > 64) {
+            if (few_channels(kernel) > 64) {
                 return;
             }
             for (const Clamp& post : all_clamps()) {
-                const ConvCase c = layer_of(kernel, info_of(kernel).channels, kernel.block(),
-                                            {14, 9}, {1, 1, 1, 1});
+                const ConvCase c =
+                    layer_of(kernel, few_channels(kernel), kernel.block(), {14, 9}, {1, 1, 1, 1});
                 INFO(kernel.name << ": " << to_string(c) << ", " << post.low << " to "
                                  << post.high);
                 ConvProblem p = make_problem(c, rng);
@@ -339,7 +363,7 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                 const int maps = form == GateForm::element ? c.outputs : 1;
                 Tensor gate = make_gate(p, maps, 1, rng);
                 spoil(gate.data, rng);
-                const PackedConv packed(p, kernel, info_of(kernel).channels);
+                const PackedConv packed = pack(p, kernel);
                 Strided got = packed.output();
                 packed.run(gate, 0, open_tiles(p, info_of(kernel).side, gate, -1), 0,
                            packed.output_pitch(), got);
@@ -362,19 +386,19 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
     }
 }
 
-TEST_CASE("Winograd kernels take fewer channels than their pitch, and any pads") {
+TEST_CASE("Winograd kernels take fewer channels than their channel stride, and any pads") {
     std::mt19937 rng(11);
     const std::pair<GateForm, Check> forms[] = {{GateForm::none, check_dense},
                                                 {GateForm::position, check_position_gates},
                                                 {GateForm::element, check_element_gates}};
     for (const auto& [form, check] : forms) {
         for_each_kernel(Algorithm::winograd_conv, form, [&, &check = check](const Kernel& kernel) {
-            if (info_of(kernel).channels > 32) {
+            if (few_channels(kernel) > 32) {
                 return;
             }
             for (const std::array<int, 4>& pads : {std::array{0, 0, 0, 0}, {2, 0, 1, 3}}) {
                 const ConvCase c =
-                    layer_of(kernel, info_of(kernel).channels - 3, kernel.block(), {5, 8}, pads);
+                    layer_of(kernel, few_channels(kernel) - 3, kernel.block(), {5, 8}, pads);
                 INFO(kernel.name << ": " << to_string(c));
                 check(winograd_problem(c, rng), kernel, rng);
             }

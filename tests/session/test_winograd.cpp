@@ -1,7 +1,8 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <map>
+#include <set>
+#include <tuple>
 
 #include "kernels/registry.h"
 #include "session/cases.h"
@@ -86,9 +87,30 @@ TEST_CASE("each run computes a gated layer by tiles where they pay, else by posi
     }
 }
 
+TEST_CASE("layers of any channels are computed by Winograd's generic kernels") {
+    const Case c = read_case("winograd_channels_32x64");
+    for (const std::string& target : possible_targets()) {
+        const Model model = load(c.model, target);
+        INFO(model.explain());
+        std::set<std::tuple<int, int, GateForm>> seen;  // stride, side of a tile, gate
+        for (const StepInfo& step : model.steps()) {
+            const Kernel& kernel = kernel_named(step.kernel);
+            if (kernel.algorithm == Algorithm::winograd_conv) {
+                const auto& info = kernel.as<WinogradInfo>();
+                seen.insert({info.stride, info.side, kernel.gate});
+            }
+        }
+        for (const GateForm gate : {GateForm::none, GateForm::position, GateForm::element}) {
+            CHECK(seen.count({1, 4, gate}) == 1);
+            CHECK(seen.count({2, 4, gate}) == 1);
+            CHECK(seen.count({1, 2, gate}) == 1);
+        }
+    }
+}
+
 TEST_CASE("any number of threads gives the same outputs where tiles overlap") {
-    for (const char* name :
-         {"winograd_5x4", "winograd_11x13", "winograd_27x30", "winograd_wide", "phases_72x64"}) {
+    for (const char* name : {"winograd_5x4", "winograd_11x13", "winograd_27x30", "winograd_wide",
+                             "winograd_channels_14x9", "phases_72x64"}) {
         const Case c = read_case(name);
         for (const std::string& target : possible_targets()) {
             const Model model = load(c.model, target);

@@ -47,6 +47,31 @@ def winograd_cases():
         -1, 1, (1, 128, 8, 9)).astype(np.float32), []
 
 
+def net_of_any_channels(x):
+    """Layers of channels that no kernel is made for: of stride 1 and 2, each without a gate, with
+    one per position and with one per element; then many channels over a small map."""
+    net = Net(*x.shape, batch=len(x))
+    y, channels = net.op("Relu", net.conv("x", 5, 48)), 48
+    for outputs, stride, maps in ((96, 1, 1), (24, 1, 24), (1, 1, 0), (3, 1, 1), (100, 1, 0),
+                                  (48, 2, 0), (24, 2, 1), (40, 2, 40), (200, 1, 0), (400, 1, 0),
+                                  (384, 1, 1), (450, 1, 450), (31, 1, 0)):
+        layer = net.conv(y, channels, outputs, strides=[stride] * 2)
+        if maps:
+            gate = net.gate_of_density(
+                net.conv(y, channels, maps, (1, 1), strides=[stride] * 2), [0.7] * maps, x)
+            net.gate(layer, gate)
+            layer = net.op("Mul", layer, gate)
+        y, channels = net.op("Relu", net.batch_norm(layer, outputs)), outputs
+    return net.finish(y), net.gates
+
+
+def channel_cases():
+    for height, width in ((9, 14), (64, 32)):
+        x = RANDOM.uniform(-1, 1, (2, 5, height, width)).astype(np.float32)
+        model, gates = net_of_any_channels(x)
+        yield f"winograd_channels_{width}x{height}", model, x, gates
+
+
 def tile_gated(net, x, channels, outputs, size, stride=1):
     """conv(x) times a gate for every 4x4 outputs, as the released code's v0 has it."""
     side, extents = 4 * stride, [(extent - 1) // stride + 1 for extent in size]
@@ -70,6 +95,7 @@ def tile_cases():
             y = net.batch_norm(tile_gated(net, x, 16, 16, size), 16)
             x = net.op("Relu", net.op("Add", y, x))
         y = tile_gated(net, net.conv(x, 16, 40), 40, 16, size)
+        y = tile_gated(net, net.conv(y, 16, 528, (1, 1)), 528, 16, size)
         y = tile_gated(net, net.conv(y, 16, 512, (1, 1)), 512, 16, size)
         yield f"tiles_{size[1]}x{size[0]}", (
             net.finish(tile_gated(net, y, 16, 32, size, 2)), (2, 16, *size), net.gates)

@@ -25,8 +25,9 @@ enum Kind : std::uint64_t {
 
 /// Channels that kernels are made for.
 std::int64_t class_channels(Random& random) {
-    return random.chance(0.02) ? random.pick<std::int64_t>({256, 256, 512})
-                               : random.pick<std::int64_t>({16, 16, 16, 32, 32, 64, 64, 128});
+    return random.chance(0.02)
+               ? random.pick<std::int64_t>({256, 400, 512})
+               : random.pick<std::int64_t>({16, 16, 16, 32, 32, 48, 64, 64, 96, 128});
 }
 
 std::int64_t any_channels(Random& random) {

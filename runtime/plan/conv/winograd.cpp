@@ -50,6 +50,23 @@ bool is_finite(const FusedConv& conv) {
     return all_finite(conv.weights->floats()) && all_finite(conv.bias);
 }
 
+/// Weights of more bytes than these come from beyond the L2 cache.
+constexpr std::int64_t far_weights = std::int64_t{1} << 20;
+/// As long as such a weight takes, the direct kernel computes so many products: between what was
+/// measured with weights from the L3 cache, 3, and from memory, 16.
+constexpr double products_per_far_weight = 4;
+
+/// The time that Winograd's weights take more than the direct kernel's, which are fewer.
+double weights_cost(const Convolution& c, const Kernel& kernel) {
+    const auto& info = kernel.as<WinogradInfo>();
+    const std::int64_t channels = winograd_depth(c);
+    const std::int64_t points = winograd_points(info.side, info.taps);
+    const bool is_far = points * channels * c.outputs * 4 > far_weights;
+    const double products = products_per_far_weight * double(points * channels);
+    return is_far ? std::max(0.0, products / double(c.macs_per_output()) - products_per_far_weight)
+                  : 0;
+}
+
 double tile_cost(const Kernel& kernel) {
     const auto& info = kernel.as<WinogradInfo>();
     return info.break_even * double(info.side) * double(info.side);
@@ -128,12 +145,12 @@ public:
 
     double cost_of_all(const Convolution& c, const Kernel& kernel) const override {
         const std::int64_t side = kernel.as<WinogradInfo>().side;
-        return tile_cost(kernel) *
-               double(count_tiles(c.height(), side) * count_tiles(c.width(), side));
+        const std::int64_t tiles = count_tiles(c.height(), side) * count_tiles(c.width(), side);
+        return weights_cost(c, kernel) + tile_cost(kernel) * double(tiles);
     }
 
-    Cost cost(const Convolution&, const Kernel& kernel, const Work& work) const override {
-        return {0, tile_cost(kernel), work.count};
+    Cost cost(const Convolution& c, const Kernel& kernel, const Work& work) const override {
+        return {weights_cost(c, kernel), tile_cost(kernel), work.count};
     }
 
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
@@ -179,12 +196,14 @@ Status Winograd::emit(Planner& planner, const Convolution& c, const Candidate& c
     const Kernel& kernel = *candidate.kernel;
     const auto& info = kernel.as<WinogradInfo>();
     Buffer input = c.input;
+    std::int64_t channel_stride = c.channel_stride;
     if (reads_copied_phases(kernel, c)) {
         const auto phases = append_phases(planner, c, kernel, steps);
         if (!phases.ok()) {
             return phases.status();
         }
         input = phases.value();
+        channel_stride = winograd_depth(c);
     }
     // First, because an active tile writes all of its outputs, and the last ones overlap.
     append_fill(planner, c, candidate.packed, work, range, choice, steps);
@@ -199,6 +218,7 @@ Status Winograd::emit(Planner& planner, const Convolution& c, const Candidate& c
                   .gate = c.gate,
                   .residual = from_channel(c.residual, range.first, range.count),
                   .gate_shift = c.gate_shift,
+                  .channel_stride = std::int32_t(channel_stride),
                   .post_low = clamp.low,
                   .post_high = clamp.high,
                   .output = from_channel(c.output, range.first, range.count)});
