@@ -11,6 +11,8 @@
 #include "benchmark/plot.h"
 #include "benchmark/report_tables.h"
 
+using namespace sluice;
+using namespace sluice::apps;
 using namespace sluice::benchmark;
 
 namespace {
