@@ -18,7 +18,7 @@ from layout_cases import fraction_cases, layout_cases, mixing_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
 from sparse_cases import sparse_cases
-from winograd_cases import phase_cases, tile_cases, winograd_cases
+from winograd_cases import channel_cases, phase_cases, tile_cases, winograd_cases
 
 
 def one(kind, *weights, shape=(1, 17, 9, 7), **attributes):
@@ -313,6 +313,8 @@ def add_small(folder):
         path = folder.path / f"{name}.onnx"
         onnx.save(model, path)
         folder.add("nan", name, path, *values)
+    for case in channel_cases():
+        add(*case)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

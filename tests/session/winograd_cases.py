@@ -54,7 +54,7 @@ def net_of_any_channels(x):
     y, channels = net.op("Relu", net.conv("x", 5, 48)), 48
     for outputs, stride, maps in ((96, 1, 1), (24, 1, 24), (1, 1, 0), (3, 1, 1), (100, 1, 0),
                                   (48, 2, 0), (24, 2, 1), (40, 2, 40), (200, 1, 0), (400, 1, 0),
-                                  (384, 1, 1), (450, 1, 450), (31, 1, 0)):
+                                  (384, 1, 1), (447, 1, 447), (31, 1, 0)):
         layer = net.conv(y, channels, outputs, strides=[stride] * 2)
         if maps:
             gate = net.gate_of_density(
@@ -70,6 +70,10 @@ def channel_cases():
         x = RANDOM.uniform(-1, 1, (2, 5, height, width)).astype(np.float32)
         model, gates = net_of_any_channels(x)
         yield f"winograd_channels_{width}x{height}", model, x, gates
+    net = Net(1, 8, 8, 7)  # a gate per tile of a layer that no Winograd kernel computes
+    y = tile_gated(net, net.op("Relu", net.conv("x", 8, 528, (1, 1))), 528, 16, (8, 7))
+    yield "winograd_channels_528", net.finish(y), RANDOM.uniform(
+        -1, 1, (1, 8, 8, 7)).astype(np.float32), net.gates
 
 
 def tile_gated(net, x, channels, outputs, size, stride=1):
@@ -87,7 +91,7 @@ def tile_gated(net, x, channels, outputs, size, stride=1):
 
 
 def tile_cases():
-    """Gates per tile over layers of F(4x4, 3x3), of stride 2, without Winograd, and of F(2x2, 3x3)."""
+    """Gates per tile over layers of F(4x4, 3x3), of stride 2, of 40 channels, and of F(2x2, 3x3)."""
     for size in ((8, 12), (7, 10), (30, 17)):
         net = Net(2, 16, *size, batch=2)
         x = net.op("Relu", net.conv("x", 16, 16))
@@ -95,7 +99,6 @@ def tile_cases():
             y = net.batch_norm(tile_gated(net, x, 16, 16, size), 16)
             x = net.op("Relu", net.op("Add", y, x))
         y = tile_gated(net, net.conv(x, 16, 40), 40, 16, size)
-        y = tile_gated(net, net.conv(y, 16, 528, (1, 1)), 528, 16, size)
         y = tile_gated(net, net.conv(y, 16, 512, (1, 1)), 512, 16, size)
         yield f"tiles_{size[1]}x{size[0]}", (
             net.finish(tile_gated(net, y, 16, 32, size, 2)), (2, 16, *size), net.gates)
