@@ -189,7 +189,8 @@ private:
         const bool winograd = is_winograd(family), gated = family.gate != GateForm::none;
         const std::vector<Kernel>& kernels = choose(family, channels);
         const Kernel* kernel = find(kernels, family, target_);
-        if (kernel == nullptr && winograd && channels == 0) {
+        // Without kernels of its own, Winograd has those for any channels.
+        if (kernel == nullptr && winograd && channels > 0) {
             return;
         }
         const int grid = !gated ? 0 : winograd && kernel != nullptr ? side_of(*kernel) : 1;
@@ -210,16 +211,19 @@ private:
         const LayerShape& shape = from_.shape();
         const bool wants_tiles =
             std::find(families.begin(), families.end(), gated_winograd) != families.end();
-        const Kernel* tiled =
-            wants_tiles ? find(choose(gated_winograd, shape.channels), gated_winograd, target_)
-                        : nullptr;
+        const Kernel* tiled = wants_tiles ? own_or_generic(gated_winograd) : nullptr;
         if (tiled == nullptr || std::min(shape.height, shape.width) < side_of(*tiled)) {
             return;
         }
-        const std::vector<Kernel>& direct = choose(gated_conv, shape.channels);
-        if (find(direct, gated_conv, target_) != nullptr) {
-            add_densities(gated_conv, direct, side_of(*tiled));
-        }
+        const bool has_own = find(choose(gated_conv, shape.channels), gated_conv, target_);
+        add_densities(gated_conv, choose(gated_conv, has_own ? shape.channels : 0),
+                      side_of(*tiled));
+    }
+
+    /// The kernel of the family for the shape's channels alone, or else for any; null without both.
+    const Kernel* own_or_generic(const Family& family) {
+        const Kernel* own = find(choose(family, from_.shape().channels), family, target_);
+        return own != nullptr ? own : find(choose(family, 0), family, target_);
     }
 
     const KernelQuestion& question_;
@@ -247,19 +251,22 @@ void set_departures(std::vector<KernelResult>& rows) {
     }
 }
 
-/// Compares each Winograd row with the direct kernel's on the same positions.
+/// Compares each Winograd row with the fastest direct kernel on the same positions.
 void set_speed_ups(std::vector<KernelResult>& rows) {
     for (KernelResult& row : rows) {
         if (!row.is_winograd() || !row.times) {
             continue;
         }
         const Family direct = row.family == family_name(dense_winograd) ? dense_conv : gated_conv;
-        const auto other = std::find_if(rows.begin(), rows.end(), [&](const KernelResult& from) {
+        const KernelResult* other = nullptr;
+        for (const KernelResult& from : rows) {
             const bool same_positions = direct == dense_conv || from.tiles == row.tiles;
-            return from.family == family_name(direct) && from.times && same_positions &&
-                   from.shape_class == row.shape_class;
-        });
-        if (other != rows.end()) {
+            if (from.family == family_name(direct) && from.times && same_positions &&
+                (other == nullptr || from.times->median_ms < other->times->median_ms)) {
+                other = &from;
+            }
+        }
+        if (other != nullptr) {
             row.speed_up = other->times->median_ms / row.times->median_ms;
             row.break_even = row.times->median_ms / entries_of(row) /
                              (row.side * row.side * other->times->median_ms / entries_of(*other));

@@ -13,9 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int least_rounds = 5;
+constexpr int least_layer_rounds = 5;
 
-double milliseconds_since(Clock::time_point start) {
+double layer_milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
@@ -212,8 +212,8 @@ Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
     const std::size_t count = images.size() / in_count;
     Totals totals(infos.size(), model.gates().size(), count);
     const auto start = Clock::now();
-    for (int round = 0; round < least_rounds || milliseconds_since(start) < seconds * 1000;
-         ++round) {
+    for (int round = 0;
+         round < least_layer_rounds || layer_milliseconds_since(start) < seconds * 1000; ++round) {
         for (std::size_t image = 0; image < count; ++image) {
             const TensorView input{images.data() + image * in_count, in};
             const MutableTensorView output{scores.data(), out};
@@ -222,7 +222,7 @@ Result<LayerTimes> time_layers(const Model& model, const Graph& graph,
             for (Layer& layer : layers) {
                 const auto begin = Clock::now();
                 layer.dense->run();
-                layer.dense_ms.push_back(milliseconds_since(begin));
+                layer.dense_ms.push_back(layer_milliseconds_since(begin));
             }
         }
     }

@@ -193,7 +193,12 @@ void check_ways_of(const std::vector<LayerForm>& layers, const Ways& wanted) {
         for (const LayerForm& form : layers) {
             network.add(form);
         }
-        CHECK(check_ways(network, *target) == wanted);
+        const Ways found = check_ways(network, *target);
+        CHECK(found.size() == wanted.size());
+        for (const std::optional<WayId>& way : wanted) {
+            INFO("way " << (way ? int(*way) : -1));
+            CHECK(found.count(way) == 1);
+        }
     }
 }
 
@@ -205,7 +210,8 @@ TEST_CASE("a dense layer's ways give its answer") {
     check_ways_of({{}}, direct_and_winograd);
     check_ways_of({{.residual = true}}, direct_and_winograd);
     check_ways_of({{.channels = 5, .outputs = 7, .kernel = 5}}, {WayId::direct});
-    check_ways_of({{.outputs = 1, .height = 1, .width = 3}}, {WayId::direct});
+    // One output map is the LCCL branch's kernel, which is no way among others.
+    check_ways_of({{.outputs = 1, .height = 1, .width = 3}}, {std::nullopt});
 }
 
 TEST_CASE("the ways of a layer of stride 2 give its answer") {

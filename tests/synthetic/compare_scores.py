@@ -21,7 +21,8 @@ from PIL import Image
 TOLERANCE = 1e-4
 IMAGES = 3
 # A kernel's name, as cmake/SluiceKernelTable.cmake puts it together: algorithm, gate form or operation.
-KERNEL = r"  ([a-z_]+?)(?:_f32)?_(?:any|\d+x\d+(?:_by\d+)?_c\d+)(_[a-z]+)?__"
+SHAPE = r"(?:any|\d+x\d+(?:_by\d+)?(?:_c\d+|_wide|_wider|_deep)?)"
+KERNEL = rf"  ([a-z_]+?)(?:_f32)?_{SHAPE}(_[a-z]+)?__"
 
 
 def noise(side, seed):
