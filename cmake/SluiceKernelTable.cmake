@@ -9,12 +9,14 @@
 #     gate        the one gate form that the algorithm has, where that is no parameter
 #     operations  likewise, the generator's parameter `operation`
 #     numbers     of the schedule and of the choice of a kernel, which the tuned files state
+#     targets     of a shape class that cmake/SluiceModels.cmake adds: those that it is for
 # A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what
 # it has none of. A shape class is `any`, or <window>[_by<stride>][_<label>][_c<channels>].
 #
 # A row of a tuned file holds for the kernel of that name, and for those whose names go on after it with
 # an underscore: gated_conv_f32, then gated_conv_f32_3x3_c64, then gated_conv_f32_3x3_c64_position. The
-# longer name's number counts, so that a row names only what differs.
+# longer name's number counts, so that a row names only what differs. Of several files, the later one's
+# numbers count, whatever their rows are called.
 
 # A member of a JSON object: an array's elements or the one value; empty where there is none.
 function(sluice_json_list json key out)
@@ -85,7 +87,8 @@ function(sluice_window shape out)
 endfunction()
 
 # One kernel of a row of the table as an item: name|algorithm|generator|type|shape class|gate form|
-# parameters|numbers, the last two with commas. `variant` is a parameter, or -. Reads the row's columns.
+# parameters|numbers|targets, the last three with commas. `variant` is a parameter, or -. Reads the row's
+# columns.
 function(sluice_item type channels variant out)
     set(params ${params_of_row} ${params_of_shape})
     set(shape_class "${window}")
@@ -109,7 +112,9 @@ function(sluice_item type channels variant out)
     endif()
     list(JOIN params "," params)
     list(JOIN numbers "," names)
-    set(${out} "${name}|${algorithm}|${generator}|${type}|${shape_class}|${gate}|${params}|${names}" PARENT_SCOPE)
+    list(JOIN targets "," for)
+    set(${out} "${name}|${algorithm}|${generator}|${type}|${shape_class}|${gate}|${params}|${names}|${for}"
+        PARENT_SCOPE)
 endfunction()
 
 # The items of a row of the table.
@@ -136,6 +141,7 @@ function(sluice_expand_row row out)
         sluice_json_params("${shape}" params_of_shape)
         sluice_json_list("${shape}" channels channels)
         sluice_json_list("${shape}" gates variants)
+        sluice_json_list("${shape}" targets targets)
         list(TRANSFORM variants PREPEND "gating=")
         list(APPEND variants ${operations})
         # An empty column is one kernel as well.
@@ -152,6 +158,20 @@ function(sluice_expand_row row out)
                 endforeach()
             endforeach()
         endforeach()
+    endforeach()
+    set(${out} "${items}" PARENT_SCOPE)
+endfunction()
+
+# The items of all rows of a table.
+function(sluice_expand_table table out)
+    set(items "")
+    string(JSON count LENGTH "${table}")
+    foreach(i RANGE ${count})
+        if(i LESS count)
+            string(JSON row GET "${table}" ${i})
+            sluice_expand_row("${row}" expanded)
+            list(APPEND items ${expanded})
+        endif()
     endforeach()
     set(${out} "${items}" PARENT_SCOPE)
 endfunction()
@@ -174,15 +194,18 @@ macro(sluice_read_tuned file rows)
 endmacro()
 
 # The numbers of a kernel, one each that its algorithm has, and in `used` the rows that they come from.
-function(sluice_numbers kernel rows wanted file out used)
+# `tables` are sluice_read_tuned's `rows`, `file` the first one's.
+function(sluice_numbers kernel tables wanted file out used)
     set(found "")
     set(from "")
-    foreach(row IN LISTS ${rows})
-        string(FIND "${kernel}_" "${row}_" at)
-        if(at EQUAL 0)
-            list(APPEND from "${row}")
-            list(APPEND found ${${rows}_${row}})
-        endif()
+    foreach(rows IN LISTS tables)
+        foreach(row IN LISTS ${rows})
+            string(FIND "${kernel}_" "${row}_" at)
+            if(at EQUAL 0)
+                list(APPEND from "${row}")
+                list(APPEND found ${${rows}_${row}})
+            endif()
+        endforeach()
     endforeach()
     set(numbers "")
     foreach(number IN LISTS wanted)

@@ -6,6 +6,8 @@ option(SLUICE_LIBFUZZER "Build the harnesses of fuzz/ with Clang's libFuzzer" OF
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with: address, undefined, thread")
 set(SLUICE_KERNELS_FROM "" CACHE PATH "Another build folder, whose generated kernels to link; empty: generate them")
 set(SLUICE_TARGETS "" CACHE STRING "Targets of schedules/targets.json to build; empty: all of this architecture")
+set(SLUICE_MODELS "" CACHE FILEPATH "ONNX files whose layers get kernels of their own, separated by ;")
+set(SLUICE_TUNED "" CACHE PATH "Folder of tuned numbers that count before those of schedules/tuned, and that autotune writes to; empty: with SLUICE_MODELS <first model>.tuned beside it")
 set(SLUICE_KERNEL_FEATURES "" CACHE STRING "Halide target features for every kernel, such as -asan")
 
 add_library(sluice_flags INTERFACE)
