@@ -60,8 +60,7 @@ bool is_generic(const Kernel& kernel, Algorithm algorithm, const Target& target)
 
 }  // namespace
 
-const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm,
-                          const Target& target) {
+const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, const Target& target) {
     for (const Kernel& kernel : from) {
         if (is_generic(kernel, algorithm, target)) {
             return &kernel;

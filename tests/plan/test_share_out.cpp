@@ -6,8 +6,8 @@
 #include <random>
 #include <vector>
 
-#include "plan/share_out.h"
 #include "plan/conv/winograd_weights.h"
+#include "plan/share_out.h"
 
 using namespace sluice;
 

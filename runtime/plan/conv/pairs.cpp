@@ -153,7 +153,7 @@ Status Pairs::emit(Planner& planner, const Convolution& c, const Candidate& cand
                       constant.borders,
                       {{c.outputs, 1}, {map_sides, c.outputs}, {map_sides, map_sides * c.outputs}}),
                   .skipped = planner.constants.add_floats(constant.products,
-                                                         {{c.outputs, 1}, {pair_taps, c.outputs}}),
+                                                          {{c.outputs, 1}, {pair_taps, c.outputs}}),
                   .epilogue = candidate.packed.epilogue,
                   .gate = c.gate,
                   .residual = c.residual,
