@@ -148,7 +148,7 @@ Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
                          const TuneSettings& settings, Progress& progress) {
     const std::string& name = rivals.kernel.name();
     const std::string& direct_name = rivals.direct.name();
-    const Result<TunedTable> table = read_either(settings.numbers, settings.base);
+    const Result<TunedTable> table = read_either(settings.numbers, settings.base, settings.below);
     if (!table.ok()) {
         return table.status();
     }
@@ -173,8 +173,9 @@ Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
     kept = {against, numbers, before, after, measured.measured, measured.spread};
     SLUICE_RETURN_IF_ERROR(merge_evidence(evidence_path(settings.numbers), name, evidence));
     progress.say(name + ": " + describe(*kept));
-    return after == before ? Status()
-                           : merge_break_even(settings.numbers, settings.base, name, after);
+    return after == before
+               ? Status()
+               : merge_break_even(settings.numbers, settings.base, name, after, settings.below);
 }
 
 }  // namespace sluice::autotune

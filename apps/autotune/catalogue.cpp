@@ -35,9 +35,9 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
 
 Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target) {
     const std::filesystem::path targets_file = source / "schedules" / "targets.json";
-    const std::filesystem::path kernels_file = SLUICE_KERNEL_LIST;
-    const Result<json> targets = read_json(targets_file), kernels = read_json(kernels_file);
-    for (const Result<json>* file : {&targets, &kernels}) {
+    const std::filesystem::path build_file = SLUICE_KERNEL_LIST;
+    const Result<json> targets = read_json(targets_file), build = read_json(build_file);
+    for (const Result<json>* file : {&targets, &build}) {
         if (!file->ok()) {
             return file->status();
         }
@@ -48,7 +48,11 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
         const json& row = targets.value().at(catalogue.target);
         catalogue.halide_target = row.at("halide").get<std::string>();
         catalogue.lanes = row.at("lanes").get<int>();
-        for (const auto& [name, kernel] : kernels.value().items()) {
+        for (const json& folder : build.value().at("tuned")) {
+            catalogue.tuned.push_back(std::filesystem::path(folder.get<std::string>()) /
+                                      (target + ".json"));
+        }
+        for (const auto& [name, kernel] : build.value().at("kernels").items()) {
             KernelRow added;
             added.recipe = {kernel.at("generator").get<std::string>(), catalogue.halide_target, {}};
             if (!is_tunable(added.recipe.generator)) {
@@ -67,7 +71,7 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
             catalogue.kernels[name] = std::move(added);
         }
     } catch (const json::exception& fault) {
-        return Status(Problem{kernels_file.string(),
+        return Status(Problem{build_file.string(),
                               {},
                               "does not fit " + targets_file.string() + ": " + fault.what(),
                               "configure the build again"});

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "autotune/compile.h"
 #include "autotune/space.h"
@@ -25,6 +26,8 @@ struct Catalogue {
     std::string target;
     std::string halide_target;
     int lanes = 1;
+    /// The files with its numbers. Of several, the later one's count, and the last one is written.
+    std::vector<std::filesystem::path> tuned;
     std::map<std::string, KernelRow> kernels;  ///< by name without the target; tunable ones alone
 
     /// The bounds of a kernel's schedules where its tiles must divide `channels`, the greatest

@@ -50,8 +50,9 @@ Result<int> run(int argc, const char* const* argv) {
     if (!catalogue.ok()) {
         return catalogue.status();
     }
-    const std::filesystem::path base =
-        source / "schedules" / "tuned" / (catalogue->target + ".json");
+    std::vector<std::filesystem::path> below = catalogue->tuned;
+    const std::filesystem::path base = below.back();
+    below.pop_back();
     const std::filesystem::path numbers = options.output.value_or(base);
     if (options.report) {
         return report(numbers);
@@ -68,10 +69,11 @@ Result<int> run(int argc, const char* const* argv) {
     }
     apps::watch_interrupts();
     Progress progress;
-    const Result<Evidence> evidence = tune(workload.value(), catalogue.value(),
-                                           {apps::cpu_name(), options.threads, options.budget,
-                                            numbers, base, folder->path(), start_compilation},
-                                           progress);
+    const Result<Evidence> evidence =
+        tune(workload.value(), catalogue.value(),
+             {apps::cpu_name(), options.threads, options.budget, numbers, base, folder->path(),
+              start_compilation, below},
+             progress);
     if (!evidence.ok()) {
         return evidence.status();
     }

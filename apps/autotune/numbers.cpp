@@ -1,8 +1,5 @@
 #include "autotune/numbers.h"
 
-#include <cstdint>
-#include <span>
-
 #include "autotune/files.h"
 
 namespace sluice::autotune {
@@ -11,6 +8,15 @@ namespace {
 /// Numbers of the runtime's, which cmake/SluiceKernels.cmake keeps from the generators too.
 constexpr const char* break_even_key = "break_even";
 bool is_runtimes(const std::string& name) { return name == break_even_key; }
+
+/// Adds what the rows of a file say of the kernel.
+void merge_rows(const nlohmann::json& rows, const std::string& kernel, nlohmann::json& merged) {
+    for (const auto& [name, row] : rows.items()) {  // in order, the shorter names first
+        if (row.is_object() && (kernel + "_").starts_with(name + "_")) {
+            merged.update(row);
+        }
+    }
+}
 
 }  // namespace
 
@@ -22,23 +28,30 @@ std::string to_text(const Numbers& numbers) {
     return text;
 }
 
-Result<TunedTable> TunedTable::read(const std::filesystem::path& path) {
+Result<TunedTable> TunedTable::read(const std::filesystem::path& path,
+                                    std::span<const std::filesystem::path> below) {
     Result<nlohmann::json> rows = read_json(path);
     if (!rows.ok()) {
         return rows.status();
     }
     TunedTable table;
     table.rows_ = std::move(rows).value();
+    for (const std::filesystem::path& other : below) {
+        Result<nlohmann::json> more = read_json(other);
+        if (!more.ok()) {
+            return more.status();
+        }
+        table.below_.push_back(std::move(more).value());
+    }
     return table;
 }
 
 nlohmann::json TunedTable::row_of(const std::string& kernel) const {
     nlohmann::json merged = nlohmann::json::object();
-    for (const auto& [name, row] : rows_.items()) {  // in order, the shorter names first
-        if (row.is_object() && (kernel + "_").starts_with(name + "_")) {
-            merged.update(row);
-        }
+    for (const nlohmann::json& rows : below_) {
+        merge_rows(rows, kernel, merged);
     }
+    merge_rows(rows_, kernel, merged);
     return merged;
 }
 
@@ -114,15 +127,16 @@ std::string TunedTable::text() const {
     return text + "\n}\n";
 }
 
-Result<TunedTable> read_either(const std::filesystem::path& path,
-                               const std::filesystem::path& base) {
+Result<TunedTable> read_either(const std::filesystem::path& path, const std::filesystem::path& base,
+                               std::span<const std::filesystem::path> below) {
     std::error_code ignored;
-    return TunedTable::read(std::filesystem::exists(path, ignored) ? path : base);
+    return TunedTable::read(std::filesystem::exists(path, ignored) ? path : base, below);
 }
 
 Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
-                     const std::map<std::string, Numbers>& changes) {
-    Result<TunedTable> table = read_either(path, base);
+                     const std::map<std::string, Numbers>& changes,
+                     std::span<const std::filesystem::path> below) {
+    Result<TunedTable> table = read_either(path, base, below);
     if (!table.ok()) {
         return table.status();
     }
@@ -133,8 +147,9 @@ Status merge_numbers(const std::filesystem::path& path, const std::filesystem::p
 }
 
 Status merge_break_even(const std::filesystem::path& path, const std::filesystem::path& base,
-                        const std::string& kernel, double value) {
-    Result<TunedTable> table = read_either(path, base);
+                        const std::string& kernel, double value,
+                        std::span<const std::filesystem::path> below) {
+    Result<TunedTable> table = read_either(path, base, below);
     if (!table.ok()) {
         return table.status();
     }

@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,7 +23,9 @@ std::string to_text(const Numbers& numbers);
 /// (cmake/SluiceKernelTable.cmake). What this program does not know stays as it is.
 class TunedTable {
 public:
-    static Result<TunedTable> read(const std::filesystem::path& path);
+    /// The numbers of `below`, in order, hold where the file's own rows say nothing else.
+    static Result<TunedTable> read(const std::filesystem::path& path,
+                                   std::span<const std::filesystem::path> below = {});
 
     /// The whole numbers of the kernel, but for those that are none of a generator.
     Numbers numbers(const std::string& kernel) const;
@@ -41,18 +45,21 @@ private:
     void put(const std::string& kernel, const std::string& name, const nlohmann::json& value);
 
     nlohmann::json rows_;
+    std::vector<nlohmann::json> below_;
 };
 
 /// The table at `path`, or at `base` where there is none.
-Result<TunedTable> read_either(const std::filesystem::path& path,
-                               const std::filesystem::path& base);
+Result<TunedTable> read_either(const std::filesystem::path& path, const std::filesystem::path& base,
+                               std::span<const std::filesystem::path> below = {});
 
 /// Writes `changes` over what `path` holds at this moment, or over `base` where there is no such
 /// file; aside, then renamed.
 Status merge_numbers(const std::filesystem::path& path, const std::filesystem::path& base,
-                     const std::map<std::string, Numbers>& changes);
+                     const std::map<std::string, Numbers>& changes,
+                     std::span<const std::filesystem::path> below = {});
 /// The same for one kernel's break-even.
 Status merge_break_even(const std::filesystem::path& path, const std::filesystem::path& base,
-                        const std::string& kernel, double value);
+                        const std::string& kernel, double value,
+                        std::span<const std::filesystem::path> below = {});
 
 }  // namespace sluice::autotune

@@ -47,7 +47,10 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--budget", options.budget, "Time for the whole search; default 240")
         ->option_text("SECONDS")
         ->check(CLI::Range(least_budget, most_budget));
-    app.add_option("--output", output, "Numbers to improve; default: schedules/tuned/<target>.json")
+    app.add_option(
+           "--output", output,
+           "Numbers to improve; default: <target>.json of the build's SLUICE_TUNED, else of "
+           "schedules/tuned")
         ->option_text("FILE");
     app.add_flag("--report", options.report,
                  "Print what the kept evidence says, and measure nothing");

@@ -292,7 +292,7 @@ Status Tuner::keep(Tuned& tuned) {
         return {};
     }
     return merge_numbers(settings_.numbers, settings_.base,
-                         {{tuned.job.name(), tuned.evidence.best}});
+                         {{tuned.job.name(), tuned.evidence.best}}, settings_.below);
 }
 
 Status Tuner::tune_kernel(Tuned& tuned, double share_before, double share_of_rest) {
@@ -338,7 +338,8 @@ Status Tuner::settle_break_evens(Evidence& done) {
 }
 
 Result<Evidence> Tuner::run() {
-    const Result<TunedTable> table = read_either(settings_.numbers, settings_.base);
+    const Result<TunedTable> table =
+        read_either(settings_.numbers, settings_.base, settings_.below);
     if (!table.ok()) {
         return table.status();
     }

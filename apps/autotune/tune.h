@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "autotune/catalogue.h"
 #include "autotune/evidence.h"
@@ -25,6 +26,7 @@ struct TuneSettings {
     std::filesystem::path base;       ///< what it holds where it does not exist
     std::filesystem::path libraries;  ///< a folder for compiled candidates
     Compile compile = start_compilation;
+    std::vector<std::filesystem::path> below = {};  ///< TunedTable::read's
 };
 
 /// Searches for each kernel of the workload until nothing near its best schedule is better, or the

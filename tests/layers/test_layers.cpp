@@ -13,9 +13,9 @@ namespace {
 
 using Names = std::set<std::string>;
 
-/// The kernels of a target that compute any layer: plans that take them alone show what specialised
-/// ones would be of use. Pairs have no such kernel; it is one whose row names neither channels nor
-/// more than a vector of them.
+/// What a target would have if each kernel were for any layer: plans that take these show where
+/// specialised ones would be of use. Of pairs there is no such kernel, and one without channels of
+/// its own stands for it.
 std::vector<Kernel> generic_kernels(const Target& target) {
     std::vector<Kernel> generic;
     bool has_pairs = false;
@@ -23,19 +23,22 @@ std::vector<Kernel> generic_kernels(const Target& target) {
         if (std::strcmp(kernel.target, target.id) != 0) {
             continue;
         }
-        const auto channels = [](const auto& info) {
-            if constexpr (requires { info.channels; }) {
-                return info.channels;
-            } else {
-                return 0;
-            }
-        };
         if (auto* pairs = std::get_if<PairsInfo>(&kernel.info); pairs != nullptr && !has_pairs) {
             pairs->channels = 0;
-            pairs->vectors = 1;
             has_pairs = true;
         }
-        if (std::visit(channels, kernel.info) == 0) {
+        const bool is_generic = std::visit(
+            [](auto& info) {
+                if constexpr (requires { info.vectors; }) {
+                    info.vectors = 1;
+                }
+                if constexpr (requires { info.channels; }) {
+                    return info.channels == 0;
+                }
+                return true;
+            },
+            kernel.info);
+        if (is_generic) {
             generic.push_back(kernel);
         }
     }
