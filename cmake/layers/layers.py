@@ -1,7 +1,7 @@
 """The convolutions of a model, with what the passes of runtime/passes fold into each of them.
 
-Where a pass looks at numbers, this looks at what exporters write: a BatchNormalization scales and
-shifts, whatever its parameters. tests/layers compares the result with the planner's."""
+Where a pass looks at numbers, this does not: a BatchNormalization scales and shifts, whatever its
+parameters, and weights are finite. tests/layers compares the result with the planner's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class Affine:
     x: str
     scales: bool = False
     shifts: bool = False
-    negates: bool = False  # whether a scale may be negative
     clamp: Clamp = Clamp()
 
     @property
@@ -72,7 +71,6 @@ class Layer:
     post: Clamp = Clamp()
     scales: bool = False  # behind the activation
     shifts: bool = False
-    negates: bool = False
     has_residual: bool = False
     maps: int = 0  # of the gate; 0: dense
     is_grid: bool = False  # the gate has one value per tile
@@ -98,8 +96,8 @@ class Layer:
         """As single_clamp of runtime/plan/conv/winograd.cpp."""
         if self.act.is_none:
             return True
-        passes = not self.negates if self.act.is_relu else not self.maps and not self.scales
-        return not self.has_residual and not self.shifts and passes
+        is_last = not (self.has_residual or self.scales or self.shifts)
+        return is_last and (self.act.is_relu or not self.maps)
 
     def absorb(self, affine: Affine) -> bool:
         """As runtime/passes/fold_affine.cpp."""
@@ -110,11 +108,8 @@ class Layer:
         if self.is_bare and (affine.only_clamps or self.act.is_none):
             self.act = self.act.then(affine.clamp)
             return True
-        if self.has_residual and affine.scales:
-            return False
         self.scales |= affine.scales
         self.shifts |= affine.shifts
-        self.negates |= affine.negates
         self.post = affine.clamp
         return True
 
@@ -147,7 +142,7 @@ def affine_of(model: Model, node: onnx.NodeProto) -> Affine | None:
     if node.op_type == "HardSigmoid":
         return Affine(x, scales=True, shifts=True, clamp=Clamp(0, 1))
     if node.op_type == "BatchNormalization":
-        return Affine(x, scales=True, shifts=True, negates=True)
+        return Affine(x, scales=True, shifts=True)
     if node.op_type not in ("Add", "Sub", "Mul", "Div"):
         return None
     place = 1 if node.input[0] in model.constants else 0
@@ -156,12 +151,8 @@ def affine_of(model: Model, node: onnx.NodeProto) -> Affine | None:
             or model.shape(x) != model.shape(node.output[0])):
         return None
     if node.op_type in ("Add", "Sub"):
-        turns = node.op_type == "Sub" and place == 1
-        return Affine(x, scales=turns, shifts=True, negates=turns)
-    if node.op_type == "Div" and place == 1:
-        return None
-    value = model.value(constant)
-    return Affine(x, scales=True, negates=value is None or bool((value < 0).any()))
+        return Affine(x, scales=node.op_type == "Sub" and place == 1, shifts=True)
+    return None if node.op_type == "Div" and place == 1 else Affine(x, scales=True)
 
 
 def zero_border(model: Model, node: onnx.NodeProto) -> list[int] | None:

@@ -50,19 +50,19 @@ def gated_network():
     y = net.op("Relu", net.op("Add", z, y))
     y = gated(net, y, 24, 40, map_of(net, y, 24, 40, 1))
     # The activation before the gate stays before it: Winograd cannot take the residual.
-    z = net.op("Mul", net.op("Relu", net.conv(y, 40, 40)), map_of(net, y, 40, 1, 5))
+    z = net.op("Mul", net.op("Relu", net.conv(y, 40, 40)), map_of(net, y, 40, 40, 1))
     y = net.op("Add", z, y)
-    y = gated(net, y, 40, 96, map_of(net, y, 40, 1))
+    y = gated(net, y, 40, 96, map_of(net, y, 40, 1, 5))
     y = gated(net, y, 96, 96, tile_gate(net, y, 96))
     y = gated(net, y, 96, 96, map_of(net, y, 96, 1))  # no pairs: the gate before is one per tile
     groups = map_of(net, y, 96, 3, 1)
     y = gated(net, y, 96, 96, repeated(net, groups, 3, 32, 16))
     y = by_blocks(net, net.conv(y, 96, 40), map_of(net, y, 96, 5, 1), 5, 8, 16)
-    # No gates: one that may be negative, one whose layer is read elsewhere.
+    # No gates: one that may be negative, one whose layer is read elsewhere, two of which either could be.
     y = gated(net, y, 40, 24, net.conv(y, 40, 1))
     z = net.conv(y, 24, 40)
     y = net.op("Add", net.op("Mul", z, map_of(net, y, 24, 1)), z)
-    return net.finish(y)
+    return net.finish(net.op("Mul", map_of(net, y, 40, 96, 5), map_of(net, y, 40, 96, 5)))
 
 
 def dense_network():
@@ -91,5 +91,6 @@ def packed_network():
     """An image that convolutions alone read has no lanes beside its channels."""
     net = Net(1, 3, 20, 20)
     y = net.conv("x", 3, 24, strides=[2, 2])
-    z = net.conv("x", 3, 96, strides=[2, 2], kernel=(5, 5))
+    bordered = net.op("Pad", "x", net.ints(0, 0, 2, 2, 0, 0, 2, 2))
+    z = net.conv(bordered, 3, 96, (5, 5), strides=[2, 2], pads=[0] * 4)
     return net.finish(net.op("Concat", y, z, axis=1))
