@@ -100,7 +100,7 @@ Points times_of(const Report& report, const std::string& shape, const Curve& cur
     Points points;
     for (const KernelResult& row : report.kernels) {
         if (row.times && shape_of(row) == shape && row.family == curve.family &&
-            (row.shape_class == "any") == curve.generic && (row.tiles > 0) == row.is_winograd()) {
+            row.is_generic == curve.generic && (row.tiles > 0) == row.is_winograd()) {
             const double share = static_cast<double>(row.active) / (row.height * row.width);
             points.emplace_back(share, row.times->median_ms * 1000);
         }
@@ -121,6 +121,8 @@ std::string density_plot(const Report& report, const std::string& shape) {
     }
     double most = 0;
     for (Curve& curve : curves) {
+        const bool is_winograd = curve.family.ends_with("_winograd");
+        curve.generic |= is_winograd && times_of(report, shape, curve).empty();
         curve.points = times_of(report, shape, curve);
         for (const auto& [share, us] : curve.points) {
             most = std::max(most, us);
@@ -158,7 +160,7 @@ std::string roofline(const Report& report) {
     double most = 100;
     for (const KernelResult& row : report.kernels) {
         if (row.times && row.family == "gated_conv" && row.tiles == 0) {
-            auto& points = row.shape_class == "any" ? generic : special;
+            auto& points = row.is_generic ? generic : special;
             points[shape_of(row)].emplace_back(row.intensity(), row.gflops());
             least = std::min(least, row.intensity());
             most = std::max(most, row.intensity());

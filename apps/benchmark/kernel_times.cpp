@@ -72,7 +72,7 @@ int side_of(const Kernel& kernel) {
 }
 
 /// Whether a kernel is for 3x3 windows of exactly these channels and a stride of 1; for 0 channels,
-/// whether it is generic.
+/// whether it is for any.
 bool is_for(const Kernel& kernel, int channels) {
     if (const auto* winograd = std::get_if<WinogradInfo>(&kernel.info)) {
         return winograd->taps == 3 && winograd->stride == 1 && winograd->channels == channels;
@@ -81,7 +81,7 @@ bool is_for(const Kernel& kernel, int channels) {
     return direct.kernel == (channels > 0 ? 3 : 0) && direct.channels == channels;
 }
 
-/// The build's kernels, of this family those for these channels alone; 0: the generic one.
+/// The build's kernels, of this family those for these channels alone; 0: the generic ones.
 std::vector<Kernel> kernels_of(const Family& family, int channels) {
     std::vector<Kernel> chosen;
     std::copy_if(
@@ -91,21 +91,13 @@ std::vector<Kernel> kernels_of(const Family& family, int channels) {
     return chosen;
 }
 
-/// The first of a family for the target; null where there is none.
-const Kernel* find(const std::vector<Kernel>& from, const Family& family, const Target& target) {
-    const auto found = std::find_if(from.begin(), from.end(), [&](const Kernel& kernel) {
-        return Family{kernel.algorithm, kernel.gate} == family &&
-               std::strcmp(kernel.target, target.id) == 0;
-    });
-    return found != from.end() ? &*found : nullptr;
-}
-
 /// Makes the call of a row whose kernel and density are there, and checks its answer. The gate is
 /// one for each square of `grid` outputs each way; 0: there is none.
 Timed prepare(KernelResult row, const ConvCase& from, Alternative layer, int grid) {
     const Kernel kernel = layer.kernel();
     row.kernel = kernel.name;
     row.shape_class = kernel.shape_class;
+    row.is_generic = is_for(kernel, 0);
     Timed timed{row, std::make_unique<apps::LayerRun>(std::move(layer), layer_seed), 1, {}};
     apps::LayerRun& call = *timed.call;
     std::copy(from.input().begin(), from.input().end(), call.input(0).begin());
@@ -171,64 +163,62 @@ private:
         return alternative(graph, graph.nodes.back(), target_, way_of(family), kernels);
     }
 
-    /// False where the kernel does not compute the layer.
-    bool add_densities(const Family& family, const std::vector<Kernel>& kernels, int grid) {
+    void add_densities(const Family& family, const std::vector<Kernel>& kernels, int grid) {
         for (const double density : grid > 0 ? question_.densities : std::vector<double>{1.0}) {
-            auto layer = plan(family, kernels, grid);
-            if (!layer) {
-                return false;
-            }
             KernelResult row = describe(family, target_, from_.shape());
             row.density = density;
-            rows_.push_back(prepare(std::move(row), from_, std::move(*layer), grid));
+            rows_.push_back(prepare(std::move(row), from_, *plan(family, kernels, grid), grid));
         }
-        return true;
     }
 
     void add(const Family& family, int channels) {
-        const bool winograd = is_winograd(family), gated = family.gate != GateForm::none;
         const std::vector<Kernel>& kernels = choose(family, channels);
-        const Kernel* kernel = find(kernels, family, target_);
-        // Without kernels of its own, Winograd has those for any channels.
-        if (kernel == nullptr && winograd && channels > 0) {
+        const bool winograd = is_winograd(family), gated = family.gate != GateForm::none;
+        if (const auto layer = plan(family, kernels, gated ? 1 : 0)) {
+            add_densities(family, kernels, !gated ? 0 : winograd ? side_of(layer->kernel()) : 1);
             return;
         }
-        const int grid = !gated ? 0 : winograd && kernel != nullptr ? side_of(*kernel) : 1;
-        if (kernel != nullptr && add_densities(family, kernels, grid)) {
+        // Without kernels of its own, Winograd has those for any channels.
+        if (winograd && channels > 0) {
             return;
         }
         Timed none{describe(family, target_, from_.shape()), nullptr, 1, {}};
-        none.result.problem = kernel != nullptr ? "smaller than a tile"
-                              : winograd        ? "direct only"
-                              : channels > 0    ? "generic only"
-                                                : "no generic kernel";
+        none.result.problem = channels > 0       ? "generic only"
+                              : !winograd        ? "no generic kernel"
+                              : is_small(family) ? "smaller than a tile"
+                                                 : "direct only";
         rows_.push_back(std::move(none));
     }
 
-    /// The direct kernel for the shape on what Winograd's computes.
-    void add_on_tiles() {
-        const auto& families = question_.families;
-        const LayerShape& shape = from_.shape();
-        const bool wants_tiles =
-            std::find(families.begin(), families.end(), gated_winograd) != families.end();
-        const Kernel* tiled = wants_tiles ? own_or_generic(gated_winograd) : nullptr;
-        if (tiled == nullptr || std::min(shape.height, shape.width) < side_of(*tiled)) {
-            return;
-        }
-        const bool has_own = find(choose(gated_conv, shape.channels), gated_conv, target_);
-        add_densities(gated_conv, choose(gated_conv, has_own ? shape.channels : 0),
-                      side_of(*tiled));
+    /// Whether Winograd has a kernel for these channels, but on larger maps.
+    bool is_small(const Family& family) const {
+        constexpr std::int64_t side = 64;
+        const std::int64_t channels = round_up(from_.shape().channels, target_.lanes);
+        const ConvLayer large{.kernel = {3, 3},
+                              .stride = {1, 1},
+                              .pads = {1, 1, 1, 1},
+                              .input = {side + 2, side + 2},
+                              .output = {side, side},
+                              .channel_stride = channels,
+                              .outputs = channels};
+        return find_conv(family.algorithm, family.gate, target_, large) != nullptr;
     }
 
-    /// The kernel of the family for the shape's channels alone, or else for any; null without both.
-    const Kernel* own_or_generic(const Family& family) {
-        const Kernel* own = find(choose(family, from_.shape().channels), family, target_);
-        return own != nullptr ? own : find(choose(family, 0), family, target_);
+    /// The direct kernel on what Winograd's computes.
+    void add_on_tiles() {
+        const auto& families = question_.families;
+        const bool wants_tiles =
+            std::find(families.begin(), families.end(), gated_winograd) != families.end();
+        const auto tiled = wants_tiles ? plan(gated_winograd, all_, 1) : std::nullopt;
+        if (tiled) {
+            add_densities(gated_conv, all_, side_of(tiled->kernel()));
+        }
     }
 
     const KernelQuestion& question_;
     const Target& target_;
     const ConvCase from_;
+    const std::vector<Kernel> all_{kernels().begin(), kernels().end()};
     std::deque<std::vector<Kernel>> kernels_;  ///< that the plans of the calls point into
     std::vector<Timed> rows_;
 };
@@ -260,7 +250,8 @@ void set_speed_ups(std::vector<KernelResult>& rows) {
         const Family direct = row.family == family_name(dense_winograd) ? dense_conv : gated_conv;
         const KernelResult* other = nullptr;
         for (const KernelResult& from : rows) {
-            const bool same_positions = direct == dense_conv || from.tiles == row.tiles;
+            const bool same_positions =
+                direct == dense_conv || (from.tiles == row.tiles && from.side == row.side);
             if (from.family == family_name(direct) && from.times && same_positions &&
                 (other == nullptr || from.times->median_ms < other->times->median_ms)) {
                 other = &from;

@@ -49,14 +49,13 @@ struct KernelQuestion {
     double seconds = 2;  ///< for each shape
 };
 
-/// Times the shape-specialised and the shape-generic kernels side by side on random masks, in
+/// Times the kernels for the shape's channels and those for any side by side with random gates, in
 /// rounds that visit each; `done` gets the rows of each shape as they are there. A row whose answer
-/// is not the scalar one has no times. Where there is no specialised kernel, a row says so. Fails
-/// where `done` does.
+/// is not the scalar one has no times. Where there is no kernel for the shape's channels alone, a
+/// row says so. Fails where `done` does.
 ///
-/// gated_winograd's layer has a gate per tile, of which a density is the share; gated_conv's
-/// specialised kernel has rows on the positions of those very tiles, beside those of a gate per
-/// position.
+/// gated_winograd's layer has a gate per tile, of which a density is the share; gated_conv
+/// has rows on the positions of those very tiles, beside those of a gate per position.
 Result<std::vector<KernelResult>> time_kernels(
     const KernelQuestion& question, const Target& target,
     const std::function<Status(const std::vector<KernelResult>&)>& done);

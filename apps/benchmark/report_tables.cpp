@@ -18,8 +18,7 @@ std::string name_of(const NetworkResult& row) {
 
 std::string kind_of(const KernelResult& row) {
     const bool on_tiles = row.tiles > 0 && !row.is_winograd();
-    return row.family + (row.shape_class == "any" ? ", generic" : "") +
-           (on_tiles ? ", on tiles" : "");
+    return row.family + (row.is_generic ? ", generic" : "") + (on_tiles ? ", on tiles" : "");
 }
 
 std::string remark_on(const KernelResult& row) {

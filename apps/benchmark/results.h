@@ -38,7 +38,8 @@ struct NetworkResult {
 struct KernelResult {
     std::string kernel;
     std::string family;
-    std::string shape_class;  ///< "any": shape-generic
+    std::string shape_class;
+    bool is_generic = false;  ///< for any number of channels
     std::string target;
     int height = 0;
     int width = 0;

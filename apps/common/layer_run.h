@@ -8,7 +8,7 @@
 #include "plan/alternatives.h"
 #include "session/runner.h"
 
-/// A layer with memory of its own, whose kernel is compared with others and timed.
+/// What compares the kernels of single layers, and times them.
 namespace sluice::apps {
 
 /// Of the largest value, how far a kernel's answer may be from the scalar one: float sums of 4608
@@ -34,6 +34,7 @@ struct Answer {
 /// The values of a gate, as many as it has in one image: 0 where it skips.
 using Gate = std::vector<float>;
 
+/// A layer planned by itself, with memory and inputs of its own.
 class LayerRun {
 public:
     static constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();

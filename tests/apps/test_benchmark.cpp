@@ -278,6 +278,22 @@ TEST_CASE("Winograd's rows stand beside direct ones on the same positions") {
     CHECK(on_tiles == 4);
 }
 
+TEST_CASE("Winograd's gate has the tiles of the kernel that fits the channels") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    // Kernels of so many channels have smaller tiles than others.
+    const KernelQuestion question{{gated_winograd}, {{4, 4, 512}}, {1.0}, 0.01};
+    const Result<std::vector<KernelResult>> rows = time_kernels(
+        question, *target.value(), [](const std::vector<KernelResult>&) { return Status{}; });
+    REQUIRE(rows.ok());
+    REQUIRE(rows.value().size() == 1);
+    const KernelResult& row = rows.value()[0];
+    CHECK(row.problem == "");
+    CHECK(row.is_generic);
+    CHECK(row.side == 2);
+    CHECK(row.tiles == 4);
+}
+
 TEST_CASE("the core's peak is that of its FMA units") {
     const double peak = measure_fma_peak();
     // Under an emulator on a busy machine, and four FMAs of 16 lanes a cycle at 10 GHz.
