@@ -12,19 +12,20 @@ using reference::Tensor;
 
 namespace {
 
-// [K, C, kh, kw] -> (k % block, kx * pitch + c, ky, k / block), zeros where there is no channel.
-std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int pitch,
-                                int output_pitch) {
+// [K, C, kh, kw] -> (k % block, kx * channel_stride + c, ky, k / block), zeros where there is no
+// channel.
+std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int channel_stride,
+                                int output_stride) {
     const int block = kernel.block();
     const auto [rows, columns] = p.shape.kernel;
-    std::vector<float> out(std::size_t(output_pitch * rows * columns * pitch));
+    std::vector<float> out(std::size_t(output_stride * rows * columns * channel_stride));
     const float* from = p.conv.weights->floats().data();
     for (int k = 0; k < p.shape.outputs; ++k) {
         for (int c = 0; c < p.shape.channels; ++c) {
             for (int y = 0; y < rows; ++y) {
                 for (int x = 0; x < columns; ++x) {
                     const int line = k / block * rows + y;
-                    const int at = line * columns * pitch + x * pitch + c;
+                    const int at = line * columns * channel_stride + x * channel_stride + c;
                     out[std::size_t(at * block + k % block)] = *from++;
                 }
             }
@@ -68,14 +69,14 @@ int count_matrices(const WinogradInfo& winograd, bool beside_taps) {
     return count_points(winograd) + (beside_taps ? 9 - 4 : 0);
 }
 
-// [K, C, kh, kw] -> (k % block, phase * pitch + c, matrix, k / block), transformed.
-std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int pitch,
-                                    int output_pitch, bool beside_taps) {
+// [K, C, kh, kw] -> (k % block, phase * channel_stride + c, matrix, k / block), transformed.
+std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int channel_stride,
+                                    int output_stride, bool beside_taps) {
     const int block = kernel.block(), size = p.shape.kernel[0];
     const WinogradInfo& info = kernel.as<WinogradInfo>();
     const int matrices = count_matrices(info, beside_taps);
-    const int phases = info.stride * info.stride, depth = phases * pitch;
-    std::vector<float> out(std::size_t(output_pitch * matrices * depth));
+    const int phases = info.stride * info.stride, depth = phases * channel_stride;
+    std::vector<float> out(std::size_t(output_stride * matrices * depth));
     for (int i = 0; i < p.shape.outputs * p.shape.channels * phases; ++i) {
         const int k = i / phases / p.shape.channels, c = i / phases % p.shape.channels;
         const float* window = p.conv.weights->floats().data() + i / phases * size * size;
@@ -85,7 +86,8 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
             values = beside(window, values, info.side + info.taps - 1);
         }
         for (int number = 0; number < matrices; ++number) {
-            const int at = (k / block * matrices + number) * depth + i % phases * pitch + c;
+            const int at =
+                (k / block * matrices + number) * depth + i % phases * channel_stride + c;
             out[std::size_t(at * block + k % block)] =
                 p.conv.scale[std::size_t(k)] * float(values[std::size_t(number)]);
         }
@@ -95,9 +97,9 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
 
 // (k, row): bias, scale, shift; for Winograd's kernels the bias times the scale, and the shift,
 // which where there is no gate is part of the bias.
-std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, int output_pitch) {
-    std::vector<float> rows(std::size_t(3 * output_pitch), 12345);
-    for (std::size_t k = 0; k < std::size_t(output_pitch); ++k) {
+std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, int output_stride) {
+    std::vector<float> rows(std::size_t(3 * output_stride), 12345);
+    for (std::size_t k = 0; k < std::size_t(output_stride); ++k) {
         const bool is_there = k < conv.bias.size();
         const float bias = is_there ? conv.bias[k] : 0, scale = is_there ? conv.scale[k] : 0;
         const float shift = is_there ? conv.shift[k] : 0;
@@ -107,9 +109,9 @@ std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, in
             row[0] += shift;
             continue;
         }
-        row[2 * output_pitch] = shift;
+        row[2 * output_stride] = shift;
         if (!is_winograd(kernel)) {
-            row[output_pitch] = scale;
+            row[output_stride] = scale;
         }
     }
     return rows;
@@ -117,14 +119,14 @@ std::vector<float> pack_epilogue(const FusedConv& conv, const Kernel& kernel, in
 
 }  // namespace
 
-std::vector<float> to_nhwc(const Tensor& t, int pitch, const std::array<int, 4>& halo) {
+std::vector<float> to_nhwc(const Tensor& t, int channel_stride, const std::array<int, 4>& halo) {
     const int channels = int(t.shape[1]), height = int(t.shape[2]), width = int(t.shape[3]);
-    const int row = (halo[1] + width + halo[3]) * pitch;
+    const int row = (halo[1] + width + halo[3]) * channel_stride;
     std::vector<float> out(std::size_t((halo[0] + height + halo[2]) * row));
     for (int c = 0; c < channels; ++c) {
         for (int y = 0; y < height; ++y) {
             for (int x = 0; x < width; ++x) {
-                out[std::size_t((halo[0] + y) * row + (halo[1] + x) * pitch + c)] =
+                out[std::size_t((halo[0] + y) * row + (halo[1] + x) * channel_stride + c)] =
                     t.data[std::size_t((c * height + y) * width + x)];
             }
         }
@@ -221,39 +223,41 @@ std::vector<std::uint32_t> list_positions(const ConvProblem& p, const Tensor& ga
 namespace {
 
 // What follows the last pixel up to a vector's end, a Winograd kernel may read but not use.
-std::vector<float> padded_input(const ConvProblem& p, const Kernel& kernel, int pitch) {
-    std::vector<float> input = to_nhwc(p.x, pitch, p.shape.pads);
-    const int spare = is_winograd(kernel) ? round_up(pitch, kernel.lanes) - pitch : 0;
+std::vector<float> padded_input(const ConvProblem& p, const Kernel& kernel, int channel_stride) {
+    std::vector<float> input = to_nhwc(p.x, channel_stride, p.shape.pads);
+    const int spare =
+        is_winograd(kernel) ? round_up(channel_stride, kernel.lanes) - channel_stride : 0;
     input.resize(input.size() + std::size_t(spare), std::numeric_limits<float>::quiet_NaN());
     return input;
 }
 
 }  // namespace
 
-PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch,
+PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int channel_stride,
                        bool beside_taps)
     : problem_(problem),
       kernel_(kernel),
-      pitch_(pitch),
-      output_pitch_(round_up(problem.shape.outputs, kernel.block())),
+      channel_stride_(channel_stride),
+      output_stride_(round_up(problem.shape.outputs, kernel.block())),
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
-      matrices_(is_winograd(kernel)
-                    ? std::array{kernel.as<WinogradInfo>().stride *
-                                     kernel.as<WinogradInfo>().stride * pitch,
-                                 count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
-                    : std::array{problem.shape.kernel[1] * pitch, problem.shape.kernel[0]}),
-      input_(padded_input(problem, kernel, pitch)),
+      matrices_(
+          is_winograd(kernel)
+              ? std::array{kernel.as<WinogradInfo>().stride * kernel.as<WinogradInfo>().stride *
+                               channel_stride,
+                           count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
+              : std::array{problem.shape.kernel[1] * channel_stride, problem.shape.kernel[0]}),
+      input_(padded_input(problem, kernel, channel_stride)),
       weights_(is_winograd(kernel)
-                   ? pack_transformed(problem, kernel, pitch, output_pitch_, beside_taps)
-                   : pack_weights(problem, kernel, pitch, output_pitch_)),
-      epilogue_(pack_epilogue(problem.conv, kernel, output_pitch_)),
-      residual_(problem.has_residual ? to_nhwc(problem.residual, output_pitch_, {})
-                                     : std::vector<float>(std::size_t(output_pitch_), 0.0f)) {}
+                   ? pack_transformed(problem, kernel, channel_stride, output_stride_, beside_taps)
+                   : pack_weights(problem, kernel, channel_stride, output_stride_)),
+      epilogue_(pack_epilogue(problem.conv, kernel, output_stride_)),
+      residual_(problem.has_residual ? to_nhwc(problem.residual, output_stride_, {})
+                                     : std::vector<float>(std::size_t(output_stride_), 0.0f)) {}
 
 Strided PackedConv::output() const {
-    const int row = (problem_.width + 1) * output_pitch_;
-    return {{{output_pitch_, 1}, {problem_.width, output_pitch_}, {problem_.height, row}},
+    const int row = (problem_.width + 1) * output_stride_;
+    return {{{output_stride_, 1}, {problem_.width, output_stride_}, {problem_.height, row}},
             output_margin};
 }
 
@@ -267,21 +271,22 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     const int block = kernel_.block(), matrix = rows * row * block;
     // A map of a position gate lies in its own lane; an element gate has a value a channel.
     const bool element = kernel_.gate == GateForm::element;
-    const int gate_pitch = element ? output_pitch_ : round_up(int(gate.shape[1]), kernel_.lanes);
-    const Guarded maps(to_nhwc(gate, gate_pitch, {}));
+    const int gate_stride = element ? output_stride_ : round_up(int(gate.shape[1]), kernel_.lanes);
+    const Guarded maps(to_nhwc(gate, gate_stride, {}));
     const int gates_down = int(gate.shape[2]), gates_across = int(gate.shape[3]);
     const std::int32_t gate_shift = p.conv.gate_grid == 4 ? 2 : 0;
-    const int residual_x = p.has_residual ? output_pitch_ : 0;
+    const int residual_x = p.has_residual ? output_stride_ : 0;
 
-    View in(input_.data(), {{padded_width_ * pitch_, 1}, {padded_height_, padded_width_ * pitch_}});
+    View in(input_.data(), {{padded_width_ * channel_stride_, 1},
+                            {padded_height_, padded_width_ * channel_stride_}});
     View positions(list.data(), {{int(list.size()), 1}});
     View weights(weights_.data() + first / block * matrix,
                  {{block, 1}, {row, block}, {rows, row * block}, {count / block, matrix}});
-    View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_pitch_}});
+    View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_stride_}});
     View g(maps.data() + (element ? first : std::max(map, 0)),
            {{element ? count : 1, 1},
-            {gates_across, gate_pitch},
-            {gates_down, gates_across * gate_pitch}});
+            {gates_across, gate_stride},
+            {gates_down, gates_across * gate_stride}});
     View residual(residual_.data() + first,
                   {{count, 1}, {p.width, residual_x}, {p.height, p.width * residual_x}});
     View out = output.view();
@@ -297,7 +302,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                                                .gate = g,
                                                                .residual = residual,
                                                                .gate_shift = gate_shift,
-                                                               .channel_stride = pitch_,
+                                                               .channel_stride = channel_stride_,
                                                                .post_low = post.low,
                                                                .post_high = post.high,
                                                                .output = out})
@@ -309,7 +314,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                                             .residual = residual,
                                                             .stride_x = p.shape.stride[1],
                                                             .stride_y = p.shape.stride[0],
-                                                            .channel_stride = pitch_,
+                                                            .channel_stride = channel_stride_,
                                                             .act_low = act.low,
                                                             .act_high = act.high,
                                                             .post_low = post.low,

@@ -50,17 +50,19 @@ reference::Tensor make_gate(const ConvProblem& p, int maps, double density, std:
 std::vector<std::uint32_t> list_positions(const ConvProblem& p, const reference::Tensor& gate,
                                           int map);
 
-/// [1, C, H, W] -> NHWC with `pitch` floats a pixel and a halo (top, left, bottom, right) of zeros.
-std::vector<float> to_nhwc(const reference::Tensor& t, int pitch, const std::array<int, 4>& halo);
+/// [1, C, H, W] -> NHWC with `channel_stride` floats a pixel and a halo (top, left, bottom, right)
+/// of zeros.
+std::vector<float> to_nhwc(const reference::Tensor& t, int channel_stride,
+                           const std::array<int, 4>& halo);
 
 /// A problem in the layouts of one kernel of gated_conv.cpp or winograd_conv.cpp. Inputs end at
 /// guarded pages.
 class PackedConv {
 public:
-    /// `pitch` floats a pixel of the input, whose lanes beyond the channels are zero.
+    /// `channel_stride` floats a pixel of the input, whose lanes beyond the channels are zero.
     /// `beside_taps`: with Winograd's weights beside a direct kernel's, as
     /// generators/winograd_conv.cpp states.
-    PackedConv(const ConvProblem& problem, const Kernel& kernel, int pitch,
+    PackedConv(const ConvProblem& problem, const Kernel& kernel, int channel_stride,
                bool beside_taps = false);
 
     /// (k, x, y), all lanes, nothing written yet.
@@ -70,12 +72,12 @@ public:
     void run(const reference::Tensor& gate, int map, const std::vector<std::uint32_t>& list,
              int first, int count, Strided& output) const;
 
-    int output_pitch() const { return output_pitch_; }
+    int output_stride() const { return output_stride_; }
 
 private:
     const ConvProblem& problem_;
     const Kernel& kernel_;
-    int pitch_, output_pitch_, padded_width_, padded_height_;
+    int channel_stride_, output_stride_, padded_width_, padded_height_;
     std::array<int, 2> matrices_;  ///< extents of the weights between k % block and k / block
     Guarded input_, weights_, epilogue_, residual_;
 };

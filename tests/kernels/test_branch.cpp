@@ -24,24 +24,24 @@ struct Case {
 };
 
 // [1, C, H, W] -> NHWC; the lanes beyond the channels hold values that no sum may see.
-std::vector<float> to_nhwc(const Tensor& t, int pitch) {
+std::vector<float> to_nhwc(const Tensor& t, int channel_stride) {
     const std::size_t channels = std::size_t(t.shape[1]),
                       pixels = std::size_t(t.shape[2] * t.shape[3]);
-    std::vector<float> out(pixels * std::size_t(pitch), 77);
+    std::vector<float> out(pixels * std::size_t(channel_stride), 77);
     for (std::size_t c = 0; c < channels; ++c) {
         for (std::size_t i = 0; i < pixels; ++i) {
-            out[i * std::size_t(pitch) + c] = t.data[c * pixels + i];
+            out[i * std::size_t(channel_stride) + c] = t.data[c * pixels + i];
         }
     }
     return out;
 }
 
-// [1, C, kh, kw] -> (kx * pitch + c, ky), zero beyond the channels.
-std::vector<float> pack(const Tensor& weights, const Case& c, int pitch) {
-    std::vector<float> out(std::size_t(c.kernel_y * c.kernel_x * pitch), 0);
+// [1, C, kh, kw] -> (kx * channel_stride + c, ky), zero beyond the channels.
+std::vector<float> pack(const Tensor& weights, const Case& c, int channel_stride) {
+    std::vector<float> out(std::size_t(c.kernel_y * c.kernel_x * channel_stride), 0);
     for (int channel = 0; channel < c.channels; ++channel) {
         for (int i = 0; i < c.kernel_y * c.kernel_x; ++i) {
-            out[std::size_t(i * pitch + channel)] =
+            out[std::size_t(i * channel_stride + channel)] =
                 weights.data[std::size_t(channel * c.kernel_y * c.kernel_x + i)];
         }
     }
@@ -64,18 +64,19 @@ void check_against_reference(const Kernel& kernel, const Case& c, std::mt19937& 
     const Tensor expected = reference::clamp(
         c.act, reference::conv2d(x, w, {bias}, {c.stride_y, c.stride_x}, {0, 0, 0, 0}));
 
-    const int pitch = round_up(c.channels, kernel.lanes), row = in_width * pitch;
-    const Guarded input(to_nhwc(x, pitch)), weights(pack(w, c, pitch));
+    const int channel_stride = round_up(c.channels, kernel.lanes), row = in_width * channel_stride;
+    const Guarded input(to_nhwc(x, channel_stride)), weights(pack(w, c, channel_stride));
     std::vector<float> output(std::size_t(c.height * c.output_y), untouched);
     View in(input.data() + c.first_row * c.stride_y * row, {{row, 1}, {in_height, row}});
-    View packed(weights.data(), {{c.kernel_x * pitch, 1}, {c.kernel_y, c.kernel_x * pitch}});
+    View packed(weights.data(),
+                {{c.kernel_x * channel_stride, 1}, {c.kernel_y, c.kernel_x * channel_stride}});
     View out(output.data() + c.first_row * c.output_y,
              {{c.width, c.output_x}, {c.rows, c.output_y}});
     REQUIRE(call(kernel, BranchCall<halide_buffer_t*>{.input = in,
                                                       .weights = packed,
                                                       .stride_x = c.stride_x,
                                                       .stride_y = c.stride_y,
-                                                      .channel_stride = pitch,
+                                                      .channel_stride = channel_stride,
                                                       .bias = bias,
                                                       .act_low = c.act.low,
                                                       .act_high = c.act.high,

@@ -20,8 +20,9 @@ bool serves(const Kernel& kernel, const ConvCase& c) {
            (info.kernel == 0 || (square && info.kernel == c.kernel[0]));
 }
 
-// The network's own input has no lanes beside its channels: a pitch off the vector width must work.
-int draw_pitch(const Kernel& kernel, int channels, std::mt19937& rng) {
+// The network's own input has no lanes beside its channels: a channel_stride off the vector width
+// must work.
+int draw_stride(const Kernel& kernel, int channels, std::mt19937& rng) {
     return kernel.as<DirectInfo>().channels || rng() % 2 ? channels
                                                          : round_up(channels, kernel.lanes);
 }
@@ -45,28 +46,28 @@ void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate, 
 }
 
 void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
+    const PackedConv packed(p, kernel, draw_stride(kernel, p.shape.channels, rng));
     const Tensor none = make_gate(p, 1, 0, rng);
     Strided output = packed.output();
-    packed.run(none, -1, list_positions(p, none, -1), 0, packed.output_pitch(), output);
+    packed.run(none, -1, list_positions(p, none, -1), 0, packed.output_stride(), output);
     check_output(p, output, nullptr, false);
 }
 
 void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
+    const PackedConv packed(p, kernel, draw_stride(kernel, p.shape.channels, rng));
     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
         INFO("density " << density);
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
         Strided output = packed.output();
-        packed.run(gate, -1, list_positions(p, gate, -1), 0, packed.output_pitch(), output);
+        packed.run(gate, -1, list_positions(p, gate, -1), 0, packed.output_stride(), output);
         check_output(p, output, &gate, false);
     }
 }
 
 // One list and one call a map, over the map's own output channels.
 void check_position_gates(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng) {
-    const PackedConv packed(p, kernel, draw_pitch(kernel, p.shape.channels, rng));
-    const int each = maps == 1 ? packed.output_pitch() : p.shape.outputs / maps;
+    const PackedConv packed(p, kernel, draw_stride(kernel, p.shape.channels, rng));
+    const int each = maps == 1 ? packed.output_stride() : p.shape.outputs / maps;
     for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
         const Tensor gate = make_gate(p, maps, density, rng);
@@ -162,7 +163,7 @@ TEST_CASE("convolution kernels give NaN and infinities where the scalar referenc
                 const int map = form == GateForm::position ? 0 : -1;
                 const PackedConv packed(p, kernel, channels);
                 Strided output = packed.output();
-                packed.run(gate, map, list_positions(p, gate, map), 0, packed.output_pitch(),
+                packed.run(gate, map, list_positions(p, gate, map), 0, packed.output_stride(),
                            output);
                 check_output(p, output, is_gated ? &gate : nullptr, form == GateForm::position);
             }

@@ -98,8 +98,9 @@ TEST_CASE("copy kernels leave what lies beside the channels") {
     for_each_kernel(Algorithm::copy, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 17, 20}) {
             INFO(kernel.name << ": " << channels << " channels");
-            const int pitch = round_up(channels, kernel.lanes);
-            const Extents picture = {{channels, 1}, {5, pitch}, {7, 6 * pitch}, {1, 1}};
+            const int channel_stride = round_up(channels, kernel.lanes);
+            const Extents picture = {
+                {channels, 1}, {5, channel_stride}, {7, 6 * channel_stride}, {1, 1}};
             const Extents planes = {{channels, 35}, {5, 1}, {7, 5}, {1, 1}};
             check(kernel, planes, picture, rng);
             check(kernel, picture, planes, rng);

@@ -24,13 +24,13 @@ struct Lists {
     std::int32_t tiles;
 };
 
-Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, int pitch, int width,
-           int height, int tile) {
+Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, int channel_stride,
+           int width, int height, int tile) {
     const int capacity = width * height * round_up(channels, tile) + written;
     const int groups = round_up(channels, group) / group * width * height + 1, margin = 16;
     Lists lists{capacity, std::vector<std::uint32_t>(2 * capacity + margin, untouched_entry), -7};
     std::vector<std::int32_t> masks(2 * groups + margin, -7);
-    View g(gate.data(), {{channels, 1}, {width, pitch}, {height, width * pitch}});
+    View g(gate.data(), {{channels, 1}, {width, channel_stride}, {height, width * channel_stride}});
     View l(lists.entries.data(), {{capacity, 1}, {2, capacity}});
     View c(&lists.tiles, {}), m(masks.data(), {{2, 1}, {groups, 2}});
     REQUIRE(call(kernel, ElementsCall<halide_buffer_t*>{
@@ -44,13 +44,13 @@ Lists scan(const Kernel& kernel, const std::vector<float>& gate, int channels, i
 
 /// Open channels in order, each position from a whole tile on; the rest of a tile may be any
 /// channel.
-void check_lists(const Lists& lists, const std::vector<float>& gate, int channels, int pitch,
-                 int width, int height, int tile) {
+void check_lists(const Lists& lists, const std::vector<float>& gate, int channels,
+                 int channel_stride, int width, int height, int tile) {
     int at = 0, wrong = 0;
     for (int i = 0; i < width * height; ++i) {
         const std::uint32_t position = std::uint32_t(i / width) << 16 | std::uint32_t(i % width);
         for (int k = 0; k < channels; ++k) {
-            if (gate[std::size_t(i * pitch + k)] != 0) {
+            if (gate[std::size_t(i * channel_stride + k)] != 0) {
                 wrong += lists.entries[std::size_t(at)] != std::uint32_t(k);
                 wrong += lists.entries[std::size_t(lists.capacity + at)] != position;
                 ++at;
@@ -67,19 +67,20 @@ void check_lists(const Lists& lists, const std::vector<float>& gate, int channel
 
 /// A gate map [k, x, y] at a density, one gate alone where that is negative. Ones in the lanes
 /// beside the channels, which are no gates.
-std::vector<float> draw_gate(int channels, int pitch, int positions, double density,
+std::vector<float> draw_gate(int channels, int channel_stride, int positions, double density,
                              std::mt19937& rng) {
     const float opened[] = {0.25f, -3.0f, std::numeric_limits<float>::denorm_min(),
                             std::numeric_limits<float>::infinity(),
                             std::numeric_limits<float>::quiet_NaN()};
     std::uniform_real_distribution<double> draw(0, 1);
-    std::vector<float> gate(std::size_t(positions * pitch), 1.0f);
+    std::vector<float> gate(std::size_t(positions * channel_stride), 1.0f);
     const int only = int(rng() % unsigned(positions * channels));
     for (int i = 0; i < positions * channels; ++i) {
         const bool is_open = density < 0 ? i == only : draw(rng) < density;
-        gate[std::size_t(i / channels * pitch + i % channels)] = is_open     ? opened[rng() % 5]
-                                                                 : rng() % 2 ? 0.0f
-                                                                             : -0.0f;
+        gate[std::size_t(i / channels * channel_stride + i % channels)] = is_open
+                                                                              ? opened[rng() % 5]
+                                                                          : rng() % 2 ? 0.0f
+                                                                                      : -0.0f;
     }
     return gate;
 }
@@ -92,13 +93,14 @@ TEST_CASE("elements kernels list open channels position by position, in whole ti
         for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
-                    const int tile = 1 << rng() % 4, pitch = round_up(channels, kernel.lanes);
+                    const int tile = 1 << rng() % 4,
+                              channel_stride = round_up(channels, kernel.lanes);
                     INFO(kernel.name << ": channels " << channels << ", " << width << "x" << height
                                      << ", density " << density << ", tile " << tile);
                     const std::vector<float> gate =
-                        draw_gate(channels, pitch, width * height, density, rng);
-                    check_lists(scan(kernel, gate, channels, pitch, width, height, tile), gate,
-                                channels, pitch, width, height, tile);
+                        draw_gate(channels, channel_stride, width * height, density, rng);
+                    check_lists(scan(kernel, gate, channels, channel_stride, width, height, tile),
+                                gate, channels, channel_stride, width, height, tile);
                 }
             }
         }
@@ -111,18 +113,21 @@ TEST_CASE("open_count kernels count the gates that are not zero, of any strides"
         for (int channels : {1, 3, 7, 8, 9, 15, 16, 17, 64, 100}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {3, 16}}) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
-                    const int pitch = channels + int(rng() % 20);
-                    INFO(kernel.name << ": channels " << channels << " of " << pitch << ", "
-                                     << width << "x" << height << ", density " << density);
-                    const Guarded gate(draw_gate(channels, pitch, width * height, density, rng));
+                    const int channel_stride = channels + int(rng() % 20);
+                    INFO(kernel.name << ": channels " << channels << " of " << channel_stride
+                                     << ", " << width << "x" << height << ", density " << density);
+                    const Guarded gate(
+                        draw_gate(channels, channel_stride, width * height, density, rng));
                     std::int32_t expected = 0;
                     for (int i = 0; i < width * height * channels; ++i) {
-                        expected += gate.data()[i / channels * pitch + i % channels] != 0;
+                        expected += gate.data()[i / channels * channel_stride + i % channels] != 0;
                     }
                     std::int32_t counts[] = {-7, -7, -7};
                     View count(counts + 1, {});
-                    View g(gate.data(),
-                           {{channels, 1}, {width, pitch}, {height, width * pitch}, {1, 0}});
+                    View g(gate.data(), {{channels, 1},
+                                         {width, channel_stride},
+                                         {height, width * channel_stride},
+                                         {1, 0}});
                     REQUIRE(call(kernel,
                                  OpenCountCall<halide_buffer_t*>{.gate = g, .count = count}) == 0);
                     CHECK(counts[1] == expected);
@@ -155,38 +160,40 @@ std::vector<std::uint32_t> list_tiles(const ConvProblem& p, const Tensor& gate, 
     return channels;
 }
 
-/// Weights [K, C, kh, kw] as (kx * pitch + c, ky, k).
-std::vector<float> pack_rows(const ConvProblem& p, int pitch) {
+/// Weights [K, C, kh, kw] as (kx * channel_stride + c, ky, k).
+std::vector<float> pack_rows(const ConvProblem& p, int channel_stride) {
     const auto [rows, columns] = p.shape.kernel;
-    const int row = columns * pitch, channels = p.shape.channels;
+    const int row = columns * channel_stride, channels = p.shape.channels;
     std::vector<float> packed(std::size_t(p.shape.outputs * rows * row));
     for (int i = 0; i < p.shape.outputs * channels * rows * columns; ++i) {
         const int x = i % columns, y = i / columns % rows;
         const int c = i / (columns * rows) % channels, k = i / (columns * rows * channels);
-        packed[std::size_t((k * rows + y) * row + x * pitch + c)] =
+        packed[std::size_t((k * rows + y) * row + x * channel_stride + c)] =
             p.conv.weights->floats()[std::size_t(i)];
     }
     return packed;
 }
 
 void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) {
-    const int outputs = p.shape.outputs, pitch = round_up(p.shape.channels, kernel.lanes);
+    const int outputs = p.shape.outputs, channel_stride = round_up(p.shape.channels, kernel.lanes);
     const int padded_width = p.shape.pads[1] + p.shape.width + p.shape.pads[3];
     const int padded_height = p.shape.pads[0] + p.shape.height + p.shape.pads[2];
     const auto [rows, columns] = p.shape.kernel;
-    const int row = columns * pitch, tile = kernel.as<DotInfo>().elements;
+    const int row = columns * channel_stride, tile = kernel.as<DotInfo>().elements;
     const std::vector<std::uint32_t> list = list_tiles(p, gate, tile);
     const int entries = int(list.size()) / 2;
     if (entries == 0) {
         return;  // as the session does
     }
-    const Guarded input(to_nhwc(p.x, pitch, p.shape.pads)), weights(pack_rows(p, pitch));
+    const Guarded input(to_nhwc(p.x, channel_stride, p.shape.pads)),
+        weights(pack_rows(p, channel_stride));
     const Guarded maps(to_nhwc(gate, outputs, {})), residuals(to_nhwc(p.residual, outputs, {}));
     std::vector<float> epilogue = p.conv.bias;
     epilogue.insert(epilogue.end(), p.conv.scale.begin(), p.conv.scale.end());
     epilogue.insert(epilogue.end(), p.conv.shift.begin(), p.conv.shift.end());
 
-    View in(input.data(), {{padded_width * pitch, 1}, {padded_height, padded_width * pitch}});
+    View in(input.data(),
+            {{padded_width * channel_stride, 1}, {padded_height, padded_width * channel_stride}});
     View tiles(list.data(), {{entries / tile, tile}, {tile, 1}, {2, entries}});
     View w(weights.data(), {{row, 1}, {rows, row}, {outputs, rows * row}});
     View e(epilogue.data(), {{outputs, 1}, {3, outputs}});
@@ -203,7 +210,7 @@ void check_dots(const ConvProblem& p, const Kernel& kernel, const Tensor& gate) 
                                                        .residual = r,
                                                        .stride_x = p.shape.stride[1],
                                                        .stride_y = p.shape.stride[0],
-                                                       .channel_stride = pitch,
+                                                       .channel_stride = channel_stride,
                                                        .act_low = act.low,
                                                        .act_high = act.high,
                                                        .post_low = post.low,

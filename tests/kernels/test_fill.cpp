@@ -41,23 +41,25 @@ Squares draw_squares(int side, int height, int width, double density, std::mt199
 
 void check(const Kernel& kernel, int channels, int height, int width, const Squares& squares,
            int side, bool has_residual, std::mt19937& rng) {
-    const int pitch = round_up(channels, kernel.lanes), size = height * width;
+    const int channel_stride = round_up(channels, kernel.lanes), size = height * width;
     const std::vector<std::uint32_t>& list = squares.list;
-    const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(pitch), -1, 1);
-    std::vector<float> residual = has_residual
-                                      ? random_values(rng, std::size_t(size * pitch), -1, 1)
-                                      : std::vector<float>(std::size_t(pitch), 0.0f);
+    const std::vector<float> epilogue = random_values(rng, 3 * std::size_t(channel_stride), -1, 1);
+    std::vector<float> residual =
+        has_residual ? random_values(rng, std::size_t(size * channel_stride), -1, 1)
+                     : std::vector<float>(std::size_t(channel_stride), 0.0f);
     if (has_residual) {
         spoil(residual, rng);
     }
     const Clamp clamp = all_clamps()[rng() % 4];
-    std::vector<float> output(std::size_t(size * pitch) + 16, untouched);
+    std::vector<float> output(std::size_t(size * channel_stride) + 16, untouched);
 
     View positions(list.data(), {{int(list.size()), 1}});
-    View e(epilogue.data(), {{pitch, 1}, {3, pitch}});
-    const int residual_x = has_residual ? pitch : 0;
-    View r(residual.data(), {{pitch, 1}, {width, residual_x}, {height, width * residual_x}});
-    View out(output.data(), {{pitch, 1}, {width, pitch}, {height, width * pitch}});
+    View e(epilogue.data(), {{channel_stride, 1}, {3, channel_stride}});
+    const int residual_x = has_residual ? channel_stride : 0;
+    View r(residual.data(),
+           {{channel_stride, 1}, {width, residual_x}, {height, width * residual_x}});
+    View out(output.data(),
+             {{channel_stride, 1}, {width, channel_stride}, {height, width * channel_stride}});
     REQUIRE(call(kernel, FillCall<halide_buffer_t*>{.positions = positions,
                                                     .epilogue = e,
                                                     .residual = r,
@@ -68,10 +70,10 @@ void check(const Kernel& kernel, int channels, int height, int width, const Squa
 
     int wrong = 0;
     for (int i = 0; i < int(output.size()); ++i) {
-        const int pixel = i / pitch, k = i % pitch;
+        const int pixel = i / channel_stride, k = i % channel_stride;
         float want = untouched;
         if (pixel < size && squares.covers[std::size_t(pixel)]) {
-            const float sum = epilogue[std::size_t(2 * pitch + k)] +
+            const float sum = epilogue[std::size_t(2 * channel_stride + k)] +
                               residual[std::size_t(pixel * residual_x + k)];
             want = clamp.apply(sum);
         }

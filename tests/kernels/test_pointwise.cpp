@@ -229,7 +229,7 @@ TEST_CASE("affine kernels equal the scalar reference") {
             for_each_kernel(Algorithm::affine, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
-                                     << ", output pitch " << lanes.output_stride);
+                                     << ", output channel_stride " << lanes.output_stride);
                     Strided input = image(p.x, lanes.computed, lanes.input_stride);
                     Strided output =
                         output_image(lanes.computed, lanes.output_stride, width, height);

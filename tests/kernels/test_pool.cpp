@@ -80,7 +80,7 @@ void check_kernels(Algorithm algorithm, const Tensor& x, const Window& window) {
     for_each_kernel(algorithm, [&](const Kernel& kernel) {
         for (const Lanes& lanes : lane_forms(int(x.shape[1]), kernel.lanes)) {
             INFO(kernel.name << ": " << sluice::to_string(x.shape) << ", " << to_string(window)
-                             << ", output pitch " << lanes.output_stride);
+                             << ", output channel_stride " << lanes.output_stride);
             check_pool(kernel, x, window, expected, lanes, 0, int(expected.shape[2]));
         }
     });

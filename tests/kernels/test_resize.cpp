@@ -96,8 +96,8 @@ TEMPLATE_TEST_CASE_SIG("resize kernels equal the scalar reference, channels", ""
             for_each_kernel(Algorithm::resize, [&](const Kernel& kernel) {
                 for (const Lanes& lanes : lane_forms(channels, kernel.lanes)) {
                     INFO(kernel.name << ": " << channels << " channels, " << width << "x" << height
-                                     << " to " << to.width << "x" << to.height << ", output pitch "
-                                     << lanes.output_stride);
+                                     << " to " << to.width << "x" << to.height
+                                     << ", output channel_stride " << lanes.output_stride);
                     check(kernel, x, to, false, lanes, nearest, 0, to.height, same_value);
                     check(kernel, x, to, true, lanes, linear, 0, to.height, within(1e-6f));
                 }

@@ -48,7 +48,7 @@ SparseProblem make_sparse_problem(const ConvCase& c, double density, bool is_zer
 
 /// (k, x, y): the reference's convolution of a map of 3x3 pixels, each of `closed`, has the nine
 /// cases that there are at the borders of any map.
-std::vector<float> pack_borders(const SparseProblem& p, int output_pitch) {
+std::vector<float> pack_borders(const SparseProblem& p, int output_stride) {
     const Constant& weights = *p.conv.conv.weights;
     const float* data = weights.floats().data();
     const int channels = p.conv.shape.channels, outputs = p.conv.shape.outputs;
@@ -59,31 +59,32 @@ std::vector<float> pack_borders(const SparseProblem& p, int output_pitch) {
     const std::size_t count = std::size_t(outputs * channels * taps);
     const Tensor borders = reference::conv2d(constant, {weights.shape, {data, data + count}},
                                              p.conv.conv.bias, {1, 1}, {1, 1, 1, 1});
-    return to_nhwc(borders, output_pitch, {});
+    return to_nhwc(borders, output_stride, {});
 }
 
 /// (k, tap).
-std::vector<float> pack_closed(const SparseProblem& p, int output_pitch) {
+std::vector<float> pack_closed(const SparseProblem& p, int output_stride) {
     const float* weight = p.conv.conv.weights->floats().data();
-    std::vector<float> out(std::size_t(taps * output_pitch), 0.0f);
+    std::vector<float> out(std::size_t(taps * output_stride), 0.0f);
     for (int k = 0; k < p.conv.shape.outputs; ++k) {
         for (int c = 0; c < p.conv.shape.channels; ++c) {
             for (int tap = 0; tap < taps; ++tap) {
-                out[std::size_t(tap * output_pitch + k)] += *weight++ * p.closed[std::size_t(c)];
+                out[std::size_t(tap * output_stride + k)] += *weight++ * p.closed[std::size_t(c)];
             }
         }
     }
     return out;
 }
 
-/// (k % block, kx * pitch + c, ky, k / block).
-std::vector<float> pack_weights(const SparseProblem& p, int pitch, int block, int output_pitch) {
+/// (k % block, kx * channel_stride + c, ky, k / block).
+std::vector<float> pack_weights(const SparseProblem& p, int channel_stride, int block,
+                                int output_stride) {
     const float* weight = p.conv.conv.weights->floats().data();
-    std::vector<float> out(std::size_t(taps * pitch * output_pitch), 0.0f);
+    std::vector<float> out(std::size_t(taps * channel_stride * output_stride), 0.0f);
     for (int k = 0; k < p.conv.shape.outputs; ++k) {
         for (int c = 0; c < p.conv.shape.channels; ++c) {
             for (int tap = 0; tap < taps; ++tap) {
-                const int at = (k / block * taps + tap) * pitch + c;
+                const int at = (k / block * taps + tap) * channel_stride + c;
                 out[std::size_t(at * block + k % block)] = *weight++;
             }
         }
@@ -121,11 +122,11 @@ PairLists list_pairs(const SparseProblem& p, const Tensor& to, int row, int pixe
 }
 
 /// (k, row), what is not read far off.
-std::vector<float> pack_epilogue(const FusedConv& conv, int output_pitch) {
-    std::vector<float> rows(std::size_t(3 * output_pitch), untouched);
-    std::fill(rows.begin() + output_pitch, rows.end(), 0.0f);
-    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + output_pitch);
-    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * output_pitch);
+std::vector<float> pack_epilogue(const FusedConv& conv, int output_stride) {
+    std::vector<float> rows(std::size_t(3 * output_stride), untouched);
+    std::fill(rows.begin() + output_stride, rows.end(), 0.0f);
+    std::copy(conv.scale.begin(), conv.scale.end(), rows.begin() + output_stride);
+    std::copy(conv.shift.begin(), conv.shift.end(), rows.begin() + 2 * output_stride);
     return rows;
 }
 
@@ -134,29 +135,32 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
          int spare, Strided& output) {
     const ConvProblem& c = p.conv;
     const PairsInfo& info = kernel.as<PairsInfo>();
-    const int pitch = info.channels, block = kernel.block(), row = c.width + 2 + spare;
-    const int output_pitch = round_up(c.shape.outputs, block), pixels = row * c.height;
-    const Guarded input(to_nhwc(c.x, pitch, {1, 1, 1, 1 + spare}));
-    const Guarded weights(pack_weights(p, pitch, block, output_pitch));
-    const Guarded borders(pack_borders(p, output_pitch)), closed(pack_closed(p, output_pitch));
-    const Guarded epilogue(pack_epilogue(c.conv, output_pitch)), gate(to_nhwc(to, 1, {}));
-    const Guarded residual(c.has_residual ? to_nhwc(c.residual, output_pitch, {})
-                                          : std::vector<float>(std::size_t(output_pitch), 0.0f));
-    Guarded sums(std::vector<float>(std::size_t(pixels * output_pitch),
+    const int channel_stride = info.channels, block = kernel.block(), row = c.width + 2 + spare;
+    const int output_stride = round_up(c.shape.outputs, block), pixels = row * c.height;
+    const Guarded input(to_nhwc(c.x, channel_stride, {1, 1, 1, 1 + spare}));
+    const Guarded weights(pack_weights(p, channel_stride, block, output_stride));
+    const Guarded borders(pack_borders(p, output_stride)), closed(pack_closed(p, output_stride));
+    const Guarded epilogue(pack_epilogue(c.conv, output_stride)), gate(to_nhwc(to, 1, {}));
+    const Guarded residual(c.has_residual ? to_nhwc(c.residual, output_stride, {})
+                                          : std::vector<float>(std::size_t(output_stride), 0.0f));
+    Guarded sums(std::vector<float>(std::size_t(pixels * output_stride),
                                     std::numeric_limits<float>::quiet_NaN()));
     const std::vector<std::uint32_t> positions = list_positions(c, to, 0);
     const PairLists lists = list_pairs(p, to, row, info.pixels);
-    const int residual_x = c.has_residual ? output_pitch : 0, matrix = taps * pitch * block;
+    const int residual_x = c.has_residual ? output_stride : 0,
+              matrix = taps * channel_stride * block;
 
-    View in(input.data(), {{row * pitch, 1}, {c.height + 2, row * pitch}});
+    View in(input.data(), {{row * channel_stride, 1}, {c.height + 2, row * channel_stride}});
     View list(positions.data(), {{int(positions.size()), 1}});
     View pairs(lists.pairs.data(), {{lists.capacity, 1}, {taps, lists.capacity}});
     View counts(lists.counts.data(), {{taps + 4, 1}});
-    View w(weights.data() + first / block * matrix,
-           {{block, 1}, {3 * pitch, block}, {3, 3 * pitch * block}, {count / block, matrix}});
-    View b(borders.data() + first, {{count, 1}, {3, output_pitch}, {3, 3 * output_pitch}});
-    View cl(closed.data() + first, {{count, 1}, {taps, output_pitch}});
-    View e(epilogue.data() + first, {{count, 1}, {3, output_pitch}});
+    View w(weights.data() + first / block * matrix, {{block, 1},
+                                                     {3 * channel_stride, block},
+                                                     {3, 3 * channel_stride * block},
+                                                     {count / block, matrix}});
+    View b(borders.data() + first, {{count, 1}, {3, output_stride}, {3, 3 * output_stride}});
+    View cl(closed.data() + first, {{count, 1}, {taps, output_stride}});
+    View e(epilogue.data() + first, {{count, 1}, {3, output_stride}});
     View g(gate.data(), {{1, 1}, {c.width, 1}, {c.height, c.width}});
     View r(residual.data() + first,
            {{count, 1}, {c.width, residual_x}, {c.height, c.width * residual_x}});
@@ -203,13 +207,13 @@ void check_output(const SparseProblem& p, const Tensor& to, const Strided& got) 
 }
 
 void check(const Kernel& kernel, const SparseProblem& p, const Tensor& to, std::mt19937& rng) {
-    const int block = kernel.block(), output_pitch = round_up(p.conv.shape.outputs, block);
-    const int row = (p.conv.width + 1) * output_pitch;
-    Strided output({{output_pitch, 1}, {p.conv.width, output_pitch}, {p.conv.height, row}},
+    const int block = kernel.block(), output_stride = round_up(p.conv.shape.outputs, block);
+    const int row = (p.conv.width + 1) * output_stride;
+    Strided output({{output_stride, 1}, {p.conv.width, output_stride}, {p.conv.height, row}},
                    output_margin);
     // As threads share the blocks out.
-    const int half = output_pitch / block / 2 * block, spare = int(rng() % 3);
-    for (const auto& [first, count] : {std::array{0, half}, {half, output_pitch - half}}) {
+    const int half = output_stride / block / 2 * block, spare = int(rng() % 3);
+    for (const auto& [first, count] : {std::array{0, half}, {half, output_stride - half}}) {
         if (count > 0) {
             run(kernel, p, to, first, count, spare, output);
         }

@@ -172,9 +172,9 @@ void check_lengths(const ConvProblem& p, const PackedConv& packed, const Kernel&
         INFO(count << " tiles");
         const Tiles list = random_tiles(p, info_of(kernel).side, count, rng);
         Strided output = packed.output();
-        packed.run(gate, 0, list, 0, packed.output_pitch(), output);
+        packed.run(gate, 0, list, 0, packed.output_stride(), output);
         check_output(p, info_of(kernel).side, output, is_gated ? &gate : nullptr, {list},
-                     packed.output_pitch());
+                     packed.output_stride());
     }
 }
 
@@ -183,8 +183,8 @@ void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) 
     const Tensor none = make_gate(p, 1, 0, rng);
     const Tiles all = open_tiles(p, info_of(kernel).side, none, -1);
     Strided output = packed.output();
-    packed.run(none, 0, all, 0, packed.output_pitch(), output);
-    check_output(p, info_of(kernel).side, output, nullptr, {all}, packed.output_pitch());
+    packed.run(none, 0, all, 0, packed.output_stride(), output);
+    check_output(p, info_of(kernel).side, output, nullptr, {all}, packed.output_stride());
     check_lengths(p, packed, kernel, none, false, rng);
 }
 
@@ -195,8 +195,8 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
         const Tensor gate = make_gate(p, p.shape.outputs, density, rng);
         const Tiles all = open_tiles(p, info_of(kernel).side, gate, -1);
         Strided output = packed.output();
-        packed.run(gate, 0, all, 0, packed.output_pitch(), output);
-        check_output(p, info_of(kernel).side, output, &gate, {all}, packed.output_pitch());
+        packed.run(gate, 0, all, 0, packed.output_stride(), output);
+        check_output(p, info_of(kernel).side, output, &gate, {all}, packed.output_stride());
     }
     check_lengths(p, packed, kernel, make_gate(p, p.shape.outputs, 0.5, rng), true, rng);
 }
@@ -205,7 +205,7 @@ void check_element_gates(const ConvProblem& p, const Kernel& kernel, std::mt1993
 void check_maps(const ConvProblem& p, const Kernel& kernel, int maps, std::mt19937& rng,
                 bool beside_taps = false) {
     const PackedConv packed = pack(p, kernel, beside_taps);
-    const int each = packed.output_pitch() / maps;
+    const int each = packed.output_stride() / maps;
     for (double density : {0.0, -1.0, 0.03, 0.1, 0.5, 1.0}) {
         INFO("density " << density << ", maps " << maps);
         const Tensor gate = make_gate(p, maps, density, rng);
@@ -366,7 +366,7 @@ TEST_CASE("Winograd kernels give NaN where the scalar reference does") {
                 const PackedConv packed = pack(p, kernel);
                 Strided got = packed.output();
                 packed.run(gate, 0, open_tiles(p, info_of(kernel).side, gate, -1), 0,
-                           packed.output_pitch(), got);
+                           packed.output_stride(), got);
                 const Tensor want = reference::gated(
                     p.conv, p.products, form == GateForm::none ? nullptr : &gate, &p.residual);
                 int wrong = 0, finite = 0;

@@ -42,12 +42,13 @@ TEST_CASE("arranged views visit the same elements, along a dense first axis wher
     for (int trial = 0; trial < 2000; ++trial) {
         // A map of the arena as (c, y, x), and an operand that repeats along some of its axes.
         const std::int64_t channels = draw(1, 3), height = draw(1, 4), width = draw(1, 4);
-        const std::int64_t pitch = channels + draw(0, 5), row = (width + draw(0, 2)) * pitch;
+        const std::int64_t channel_stride = channels + draw(0, 5),
+                           row = (width + draw(0, 2)) * channel_stride;
         Buffer output{Memory::arena,
                       0,
                       0,
                       halide_type_of<float>(),
-                      {{channels, 1}, {height, row}, {width, pitch}}};
+                      {{channels, 1}, {height, row}, {width, channel_stride}}};
         Buffer input = output;
         for (Axis& axis : input.axes) {
             axis.stride *= draw(0, 2);

@@ -201,7 +201,7 @@ TEST_CASE("threads take all of a layer's tiles by the rows that do not overlap")
     }
 }
 
-TEST_CASE("channels that fill a kernel's pitch with spare lanes are computed by it") {
+TEST_CASE("channels that fill a kernel's channel_stride with spare lanes are computed by it") {
     for (const Target* target : possible_targets()) {
         GraphBuilder b(3);
         b.output(b.conv(image(b, 15, 8, 8), 14, 3));

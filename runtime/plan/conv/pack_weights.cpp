@@ -62,7 +62,7 @@ void write_taps(const Constant& weights, const float* scale, const TapLayout& la
     }
 }
 
-/// As gated_conv reads the taps of a layout: (k % block, kx * pitch + c, ky, k / block).
+/// As gated_conv reads the taps of a layout: (k % block, kx * channel_stride + c, ky, k / block).
 std::vector<Axis> tap_axes(const Shape& shape, const TapLayout& layout) {
     const std::int64_t row = shape[3] * layout.depth;
     return {{layout.block, 1},

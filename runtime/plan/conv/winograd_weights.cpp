@@ -103,7 +103,7 @@ void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
                      std::int64_t block_number, float* packed) {
     const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
     const std::int64_t block = layout.block, points = winograd_points(side, kernel);
-    const std::int64_t matrix = layout.pitch * block, line = std::gcd(block, most_lanes);
+    const std::int64_t matrix = layout.channel_stride * block, line = std::gcd(block, most_lanes);
     const auto matrices = matrices_of(layout, kernel);
     const std::int64_t all = layout.beside_taps ? matrices_beside_taps : points;
     const auto transform = [&](Values from, Values to) {
@@ -120,7 +120,7 @@ void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
     const std::int64_t end = (block_number + 1) * block;
     for (std::int64_t first = block_number * block; first < end; first += line) {
         float* const at = packed + first / block * all * matrix + first % block;
-        for (std::int64_t c = 0; c < layout.pitch; ++c) {
+        for (std::int64_t c = 0; c < layout.channel_stride; ++c) {
             gather(weights, first, line, c, taps);
             for (std::int64_t x = 0; x < kernel; ++x) {
                 transform({taps + x, kernel}, {lines + x, kernel});

@@ -17,11 +17,11 @@ struct WindowWeights {
     const float* scale = nullptr;
 };
 
-/// (k % block, c, matrix, k / block): c below `pitch` and k below `outputs`, of which those that
-/// the weights lack are zero. Matrix (side + kernel - 1) * (of y) + (of x) is a point's.
+/// (k % block, c, matrix, k / block): c below `channel_stride` and k below `outputs`, of which
+/// those that the weights lack are zero. Matrix (side + kernel - 1) * (of y) + (of x) is a point's.
 struct WinogradLayout {
     std::int64_t side;  ///< 2 or 4 for kernels of 3, 4 for those of 2, 3 for those of 4
-    std::int64_t pitch, outputs, block;
+    std::int64_t channel_stride, outputs, block;
     /// With F(2x2, 3x3): the first nine matrices are a direct kernel's, which stand there, since
     /// the corner points are taps. Behind them are the other points.
     bool beside_taps = false;
