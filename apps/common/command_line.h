@@ -10,8 +10,8 @@
 namespace sluice::apps {
 
 /// Parses a command line into what `app`'s options are bound to. Gives the text to print and end
-/// with where help or the version was asked for. Fails on one line, with `remedy`, where the line
-/// is wrong.
+/// with where an option calls for help or the version. Fails on one line, with `remedy`, where the
+/// line is wrong.
 Result<std::optional<std::string>> parse_command_line(CLI::App& app, int argc,
                                                       const char* const* argv,
                                                       const std::string& remedy);

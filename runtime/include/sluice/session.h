@@ -11,7 +11,7 @@
 namespace sluice {
 
 struct SessionOptions {
-    /// Of this session's pool, the caller's own included. A batch is shared out by images. A single
+    /// That run together, the caller's own included. A batch is shared out by images. A single
     /// image is shared out by the work within its layers. Where the model takes batches, each
     /// thread has memory of its own.
     int threads = 1;

@@ -82,13 +82,7 @@ public:
         step.list.argument = index_of(&Call::positions);
         step.list.tile = candidate.kernel->as<DirectInfo>().pixels;
         if (splits_weights(step, range.count / block)) {
-            step.split = {range.count / block,
-                          {along(&Call::weights, 3, 1), along(&Call::epilogue, 0, block),
-                           along(&Call::residual, 0, block), along(&Call::output, 0, block)},
-                          -1};
-            if (c.gate_form == GateForm::element) {
-                step.split.along.push_back(along(&Call::gate, 0, block));
-            }
+            step.split = split_channels<Call>(c, range, block);
         }
         const std::int64_t macs_per_position = range.channels * c.macs_per_output();
         if (work.static_count < 0) {

@@ -12,11 +12,6 @@ namespace {
 
 using Steps = std::vector<Step>;
 
-Status no_kernel(const Planner& planner, const Node& node) {
-    return planner.unsupported(node, "has no kernel for " + std::string(planner.target.id),
-                               "choose another target");
-}
-
 PlannedGate make_gate(const Planner& planner, const Node& node, std::int64_t macs) {
     const Layout& map = planner.layout(node.inputs[1]);
     PlannedGate gate{{node.name, map.channels(), map.height(), map.width(),
@@ -155,7 +150,7 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
     const Candidates candidates = select_for_positions(planner, call);
     if (candidates.ways.empty()) {
         return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
-                                              : no_kernel(planner, c.node);
+                                              : no_kernel(planner, c);
     }
     return c.conv.gate_grid > 1 ? lower_expanded_tiles(planner, c, candidates, gate, steps)
                                 : lower_positions(planner, c, candidates, gate, steps);

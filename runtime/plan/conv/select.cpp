@@ -67,11 +67,6 @@ void pack(Planner& planner, const Convolution& c, Candidates& candidates) {
     pack_if([](WayId id) { return id != WayId::winograd; });
 }
 
-Status no_kernel(const Planner& planner, const Convolution& c) {
-    return planner.unsupported(c.node, "has no kernel for " + std::string(planner.target.id),
-                               "choose another target");
-}
-
 /// The number that a run writes for a candidate is its place among them.
 Buffer append_selection(Planner& planner, const Convolution& c, std::span<const Cost> costs,
                         std::vector<Step>& steps) {

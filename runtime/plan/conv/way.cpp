@@ -2,9 +2,9 @@
 
 namespace sluice {
 
-std::int64_t square_kernel(const FusedConv& conv) {
-    const Shape& shape = conv.weights->shape;
-    return shape[2] == shape[3] ? shape[2] : -1;
+Status no_kernel(const Planner& planner, const Convolution& c) {
+    return planner.unsupported(c.node, "has no kernel for " + std::string(planner.target.id),
+                               "choose another target");
 }
 
 Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block) {

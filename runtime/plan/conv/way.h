@@ -99,9 +99,6 @@ const Way& winograd_way();
 const Way& pairs_way();
 const Way& per_element_way();
 
-/// Extent of a square kernel, else -1.
-std::int64_t square_kernel(const FusedConv& conv);
-
 /// The most specialised kernel of the planner's table that fits the layer; null where none does.
 inline const Kernel* find_conv(const Planner& planner, Algorithm algorithm, GateForm gate,
                                const ConvLayer& layer) {
@@ -116,6 +113,22 @@ Step conv_step(const Convolution& c, const Candidate& candidate, const Work& wor
 void append_fill(const Planner& planner, const Convolution& c, const Packed& packed,
                  const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                  std::vector<Step>& steps);
+
+/// No kernel of the build computes the layer.
+Status no_kernel(const Planner& planner, const Convolution& c);
+
+/// Shares out a call's output channels between threads, by blocks of them.
+template <typename Call>
+Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block) {
+    Split split{range.count / block,
+                {along(&Call::weights, 3, 1), along(&Call::epilogue, 0, block),
+                 along(&Call::residual, 0, block), along(&Call::output, 0, block)},
+                -1};
+    if (c.gate_form == GateForm::element) {
+        split.along.push_back(along(&Call::gate, 0, block));
+    }
+    return split;
+}
 
 /// Part of a packed buffer (.., k / block) for some output channels.
 Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block);

@@ -172,19 +172,12 @@ Result<Buffer> append_phases(Planner& planner, const Convolution& c, const Kerne
 /// way, or where each thread had better read a part of the weights.
 void split_tiles(Step& step, const Convolution& c, const ChannelRange& range,
                  const Kernel& kernel) {
-    using Call = WinogradConvCall<Buffer>;
     const std::int64_t side = kernel.as<WinogradInfo>().side, block = kernel.block();
     const std::int64_t rows = count_tiles(c.height(), side);
     const bool overlaps = c.height() % side != 0 || c.width() % side != 0;
     step.list.tile = kernel.as<WinogradInfo>().pixels;
     if (splits_weights(step, range.count / block) || (overlaps && step.list.static_count < 0)) {
-        step.split = {range.count / block,
-                      {along(&Call::weights, 3, 1), along(&Call::epilogue, 0, block),
-                       along(&Call::residual, 0, block), along(&Call::output, 0, block)},
-                      -1};
-        if (c.gate_form == GateForm::element) {
-            step.split.along.push_back(along(&Call::gate, 0, block));
-        }
+        step.split = split_channels<WinogradConvCall<Buffer>>(c, range, block);
     } else if (overlaps) {
         step.list.tile = count_tiles(c.width(), side) * rows_of_unit(rows, c.height() % side != 0);
     }
