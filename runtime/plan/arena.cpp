@@ -20,20 +20,19 @@ bool live_together(const Block& a, const Block& b) {
     return a.first <= b.last && b.first <= a.last;
 }
 
-/// Memory of its own for the blocks that keep the same zeros, one after the other. Returns the
+/// Memory of its own for the blocks that keep the same elements, one after the other. Returns the
 /// slots, alive throughout, and in `slot_of` each such block's.
-std::vector<Block> share_zeros(const std::vector<Block>& blocks,
-                               std::vector<std::size_t>& slot_of) {
+std::vector<Block> share_kept(const std::vector<Block>& blocks, std::vector<std::size_t>& slot_of) {
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        if (blocks[i].is_used && blocks[i].zeros >= 0) {
+        if (blocks[i].is_used && blocks[i].kept >= 0) {
             order.push_back(i);
         }
     }
     std::stable_sort(order.begin(), order.end(), [&blocks](std::size_t a, std::size_t b) {
         return blocks[a].first < blocks[b].first;
     });
-    /// The slots of one pattern of zeros: those free again, and when the others will be.
+    /// The slots of one pattern: those free again, and when the others will be.
     struct Slots {
         std::set<std::size_t> free;
         std::set<std::pair<std::size_t, std::size_t>> busy;  ///< last step, slot
@@ -41,7 +40,7 @@ std::vector<Block> share_zeros(const std::vector<Block>& blocks,
     std::map<int, Slots> slots_of;
     std::vector<Block> slots;
     for (const std::size_t i : order) {
-        auto& [free, busy] = slots_of[blocks[i].zeros];
+        auto& [free, busy] = slots_of[blocks[i].kept];
         while (!busy.empty() && busy.begin()->first < blocks[i].first) {
             free.insert(busy.begin()->second);
             busy.erase(busy.begin());
@@ -187,9 +186,9 @@ std::int64_t place(std::vector<Block>& blocks) {
 
 std::int64_t place_blocks(std::vector<Block>& blocks) {
     std::vector<std::size_t> slot_of(blocks.size());
-    std::vector<Block> places = share_zeros(blocks, slot_of);
+    std::vector<Block> places = share_kept(blocks, slot_of);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        if (blocks[i].is_used && blocks[i].zeros < 0) {
+        if (blocks[i].is_used && blocks[i].kept < 0) {
             slot_of[i] = places.size();
             places.push_back(blocks[i]);
         }
@@ -209,8 +208,30 @@ int Arena::add_block(std::int64_t bytes) {
     return int(blocks_.size()) - 1;
 }
 
-void Arena::keep_zeros(int block, const WrittenElements& written) {
-    blocks_[std::size_t(block)].zeros = zeros_.emplace(written, int(zeros_.size())).first->second;
+void Arena::keep_others(int block, const WrittenElements& written) {
+    blocks_[std::size_t(block)].kept = kept_.emplace(written, int(kept_.size())).first->second;
+}
+
+std::vector<Preset> Arena::presets() const {
+    std::vector<std::uint8_t> value_of(kept_.size());
+    for (const auto& [written, number] : kept_) {
+        value_of[std::size_t(number)] = written.others;
+    }
+    std::map<std::int64_t, Preset> by_offset;
+    for (const Block& block : blocks_) {
+        const std::uint8_t value =
+            block.is_used && block.kept >= 0 ? value_of[std::size_t(block.kept)] : 0;
+        if (value != 0) {
+            Preset& preset =
+                by_offset.emplace(block.offset, Preset{block.offset, 0, value}).first->second;
+            preset.bytes = std::max(preset.bytes, block.bytes);
+        }
+    }
+    std::vector<Preset> presets;
+    for (const auto& [offset, preset] : by_offset) {
+        presets.push_back(preset);
+    }
+    return presets;
 }
 
 Buffer Arena::scratch(std::int64_t elements, halide_type_t type, std::vector<Axis> axes) {

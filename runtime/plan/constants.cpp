@@ -47,7 +47,7 @@ Buffer Constants::add_bytes(const void* data, std::size_t bytes, halide_type_t t
     if (to != nullptr) {
         std::memcpy(to, data, bytes);
     }
-    const auto at = std::int64_t((size_ - bytes) / 4);
+    const auto at = std::int64_t((size_ - bytes) / std::size_t(type.bytes()));
     return {Memory::constants, 0, at, type, std::move(axes)};
 }
 

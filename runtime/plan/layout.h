@@ -10,15 +10,16 @@
 namespace sluice {
 
 /// Where one image of a value lies. Images [C, H, W] are NHWC with a channel stride and a halo of
-/// zeros; everything else is dense and row-major. The halo holds the padding of every convolution
-/// that reads the value, itself or through an alias, and between the channels and the channel
-/// stride lie zeros or what the writer makes of zeros: check_conv holds a layout against its
-/// reader.
+/// zeros, of quantised values their zero point; everything else is dense and row-major. The halo
+/// holds the padding of every convolution that reads the value, itself or through an alias, and
+/// between the channels and the channel stride lie zeros or what the writer makes of zeros, of
+/// quantised values anything: check_conv holds a layout against its reader.
 struct Layout {
     Memory memory = Memory::arena;
     int index = 0;            ///< of the block
     std::int64_t origin = 0;  ///< elements from the block's start to the first of the value
     ElementType type = ElementType::float32;
+    std::uint8_t zero = 0;                ///< what the halo's bytes hold: the zero point
     std::vector<Axis> axes;               ///< of one image, in ONNX order
     std::int64_t halo[4] = {0, 0, 0, 0};  ///< top, left, bottom, right, in pixels
 

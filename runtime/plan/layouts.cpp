@@ -95,15 +95,16 @@ Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
     return layout;
 }
 
-/// Says which elements of an image's block its writer leaves at zero.
-void Layouts::keep_zeros(const Layout& layout, bool writes_all_lanes) {
+/// Says which elements of an image's block its writer leaves as they are.
+void Layouts::keep_others(const Layout& layout, bool writes_all_lanes) {
     const auto& h = layout.halo;
     const bool spares_lanes = !writes_all_lanes && layout.channel_stride() != layout.channels();
     if (spares_lanes || h[0] || h[1] || h[2] || h[3]) {
-        arena_->keep_zeros(
+        arena_->keep_others(
             layout.index,
             {layout.origin, spares_lanes ? layout.channels() : layout.channel_stride(),
-             layout.channel_stride(), layout.width(), layout.row_stride(), layout.height()});
+             layout.channel_stride(), layout.width(), layout.row_stride(), layout.height(),
+             bytes_of(layout.type), layout.zero});
     }
 }
 
@@ -121,7 +122,7 @@ Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
     const bool is_map =
         shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes && readers_->only_gates(id);
     Layout layout = image_layout(id, is_map ? 1 : channel_stride(shape[0]));
-    keep_zeros(layout, writes_all_lanes);
+    keep_others(layout, writes_all_lanes);
     return layout;
 }
 
@@ -133,7 +134,7 @@ Layout Layouts::allocate_input(const Node& node) {
         return allocate(node, false);
     }
     Layout layout = image_layout(id, shape[0]);
-    keep_zeros(layout, true);
+    keep_others(layout, true);
     return layout;
 }
 
@@ -142,7 +143,7 @@ Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::in
     Layout layout;
     layout.axes = {{channels, 1}, {height, width * stride}, {width, stride}};
     layout.index = arena_->add_block(width * height * stride * bytes_of(layout.type));
-    keep_zeros(layout, false);
+    keep_others(layout, false);
     return pixels(layout, stride);
 }
 

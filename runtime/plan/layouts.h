@@ -39,7 +39,7 @@ public:
 private:
     void measure_halos();
     Layout image_layout(ValueId id, std::int64_t channel_stride);
-    void keep_zeros(const Layout& layout, bool writes_all_lanes);
+    void keep_others(const Layout& layout, bool writes_all_lanes);
 
     const Graph* graph_;
     const Readers* readers_;

@@ -223,6 +223,7 @@ void place_arena(Arena& arena, Plan& plan) {
         }
     }
     plan.arena_bytes = std::size_t(arena.place());
+    plan.presets = arena.presets();
     const auto settle = [&arena](Buffer& buffer) { arena.settle(buffer); };
     for (Step& step : plan.steps) {
         for_each_buffer(step, settle);

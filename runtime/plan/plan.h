@@ -11,6 +11,7 @@
 #include "graph/aligned.h"
 #include "graph/graph.h"
 #include "kernels/registry.h"
+#include "plan/arena.h"
 #include "plan/step.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
@@ -36,7 +37,9 @@ struct Plan {
     std::vector<GateSource> gate_sources;  ///< one for each of `gates`
     std::vector<Step> steps;
     AlignedMemory constants;
-    std::size_t arena_bytes = 0;   ///< zeros when a session begins: halos and spare lanes stay so
+    /// Zeros when a session begins, but for the presets: halos and spare lanes stay so.
+    std::size_t arena_bytes = 0;
+    std::vector<Preset> presets;
     std::int64_t macs = 0;         ///< per image, without the LCCL branches
     std::int64_t branch_macs = 0;  ///< per image, of the LCCL branches
 };

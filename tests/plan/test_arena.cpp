@@ -102,7 +102,7 @@ TEST_CASE("memory is used again once its last reader has run") {
     CHECK(place_blocks(unused) == alignment);
 }
 
-TEST_CASE("blocks that keep zeros share memory only with others of the same zeros") {
+TEST_CASE("blocks that keep elements share memory only with others that keep the same") {
     const unsigned seed = 7;
     INFO("seed " << seed);
     std::mt19937 random(seed);
@@ -116,9 +116,9 @@ TEST_CASE("blocks that keep zeros share memory only with others of the same zero
     for (int trial = 0; trial < 200; ++trial) {
         std::vector<Block> blocks(std::size_t(draw(1, 25)));
         for (Block& block : blocks) {
-            block.zeros = draw(-1, 2);
-            // As in a plan: the same zeros mean the same extents.
-            block.bytes = block.zeros < 0 ? draw(1, 800) : 192 * (block.zeros + 1);
+            block.kept = draw(-1, 2);
+            // As in a plan: the same pattern means the same extents.
+            block.bytes = block.kept < 0 ? draw(1, 800) : 192 * (block.kept + 1);
             block.first = std::size_t(draw(0, 20));
             block.last = block.first + std::size_t(draw(0, 8));
             block.is_used = true;
@@ -131,9 +131,9 @@ TEST_CASE("blocks that keep zeros share memory only with others of the same zero
                     continue;
                 }
                 INFO("trial " << trial << ", blocks " << i << " and " << j);
-                REQUIRE(a.zeros == b.zeros);
-                REQUIRE((a.zeros < 0 || a.offset == b.offset));
-                shared += a.zeros >= 0;
+                REQUIRE(a.kept == b.kept);
+                REQUIRE((a.kept < 0 || a.offset == b.offset));
+                shared += a.kept >= 0;
             }
         }
     }
@@ -155,7 +155,7 @@ TEST_CASE("many blocks are placed without comparing each with all") {
         block.first = std::size_t(i / 2);
         block.last = block.first + std::size_t(draw(0, 9) ? draw(0, 5) : draw(0, 5000));
         block.is_used = draw(0, 9) > 0;
-        block.zeros = draw(0, 3) == 0 ? draw(0, 2) : -1;
+        block.kept = draw(0, 3) == 0 ? draw(0, 2) : -1;
     }
     const std::int64_t size = place_blocks(blocks);
     // A sweep over the steps, with what is alive in the order of its offsets.
@@ -163,7 +163,7 @@ TEST_CASE("many blocks are placed without comparing each with all") {
     std::int64_t alive = 0, most_alive_at_once = 0;
     std::map<std::int64_t, std::int64_t> taken;  // end by offset
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-        if (blocks[i].is_used && blocks[i].bytes > 0 && blocks[i].zeros < 0) {
+        if (blocks[i].is_used && blocks[i].bytes > 0 && blocks[i].kept < 0) {
             by_first.push_back(i);
         }
     }
@@ -188,8 +188,8 @@ TEST_CASE("many blocks are placed without comparing each with all") {
     }
     std::int64_t zeros = 0;  // each pattern's slots, at their largest
     for (const Block& block : blocks) {
-        zeros = std::max(zeros, block.zeros >= 0 && block.is_used ? block.offset + block.bytes
-                                                                  : std::int64_t{0});
+        zeros = std::max(
+            zeros, block.kept >= 0 && block.is_used ? block.offset + block.bytes : std::int64_t{0});
     }
     CHECK(size >= most_alive_at_once);
     CHECK(size < 2 * (most_alive_at_once + zeros));
