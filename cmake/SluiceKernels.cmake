@@ -187,6 +187,7 @@ function(sluice_kernels library table calls)
     sluice_list_kernels("${items}" "${tuned_folders}" "${CMAKE_CURRENT_BINARY_DIR}/kernels.json")
 
     set(element_f32 "float32")
+    set(element_u8 "uint8")
     set(element_- "none")
     foreach(target IN LISTS built)
         foreach(column halide requires lanes priority)

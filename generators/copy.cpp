@@ -6,14 +6,21 @@ namespace {
 
 using namespace Halide;
 
-/// output(d0, d1, d2, d3) = input(d0, d1, d2, d3), float32: what remains of a Transpose, Slice,
-/// Concat, Pad or Expand, and the way from NCHW to NHWC and back.
+/// output(d0, d1, d2, d3) = input(d0, d1, d2, d3), float32 or u8: what remains of a Transpose,
+/// Slice, Concat, Pad or Expand, and the way from NCHW to NHWC and back.
 class Copy : public Generator<Copy> {
 public:
+    GeneratorParam<Type> element{"element", Float(32)};
+
     /// Strides are any: zero repeats, a negative one walks back from element 0.
-    Input<Buffer<float, 4>> input{"input"};
+    Input<Buffer<void, 4>> input{"input"};
     /// Strides are any but zero.
-    Output<Buffer<float, 4>> output{"output"};
+    Output<Buffer<void, 4>> output{"output"};
+
+    void configure() {
+        input.set_type(element);
+        output.set_type(element);
+    }
 
     void generate() { output(d0, d1, d2, d3) = input(d0, d1, d2, d3); }
 

@@ -60,6 +60,7 @@ enum class ElementType {
     none,  ///< of kernels that read and write lists and masks alone
     float32,
     int64,  ///< of shapes and indices, which are known when the model is loaded
+    uint8,
 };
 
 /// Index into Graph::values; `no_value` where an optional ONNX input is left out.

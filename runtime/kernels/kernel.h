@@ -31,8 +31,15 @@ enum class Algorithm {
     affine,
     copy,
     resize,
+    quantize,
+    dequantize,
+    int8_max_pool,
+    int8_average_pool,
+    int8_global_average_pool,
+    int8_add,
+    int8_copy,
 };
-inline constexpr int algorithm_count = int(Algorithm::resize) + 1;
+inline constexpr int algorithm_count = int(Algorithm::int8_copy) + 1;
 
 /// Of gated_conv.cpp. An entry of its list is a position.
 struct DirectInfo {

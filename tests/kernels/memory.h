@@ -22,15 +22,18 @@
 namespace sluice::kernel_test {
 
 /// What outputs hold before a call; where a kernel has no business it still stands afterwards.
-constexpr float untouched = 12345;
+template <typename T>
+constexpr T untouched_value = T(12345);
+constexpr float untouched = untouched_value<float>;
 
-/// Floats whose end meets a page that cannot be read: a kernel that reads beyond them crashes.
-class Guarded {
+/// Values whose end meets a page that cannot be read: a kernel that reads beyond them crashes.
+template <typename T>
+class GuardedOf {
 public:
-    Guarded() = default;
-    explicit Guarded(const std::vector<float>& values) {
+    GuardedOf() = default;
+    explicit GuardedOf(const std::vector<T>& values) {
         const std::size_t page = std::size_t(::sysconf(_SC_PAGESIZE));
-        const std::size_t bytes = values.size() * sizeof(float);
+        const std::size_t bytes = values.size() * sizeof(T);
         const std::size_t used = (bytes + page - 1) / page * page;
         size_ = used + page;
         void* map =
@@ -41,38 +44,40 @@ public:
         data_ = map_ + used - bytes;
         std::memcpy(data_, values.data(), bytes);
     }
-    ~Guarded() {
+    ~GuardedOf() {
         if (map_ != nullptr) {
             ::munmap(map_, size_);
         }
     }
-    Guarded(Guarded&& other) noexcept { *this = std::move(other); }
-    Guarded& operator=(Guarded&& other) noexcept {
+    GuardedOf(GuardedOf&& other) noexcept { *this = std::move(other); }
+    GuardedOf& operator=(GuardedOf&& other) noexcept {
         std::swap(map_, other.map_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         return *this;
     }
 
-    const float* data() const { return reinterpret_cast<const float*>(data_); }
-    float* data() { return reinterpret_cast<float*>(data_); }
+    const T* data() const { return reinterpret_cast<const T*>(data_); }
+    T* data() { return reinterpret_cast<T*>(data_); }
 
 private:
     char* map_ = nullptr;
     char* data_ = nullptr;
     std::size_t size_ = 0;
 };
+using Guarded = GuardedOf<float>;
 
 using Extents =
     std::vector<std::pair<int, int>>;  ///< {extent, stride} a dimension, innermost first
 using Index = std::array<int, 4>;      ///< innermost first, 0 beyond the dimensions
 
-/// A tensor of up to four dimensions whose strides are any. All floats begin as `untouched`, those
+/// A tensor of up to four dimensions whose strides are any. All values begin as `untouched`, those
 /// between and around its elements too.
-class Strided {
+template <typename T>
+class StridedOf {
 public:
-    /// `margin` floats lie on both sides; with none, the last element meets a guarded page.
-    Strided(Extents extents, int margin) : extents_(std::move(extents)) {
+    /// `margin` values lie on both sides; with none, the last element meets a guarded page.
+    StridedOf(Extents extents, int margin) : extents_(std::move(extents)) {
         std::copy(extents_.begin(), extents_.end(), all_.begin());
         int low = 0, high = 0;
         for (const auto& [extent, stride] : all_) {
@@ -80,12 +85,12 @@ public:
         }
         first_ = margin - low;
         size_ = std::size_t(high - low + 1 + 2 * margin);
-        memory_ = Guarded(std::vector<float>(size_, untouched));
+        memory_ = GuardedOf<T>(std::vector<T>(size_, untouched_value<T>));
     }
 
     View view() { return {memory_.data() + first_, extents_}; }
-    float& at(const Index& index) { return memory_.data()[place(index)]; }
-    float at(const Index& index) const { return memory_.data()[place(index)]; }
+    T& at(const Index& index) { return memory_.data()[place(index)]; }
+    T at(const Index& index) const { return memory_.data()[place(index)]; }
 
     template <typename Visit>
     void for_each(Visit visit) const {
@@ -105,8 +110,8 @@ public:
         for_each([&](const Index& index) { at(index) = value(index); });
     }
 
-    /// How many elements are not equal(got, expected(index)), and how many other floats were
-    /// written.
+    /// How many elements are not equal(got, expected(index)), and how many other values
+    /// were written.
     template <typename Expected, typename Equal>
     int wrong(Expected expected, Equal equal) const {
         std::vector<bool> is_element(size_, false);
@@ -116,7 +121,7 @@ public:
             count += !equal(at(index), expected(index));
         });
         for (std::size_t i = 0; i < size_; ++i) {
-            count += !is_element[i] && memory_.data()[i] != untouched;
+            count += !is_element[i] && memory_.data()[i] != untouched_value<T>;
         }
         return count;
     }
@@ -134,10 +139,11 @@ private:
     std::array<std::pair<int, int>, 4> all_ = {{{1, 0}, {1, 0}, {1, 0}, {1, 0}}};
     int first_ = 0;  ///< place of element 0
     std::size_t size_ = 0;
-    Guarded memory_;
+    GuardedOf<T> memory_;
 };
+using Strided = StridedOf<float>;
 
-/// Floats around an output, as many as no vector store overshoots.
+/// Values around an output, as many as no vector store overshoots.
 constexpr int output_margin = 32;
 
 /// Infinities and NaN are those expected, or none.
