@@ -6,7 +6,8 @@ namespace {
 
 using namespace Halide;
 
-/// output(d0, d1, d2, d3) = input(d0, d1, d2, d3), float32 or u8: what remains of a Transpose,
+/// output(d0, d1, d2, d3) = input(d0, d1, d2, d3), float32, or u8 of which the bits of `flip` are
+/// turned (0x80 makes u8 of s8, and back): what remains of a Transpose,
 /// Slice, Concat, Pad or Expand, and the way from NCHW to NHWC and back.
 class Copy : public Generator<Copy> {
 public:
@@ -20,9 +21,15 @@ public:
     void configure() {
         input.set_type(element);
         output.set_type(element);
+        if (is_u8()) {
+            flip = add_input<int>("flip");
+        }
     }
 
-    void generate() { output(d0, d1, d2, d3) = input(d0, d1, d2, d3); }
+    void generate() {
+        Expr value = input(d0, d1, d2, d3);
+        output(d0, d1, d2, d3) = is_u8() ? value ^ cast<uint8_t>(*flip) : value;
+    }
 
     void schedule() {
         input.dim(0).set_stride(Expr());
@@ -38,6 +45,9 @@ public:
     }
 
 private:
+    bool is_u8() const { return element.value() == UInt(8); }
+
+    Input<int>* flip = nullptr;
     Var d0{"d0"}, d1{"d1"}, d2{"d2"}, d3{"d3"};
 };
 

@@ -41,8 +41,8 @@ std::byte* Constants::make_room(std::size_t bytes) {
     return memory_.data() == nullptr ? nullptr : memory_.data() + at;
 }
 
-Buffer Constants::add_bytes(const void* data, std::size_t bytes, halide_type_t type,
-                            std::vector<Axis> axes) {
+Buffer Constants::add(const void* data, std::size_t bytes, halide_type_t type,
+                      std::vector<Axis> axes) {
     std::byte* const to = make_room(bytes);
     if (to != nullptr) {
         std::memcpy(to, data, bytes);
@@ -51,29 +51,31 @@ Buffer Constants::add_bytes(const void* data, std::size_t bytes, halide_type_t t
     return {Memory::constants, 0, at, type, std::move(axes)};
 }
 
-Buffer Constants::add_packed(std::int64_t count, std::vector<Axis> axes, std::int64_t parts,
-                             const std::function<void(float* to, std::int64_t part)>& pack) {
-    const std::size_t bytes = std::size_t(count) * sizeof(float);
+Buffer Constants::add_parts(std::size_t bytes, halide_type_t type, std::vector<Axis> axes,
+                            std::int64_t parts,
+                            const std::function<void(std::byte* to, std::int64_t part)>& pack) {
     if (std::byte* const to = make_room(bytes)) {
-        share_out(parts, threads_for(bytes),
-                  [&](std::int64_t part) { pack(reinterpret_cast<float*>(to), part); });
+        share_out(parts, threads_for(bytes), [&](std::int64_t part) { pack(to, part); });
     }
-    return {Memory::constants, 0, std::int64_t(size_ / 4) - count, halide_type_of<float>(),
-            std::move(axes)};
+    const auto at = std::int64_t((size_ - bytes) / std::size_t(type.bytes()));
+    return {Memory::constants, 0, at, type, std::move(axes)};
 }
 
 Buffer Constants::add_floats(std::span<const float> values, std::vector<Axis> axes) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<float>(), std::move(axes));
+    return add(values.data(), values.size_bytes(), halide_type_of<float>(), std::move(axes));
 }
 
 Buffer Constants::add_ints(std::span<const std::int32_t> values, std::vector<Axis> axes) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::int32_t>(),
-                     std::move(axes));
+    return add(values.data(), values.size_bytes(), halide_type_of<std::int32_t>(), std::move(axes));
+}
+
+Buffer Constants::add_bytes(std::span<const std::uint8_t> values, std::vector<Axis> axes) {
+    return add(values.data(), values.size_bytes(), halide_type_of<std::uint8_t>(), std::move(axes));
 }
 
 Buffer Constants::add_positions(std::span<const std::uint32_t> values) {
-    return add_bytes(values.data(), values.size_bytes(), halide_type_of<std::uint32_t>(),
-                     {{std::int64_t(values.size()), 1}});
+    return add(values.data(), values.size_bytes(), halide_type_of<std::uint32_t>(),
+               {{std::int64_t(values.size()), 1}});
 }
 
 Buffer Constants::all_positions(std::int64_t height, std::int64_t width) {

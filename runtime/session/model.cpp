@@ -8,6 +8,19 @@
 
 namespace sluice {
 
+const char* to_string(DataType type) {
+    switch (type) {
+        case DataType::uint8:
+            return "uint8";
+        case DataType::int8:
+            return "int8";
+        default:
+            return "float32";
+    }
+}
+
+int size_of(DataType type) { return type == DataType::float32 ? 4 : 1; }
+
 Model::Model(std::shared_ptr<const Plan> plan) : plan_(std::move(plan)) {}
 
 Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions& options) {

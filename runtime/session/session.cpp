@@ -33,8 +33,15 @@ std::string shape_text(const TensorInfo& info) {
 }
 
 /// Checks a view and agrees on the batch; `batch` is -1 until a tensor gives it.
-Status check_shape(const Plan& plan, const TensorInfo& info, std::span<const std::int64_t> shape,
-                   const void* data, std::int64_t& batch) {
+template <typename View>
+Status check_view(const Plan& plan, const TensorInfo& info, const View& view, std::int64_t& batch) {
+    const auto& [data, shape, type] = view;
+    if (type != info.type) {
+        return Status(Problem{plan.file, info.name,
+                              std::string("has elements of ") + to_string(type) + " and needs " +
+                                  to_string(info.type),
+                              "pass elements of that type"});
+    }
     bool fits = data != nullptr && shape.size() == info.shape.size();
     for (std::size_t axis = 0; fits && axis < shape.size(); ++axis) {
         const std::int64_t wanted = info.shape[axis].size;
@@ -53,8 +60,8 @@ Status check_shape(const Plan& plan, const TensorInfo& info, std::span<const std
     return {};
 }
 
-std::int64_t image_elements(const TensorInfo& info) {
-    std::int64_t count = 1;
+std::int64_t image_bytes(const TensorInfo& info) {
+    std::int64_t count = size_of(info.type);
     for (std::size_t axis = 1; axis < info.shape.size(); ++axis) {
         count *= info.shape[axis].size;
     }
@@ -78,8 +85,8 @@ struct Session::State {
     /// Runners of whole images, one per thread, and at last one that all threads share. A batch is
     /// shared out by images. What remains is shared out by the work inside each image.
     std::vector<Runner> runners;
-    std::vector<std::int64_t> input_elements, output_elements;  ///< of an image
-    std::span<const TensorView> inputs;                         ///< of the run under way
+    std::vector<std::int64_t> input_bytes, output_bytes;  ///< of an image
+    std::span<const TensorView> inputs;                   ///< of the run under way
     std::span<const MutableTensorView> outputs;
     std::int64_t batch = 0;
     std::int64_t macs_executed = 0;
@@ -117,10 +124,10 @@ Status Session::State::allocate(const SessionOptions& options) {
     steps.resize(runners.back().steps().size());
     last = &runners.back();
     for (const TensorInfo& info : plan->inputs) {
-        input_elements.push_back(image_elements(info));
+        input_bytes.push_back(image_bytes(info));
     }
     for (const TensorInfo& info : plan->outputs) {
-        output_elements.push_back(image_elements(info));
+        output_bytes.push_back(image_bytes(info));
     }
     return {};
 }
@@ -128,10 +135,12 @@ Status Session::State::allocate(const SessionOptions& options) {
 void Session::State::run_images(Runner& runner, std::int64_t first, std::int64_t end) {
     for (std::int64_t image = first; image < end; ++image) {
         for (std::size_t i = 0; i < inputs.size(); ++i) {
-            runner.point_at(Memory::input, int(i), inputs[i].data + image * input_elements[i]);
+            const auto* data = static_cast<const std::byte*>(inputs[i].data);
+            runner.point_at(Memory::input, int(i), data + image * input_bytes[i]);
         }
         for (std::size_t i = 0; i < outputs.size(); ++i) {
-            runner.point_at(Memory::output, int(i), outputs[i].data + image * output_elements[i]);
+            auto* data = static_cast<std::byte*>(outputs[i].data);
+            runner.point_at(Memory::output, int(i), data + image * output_bytes[i]);
         }
         runner.run_image();
     }
@@ -205,12 +214,10 @@ Status Session::run(std::span<const TensorView> inputs,
     }
     std::int64_t batch = -1;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        SLUICE_RETURN_IF_ERROR(
-            check_shape(plan, plan.inputs[i], inputs[i].shape, inputs[i].data, batch));
+        SLUICE_RETURN_IF_ERROR(check_view(plan, plan.inputs[i], inputs[i], batch));
     }
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-        SLUICE_RETURN_IF_ERROR(
-            check_shape(plan, plan.outputs[i], outputs[i].shape, outputs[i].data, batch));
+        SLUICE_RETURN_IF_ERROR(check_view(plan, plan.outputs[i], outputs[i], batch));
     }
     for (Runner& runner : state.runners) {
         runner.reset();

@@ -159,21 +159,22 @@ TEST_CASE("int8 add kernels equal the scalar reference, integer for integer") {
     });
 }
 
-TEST_CASE("int8 copy kernels move every byte between any strides") {
+TEST_CASE("int8 copy kernels move every byte between any strides, and turn its bits") {
     std::mt19937 rng(4);
     for_each_kernel(Algorithm::int8_copy, [&](const Kernel& kernel) {
         for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
             for (const bool from : {false, true}) {
                 for (const bool to : {false, true}) {
+                    const int flip = rng() % 2 == 0 ? 0 : 0x80;
                     INFO(kernel.name << ": " << channels << " channels, dense " << from << to);
                     Bytes input(image_extents(channels, 7, 5, from), 0);
                     Bytes output(image_extents(channels, 7, 5, to), output_margin);
                     input.fill([&](const Index&) { return std::uint8_t(rng()); });
                     View in = input.view(), out = output.view();
-                    REQUIRE(call(kernel,
-                                 Int8CopyCall<halide_buffer_t*>{.input = in, .output = out}) == 0);
+                    REQUIRE(call(kernel, Int8CopyCall<halide_buffer_t*>{
+                                             .input = in, .flip = flip, .output = out}) == 0);
                     const auto expected = [&](const Index& at) {
-                        return std::as_const(input).at(at);
+                        return std::uint8_t(std::as_const(input).at(at) ^ flip);
                     };
                     CHECK(output.wrong(expected, same_byte) == 0);
                 }

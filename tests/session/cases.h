@@ -23,10 +23,11 @@ struct Array {
     explicit Array(Extents extents);
     std::int64_t images() const { return shape[0]; }
     std::size_t image_size() const { return values.size() / std::size_t(shape[0]); }
-    /// Images first .. first + count.
-    TensorView view(std::int64_t first, const Extents& part) const {
-        return {values.data() + std::size_t(first) * image_size(), part};
+    const float* image(std::int64_t number) const {
+        return values.data() + std::size_t(number) * image_size();
     }
+    /// Images first .. first + count.
+    TensorView view(std::int64_t first, const Extents& part) const { return {image(first), part}; }
     MutableTensorView mutable_view(std::int64_t first, const Extents& part) {
         return {values.data() + std::size_t(first) * image_size(), part};
     }

@@ -81,14 +81,14 @@ Difference compare(const Case& c, const Model& model) {
         REQUIRE(status.ok());
         const std::size_t size = y.image_size();
         for (std::int64_t i = 0; i < batch; ++i) {
-            const float* expected = c.y.view(first + i, y_part).data;
-            const float* actual = y.view(i, y_part).data;
+            const float* expected = c.y.image(first + i);
+            const float* actual = y.image(i);
             difference.scores = std::max(difference.scores, relative(actual, expected, size));
         }
         for (const RecordedGate& gate : c.gates) {
             const GateReading& reading = reading_of(model, session, gate.layer);
             REQUIRE(reading.values.size() == gate.values.image_size());
-            compare_gate(reading, gate.values.view(first, {}).data, difference);
+            compare_gate(reading, gate.values.image(first), difference);
         }
     }
     return difference;

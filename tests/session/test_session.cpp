@@ -57,7 +57,7 @@ TEST_CASE("a wrong input or output is said with its name, its shape and the shap
         CHECK(contains(message, "scores: has the shape [" + std::to_string(wrong[0])));
         CHECK(contains(message, "needs [N, 10]"));
     }
-    const TensorView no_data{nullptr, right};
+    const TensorView no_data{static_cast<const float*>(nullptr), right};
     CHECK(contains(failure(session, {&no_data, 1}, {&output, 1}, file), "input: has no data"));
     const TensorView inputs[] = {input, input};
     CHECK(contains(failure(session, inputs, {&output, 1}, file), "got 2 inputs and 1 outputs"));
