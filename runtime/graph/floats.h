@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <span>
@@ -22,52 +23,58 @@ inline AlignedMemory memory_of(std::size_t bytes) {
     return memory;
 }
 
-/// Floats that never change, shared by all copies: weights are hundreds of megabytes.
-class Floats {
+/// Numbers that never change, shared by all copies: weights are hundreds of megabytes.
+template <typename Number>
+class SharedNumbers {
 public:
-    using value_type = float;
+    using value_type = Number;
 
-    Floats() = default;
-    Floats(std::vector<float> values) {
-        const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+    SharedNumbers() = default;
+    SharedNumbers(std::vector<Number> values) {
+        const auto owner = std::make_shared<const std::vector<Number>>(std::move(values));
         size_ = owner->size();
         data_ = {owner, owner->data()};
     }
-    /// All floats that `memory` holds.
-    explicit Floats(AlignedMemory memory) {
+    /// All numbers that `memory` holds.
+    explicit SharedNumbers(AlignedMemory memory) {
         const auto owner = std::make_shared<const AlignedMemory>(std::move(memory));
-        size_ = owner->size() / sizeof(float);
+        size_ = owner->size() / sizeof(Number);
         memory_ = owner.get();
-        data_ = {owner, reinterpret_cast<const float*>(owner->data())};
+        data_ = {owner, reinterpret_cast<const Number*>(owner->data())};
     }
     // Moving copies, so that size and data agree in what is left.
-    Floats(const Floats&) = default;
-    Floats& operator=(const Floats&) = default;
+    SharedNumbers(const SharedNumbers&) = default;
+    SharedNumbers& operator=(const SharedNumbers&) = default;
 
-    const float* data() const { return data_.get(); }
+    const Number* data() const { return data_.get(); }
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    const float* begin() const { return data(); }
-    const float* end() const { return data() + size_; }
-    float operator[](std::size_t i) const { return data()[i]; }
-    float front() const { return *data(); }
+    const Number* begin() const { return data(); }
+    const Number* end() const { return data() + size_; }
+    Number operator[](std::size_t i) const { return data()[i]; }
+    Number front() const { return *data(); }
 
     /// Gives values first .. end back to the system, for who takes large ones in turn and is the
-    /// last to: they are undefined afterwards. Does nothing where there are copies of these floats.
+    /// last to: they are undefined afterwards. Does nothing where there are copies of these
+    /// numbers.
     void forget(std::size_t first, std::size_t end) const {
         if (memory_ != nullptr && data_.use_count() == 1) {
-            memory_->forget(first * sizeof(float), end * sizeof(float));
+            memory_->forget(first * sizeof(Number), end * sizeof(Number));
         }
     }
 
-    friend bool operator==(const Floats& a, const Floats& b) {
+    friend bool operator==(const SharedNumbers& a, const SharedNumbers& b) {
         return std::equal(a.begin(), a.end(), b.begin(), b.end());
     }
 
 private:
-    std::shared_ptr<const float> data_;
+    std::shared_ptr<const Number> data_;
     const AlignedMemory* memory_ = nullptr;  ///< that data_ keeps; null where a vector holds them
     std::size_t size_ = 0;
 };
+
+using Floats = SharedNumbers<float>;
+using Int8s = SharedNumbers<std::int8_t>;
+using Uint8s = SharedNumbers<std::uint8_t>;
 
 }  // namespace sluice

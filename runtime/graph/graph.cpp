@@ -82,6 +82,8 @@ const char* to_string(Op op) {
                                          "Constant",
                                          "ConstantOfShape",
                                          "Conv",
+                                         "ConvInteger",
+                                         "DequantizeLinear",
                                          "Div",
                                          "Equal",
                                          "Expand",
@@ -92,9 +94,13 @@ const char* to_string(Op op) {
                                          "HardSigmoid",
                                          "Identity",
                                          "MatMul",
+                                         "MatMulInteger",
                                          "MaxPool",
                                          "Mul",
                                          "Pad",
+                                         "QLinearConv",
+                                         "QLinearMatMul",
+                                         "QuantizeLinear",
                                          "Range",
                                          "ReduceMean",
                                          "Relu",
@@ -109,6 +115,7 @@ const char* to_string(Op op) {
                                          "Unsqueeze",
                                          "Where",
                                          "Affine",
+                                         "FakeQuantize",
                                          "FusedConv"};
     static_assert(names.size() == std::size_t(Op::fused_conv) + 1);
     return names[std::size_t(op)];

@@ -44,23 +44,45 @@ inline bool all_finite(std::span<const float> values) {
 /// "[1, 3, 32, 32]"; of more than 8 extents the first ones.
 std::string to_string(const Shape& shape);
 
-/// A tensor known when the model is loaded: weights in float32, shape arithmetic in int64 (ONNX's
-/// bool, int32 and int64 are all held as int64). Dense, row-major, ONNX order.
-struct Constant {
-    Shape shape;
-    std::variant<Floats, std::vector<std::int64_t>> data;
-
-    bool is_float() const { return data.index() == 0; }
-    const Floats& floats() const { return std::get<0>(data); }
-    const std::vector<std::int64_t>& ints() const { return std::get<1>(data); }
-};
-
 /// Of a tensor's elements.
 enum class ElementType {
     none,  ///< of kernels that read and write lists and masks alone
     float32,
     int64,  ///< of shapes and indices, which are known when the model is loaded
-    uint8,
+    uint8,  ///< of quantised activations
+    int8,   ///< of quantised weights, and of activations before the passes
+};
+
+/// A tensor known when the model is loaded: weights in float32, or in the int8 or uint8 that the
+/// file holds; shape arithmetic in int64 (ONNX's bool, int32 and int64 are all held as int64).
+/// Dense, row-major, ONNX order.
+struct Constant {
+    Shape shape;
+    std::variant<Floats, std::vector<std::int64_t>, Int8s, Uint8s> data;
+
+    bool is_float() const { return data.index() == 0; }
+    bool is_int64() const { return data.index() == 1; }
+    bool is_int8() const { return data.index() == 2; }
+    bool is_uint8() const { return data.index() == 3; }
+    const Floats& floats() const { return std::get<0>(data); }
+    const std::vector<std::int64_t>& ints() const { return std::get<1>(data); }
+    const Int8s& int8s() const { return std::get<2>(data); }
+    const Uint8s& uint8s() const { return std::get<3>(data); }
+    ElementType type() const {
+        constexpr ElementType types[] = {ElementType::float32, ElementType::int64,
+                                         ElementType::int8, ElementType::uint8};
+        return types[data.index()];
+    }
+};
+
+/// What the number q of a quantised tensor stands for: (q - zero_point) * scale. Every quantised
+/// activation is held as uint8, q and zero_point from 0 to 255; an int8 tensor of a file is held
+/// plus 128, and so is its zero point. The scale is a normal number, positive and finite.
+struct Quantization {
+    float scale = 1;
+    int zero_point = 0;
+
+    friend bool operator==(const Quantization&, const Quantization&) = default;
 };
 
 /// Index into Graph::values; `no_value` where an optional ONNX input is left out.
@@ -73,6 +95,11 @@ struct Value {
     bool shape_known = false;
     ElementType type = ElementType::float32;
     std::shared_ptr<const Constant> constant;  ///< null unless known at load time
+    /// After the passes: of every activation of type uint8, and of no other value.
+    std::optional<Quantization> quantization = std::nullopt;
+    /// Of an input or output of the graph after the passes whose type is uint8: int8 to callers,
+    /// held plus 128.
+    bool is_int8_outside = false;
 
     bool is_float() const { return type == ElementType::float32; }
 };
@@ -88,6 +115,8 @@ enum class Op {
     constant,
     constant_of_shape,
     conv,
+    conv_integer,
+    dequantize_linear,
     div,
     equal,
     expand,
@@ -98,9 +127,13 @@ enum class Op {
     hard_sigmoid,
     identity,
     mat_mul,
+    mat_mul_integer,
     max_pool,
     mul,
     pad,
+    q_linear_conv,
+    q_linear_mat_mul,
+    quantize_linear,
     range,
     reduce_mean,
     relu,
@@ -115,7 +148,10 @@ enum class Op {
     unsqueeze,
     where,
     // Written by passes, never read from a file:
-    affine,      ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
+    affine,  ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
+    /// Inputs {x}, float to float: what a QuantizeLinear and a DequantizeLinear of the same
+    /// Node::quantization do. None is left after the passes.
+    fake_quantize,
     fused_conv,  ///< inputs {x, gate or no_value, residual or no_value}; see FusedConv
 };
 
@@ -159,20 +195,42 @@ enum class GateForm {
 /// `act` and `post` are clamps. Where the gate is zero the convolution is skipped and
 /// y = post(shift + residual). That is exact unless conv(x) is infinite or NaN: its product with
 /// zero would be NaN. Scale and shift are finite. Where there is a gate, weights and bias are too.
+///
+/// A convolution is quantised where its weights are int8 (see is_quantised). Its input x and its
+/// residual are then uint8 values, its gate is a float value, and its output is a uint8 value or a
+/// float one. Weights are symmetric: w * weight_scale[k]. All else is in real units, as above, with
+/// roundings to uint8 numbers and back between:
+///
+///     y = output(post(scale * after_gate(after_act(act(conv(x) + bias)) * gate) + shift +
+///     residual))
+///
+/// where `output` is Value::quantization of a uint8 output, `output_rounding` of a float one, and a
+/// rounding that is not there does nothing. All of them saturate: to 0 .. 255 in numbers, which in
+/// units of the scale, less the zero point, is -zero_point .. 255 - zero_point. Where after_act or
+/// after_gate is there, scale is all 1; where act is no relu and does anything, too; where act is
+/// a relu, no scale is negative. Without a gate there is no after_act. The bias is an int32 of the
+/// file times x's scale and weight_scale[k], or a float of any size.
 struct FusedConv {
-    std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float
+    std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float or int8
+    std::vector<float> weight_scale;          ///< [K], empty where weights are float
     std::vector<float> bias;                  ///< [K]
     std::vector<float> scale;                 ///< [K], all 1 where nothing follows the gate
     std::vector<float> shift;                 ///< [K]
     std::int64_t stride[2] = {1, 1};          ///< y, x
     std::int64_t pads[4] = {0, 0, 0, 0};      ///< top, left, bottom, right
     Clamp act;
+    std::optional<Quantization> after_act;  ///< between act and gate
+    std::optional<Quantization>
+        after_gate;  ///< between gate, or act where there is none, and shift
     Clamp post;
+    std::optional<Quantization> output_rounding;  ///< of a float output, at the very end
     GateForm gate = GateForm::none;
     /// Outputs along y and along x that one value of a position gate governs. The gate is then
     /// [N, 1, ceil(H / grid), ceil(W / grid)], and its first value governs the first outputs.
     std::int64_t gate_grid = 1;
     bool is_branch = false;  ///< this convolution is an LCCL branch: its MACs are the gate's cost
+
+    bool is_quantised() const { return !weight_scale.empty(); }
 };
 
 /// Per-channel affine and clamp: y = clamp(scale[c] * x + shift[c]) over [N, C, ...].
@@ -188,9 +246,17 @@ struct Node {
     std::vector<ValueId> inputs;
     std::vector<ValueId> outputs;
     AttributeMap attributes;
+    /// Of a fused_conv. Also of a quantised gemm, whose input is then {x}: weights [O, I, 1, 1]
+    /// and no gate, residual or act.
     std::optional<FusedConv> fused_conv;
     std::optional<Affine> affine;
-    std::string remark;  ///< why a gate was not fused; printed by `classify --explain`
+    /// Why a gate was not fused, or a quantised layer runs in float; printed by `classify
+    /// --explain`
+    std::string remark;
+    /// Of fake_quantize, and after the passes of quantize_linear (float to uint8: numbers of x /
+    /// scale, rounded half to even, plus the zero point, saturated) and dequantize_linear (uint8 to
+    /// float). Their inputs are then {x}.
+    std::optional<Quantization> quantization = std::nullopt;
 
     /// "name (Op)", as failures name it.
     std::string label() const { return name + " (" + to_string(op) + ")"; }

@@ -232,7 +232,14 @@ Rule rule_of(Op op) {
         case Op::unsqueeze:
             return {2, rules::unsqueeze, 1};
         case Op::affine:
+        case Op::conv_integer:
+        case Op::dequantize_linear:
+        case Op::fake_quantize:
         case Op::fused_conv:
+        case Op::mat_mul_integer:
+        case Op::q_linear_conv:
+        case Op::q_linear_mat_mul:
+        case Op::quantize_linear:
             break;
     }
     return {0, nullptr};
