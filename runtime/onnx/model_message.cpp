@@ -110,6 +110,17 @@ bool read_graph(CodedInputStream& input, onnx::GraphProto& graph, std::vector<Al
 
 }  // namespace
 
+Status check_message_size(std::uintmax_t size) {
+    constexpr std::uintmax_t most = (std::uintmax_t(1) << 31) - 1;
+    if (size == 0) {
+        return Status::error("is empty", "copy the model again");
+    }
+    if (size > most) {
+        return Status::error("is larger than 2 GB", "export with external data");
+    }
+    return {};
+}
+
 bool read_message(google::protobuf::io::ZeroCopyInputStream& stream, std::int64_t size,
                   ModelMessage& message) {
     CodedInputStream input(&stream);

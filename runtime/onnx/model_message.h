@@ -5,6 +5,7 @@
 
 #include "graph/aligned.h"
 #include "onnx.pb.h"
+#include "sluice/status.h"
 
 namespace google::protobuf::io {
 class ZeroCopyInputStream;
@@ -20,7 +21,11 @@ struct ModelMessage {
     std::vector<AlignedMemory> raw;
 };
 
-/// Whether a stream of `size` bytes is a model. Throws std::bad_alloc where there is no memory.
+/// Fails on a size that no model has, or that protobuf does not read.
+Status check_message_size(std::uintmax_t size);
+
+/// Whether a stream of `size` bytes, which check_message_size has let pass, is a model. Throws
+/// std::bad_alloc where there is no memory.
 bool read_message(google::protobuf::io::ZeroCopyInputStream& stream, std::int64_t size,
                   ModelMessage& message);
 

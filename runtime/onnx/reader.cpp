@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::int64_t first_opset = 13;
 constexpr std::int64_t last_opset = 23;
-constexpr std::uint64_t max_file_size = (std::uint64_t(1) << 31) - 1;  // protobuf's own limit
 constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
 
@@ -348,16 +347,6 @@ Status Reader::read_outputs() {
     return {};
 }
 
-Status check_size(std::uintmax_t size) {
-    if (size == 0) {
-        return Status::error("is empty", "copy the model again");
-    }
-    if (size > max_file_size) {
-        return Status::error("is larger than 2 GB", "export with external data");
-    }
-    return {};
-}
-
 Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uintmax_t size,
                     const std::filesystem::path& file) {
     ModelMessage message;
@@ -371,7 +360,7 @@ Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uint
 }  // namespace
 
 Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file) {
-    SLUICE_RETURN_IF_ERROR(check_size(bytes.size()).in_file(file.string()));
+    SLUICE_RETURN_IF_ERROR(check_message_size(bytes.size()).in_file(file.string()));
     google::protobuf::io::ArrayInputStream stream(bytes.data(), int(bytes.size()));
     return parse(stream, bytes.size(), file);
 }
@@ -385,7 +374,7 @@ Result<Graph> read_onnx(const std::filesystem::path& file) {
     if (error) {
         return fail("cannot be read: " + error.message(), "check the path");
     }
-    SLUICE_RETURN_IF_ERROR(check_size(size).in_file(file.string()));
+    SLUICE_RETURN_IF_ERROR(check_message_size(size).in_file(file.string()));
     std::ifstream input(file, std::ios::binary);
     if (!input) {
         return errno == ENOMEM ? fail("there is no memory to read it", "close other programs")
