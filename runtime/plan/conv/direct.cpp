@@ -58,25 +58,13 @@ public:
                 std::vector<Step>& steps) const override {
         append_fill(planner, c, candidate.packed, work, range, choice, steps);
         const std::int64_t block = candidate.kernel->block();
-        const FusedConv& conv = c.conv;
         using Call = GatedConvCall<Buffer>;
         Step step = conv_step(c, candidate, work, choice);
-        set_call(step,
-                 Call{.input = c.input,
-                      .positions = work.list,
-                      .weights = blocks_of(candidate.packed.weights, range, block),
-                      .epilogue = from_channel(candidate.packed.epilogue, range.first, range.count),
-                      .gate = c.gate,
-                      .residual = from_channel(c.residual, range.first, range.count),
-                      .stride_x = std::int32_t(conv.stride[1]),
-                      .stride_y = std::int32_t(conv.stride[0]),
-                      .channel_stride = std::int32_t(c.channel_stride),
-                      .act_low = conv.act.low,
-                      .act_high = conv.act.high,
-                      .post_low = conv.post.low,
-                      .post_high = conv.post.high,
-                      .output = from_channel(c.output, range.first, range.count)});
-        const Shape& shape = conv.weights->shape;
+        auto call = window_call<Call>(c, candidate.packed, range);
+        call.positions = work.list;
+        call.weights = blocks_of(candidate.packed.weights, range, block);
+        set_call(step, call);
+        const Shape& shape = c.conv.weights->shape;
         step.packed_bytes = range.count * shape[2] * shape[3] * c.channel_stride * 4;
         step.work = 2 * range.count * c.macs_per_output() * c.positions();
         step.list.argument = index_of(&Call::positions);

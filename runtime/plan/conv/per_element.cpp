@@ -105,24 +105,13 @@ Status PerElement::emit(Planner& planner, const Convolution& c, const Candidate&
     append_fill(planner, c, candidate.packed, work, range, choice, steps);
     const ElementLists lists =
         append_lists(planner, c, candidate.kernel->as<DotInfo>().elements, choice, steps);
-    const FusedConv& conv = c.conv;
+    const Buffer& weights = candidate.packed.weights;
     using Call = DotConvCall<Buffer>;
     Step step = conv_step(c, candidate, work, choice);
-    set_call(step, Call{.input = c.input,
-                        .list = lists.tiles,
-                        .weights = candidate.packed.weights,
-                        .epilogue = candidate.packed.epilogue,
-                        .gate = c.gate,
-                        .residual = c.residual,
-                        .stride_x = std::int32_t(conv.stride[1]),
-                        .stride_y = std::int32_t(conv.stride[0]),
-                        .channel_stride = std::int32_t(c.channel_stride),
-                        .act_low = conv.act.low,
-                        .act_high = conv.act.high,
-                        .post_low = conv.post.low,
-                        .post_high = conv.post.high,
-                        .output = c.output});
-    const Buffer& weights = candidate.packed.weights;
+    auto call = window_call<Call>(c, candidate.packed, range);
+    call.list = lists.tiles;
+    call.weights = weights;
+    set_call(step, call);
     step.packed_bytes = weights.axes[2].extent * weights.axes[2].stride * 4;
     step.list.argument = index_of(&Call::list);
     step.list.count = lists.tile_count;

@@ -117,6 +117,27 @@ void append_fill(const Planner& planner, const Convolution& c, const Packed& pac
 /// No kernel of the build computes the layer.
 Status no_kernel(const Planner& planner, const Convolution& c);
 
+/// A call that computes some output channels over the layer's own window, but for its list and its
+/// weights.
+template <typename Call>
+Call window_call(const Convolution& c, const Packed& packed, const ChannelRange& range) {
+    const FusedConv& conv = c.conv;
+    Call call;
+    call.input = c.input;
+    call.epilogue = from_channel(packed.epilogue, range.first, range.count);
+    call.gate = c.gate;
+    call.residual = from_channel(c.residual, range.first, range.count);
+    call.stride_x = std::int32_t(conv.stride[1]);
+    call.stride_y = std::int32_t(conv.stride[0]);
+    call.channel_stride = std::int32_t(c.channel_stride);
+    call.act_low = conv.act.low;
+    call.act_high = conv.act.high;
+    call.post_low = conv.post.low;
+    call.post_high = conv.post.high;
+    call.output = from_channel(c.output, range.first, range.count);
+    return call;
+}
+
 /// Shares out a call's output channels between threads, by blocks of them.
 template <typename Call>
 Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block) {
