@@ -23,7 +23,7 @@ a folder, whatever --threads says. An image that cannot be read, or whose scores
 reported on standard error; the others go on, and the exit status is 2.
 
 --threads: each thread reads, prepares and runs images of its own. A single image is shared out by its
-layers.
+layers. When the model is loaded, large weights are packed on all cores (16 at most) whatever N is.
 
 --evaluate: a folder must have the name of a class. For a model without class names, the folders' names
 in sorted order name its classes. Images per second count wall time from the first image's reading to the

@@ -52,7 +52,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--repeat", options.repeat, "Time N runs after a first one")
         ->option_text("N")
         ->check(CLI::Range(1, most_repeats));
-    app.add_option("--threads", options.threads, "Threads that share a run's work; default 1")
+    app.add_option("--threads", options.threads,
+                   "Threads that share a run's work; default 1. When the model is loaded, large "
+                   "weights are packed on all cores (16 at most) whatever N is")
         ->option_text("N")
         ->check(CLI::Range(1, most_threads));
     app.add_option("--target", options.target,

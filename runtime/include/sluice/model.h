@@ -50,6 +50,8 @@ struct StepInfo {
 class Model {
 public:
     /// Reads an ONNX file (opset 13 to 23). Fails with a line that names file, node and remedy.
+    /// Weights of 2 MiB and more are packed by several threads, which end before it returns: one
+    /// for each MiB, at most one for each core, at most 16. `SessionOptions::threads` is of runs.
     static Result<Model> load(const std::filesystem::path& path, const ModelOptions& options = {});
 
     const std::vector<TensorInfo>& inputs() const;
