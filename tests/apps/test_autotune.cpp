@@ -282,6 +282,33 @@ TEST_CASE("a row holds for kernels whose names go on after it, and names what di
           "    \"conv_3x3_c16\": {\"unroll\": 4}\n}\n");
 }
 
+TEST_CASE("a file's own numbers count before those of the files below it, which stay as they are") {
+    const Folder folder;
+    const fs::path own = folder.path / "own.json";
+    const std::vector<fs::path> below = {folder.path / "table.json", folder.path / "first.json"};
+    write(below[0],
+          "{\n    \"conv\": {\"break_even\": 0.3, \"pixels\": 6, \"unroll\": 1},\n"
+          "    \"conv_3x3_c24_none\": {\"pixels\": 7}\n}\n");
+    write(below[1], "{\n    \"conv_3x3_c24\": {\"pixels\": 9, \"unroll\": 2}\n}\n");
+    write(own, "{}\n");
+    const auto numbers = [&](const std::string& kernel) {
+        const auto table = TunedTable::read(own, below);
+        REQUIRE(table.ok());
+        return table->numbers(kernel);
+    };
+    // The later file's, though the earlier one's row has the longer name.
+    CHECK(numbers("conv_3x3_c24_none") == Numbers{{"pixels", 9}, {"unroll", 2}});
+    CHECK(numbers("conv_3x3_c40_none") == Numbers{{"pixels", 6}, {"unroll", 1}});
+    REQUIRE(
+        merge_numbers(own, "unused", {{"conv_3x3_c24_none", {{"pixels", 9}, {"unroll", 4}}}}, below)
+            .ok());
+    REQUIRE(merge_break_even(own, "unused", "conv_3x3_c24_none", 0.2, below).ok());
+    CHECK(read(own) == "{\n    \"conv_3x3_c24_none\": {\"break_even\": 0.2, \"unroll\": 4}\n}\n");
+    CHECK(numbers("conv_3x3_c24_none") == Numbers{{"pixels", 9}, {"unroll", 4}});
+    CHECK(read(below[1]) == "{\n    \"conv_3x3_c24\": {\"pixels\": 9, \"unroll\": 2}\n}\n");
+    CHECK_FALSE(TunedTable::read(own, std::vector<fs::path>{folder.path / "none.json"}).ok());
+}
+
 TEST_CASE("a break-even is written beside the numbers of a schedule") {
     const Folder folder;
     const fs::path path = folder.path / "t.json";

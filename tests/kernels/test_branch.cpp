@@ -141,15 +141,34 @@ TEST_CASE("branch kernels equal the scalar reference") {
     CHECK(calls > 0);
 }
 
+TEST_CASE("branch kernels equal the scalar reference on layers of their own channels") {
+    std::mt19937 rng(10);
+    for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
+        const auto [k, channels] = kernel.as<BranchInfo>();
+        if (channels == 0) {
+            return;
+        }
+        for (int fewer : {0, 3}) {
+            for (int stride : {1, 2}) {
+                INFO(kernel.name << ": channels " << channels - fewer << ", stride " << stride);
+                check_against_reference(
+                    kernel, {channels - fewer, k, k, stride, stride, 7, 21, 0, 7, 1, 21, {0, 1}},
+                    rng);
+            }
+        }
+    });
+}
+
 TEST_CASE("branch kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(9);
     for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
         const int own = kernel.as<BranchInfo>().channels, channels = own ? own : 2 * kernel.lanes;
+        const int k = own ? kernel.as<BranchInfo>().kernel : 3;
         for (const Clamp& act : all_clamps()) {
             for (int gap : {1, kernel.lanes}) {
                 INFO(kernel.name << ": clamp " << act.low << " to " << act.high);
                 check_against_reference(
-                    kernel, {channels, 3, 3, 1, 1, 19, 21, 0, 19, gap, gap * 21, act}, rng, true);
+                    kernel, {channels, k, k, 1, 1, 19, 21, 0, 19, gap, gap * 21, act}, rng, true);
             }
         }
     });
@@ -159,7 +178,7 @@ TEST_CASE("branch kernels compute the rows of a cropped output and no others") {
     std::mt19937 rng(7);
     for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
         const int own = kernel.as<BranchInfo>().channels;
-        const int channels = own ? own : 3, k = own ? 3 : 5;
+        const int channels = own ? own : 3, k = own ? kernel.as<BranchInfo>().kernel : 5;
         for (const auto& [first, rows] : {std::pair{0, 3}, {3, 1}, {4, 6}}) {
             INFO(kernel.name << ": rows " << first << " to " << first + rows);
             check_against_reference(
@@ -171,8 +190,9 @@ TEST_CASE("branch kernels compute the rows of a cropped output and no others") {
 TEST_CASE("branch kernels take kernels and strides that differ in x and y") {
     std::mt19937 rng(8);
     for_each_kernel(Algorithm::branch, [&](const Kernel& kernel) {
-        const int own = kernel.as<BranchInfo>().channels, channels = own ? own : 20;
-        const int kernel_y = own ? 3 : 1, kernel_x = own ? 3 : 5;
+        const auto [window, own] = kernel.as<BranchInfo>();
+        const int channels = own ? own : 20, kernel_y = own ? window : 1;
+        const int kernel_x = own ? window : 5;
         for (const auto& [stride_y, stride_x] : {std::pair{1, 2}, {2, 1}, {1, 3}}) {
             INFO(kernel.name << ": strides " << stride_y << ", " << stride_x);
             check_against_reference(kernel,

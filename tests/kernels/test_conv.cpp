@@ -139,6 +139,31 @@ TEMPLATE_TEST_CASE_SIG("7x7 convolution kernels equal the scalar reference, chan
     check_all_sizes(channels, {7});
 }
 
+TEST_CASE("convolution kernels equal the scalar reference on layers of their own channels") {
+    std::mt19937 rng(21);
+    const auto each = [&](GateForm gate, auto check) {
+        for_each_kernel(Algorithm::gated_conv, gate, [&](const Kernel& kernel) {
+            const auto& info = kernel.as<DirectInfo>();
+            if (info.channels == 0) {
+                return;
+            }
+            const int k = info.kernel, pad = k / 2, outputs = 2 * kernel.block() - 3;
+            for (int stride : {1, 2}) {
+                const ConvCase c{
+                    info.channels,       outputs, k + 3, k + 8, {k, k}, {stride, stride},
+                    {pad, pad, pad, pad}};
+                INFO(kernel.name << ": " << to_string(c));
+                check(make_problem(c, rng), kernel);
+            }
+        });
+    };
+    each(GateForm::none, [&](const auto& p, const Kernel& k) { check_dense(p, k, rng); });
+    each(GateForm::element,
+         [&](const auto& p, const Kernel& k) { check_element_gates(p, k, rng); });
+    each(GateForm::position,
+         [&](const auto& p, const Kernel& k) { check_position_gates(p, k, 1, rng); });
+}
+
 // A NaN or an infinity in the input, the weights, the bias, the gate or the residual, behind every
 // clamp. Whole blocks of outputs: in lanes beside them, infinities meet weights of zero.
 TEST_CASE("convolution kernels give NaN and infinities where the scalar reference does") {

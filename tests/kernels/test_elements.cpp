@@ -266,14 +266,33 @@ TEST_CASE("dot_conv kernels compute the listed elements as the scalar reference 
     });
 }
 
+TEST_CASE("dot_conv kernels equal the scalar reference on layers of their own channels") {
+    std::mt19937 rng(13);
+    for_each_kernel(Algorithm::dot_conv, [&](const Kernel& kernel) {
+        const auto& info = kernel.as<DotInfo>();
+        if (info.channels == 0) {
+            return;
+        }
+        const int k = info.kernel, pad = k / 2;
+        for (int stride : {1, 2}) {
+            const ConvCase c{info.channels,       19, 7, 10, {k, k}, {stride, stride},
+                             {pad, pad, pad, pad}};
+            INFO(kernel.name << ": " << to_string(c));
+            const ConvProblem p = make_problem(c, rng);
+            check_dots(p, kernel, make_gate(p, c.outputs, 0.3, rng));
+        }
+    });
+}
+
 TEST_CASE("dot_conv kernels give NaN and infinities where the scalar reference does") {
     std::mt19937 rng(12);
     for_each_kernel(Algorithm::dot_conv, [&](const Kernel& kernel) {
         // No lanes beside the channels, whose weights of zero would meet infinities.
         const int own = kernel.as<DotInfo>().channels, channels = own ? own : kernel.lanes;
+        const int k = own ? kernel.as<DotInfo>().kernel : 3;
         for (int round = 0; round < 8; ++round) {
             const int pad = round % 2;
-            const ConvCase c{channels, 11, 7, 6, {3, 3}, {1, 1}, {pad, pad, pad, pad}};
+            const ConvCase c{channels, 11, 7, 6, {k, k}, {1, 1}, {pad, pad, pad, pad}};
             ConvProblem p = make_problem(c, rng);
             spoil(p, rng);
             Tensor gate = make_gate(p, c.outputs, 1, rng);

@@ -285,6 +285,24 @@ TEMPLATE_TEST_CASE_SIG("gated Winograd kernels equal the scalar reference, chann
     check_sizes(GateForm::position, channels, sizes_of(channels), check_position_gates);
 }
 
+TEST_CASE("Winograd kernels equal the scalar reference on layers of their own channels") {
+    std::mt19937 rng(23);
+    const std::pair<GateForm, Check> forms[] = {{GateForm::none, check_dense},
+                                                {GateForm::element, check_element_gates},
+                                                {GateForm::position, check_position_gates}};
+    for (const auto& [form, check] : forms) {
+        for_each_kernel(Algorithm::winograd_conv, form, [&, &check = check](const Kernel& kernel) {
+            const int channels = info_of(kernel).channels;
+            if (channels > 0) {
+                const ConvCase c =
+                    layer_of(kernel, channels, 2 * kernel.block() - 3, {9, 6}, {1, 1, 1, 1});
+                INFO(kernel.name << ": " << to_string(c));
+                check(winograd_problem(c, rng), kernel, rng);
+            }
+        });
+    }
+}
+
 TEST_CASE("Winograd kernels of tiles of 2x2 read points among a direct kernel's taps") {
     check_sizes(GateForm::position, 512, sizes_of(512), check_beside_taps);
 }
