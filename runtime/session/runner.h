@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "plan/plan.h"
-#include "session/bind.h"
+#include "session/bound_call.h"
 #include "session/thread_pool.h"
 #include "sluice/session.h"
 

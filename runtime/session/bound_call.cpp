@@ -1,4 +1,4 @@
-#include "session/bind.h"
+#include "session/bound_call.h"
 
 #include <algorithm>
 
