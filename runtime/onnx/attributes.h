@@ -1,7 +1,7 @@
 #pragma once
 
 #include "graph/graph.h"
-#include "onnx/tensor.h"
+#include "onnx/tensor_decoder.h"
 
 namespace onnx {
 class NodeProto;

@@ -14,7 +14,7 @@
 #include "onnx/model_message.h"
 #include "onnx/operators.h"
 #include "onnx/sort.h"
-#include "onnx/tensor.h"
+#include "onnx/tensor_decoder.h"
 
 namespace sluice {
 

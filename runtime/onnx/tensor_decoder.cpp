@@ -1,4 +1,4 @@
-#include "onnx/tensor.h"
+#include "onnx/tensor_decoder.h"
 
 #include <algorithm>
 #include <array>
