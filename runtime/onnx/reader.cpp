@@ -12,7 +12,7 @@
 #include "onnx/element_type.h"
 #include "onnx/liveness.h"
 #include "onnx/model_message.h"
-#include "onnx/operators.h"
+#include "onnx/operator_names.h"
 #include "onnx/sort.h"
 #include "onnx/tensor_decoder.h"
 

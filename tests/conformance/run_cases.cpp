@@ -15,7 +15,7 @@
 
 #include "kernels/cpu.h"
 #include "kernels/registry.h"
-#include "onnx/operators.h"
+#include "onnx/operator_names.h"
 #include "run/compare.h"
 #include "run/network.h"
 

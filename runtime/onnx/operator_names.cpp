@@ -1,4 +1,4 @@
-#include "onnx/operators.h"
+#include "onnx/operator_names.h"
 
 namespace sluice {
 
