@@ -208,7 +208,7 @@ function(sluice_kernels library table calls)
 #include <iterator>
 
 #include "kernels/calls.h"
-#include "kernels/table.h"
+#include "kernels/kernel_table.h"
 
 namespace sluice {
 

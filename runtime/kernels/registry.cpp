@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "kernels/cpu.h"
-#include "kernels/table.h"
+#include "kernels/kernel_table.h"
 
 namespace sluice {
 
