@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/image.h"
+#include "kernels/strided_image.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;

@@ -5,7 +5,7 @@
 #include "kernels/memory.h"
 #include "reference/operators.h"
 
-/// Pictures as the plan hands them to the kernels around the convolutions.
+/// Images as the plan hands them to the kernels around the convolutions.
 namespace sluice::kernel_test {
 
 /// Channels of a call and the channel strides of its input and output, in floats.
