@@ -10,6 +10,8 @@
 #     operations  likewise, the generator's parameter `operation`
 #     numbers     of the schedule and of the choice of a kernel, which the tuned files state
 #     targets     of a shape class that cmake/SluiceModels.cmake adds: those that it is for
+#     int8        true of an algorithm that multiplies bytes: its kernels get the parameters that a target has
+#                 under `int8`, and targets with a base have kernels of their own for it
 # A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what
 # it has none of. A shape class is `any`, or <window>[_by<stride>][_<label>][_c<channels>].
 #
@@ -89,7 +91,7 @@ function(sluice_window shape out)
 endfunction()
 
 # One kernel of a row of the table as an item: name|algorithm|generator|type|shape class|gate form|
-# parameters|numbers|targets, the last three with commas. `variant` is a parameter, or -. Reads the row's
+# parameters|numbers|targets|int8, those before the last one with commas. `variant` is a parameter, or -. Reads the row's
 # columns.
 function(sluice_item type channels variant out)
     set(params ${params_of_row} ${params_of_shape})
@@ -115,13 +117,13 @@ function(sluice_item type channels variant out)
     list(JOIN params "," params)
     list(JOIN numbers "," names)
     list(JOIN targets "," for)
-    set(${out} "${name}|${algorithm}|${generator}|${type}|${shape_class}|${gate}|${params}|${names}|${for}"
+    set(${out} "${name}|${algorithm}|${generator}|${type}|${shape_class}|${gate}|${params}|${names}|${for}|${int8}"
         PARENT_SCOPE)
 endfunction()
 
 # The items of a row of the table.
 function(sluice_expand_row row out)
-    foreach(column algorithm generator types gate operations numbers)
+    foreach(column algorithm generator types gate operations numbers int8)
         sluice_json_list("${row}" ${column} ${column})
     endforeach()
     if(NOT generator)

@@ -41,7 +41,11 @@ Result<int> run(int argc, const char* const* argv) {
         SLUICE_RETURN_IF_ERROR(apps::print(*options.message));
         return success;
     }
-    const Result<const Target*> target = choose_target(options.target);
+    Result<const Target*> target = choose_target(options.target);
+    if (target.ok() && target.value()->base[0] != '\0') {
+        // What can be tuned is its base's.
+        target = choose_target(target.value()->base);
+    }
     if (!target.ok()) {
         return target.status();
     }

@@ -53,13 +53,14 @@ def write(path: Path, value: object) -> None:
 
 
 def write_classes(arguments: argparse.Namespace, table: Table, layers: list[Layer],
-                  lanes: dict[str, int]) -> None:
+                  lanes: dict[str, int], derived: set[str]) -> None:
     classes = Classes(table)
     known = table.specialised()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for target in arguments.targets:
+        # One with a base takes these kernels from it.
         found = {name: need for name, need in needs(table, layers, lanes[target]).items()
-                 if name not in known}
+                 if name not in known and target not in derived}
         tuned = json.loads((arguments.source / "schedules/tuned" / f"{target}.json").read_text())
         write(arguments.out / f"{target}.json",
               {name: first_numbers(table, tuned, need, lanes[target])
@@ -79,7 +80,8 @@ def main() -> int:
         print(fault, file=sys.stderr)
         return 2
     if arguments.out:
-        write_classes(arguments, table, layers, lanes)
+        write_classes(arguments, table, layers, lanes,
+                      {target for target, row in targets.items() if "base" in row})
     else:
         print("\n".join(needs(table, layers, lanes[arguments.print])))
     return 0

@@ -5,6 +5,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace sluice {
@@ -56,6 +59,7 @@ bool has_flag(std::string_view flag) {
         {"avx512cd", zmm && bit(seven.b, 28)},
         {"avx512bw", zmm && bit(seven.b, 30)},
         {"avx512vl", zmm && bit(seven.b, 31)},
+        {"avx512vnni", zmm && bit(seven.c, 11)},
     };
     for (const auto& [name, present] : known) {
         if (name == flag) {
@@ -68,7 +72,9 @@ bool has_flag(std::string_view flag) {
 #elif defined(__aarch64__)
 
 // Advanced SIMD is part of every AArch64 CPU that runs Linux.
-bool has_flag(std::string_view flag) { return flag == "neon"; }
+bool has_flag(std::string_view flag) {
+    return flag == "neon" || (flag == "asimddp" && (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0);
+}
 
 #else
 

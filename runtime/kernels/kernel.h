@@ -37,9 +37,15 @@ enum class Algorithm {
     int8_average_pool,
     int8_global_average_pool,
     int8_add,
+    int8_resize,
     int8_copy,
+    int8_conv,
+    int8_staged_conv,
+    int8_float_conv,
+    int8_branch,
+    int8_fill,
 };
-inline constexpr int algorithm_count = int(Algorithm::int8_copy) + 1;
+inline constexpr int algorithm_count = int(Algorithm::int8_fill) + 1;
 
 /// Of gated_conv.cpp. An entry of its list is a position.
 struct DirectInfo {
@@ -89,6 +95,21 @@ struct BranchInfo {
     int channels;  ///< channel stride of the input; 0: any
 };
 
+/// Of int8_conv.cpp. An entry of its list is a position.
+struct Int8Info {
+    int kernel;    ///< extent of the window along both axes; 0: any
+    int channels;  ///< channel stride of the input, in bytes; 0: any
+    int pixels;    ///< entries of the list that are computed together
+    int vectors;   ///< of output channels that are computed together
+    int dot;       ///< bytes of a patch row whose weights lie side by side
+    int offset;    ///< subtracted from each input: the bias takes it into account
+};
+
+/// Of int8_branch.cpp.
+struct Int8BranchInfo {
+    int offset;  ///< as Int8Info's
+};
+
 enum class BinaryOperation { add, sub, mul, div };
 
 /// Of binary.cpp.
@@ -111,7 +132,7 @@ struct Kernel {
     int lanes;
     KernelFunction function;
     std::variant<std::monostate, DirectInfo, WinogradInfo, DotInfo, PairsInfo, BranchInfo,
-                 BinaryInfo>
+                 BinaryInfo, Int8Info, Int8BranchInfo>
         info;  ///< of the algorithm
 
     /// The info of this kernel's algorithm, and of no other.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
+#include <tuple>
 
 #include "kernels/cpu.h"
 #include "kernels/kernel_table.h"
@@ -53,20 +53,33 @@ int Kernel::block() const {
 
 namespace {
 
+bool is_own(const Kernel& kernel, const Target& target) {
+    return std::strcmp(kernel.target, target.id) == 0;
+}
+
 bool is_generic(const Kernel& kernel, Algorithm algorithm, const Target& target) {
-    return kernel.algorithm == algorithm && std::strcmp(kernel.target, target.id) == 0 &&
+    return kernel.algorithm == algorithm && is_for(kernel, target) &&
            std::strcmp(kernel.shape_class, "any") == 0;
 }
 
 }  // namespace
 
+bool is_for(const Kernel& kernel, const Target& target) {
+    return is_own(kernel, target) || std::strcmp(kernel.target, target.base) == 0;
+}
+
 const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, const Target& target) {
+    const Kernel* best = nullptr;
     for (const Kernel& kernel : from) {
-        if (is_generic(kernel, algorithm, target)) {
+        if (!is_generic(kernel, algorithm, target)) {
+            continue;
+        }
+        if (is_own(kernel, target)) {
             return &kernel;
         }
+        best = best ? best : &kernel;
     }
-    return nullptr;
+    return best;
 }
 
 const Kernel* find_kernel(BinaryOperation operation, const Target& target) {
@@ -146,6 +159,10 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
         bool operator()(const BranchInfo& info) const {  // one output
             return has_vectors && fits_window(info.kernel, info.channels, layer);
         }
+        bool operator()(const Int8Info& info) const {
+            return has_blocks && fits_window(info.kernel, info.channels, layer);
+        }
+        bool operator()(const Int8BranchInfo&) const { return has_vectors; }  // one output
         bool operator()(const BinaryInfo&) const { return false; }
         bool operator()(std::monostate) const { return false; }
     };
@@ -166,8 +183,11 @@ int channels_of(const Kernel& kernel) {
     return std::visit(channels, kernel.info);
 }
 
-bool is_more_special(const Kernel& a, const Kernel& b) {
-    return std::pair(channels_of(a), a.block()) > std::pair(channels_of(b), b.block());
+bool is_more_special(const Kernel& a, const Kernel& b, const Target& target) {
+    const auto rank = [&target](const Kernel& kernel) {
+        return std::tuple(is_own(kernel, target), channels_of(kernel), kernel.block());
+    };
+    return rank(a) > rank(b);
 }
 
 }  // namespace
@@ -178,8 +198,8 @@ const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateF
     const Kernel* best = nullptr;
     for (const Kernel& kernel : from) {
         const bool serves = kernel.algorithm == algorithm && kernel.gate == form &&
-                            std::strcmp(kernel.target, target.id) == 0 && fits(kernel, layer);
-        if (serves && (!best || is_more_special(kernel, *best))) {
+                            is_for(kernel, target) && fits(kernel, layer);
+        if (serves && (!best || is_more_special(kernel, *best, target))) {
             best = &kernel;
         }
     }

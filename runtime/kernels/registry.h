@@ -12,6 +12,7 @@ namespace sluice {
 /// A row of schedules/targets.json.
 struct Target {
     const char* id;
+    const char* base;       ///< the target that has what this one has no kernels of; empty: none
     const char* requires_;  ///< CPU flags, comma-separated
     int lanes;
     int priority;  ///< higher is preferred
@@ -24,7 +25,11 @@ std::span<const Target> targets();
 /// unknown or unsupported name is an error that lists the possible ones.
 Result<const Target*> choose_target(const std::string& name);
 
-/// The algorithm's shape-generic kernel for the target among `from`, or null.
+/// Whether a kernel is the target's own or its base's.
+bool is_for(const Kernel& kernel, const Target& target);
+
+/// The algorithm's shape-generic kernel for the target among `from`, its own before its base's, or
+/// null.
 const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, const Target& target);
 /// Among all kernels of the build.
 inline const Kernel* find_kernel(Algorithm algorithm, const Target& target) {
@@ -39,7 +44,7 @@ struct ConvLayer {
     std::int64_t pads[4] = {0, 0, 0, 0};  ///< top, left, bottom, right
     std::int64_t input[2] = {1, 1};       ///< rows and columns, with the padding
     std::int64_t output[2] = {1, 1};      ///< rows and columns
-    std::int64_t channel_stride = 1;      ///< of the input, in floats
+    std::int64_t channel_stride = 1;      ///< of the input, in its elements
     /// Output channels of a call, a multiple of the lanes where they are not a gate's group alone.
     std::int64_t outputs = 1;
     /// Whether a vector that begins in the input's last pixel ends in memory that may be read.
@@ -51,7 +56,8 @@ struct ConvLayer {
 bool fits(const Kernel& kernel, const ConvLayer& layer);
 
 /// The algorithm's most specialised kernel of a gate form among `from` that fits the layer, of
-/// several the one with the largest block, or null where there is none for the target.
+/// several the one with the largest block, or null where there is none for the target. One of its
+/// own goes before all of its base's.
 const Kernel* find_conv(std::span<const Kernel> from, Algorithm algorithm, GateForm gate,
                         const Target& target, const ConvLayer& layer);
 /// Among all kernels of the build.

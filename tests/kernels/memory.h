@@ -67,6 +67,8 @@ private:
 };
 using Guarded = GuardedOf<float>;
 
+using Guarded = GuardedOf<float>;
+
 using Extents =
     std::vector<std::pair<int, int>>;  ///< {extent, stride} a dimension, innermost first
 using Index = std::array<int, 4>;      ///< innermost first, 0 beyond the dimensions

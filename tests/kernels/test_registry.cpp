@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -19,8 +20,10 @@ using kernel_test::square_layer;
 namespace {
 
 std::string gate_suffix(const Kernel& kernel) {
+    const Algorithm forms[] = {Algorithm::gated_conv, Algorithm::winograd_conv,
+                               Algorithm::int8_conv, Algorithm::int8_staged_conv};
     const bool has_forms =
-        kernel.algorithm == Algorithm::gated_conv || kernel.algorithm == Algorithm::winograd_conv;
+        std::find(std::begin(forms), std::end(forms), kernel.algorithm) != std::end(forms);
     return !has_forms                          ? ""
            : kernel.gate == GateForm::none     ? "_none"
            : kernel.gate == GateForm::position ? "_position"
@@ -33,6 +36,8 @@ std::string operation_suffix(const Kernel& kernel) {
                ? ""
                : suffixes[std::size_t(kernel.as<BinaryInfo>().operation)];
 }
+
+bool is_derived(const Target& target) { return target.base[0] != '\0'; }
 
 /// The kernels of generators/kernels.json: those of SLUICE_MODELS stand in a file per target.
 std::vector<Kernel> table_kernels() {
@@ -60,7 +65,9 @@ TEST_CASE("every kernel's name says what it is, and its target is listed") {
     for (const Kernel& kernel : kernels()) {
         INFO(kernel.name);
         CHECK(names.insert(kernel.name).second);
-        const std::string type = kernel.type == ElementType::float32 ? "_f32" : "";
+        const std::string type = kernel.type == ElementType::float32 ? "_f32"
+                                 : kernel.type == ElementType::uint8 ? "_u8"
+                                                                     : "";
         const std::string tail = type + "_" + kernel.shape_class + gate_suffix(kernel) +
                                  operation_suffix(kernel) + "__" + kernel.target;
         CHECK_THAT(kernel.name, Catch::EndsWith(tail));
@@ -79,13 +86,18 @@ TEST_CASE("every target has a kernel of each algorithm, gate form and shape clas
         by_target[kernel.target].insert(name.substr(0, name.rfind("__")));
     }
     CHECK(by_target.size() == targets().size());
-    for (const auto& [target, names] : by_target) {
-        INFO(target);
-        CHECK(names == by_target.begin()->second);
+    const Target* whole = nullptr;
+    for (const Target& target : targets()) {
+        whole = is_derived(target) ? whole : &target;
     }
+    REQUIRE(whole);
+    const std::set<std::string>& all = by_target.at(whole->id);
     for (const Target& target : targets()) {
         INFO(target.id);
-        for (int i = 0; i <= int(Algorithm::resize); ++i) {
+        const std::set<std::string>& names = by_target.at(target.id);
+        CHECK(std::includes(all.begin(), all.end(), names.begin(), names.end()));
+        CHECK((names.size() == all.size()) == !is_derived(target));
+        for (int i = 0; i < algorithm_count; ++i) {
             const Algorithm algorithm{i};
             const bool is_specialised =
                 algorithm == Algorithm::winograd_conv || algorithm == Algorithm::sparse_conv;
@@ -101,14 +113,44 @@ TEST_CASE("every target has a kernel of each algorithm, gate form and shape clas
     }
 }
 
+TEST_CASE("a target with a base has its own kernels that multiply bytes, and its base's others") {
+    int derived = 0;
+    for (const Target& target : targets()) {
+        if (!is_derived(target)) {
+            continue;
+        }
+        ++derived;
+        INFO(target.id);
+        const ConvLayer layer = square_layer(3, 64, 64);
+        for (const Algorithm algorithm : {Algorithm::int8_conv, Algorithm::int8_staged_conv,
+                                          Algorithm::int8_float_conv, Algorithm::int8_branch}) {
+            INFO("algorithm " << int(algorithm));
+            CHECK(find_kernel(algorithm, target)->target == std::string(target.id));
+            CHECK(find_conv(algorithm, GateForm::none, target, layer)->target ==
+                  std::string(target.id));
+        }
+        CHECK(find_kernel(Algorithm::copy, target)->target == std::string(target.base));
+        CHECK(find_kernel(BinaryOperation::add, target)->target == std::string(target.base));
+        CHECK(find_conv(Algorithm::gated_conv, GateForm::position, target, layer)->target ==
+              std::string(target.base));
+        const auto base = choose_target(target.base);
+        REQUIRE(base.ok());
+        CHECK(base.value()->lanes == target.lanes);
+        CHECK(base.value()->priority < target.priority);
+        CHECK(find_kernel(Algorithm::int8_conv, *base.value())->target == std::string(target.base));
+    }
+    CHECK(derived > 0);
+}
+
 TEST_CASE("a kernel's block is its vectors of output channels") {
     for (const Kernel& kernel : kernels()) {
         INFO(kernel.name);
         const int vectors =
-            kernel.algorithm == Algorithm::gated_conv      ? kernel.as<DirectInfo>().vectors
-            : kernel.algorithm == Algorithm::winograd_conv ? kernel.as<WinogradInfo>().vectors
-            : kernel.algorithm == Algorithm::sparse_conv   ? kernel.as<PairsInfo>().vectors
-                                                           : 1;
+            kernel.algorithm == Algorithm::gated_conv       ? kernel.as<DirectInfo>().vectors
+            : kernel.algorithm == Algorithm::winograd_conv  ? kernel.as<WinogradInfo>().vectors
+            : kernel.algorithm == Algorithm::sparse_conv    ? kernel.as<PairsInfo>().vectors
+            : std::holds_alternative<Int8Info>(kernel.info) ? kernel.as<Int8Info>().vectors
+                                                            : 1;
         CHECK(vectors >= 1);
         CHECK(kernel.block() == vectors * kernel.lanes);
     }

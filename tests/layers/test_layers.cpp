@@ -1,6 +1,5 @@
 #include <catch2/catch.hpp>
 
-#include <cstring>
 #include <fstream>
 #include <set>
 #include <vector>
@@ -20,7 +19,7 @@ std::vector<Kernel> generic_kernels(const Target& target) {
     std::vector<Kernel> generic;
     bool has_pairs = false;
     for (Kernel kernel : kernels()) {
-        if (std::strcmp(kernel.target, target.id) != 0) {
+        if (!is_for(kernel, target)) {
             continue;
         }
         if (auto* pairs = std::get_if<PairsInfo>(&kernel.info); pairs != nullptr && !has_pairs) {

@@ -1,7 +1,6 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <iostream>
 
@@ -107,8 +106,7 @@ void check_algorithms(const Sweep& sweep, const std::map<const Target*, Tally>& 
         std::map<Algorithm, int> runs;
         std::string missing;
         for (const Kernel& kernel : kernels()) {
-            if (kernel.algorithm < first || kernel.algorithm > last ||
-                std::strcmp(kernel.target, target->id) != 0) {
+            if (kernel.algorithm < first || kernel.algorithm > last || !is_for(kernel, *target)) {
                 continue;
             }
             const auto found = tally.ran.find(kernel.name);

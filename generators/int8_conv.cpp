@@ -1,0 +1,207 @@
+#include <functional>
+#include <map>
+#include <string>
+
+#include <Halide.h>
+
+#include "generators/epilogue.h"
+#include "generators/int8_epilogue.h"
+#include "schedules/int8_conv.h"
+
+namespace {
+
+using namespace Halide;
+using namespace sluice::generators;
+
+/// What the kernel writes: bytes; bytes after roundings within the layer; floats.
+enum class Form { bytes, staged, floats };
+
+const std::map<std::string, Form> form_names = {
+    {"bytes", Form::bytes}, {"staged", Form::staged}, {"floats", Form::floats}};
+
+/// gated_conv on bytes, computed only at the positions of a list:
+///
+///     sum            = bias(k) + conv(input - offset, weights)                     exact, int32
+///     t              = clamp(sum * multiplier(k), act_low, act_high) * gate + shift(k)
+///                      + (residual(k, x, y) - residual_zero) * residual_scale      float32
+///     output(k, x, y) = round(clamp(t, low, high)) + zero           for each (x, y) of the list
+///
+/// Halves are rounded to even. What the input's zero point contributes, the bias takes back. The
+/// staged form rounds between the clamp and the gate, and between the gate and the shift, as
+/// int8_epilogue.h's Rounding; that of floats has as output(k, x, y) clamp(t, low, high), or
+/// rounded and times `scale`.
+///
+/// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
+/// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
+/// groups of `dot` bytes are read, up to three more than it has.
+class Int8Conv : public Generator<Int8Conv> {
+public:
+    GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
+    GeneratorParam<Form> form{"form", Form::bytes, form_names};
+    // Of the target: bytes that an instruction multiplies and sums for each of its lanes, and what
+    // is subtracted from an input, so that instructions on signed bytes take it (0 or 128).
+    GeneratorParam<int> dot{"dot", 2};
+    GeneratorParam<int> offset{"offset", 0};
+    // Shape class; 0 leaves it to run time.
+    GeneratorParam<int> kernel{"kernel", 0};
+    GeneratorParam<int> channels{"channels", 0};
+    // Schedule.
+    GeneratorParam<int> pixels{"pixels", 6};
+    GeneratorParam<int> tail{"tail", 2};
+    GeneratorParam<int> vectors{"vectors", 1};
+    GeneratorParam<int> unroll{"unroll", 1};
+
+    /// (x * channel_stride + c, y), halo included.
+    Input<Buffer<uint8_t, 2>> input{"input"};
+    /// y << 16 | x of the outputs to compute, at least one.
+    Input<Buffer<uint32_t, 1>> positions{"positions"};
+    /// (k % block * dot + i % dot, i / dot, ky, k / block) of i = kx * channel_stride + c, zeros
+    /// beyond the last i; block = vectors * lanes.
+    Input<Buffer<int8_t, 4>> weights{"weights"};
+    /// (k): the convolution's, less what the input's zero point and the offset add to the sum:
+    /// (zero point - offset) * the sum of k's weights.
+    Input<Buffer<int32_t, 1>> bias{"bias"};
+    /// (k, row): row 0 multiplier, 1 shift.
+    Input<Buffer<float, 2>> epilogue{"epilogue"};
+    /// (k, x, y); position gates are read at k = 0, unread where gating is none.
+    Input<Buffer<float, 3>> gate{"gate"};
+    /// (k, x, y); strides of zero over a row of zeros, residual_zero = 0, where there is none.
+    Input<Buffer<uint8_t, 3>> residual{"residual"};
+    Input<int> stride_x{"stride_x"};
+    Input<int> stride_y{"stride_y"};
+    /// Bytes from a pixel of the input to the next.
+    Input<int> channel_stride{"channel_stride"};
+    Input<float> act_low{"act_low"};
+    Input<float> act_high{"act_high"};
+    Input<float> residual_zero{"residual_zero"};
+    Input<float> residual_scale{"residual_scale"};
+    /// Bounds of the output; of a rounded one integers, less `zero`.
+    Input<float> low{"low"};
+    Input<float> high{"high"};
+    /// (k, x, y), k a multiple of block; u8 or f32.
+    Output<Buffer<void, 3>> output{"output"};
+
+    void configure() {
+        output.set_type(form == Form::floats ? Float(32) : UInt(8));
+        if (form == Form::floats) {
+            // Not 0: the output is rounded, and times scale.
+            rounds = add_input<int>("rounds");
+            scale = add_input<float>("scale");
+            return;
+        }
+        zero = add_input<int>("zero");
+        if (form == Form::staged) {
+            // 1: rounds after the clamp, 2: after the gate.
+            stages = add_input<int>("stages");
+            for (int i = 0; i < 2; ++i) {
+                const std::string number = std::to_string(i + 1);
+                bounds[i][0] = add_input<float>("low" + number);
+                bounds[i][1] = add_input<float>("high" + number);
+                factors[i] = add_input<float>("factor" + number);
+            }
+        }
+    }
+
+    void generate() {
+        Expr row = kernel > 0 && channels > 0
+                       ? Expr((int(kernel) * int(channels) + dot - 1) / int(dot))
+                       : weights.dim(1).extent();
+        Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
+        // A patch row is read in full; where the shape is free, the weights say how long it is.
+        taps = RDom(0, int(dot), 0, row, 0, rows, "taps");
+        Expr length = positions.dim(0).extent();
+        Expr tiles = length / int(pixels), rest = length % int(pixels);
+        full = {Func("products"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
+        last = {Func("last_products"), RDom(0, int(tail), 0, (rest + tail - 1) / int(tail), "rest"),
+                tail};
+        output(k, col, lin) = undef(output.type());
+        add_tiles(full, [&](Expr tile, Expr pixel) { return tile * int(pixels) + pixel; });
+        // The last tile computes the last position again where it overhangs the list.
+        add_tiles(last, [&](Expr tile, Expr pixel) {
+            return min(tiles * int(pixels) + tile * int(tail) + pixel, length - 1);
+        });
+    }
+
+    void schedule() {
+        gate.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        residual.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        input.dim(0).set_min(0).dim(1).set_min(0);
+        positions.dim(0).set_min(0);
+        bias.dim(0).set_min(0);
+        const int lanes = natural_vector_size<float>();
+        const int block = vectors * lanes;
+        weights.dim(0).set_bounds(0, block * dot).dim(1).set_min(0).set_stride(block * dot);
+        weights.dim(2).set_min(0);
+        weights.dim(3).set_min(0);
+        epilogue.dim(0).set_min(0).dim(1).set_min(0);
+        output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
+        output.dim(1).set_min(0).dim(2).set_min(0);
+        sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps},
+                                              {vectors, lanes, unroll});
+    }
+
+private:
+    using Tiles = sluice::schedules::Int8ConvTiles;
+
+    Expr column(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(positions(entry) & 0xffff), 0,
+                                      output.dim(1).extent() - 1);
+    }
+    Expr line(Expr entry) {
+        return unsafe_promise_clamped(cast<int>(positions(entry) >> 16), 0,
+                                      output.dim(2).extent() - 1);
+    }
+
+    /// The i-th rounding within the layer; undefined but in the staged form.
+    Rounding rounding(int i) {
+        if (form != Form::staged) {
+            return {};
+        }
+        return {(*stages & (1 << i)) != 0, *bounds[i][0], *bounds[i][1], *factors[i]};
+    }
+
+    Expr finish(Expr sum, Expr x, Expr y) {
+        const Int8Sum of{.sum = sum,
+                         .multiplier = epilogue(k, 0),
+                         .act_low = act_low,
+                         .act_high = act_high,
+                         .after_act = rounding(0),
+                         .gate = gate_value(gating, gate, k, x, y),
+                         .after_gate = rounding(1)};
+        Expr value = strict_float(of.value() + epilogue(k, 1) +
+                                  residual_value(residual(k, x, y), residual_zero, residual_scale));
+        return form == Form::floats ? dequantised(value, low, high, *rounds, *scale)
+                                    : quantised(value, low, high, *zero);
+    }
+
+    /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
+    void add_tiles(Tiles& t, const std::function<Expr(Expr tile, Expr pixel)>& entry) {
+        const int lanes = natural_vector_size<float>(), block = vectors * lanes;
+        Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
+        Expr from = entry(tile, p);
+        Expr value = input(column(from) * stride_x * pixel + taps.y * int(dot) + taps.x,
+                           line(from) * stride_y + taps.z);
+        if (offset == 128) {
+            value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
+        }
+        t.products(k, p, tile) = bias(k);
+        // k % block * dot, in a form that Halide sees to be consecutive along each vector.
+        Expr first = k / lanes % int(vectors) * (lanes * int(dot)) + k % lanes * int(dot);
+        t.products(k, p, tile) +=
+            cast<int>(value) * cast<int>(weights(first + taps.x, taps.y, taps.z, k / block));
+
+        Expr to = entry(t.list.y, t.list.x);
+        Expr x = column(to), y = line(to);
+        output(k, x, y) = finish(t.products(k, t.list.x, t.list.y), x, y);
+    }
+
+    Input<int>*zero = nullptr, *stages = nullptr, *rounds = nullptr;
+    Input<float>*scale = nullptr, *bounds[2][2] = {}, *factors[2] = {};
+    Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};
+    RDom taps;
+    Tiles full, last;
+};
+
+}  // namespace
+
+HALIDE_REGISTER_GENERATOR(Int8Conv, int8_conv)

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include <Halide.h>
+
+namespace sluice::schedules {
+
+/// Register tile of the indirect GEMM; the numbers live in schedules/tuned/<target>.json.
+struct Int8ConvParams {
+    int vectors;  ///< vectors of output channels a tile
+    int lanes;    ///< sums a vector
+    int unroll;   ///< steps along a patch row a loop iteration; 1 where its extent is not known
+};
+
+/// A part of the list that is computed in tiles of one size.
+struct Int8ConvTiles {
+    Halide::Func products;  ///< (channel, pixel of the tile, tile), accumulates
+    Halide::RDom list;      ///< x: pixel of the tile, y: tile
+    int pixels;             ///< positions of the list a tile
+};
+
+/// What schedule_int8_conv arranges. `output` scatters over the list, an update a part of it.
+struct Int8ConvFuncs {
+    Halide::Func output;
+    std::vector<Int8ConvTiles> parts;
+    Halide::Var channel, pixel;
+    Halide::RDom taps;  ///< x: bytes of a dot product, y: along a row of the patch, z: rows
+};
+
+void schedule_int8_conv(Int8ConvFuncs funcs, const Int8ConvParams& params);
+
+}  // namespace sluice::schedules
