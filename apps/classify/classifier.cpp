@@ -11,7 +11,12 @@ namespace sluice::classify {
 Classifier::Classifier(const Network& network, Session session, int top)
     : network_(&network), session_(std::move(session)), top_(top) {
     const std::array<std::int64_t, 4>& shape = network.input_shape();
-    nchw_.resize(static_cast<std::size_t>(3 * shape[2] * shape[3]));
+    const auto samples = static_cast<std::size_t>(3 * shape[2] * shape[3]);
+    if (network.takes_bytes()) {
+        nchw_bytes_.resize(samples);
+    } else {
+        nchw_.resize(samples);
+    }
     scores_.resize(static_cast<std::size_t>(network.score_count()));
 }
 
@@ -25,7 +30,9 @@ Result<Classifier> Classifier::create(const Network& network, const Options& opt
 }
 
 Status Classifier::run() {
-    const TensorView input{nchw_.data(), network_->input_shape()};
+    const std::array<std::int64_t, 4>& shape = network_->input_shape();
+    const TensorView input = network_->takes_bytes() ? TensorView(nchw_bytes_.data(), shape)
+                                                     : TensorView(nchw_.data(), shape);
     const MutableTensorView output{scores_.data(), network_->output_shape()};
     return session_.run(std::span(&input, 1), std::span(&output, 1)).in_file(network_->file());
 }
@@ -41,7 +48,11 @@ Result<Classification> Classifier::classify(const std::filesystem::path& path) {
         return Status(fitted.status()).in_file(path.string());
     }
     input_ = std::move(fitted).value();
-    image::to_nchw(input_, network_->preprocessing(), nchw_);
+    if (network_->takes_bytes()) {
+        image::to_nchw(input_, nchw_bytes_);
+    } else {
+        image::to_nchw(input_, network_->preprocessing(), nchw_);
+    }
     if (!warm_) {
         SLUICE_RETURN_IF_ERROR(run());
         warm_ = true;

@@ -36,7 +36,8 @@ private:
     const Network* network_;
     Session session_;
     int top_;
-    std::vector<float> nchw_;
+    std::vector<float> nchw_;               ///< of networks that take floats
+    std::vector<std::uint8_t> nchw_bytes_;  ///< of those that take bytes
     std::vector<float> scores_;
     image::Image input_;
     bool warm_ = false;

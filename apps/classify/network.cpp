@@ -41,6 +41,10 @@ Status check_input(const std::vector<TensorInfo>& inputs) {
         return Status::error("takes no colour image: its inputs are " + describe(inputs),
                              "export it with one input [N, 3, height, width]");
     }
+    if (inputs[0].type == DataType::int8) {
+        return Status::error("takes pixels of int8: its input is " + describe(inputs),
+                             "export it with an input of uint8 or float32");
+    }
     if (!is_one_image(inputs[0].shape[0])) {
         return Status::error("takes only batches of " + std::to_string(inputs[0].shape[0].size) +
                                  ": its input is " + describe(inputs),
@@ -54,6 +58,10 @@ Status check_output(const std::vector<TensorInfo>& outputs) {
                   is_one_image(outputs[0].shape[0]) && outputs[0].shape[1].size >= 1;
     for (std::size_t i = 2; scores && i < outputs[0].shape.size(); ++i) {
         scores = outputs[0].shape[i].size == 1;
+    }
+    if (scores && outputs[0].type != DataType::float32) {
+        return Status::error(std::string("gives scores of ") + to_string(outputs[0].type),
+                             "export it with an output of float32");
     }
     if (!scores) {
         return Status::error("gives no score per class: its outputs are " + describe(outputs),

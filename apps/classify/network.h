@@ -28,6 +28,8 @@ public:
     /// Of a single image: [1, 3, height, width], and [1, scores, 1 ...].
     const std::array<std::int64_t, 4>& input_shape() const { return input_shape_; }
     const std::vector<std::int64_t>& output_shape() const { return output_shape_; }
+    /// Whether it takes an image's samples as they are, and normalises them itself.
+    bool takes_bytes() const { return model_.inputs()[0].type == DataType::uint8; }
     int width() const { return static_cast<int>(input_shape_[3]); }
     int height() const { return static_cast<int>(input_shape_[2]); }
 

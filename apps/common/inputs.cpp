@@ -28,6 +28,13 @@ Result<std::vector<std::int64_t>> shape_of_one(const Model& model) {
         return Status::error("has not one input of a known size and one output",
                              "export it with one input [N, ...] and one output [N, ...]");
     }
+    for (const TensorInfo& tensor : {model.inputs()[0], model.outputs()[0]}) {
+        if (tensor.type != DataType::float32) {
+            return Status::error("has '" + tensor.name + "' of " + to_string(tensor.type) +
+                                     ", and floats are what is timed",
+                                 "keep its first QuantizeLinear and last DequantizeLinear");
+        }
+    }
     return std::vector<std::int64_t>(shape.begin() + 1, shape.end());
 }
 

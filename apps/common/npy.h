@@ -2,10 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <vector>
 
 #include "sluice/status.h"
+#include "sluice/tensor.h"
 
 namespace sluice::npy {
 
@@ -13,6 +13,7 @@ namespace sluice::npy {
 struct Array {
     std::vector<std::int64_t> shape;  ///< empty for a scalar
     std::vector<float> values;
+    DataType type = DataType::float32;  ///< that write() gives a file; read() leaves it
 };
 
 /// More elements than a model takes, and than read() does.
@@ -25,8 +26,8 @@ inline constexpr std::size_t max_rank = 64;  ///< as NumPy's
 /// longer than their header says, and on more than max_elements.
 Result<Array> read(const std::filesystem::path& path);
 
-/// Writes version 1.0, little-endian, row-major. On failure a part of the file may be left.
-Status write(const std::filesystem::path& path, std::span<const std::int64_t> shape,
-             std::span<const float> values);
+/// Writes version 1.0, little-endian, row-major; the values are elements of the array's type. On
+/// failure a part of the file may be left.
+Status write(const std::filesystem::path& path, const Array& array);
 
 }  // namespace sluice::npy

@@ -120,4 +120,11 @@ void to_nchw(const Image& image, const Preprocessing& preprocessing, std::span<f
     }
 }
 
+void to_nchw(const Image& image, std::span<std::uint8_t> nchw) {
+    const std::size_t plane = image.rgb.size() / 3;
+    for (std::size_t i = 0; i < nchw.size(); ++i) {
+        nchw[i] = image.rgb[3 * (i % plane) + i / plane];
+    }
+}
+
 }  // namespace sluice::image

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -35,5 +36,7 @@ Result<Image> fit(const Image& image, const Preprocessing& preprocessing, int wi
 
 /// Normalises into `nchw` ([1, 3, height, width], RGB), which must have the image's size.
 void to_nchw(const Image& image, const Preprocessing& preprocessing, std::span<float> nchw);
+/// The samples as they are, likewise.
+void to_nchw(const Image& image, std::span<std::uint8_t> nchw);
 
 }  // namespace sluice::image

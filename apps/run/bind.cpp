@@ -109,7 +109,9 @@ std::string describe(const TensorInfo& info) {
                 : dimension.name.empty() ? "?"
                                          : dimension.name;
     }
-    return "'" + info.name + "' [" + text + "]";
+    const bool is_float = info.type == DataType::float32;
+    return "'" + info.name + "' [" + text + "]" +
+           (is_float ? "" : std::string(" of ") + to_string(info.type));
 }
 
 std::string describe(const std::vector<TensorInfo>& tensors) {

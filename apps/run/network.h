@@ -8,6 +8,7 @@
 
 #include "common/npy.h"
 #include "run/bind.h"
+#include "run/integer_values.h"
 #include "sluice/session.h"
 
 namespace sluice::run {
@@ -27,10 +28,10 @@ public:
 
     const Model& model() const { return model_; }
 
-    /// Reads a file for each input, or fills it. Symbolic extents are those of the files; 1 where
-    /// no file gives one.
+    /// Reads a file for each input, or fills it with elements of its type. Symbolic extents are
+    /// those of the files; 1 where no file gives one.
     Status read_inputs(const Files& files, const Fill& fill);
-    /// Runs on those inputs. Elements that the run leaves unwritten are NaN.
+    /// Runs on those inputs. Floats that the run leaves unwritten are NaN.
     Status run();
 
     const std::vector<npy::Array>& inputs() const { return inputs_; }
@@ -44,6 +45,8 @@ private:
     std::string file_;
     std::vector<npy::Array> inputs_;
     std::vector<npy::Array> outputs_;
+    /// Of each input and output whose elements are no floats; else empty.
+    std::vector<IntegerValues> integer_inputs_, integer_outputs_;
 };
 
 }  // namespace sluice::run

@@ -82,8 +82,7 @@ Result<std::vector<std::filesystem::path>> write_outputs(const std::filesystem::
     for (const std::string& name : file_names(outputs)) {
         paths.push_back(folder / (name + ".npy"));
         const std::size_t i = paths.size() - 1;
-        SLUICE_RETURN_IF_ERROR(npy::write(unfinished.add(paths[i].string() + suffix),
-                                          arrays[i].shape, arrays[i].values));
+        SLUICE_RETURN_IF_ERROR(npy::write(unfinished.add(paths[i].string() + suffix), arrays[i]));
     }
     for (const std::filesystem::path& path : paths) {
         std::filesystem::rename(path.string() + suffix, path, code);

@@ -48,6 +48,7 @@ std::string to_string(const Shape& shape);
 enum class ElementType {
     none,  ///< of kernels that read and write lists and masks alone
     float32,
+    uint8,
     int64,  ///< of shapes and indices, which are known when the model is loaded
     uint8,  ///< of quantised activations
     int8,   ///< of quantised weights, and of activations before the passes

@@ -84,22 +84,29 @@ std::string extents(const Buffer& view) {
 }  // namespace
 
 Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& from,
-                       const Buffer& to) {
+                       const Buffer& to, std::int32_t flip) {
     Buffer input = from, output = to;
     Step step;
-    step.kernel = planner.kernel(Algorithm::copy);
+    const bool is_bytes = to.type == halide_type_of<std::uint8_t>();
+    step.kernel = planner.kernel(is_bytes ? Algorithm::int8_copy : Algorithm::copy);
     step.node = node.name;
     step.shape = extents(to);
     if (!arrange({&output, &input})) {
         return planner.unsupported(node, "moves " + step.shape + " by more than four loops",
                                    "reshape it to fewer extents");
     }
-    using Call = CopyCall<Buffer>;
-    step.split = split_views(output, {index_of(&Call::input), index_of(&Call::output)});
     for (const Axis& axis : output.axes) {
         step.work = std::max(step.work, std::int64_t(1)) * axis.extent;
     }
-    set_call(step, Call{.input = input, .output = output});
+    const auto set = [&]<typename Call>(const Call& call) {
+        step.split = split_views(output, {index_of(&Call::input), index_of(&Call::output)});
+        set_call(step, call);
+    };
+    if (is_bytes) {
+        set(Int8CopyCall<Buffer>{.input = input, .flip = flip, .output = output});
+    } else {
+        set(CopyCall<Buffer>{.input = input, .output = output});
+    }
     return step;
 }
 

@@ -16,9 +16,10 @@ bool arrange_dense(std::vector<Buffer*> views);
 /// The axis that a call over arranged views is split along, for threads; `arguments` are theirs.
 Split split_views(const Buffer& output, std::vector<int> arguments);
 
-/// A copy between views of the same extents, in any order of axes.
+/// A copy between views of the same extents and type, in any order of axes. Of bytes, the bits of
+/// `flip` are turned.
 Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& from,
-                       const Buffer& to);
+                       const Buffer& to, std::int32_t flip = 0);
 
 /// How many channels a call handles that gives an output as many channels as its input: all lanes
 /// where both have the same channel stride.

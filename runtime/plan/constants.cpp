@@ -14,8 +14,10 @@ namespace sluice {
 Constants::Constants(const Graph& graph) {
     std::size_t floats = std::size_t{1} << 14;
     for (const Node& node : graph.nodes) {
-        if (node.op == Op::fused_conv) {
-            floats += 6 * node.fused_conv->weights->floats().size();
+        if (node.fused_conv) {
+            const FusedConv& conv = *node.fused_conv;
+            floats += conv.is_quantised() ? conv.weights->int8s().size() / 2
+                                          : 6 * conv.weights->floats().size();
         }
         for (const ValueId id : node.inputs) {
             const Constant* constant = graph.constant(id);

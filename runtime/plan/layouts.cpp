@@ -7,7 +7,16 @@
 namespace sluice {
 
 halide_type_t halide_type(ElementType type) {
-    return type == ElementType::int64 ? halide_type_of<std::int64_t>() : halide_type_of<float>();
+    switch (type) {
+        case ElementType::int64:
+            return halide_type_of<std::int64_t>();
+        case ElementType::uint8:
+            return halide_type_of<std::uint8_t>();
+        case ElementType::int8:
+            return halide_type_of<std::int8_t>();
+        default:
+            return halide_type_of<float>();
+    }
 }
 
 std::vector<Axis> dense_axes(const Shape& shape) {
@@ -83,10 +92,20 @@ std::int64_t Layouts::padded_elements(ValueId id) const {
            channel_stride(shape[0]);
 }
 
+Layout Layouts::empty_layout(ValueId id) const {
+    const Value& value = graph_->values[std::size_t(id)];
+    Layout layout;
+    if (value.quantization) {
+        layout.type = ElementType::uint8;
+        layout.zero = std::uint8_t(value.quantization->zero_point);
+    }
+    return layout;
+}
+
 Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
     const Shape shape = image_shape(id);
     const auto& halo = halos_[std::size_t(id)];
-    Layout layout;
+    Layout layout = empty_layout(id);
     std::copy(halo.begin(), halo.end(), layout.halo);
     const std::int64_t row = (halo[1] + shape[2] + halo[3]) * channel_stride;
     layout.axes = {{shape[0], 1}, {shape[1], row}, {shape[2], channel_stride}};
@@ -98,7 +117,8 @@ Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
 /// Says which elements of an image's block its writer leaves as they are.
 void Layouts::keep_others(const Layout& layout, bool writes_all_lanes) {
     const auto& h = layout.halo;
-    const bool spares_lanes = !writes_all_lanes && layout.channel_stride() != layout.channels();
+    const bool spares_lanes = !writes_all_lanes && layout.type == ElementType::float32 &&
+                              layout.channel_stride() != layout.channels();
     if (spares_lanes || h[0] || h[1] || h[2] || h[3]) {
         arena_->keep_others(
             layout.index,
@@ -112,7 +132,7 @@ Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
     const ValueId id = node.outputs[0];
     const Shape shape = image_shape(id);
     if (shape.size() != 3) {
-        Layout layout;
+        Layout layout = empty_layout(id);
         layout.axes = dense_axes(shape);
         layout.index = arena_->add_block(
             round_up(element_count(shape) * bytes_of(layout.type), std::int64_t(memory_alignment)));

@@ -38,6 +38,8 @@ public:
 
 private:
     void measure_halos();
+    /// Without memory: what the value's type says.
+    Layout empty_layout(ValueId id) const;
     Layout image_layout(ValueId id, std::int64_t channel_stride);
     void keep_others(const Layout& layout, bool writes_all_lanes);
 

@@ -24,6 +24,11 @@ Result<Lowered> lower_binary(Planner& planner, const Node& node);
 Result<Lowered> lower_softmax(Planner& planner, const Node& node);
 // lower_gemm.cpp
 Result<Lowered> lower_gemm(Planner& planner, const Node& node);
+// lower_quantised.cpp
+Result<Lowered> lower_quantize(Planner& planner, const Node& node);
+Result<Lowered> lower_dequantize(Planner& planner, const Node& node);
+/// Of a Gemm with int8 weights.
+Result<Lowered> lower_int8_gemm(Planner& planner, const Node& node);
 // lower_copy.cpp
 Result<Lowered> lower_transpose(Planner& planner, const Node& node);
 Result<Lowered> lower_slice(Planner& planner, const Node& node);

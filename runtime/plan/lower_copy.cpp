@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 
 #include "graph/shapes.h"
 #include "plan/arrange.h"
+#include "plan/conv/int8_numbers.h"
 #include "plan/lower.h"
 
 namespace sluice {
@@ -21,6 +23,19 @@ Status append_paint(const Planner& planner, const Node& node, Buffer value, Buff
         a.stride = 0;
     }
     return append(steps, copy_step(planner, node, value, target));
+}
+
+/// A value as elements of the node's output hold it.
+Buffer painted(Planner& planner, const Node& node, float value) {
+    const auto& quantization = planner.graph.values[std::size_t(node.outputs[0])].quantization;
+    if (!quantization) {
+        return planner.constants.add_floats({&value, 1}, {});
+    }
+    const OutputRange range = output_range(*quantization);
+    const float grid =
+        std::clamp(std::nearbyint(value / quantization->scale), range.low, range.high);
+    const auto number = std::uint8_t(int(grid) + quantization->zero_point);
+    return planner.constants.add_bytes({&number, 1}, {});
 }
 
 /// The node's output as a copy of a view with its extents.
@@ -102,7 +117,7 @@ Result<Lowered> lower_pad(Planner& planner, const Node& node) {
                                    "pad with a constant");
     }
     const float value = constant != nullptr ? constant->floats()[0] : 0;
-    const Buffer paint = planner.constants.add_floats({&value, 1}, {});
+    const Buffer paint = painted(planner, node, value);
     Buffer source = view(planner.layout(node.inputs[0]));
     Lowered lowered;
     lowered.output = planner.layouts.allocate(node, false);

@@ -89,6 +89,9 @@ std::optional<Linear> read_gemm(const Graph& graph, const Node& node) {
 }  // namespace
 
 Result<Lowered> lower_gemm(Planner& planner, const Node& node) {
+    if (node.fused_conv) {
+        return lower_int8_gemm(planner, node);
+    }
     const auto linear = read_gemm(planner.graph, node);
     const Layout& x = planner.layout(node.inputs[0]);
     if (!linear || x.axes.size() != 1) {

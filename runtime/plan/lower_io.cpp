@@ -23,6 +23,9 @@ Status check_batch(const Graph& graph, const Node& node, const Shape& shape) {
     return {};
 }
 
+/// What turns a caller's int8 into the uint8 that the plan holds, and back.
+std::int32_t sign_of(const Value& value) { return value.is_int8_outside ? 0x80 : 0; }
+
 }  // namespace
 
 Result<Lowered> lower_input(Planner& planner, std::size_t index) {
@@ -31,12 +34,19 @@ Result<Lowered> lower_input(Planner& planner, std::size_t index) {
     const Node node = named(graph, id, "input ");
     SLUICE_RETURN_IF_ERROR(check_batch(graph, node, graph.values[std::size_t(id)].shape));
     SLUICE_RETURN_IF_ERROR(check_size(planner, node));
-    const Buffer source{Memory::input, int(index), 0, halide_type_of<float>(),
-                        dense_axes(planner.layouts.image_shape(id))};
+    const Value& value = graph.values[std::size_t(id)];
     Lowered lowered;
+    if (value.is_float() && planner.readers.only_quantised(id)) {
+        lowered.output.memory = Memory::input;
+        lowered.output.index = int(index);
+        lowered.output.axes = dense_axes(planner.layouts.image_shape(id));
+        return lowered;
+    }
     lowered.output = planner.layouts.allocate_input(node);
-    SLUICE_RETURN_IF_ERROR(
-        append(lowered.steps, copy_step(planner, node, source, view(lowered.output))));
+    const Buffer source{Memory::input, int(index), 0, halide_type(lowered.output.type),
+                        dense_axes(planner.layouts.image_shape(id))};
+    SLUICE_RETURN_IF_ERROR(append(
+        lowered.steps, copy_step(planner, node, source, view(lowered.output), sign_of(value))));
     return lowered;
 }
 
@@ -49,9 +59,10 @@ Result<Step> lower_output(Planner& planner, std::size_t index) {
         return planner.unsupported(node, "does not depend on the input",
                                    "remove it from the model's outputs");
     }
-    const Buffer target{Memory::output, int(index), 0, halide_type_of<float>(),
+    const Layout& layout = planner.layout(id);
+    const Buffer target{Memory::output, int(index), 0, halide_type(layout.type),
                         dense_axes(planner.layouts.image_shape(id))};
-    return copy_step(planner, node, view(planner.layout(id)), target);
+    return copy_step(planner, node, view(layout), target, sign_of(graph.values[std::size_t(id)]));
 }
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 
 #include "graph/shapes.h"
 #include "plan/arrange.h"
+#include "plan/conv/int8_numbers.h"
 #include "plan/lower.h"
 
 namespace sluice {
@@ -59,6 +60,22 @@ BinaryOperation operation_of(Op op) {
     }
 }
 
+/// The numbers of a sum of quantised values.
+Int8AddCall<Buffer> int8_sum(const Graph& graph, const Node& node) {
+    const auto of = [&graph](ValueId id) { return *graph.values[std::size_t(id)].quantization; };
+    const Quantization a = of(node.inputs[0]), b = of(node.inputs[1]), y = of(node.outputs[0]);
+    const OutputRange range = output_range(y);
+    Int8AddCall<Buffer> call;
+    call.a_zero = a.zero_point;
+    call.b_zero = b.zero_point;
+    call.a_factor = float(double(a.scale) / y.scale);
+    call.b_factor = float(double(b.scale) / y.scale);
+    call.low = range.low;
+    call.high = range.high;
+    call.zero = y.zero_point;
+    return call;
+}
+
 }  // namespace
 
 Result<Lowered> lower_binary(Planner& planner, const Node& node) {
@@ -76,16 +93,25 @@ Result<Lowered> lower_binary(Planner& planner, const Node& node) {
                 ", over the batch or more than four loops",
             "give both sides the batch first and the same rank");
     }
-    using Call = BinaryCall<Buffer>;
     Step step;
-    step.kernel = find_kernel(operation_of(node.op), planner.target);
     step.node = node.name;
     step.shape = to_string(shape);
     step.work = value_count(lowered.output);
-    step.split =
-        split_views(output, {index_of(&Call::a), index_of(&Call::b), index_of(&Call::output)});
-    set_call(step, Call{.a = *a, .b = *b, .output = output});
     step.remark = node.remark;
+    const auto set = [&]<typename Call>(const Kernel* kernel, Call call) {
+        step.kernel = kernel;
+        step.split =
+            split_views(output, {index_of(&Call::a), index_of(&Call::b), index_of(&Call::output)});
+        call.a = *a;
+        call.b = *b;
+        call.output = output;
+        set_call(step, call);
+    };
+    if (lowered.output.type == ElementType::uint8) {
+        set(planner.kernel(Algorithm::int8_add), int8_sum(planner.graph, node));
+    } else {
+        set(find_kernel(operation_of(node.op), planner.target), BinaryCall<Buffer>{});
+    }
     lowered.steps.push_back(std::move(step));
     return lowered;
 }

@@ -2,6 +2,7 @@
 
 #include "graph/shapes.h"
 #include "plan/arrange.h"
+#include "plan/conv/int8_numbers.h"
 #include "plan/lower.h"
 
 namespace sluice {
@@ -81,6 +82,28 @@ Call window_call(const Window& w, const Layout& x, const Layout& y, std::int64_t
     return call;
 }
 
+template <typename Call>
+Call average_call(const Window& w, const Layout& x, const Layout& y, std::int64_t channels,
+                  Split& split) {
+    auto call = window_call<Call>(w, x, y, channels, split);
+    call.count_width = std::int32_t(x.width() + w.pads[3]);
+    call.count_height = std::int32_t(x.height() + w.pads[2]);
+    return call;
+}
+
+/// From the numbers of a quantised input to those of the output.
+template <typename Call>
+void set_rescaling(const Planner& planner, const Node& node, Call& call) {
+    const Quantization& x = *planner.graph.values[std::size_t(node.inputs[0])].quantization;
+    const Quantization& y = *planner.graph.values[std::size_t(node.outputs[0])].quantization;
+    const OutputRange range = output_range(y);
+    call.input_zero = x.zero_point;
+    call.factor = float(double(x.scale) / y.scale);
+    call.low = range.low;
+    call.high = range.high;
+    call.zero = y.zero_point;
+}
+
 }  // namespace
 
 Result<Lowered> lower_pool(Planner& planner, const Node& node) {
@@ -113,13 +136,21 @@ Result<Lowered> lower_pool(Planner& planner, const Node& node) {
     step.node = node.name;
     step.shape = extents_of(x) + " -> " + extents_of(y);
     step.work = w.kernel[0] * w.kernel[1] * y.channels() * y.height() * y.width();
-    if (averages) {
-        step.kernel = planner.kernel(Algorithm::average_pool);
-        auto call = window_call<AveragePoolCall<Buffer>>(w, x, y, channels, step.split);
+    const bool is_quantised = x.type == ElementType::uint8;
+    if (averages && is_quantised) {
+        step.kernel = planner.kernel(Algorithm::int8_average_pool);
+        auto call = average_call<Int8AveragePoolCall<Buffer>>(w, x, y, channels, step.split);
         call.include_pad = std::int32_t(counts_pads);
-        call.count_width = std::int32_t(x.width() + w.pads[3]);
-        call.count_height = std::int32_t(x.height() + w.pads[2]);
+        set_rescaling(planner, node, call);
         set_call(step, call);
+    } else if (averages) {
+        step.kernel = planner.kernel(Algorithm::average_pool);
+        auto call = average_call<AveragePoolCall<Buffer>>(w, x, y, channels, step.split);
+        call.include_pad = std::int32_t(counts_pads);
+        set_call(step, call);
+    } else if (is_quantised) {
+        step.kernel = planner.kernel(Algorithm::int8_max_pool);
+        set_call(step, window_call<Int8MaxPoolCall<Buffer>>(w, x, y, channels, step.split));
     } else {
         step.kernel = planner.kernel(Algorithm::max_pool);
         set_call(step, window_call<MaxPoolCall<Buffer>>(w, x, y, channels, step.split));
@@ -139,10 +170,20 @@ Result<Lowered> lower_global_average_pool(Planner& planner, const Node& node) {
     Buffer output = pixels(lowered.output, channels);
     output.axes.resize(1);
     Step step;
-    step.kernel = planner.kernel(Algorithm::global_average_pool);
     step.node = node.name;
     step.shape = extents_of(x) + " -> " + extents_of(lowered.output);
-    set_call(step, GlobalAveragePoolCall<Buffer>{.input = pixels(x, channels), .output = output});
+    if (x.type == ElementType::uint8) {
+        step.kernel = planner.kernel(Algorithm::int8_global_average_pool);
+        Int8GlobalAveragePoolCall<Buffer> call;
+        call.input = pixels(x, channels);
+        call.output = output;
+        set_rescaling(planner, node, call);
+        set_call(step, call);
+    } else {
+        step.kernel = planner.kernel(Algorithm::global_average_pool);
+        set_call(step,
+                 GlobalAveragePoolCall<Buffer>{.input = pixels(x, channels), .output = output});
+    }
     lowered.steps.push_back(std::move(step));
     return lowered;
 }

@@ -125,6 +125,28 @@ Status cannot_resize(const Planner& planner, const Node& node) {
                                "resize rows and columns alone");
 }
 
+/// Of bytes, which the passes leave so for nearest interpolation alone: the first source of each.
+Step nearest_step(Planner& planner, const Node& node, const Taps& rows, const Taps& columns,
+                  std::int64_t channels, const Layout& y) {
+    const Layout& x = planner.layout(node.inputs[0]);
+    const auto sources = [&planner](const Taps& taps) {
+        const std::size_t count = taps.sources.size() / 2;
+        return planner.constants.add_ints({taps.sources.data(), count}, {{std::int64_t(count), 1}});
+    };
+    using Call = Int8ResizeCall<Buffer>;
+    Step step;
+    step.kernel = planner.kernel(Algorithm::int8_resize);
+    step.node = node.name;
+    step.shape = extents_of(x) + " -> " + extents_of(y);
+    step.work = y.channels() * y.height() * y.width();
+    set_call(step, Call{.input = pixels(x, channels),
+                        .columns = sources(columns),
+                        .rows = sources(rows),
+                        .output = pixels(y, channels)});
+    step.split = {y.height(), {along(&Call::rows, 0, 1), along(&Call::output, 2, 1)}, -1};
+    return step;
+}
+
 }  // namespace
 
 Result<Lowered> lower_resize(Planner& planner, const Node& node) {
@@ -150,6 +172,10 @@ Result<Lowered> lower_resize(Planner& planner, const Node& node) {
     const Layout& y = lowered.output;
     const auto axes = [](std::int64_t out) { return std::vector<Axis>{{out, 1}, {2, out}}; };
     using Call = ResizeCall<Buffer>;
+    if (x.type == ElementType::uint8) {
+        lowered.steps.push_back(nearest_step(planner, node, *rows, *columns, channels, y));
+        return lowered;
+    }
     Step step;
     step.kernel = planner.kernel(Algorithm::resize);
     step.node = node.name;

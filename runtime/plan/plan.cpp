@@ -49,6 +49,10 @@ Lower lowering_of(Op op) {
         case Op::identity:
         case Op::cast:
             return lower_identity;
+        case Op::quantize_linear:
+            return lower_quantize;
+        case Op::dequantize_linear:
+            return lower_dequantize;
         default:
             return nullptr;
     }
@@ -110,6 +114,9 @@ TensorInfo describe(const Graph& graph, ValueId id) {
     const Value& value = graph.values[std::size_t(id)];
     static const char* const image[] = {"N", "C", "H", "W"};
     TensorInfo info{value.name, {}};
+    if (value.type == ElementType::uint8) {
+        info.type = value.is_int8_outside ? DataType::int8 : DataType::uint8;
+    }
     for (std::size_t axis = 0; axis < value.shape.size(); ++axis) {
         Dimension dimension{value.shape.size() == 4 ? image[axis] : "", value.shape[axis]};
         if (axis == 0) {
@@ -127,7 +134,9 @@ void drop_weights(const Planner& planner, Graph& graph, Node& node) {
     constexpr std::size_t large = std::size_t{1} << 18;  // worth a call to give back
     std::size_t dropped = 0;
     const auto drop = [&dropped](std::shared_ptr<const Constant>& constant) {
-        dropped += constant->is_float() ? constant->floats().size() : 0;
+        dropped += constant->is_float()  ? constant->floats().size()
+                   : constant->is_int8() ? constant->int8s().size() / sizeof(float)
+                                         : 0;
         constant.reset();
     };
     if (node.fused_conv) {

@@ -43,6 +43,12 @@ public:
     bool only_gates(ValueId id) const { return only_convolutions(id, 1); }
     /// Whether convolutions alone read it, as what they convolve.
     bool only_convolved(ValueId id) const { return only_convolutions(id, 0); }
+    /// Whether all readers of a value quantise it.
+    bool only_quantised(ValueId id) const {
+        return !is_output(id) && every(id, [](const Node& node, std::size_t) {
+            return node.op == Op::quantize_linear;
+        });
+    }
     /// Whether all readers of a value copy it, from any strides.
     bool only_copied(ValueId id) const {
         return every(id, [](const Node& node, std::size_t) {

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "plan/arrange.h"
+#include "plan/conv/int8_weights.h"
 
 namespace sluice {
 namespace {
@@ -22,10 +23,20 @@ bool holds_what_is_read(const Planner& planner, const Node& node) {
            has_lanes(node.inputs[2]);
 }
 
-Buffer no_residual(Planner& planner, std::int64_t outputs, const Layout& y) {
-    Buffer zeros = planner.constants.add_floats(std::vector<float>(std::size_t(outputs)), {});
-    zeros.axes = {{outputs, 1}, {y.width(), 0}, {y.height(), 0}};
-    return zeros;
+Buffer repeated(Buffer row, std::int64_t outputs, const Layout& y) {
+    row.axes = {{outputs, 1}, {y.width(), 0}, {y.height(), 0}};
+    return row;
+}
+
+Buffer no_gate(Planner& planner, std::int64_t outputs, const Layout& y) {
+    return repeated(planner.constants.add_floats(std::vector<float>(std::size_t(outputs)), {}),
+                    outputs, y);
+}
+
+Buffer no_bytes(Planner& planner, std::int64_t outputs, const Layout& y) {
+    return repeated(
+        planner.constants.add_bytes(std::vector<std::uint8_t>(std::size_t(outputs)), {}), outputs,
+        y);
 }
 
 }  // namespace
@@ -41,6 +52,9 @@ Status check_conv(const Planner& planner, const Node& node) {
         return planner.unsupported(
             node, "has a map of " + to_string(y) + ", more than 65535 rows or columns",
             "export with a smaller image");
+    }
+    if (conv.is_quantised()) {
+        SLUICE_RETURN_IF_ERROR(check_int8(planner, node));
     }
     if (!holds_what_is_read(planner, node)) {
         return planner.unsupported(node, "would read beyond the memory of its inputs",
@@ -87,13 +101,14 @@ Convolution make_convolution(Planner& planner, const Node& node, const Layout& y
     const FusedConv& conv = *node.fused_conv;
     const Layout& x = planner.layout(node.inputs[0]);
     const std::int64_t outputs = y.channel_stride();
-    const Buffer none = no_residual(planner, outputs, y);
+    const Buffer no_factors = no_gate(planner, outputs, y);
+    const Buffer none = conv.is_quantised() ? no_bytes(planner, outputs, y) : no_factors;
     return {.node = node,
             .conv = conv,
             .layer = conv_layer(x, conv, y, outputs),
             .input = patches(x, conv),
             .channel_stride = x.channel_stride(),
-            .gate = none,
+            .gate = no_factors,
             .residual =
                 node.inputs[2] == no_value ? none : pixels(planner.layout(node.inputs[2]), outputs),
             .output = pixels(y, outputs),

@@ -46,7 +46,7 @@ Status lower_positions(Planner& planner, Convolution c, const Candidates& candid
             return count.status();
         }
         gate.source.counts.push_back(count.value());
-        if (groups == 1 && c.node.inputs[2] == no_value) {
+        if (groups == 1 && c.node.inputs[2] == no_value && !c.conv.is_quantised()) {
             planner.scans.set_gated(c.node.outputs[0], {lists, skipped_outputs(c.conv)});
         }
     }
@@ -195,7 +195,9 @@ Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
         SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
         lowered.gates.push_back(std::move(gate));
     }
-    SLUICE_RETURN_IF_ERROR(clear_lanes(planner, node, lowered.output, lowered.steps));
+    if (!conv.is_quantised()) {
+        SLUICE_RETURN_IF_ERROR(clear_lanes(planner, node, lowered.output, lowered.steps));
+    }
     return lowered;
 }
 

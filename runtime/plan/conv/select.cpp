@@ -8,9 +8,11 @@
 namespace sluice {
 namespace {
 
-/// Whether the planner's options let a way compute layers where it can; the direct one may always.
+/// Whether the planner's options let a way compute layers where it can; the direct one and int8 may
+/// always.
 bool may_take(const Planner& planner, const Way& way) {
-    return !planner.options.only || way.id() == WayId::direct || planner.options.only == way.id();
+    return !planner.options.only || way.id() == WayId::direct || way.id() == WayId::int8 ||
+           planner.options.only == way.id();
 }
 
 /// Whether a way takes a layer whatever it costs.
@@ -31,11 +33,16 @@ bool add(const Planner& planner, const Convolution& c, const Way& way, Candidate
     return found.kernel != nullptr;
 }
 
+/// What computes a layer at any density.
+const Way& list_way(const Convolution& c) {
+    return c.conv.is_quantised() ? int8_way() : direct_way();
+}
+
 /// Adds Winograd's kernel where it takes less time than the direct one for all outputs: with fewer
 /// active it hardly gains, because its tiles hold active positions for the most part.
 void add_winograd(Planner& planner, const Convolution& c, Candidates& candidates) {
     const Way &direct = direct_way(), &winograd = winograd_way();
-    if (!add(planner, c, winograd, candidates)) {
+    if (c.conv.is_quantised() || !add(planner, c, winograd, candidates)) {
         return;
     }
     const Kernel& kernel = *candidates.ways.back().kernel;
@@ -112,7 +119,7 @@ std::string element_remark(const Convolution& c, std::span<const Cost> costs, st
 
 Result<Candidates> select_for_all(Planner& planner, const Convolution& c) {
     Candidates candidates;
-    add(planner, c, direct_way(), candidates);
+    add(planner, c, list_way(c), candidates);
     if (candidates.ways.empty()) {
         return no_kernel(planner, c);
     }
@@ -126,7 +133,7 @@ Result<Candidates> select_for_all(Planner& planner, const Convolution& c) {
 
 Candidates select_for_positions(Planner& planner, const Convolution& c) {
     Candidates candidates;
-    add(planner, c, direct_way(), candidates);
+    add(planner, c, list_way(c), candidates);
     if (candidates.ways.empty()) {
         return candidates;
     }
@@ -134,7 +141,8 @@ Candidates select_for_positions(Planner& planner, const Convolution& c) {
     candidates.ways[0].remark = candidates.why_not;
     const auto& ways = candidates.ways;
     // Taps that lie among Winograd's points have the scale in them, which pairs cannot take.
-    if (ways.size() == 1 || !can_share_taps(*ways[1].kernel, *ways[0].kernel)) {
+    if (!c.conv.is_quantised() &&
+        (ways.size() == 1 || !can_share_taps(*ways[1].kernel, *ways[0].kernel))) {
         add(planner, c, pairs_way(), candidates);
     }
     keep_only(planner, candidates);
@@ -155,7 +163,7 @@ Candidates select_for_tiles(Planner& planner, const Convolution& c) {
 
 Result<Candidates> select_for_elements(Planner& planner, const Convolution& c) {
     Candidates dots;
-    const bool skips = add(planner, c, per_element_way(), dots);
+    const bool skips = !c.conv.is_quantised() && add(planner, c, per_element_way(), dots);
     auto all = select_for_all(planner, c);
     if (!all.ok()) {
         return all.status();

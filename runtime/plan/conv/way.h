@@ -18,10 +18,11 @@ struct Found {
 
 /// What a way's kernel reads in place of weights, bias, scale and shift.
 struct Packed {
-    Buffer weights;
-    Buffer epilogue;  ///< (k, row): as the generator says; row 2 holds the shift
+    Buffer weights = {};
+    Buffer epilogue = {};  ///< (k, row): as the generator says; of floats, row 2 holds the shift
+    Buffer bias = {};      ///< of int8; elsewhere it is a row of the epilogue
     /// The direct kernel's weights of the same block, where they lie inside of these; else no axes.
-    Buffer taps;
+    Buffer taps = {};
 };
 
 /// What a way computes in a run, as lists.
@@ -98,6 +99,7 @@ const Way& direct_way();
 const Way& winograd_way();
 const Way& pairs_way();
 const Way& per_element_way();
+const Way& int8_way();
 
 /// The most specialised kernel of the planner's table that fits the layer; null where none does.
 inline const Kernel* find_conv(const Planner& planner, Algorithm algorithm, GateForm gate,

@@ -1,0 +1,114 @@
+#include "plan/conv/int8_weights.h"
+
+#include <algorithm>
+
+namespace sluice {
+namespace {
+
+/// (k % block * dot + i % dot, i / dot, ky, k / block) for i = kx * channel stride + c.
+struct Int8Layout {
+    std::int64_t outputs, block, dot, row, rows, channel_stride;
+
+    std::int64_t groups() const { return (row + dot - 1) / dot; }
+    std::int64_t blocks() const { return outputs / block; }
+    std::int64_t block_size() const { return rows * groups() * block * dot; }
+    std::vector<Axis> axes() const {
+        return {{block * dot, 1},
+                {groups(), block * dot},
+                {rows, groups() * block * dot},
+                {blocks(), block_size()}};
+    }
+};
+
+/// Writes the weights of one block of outputs, zeros where there are none.
+void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t number,
+                 std::int8_t* packed) {
+    const Shape& shape = weights.shape;
+    const std::int64_t channels = shape[1], columns = shape[3];
+    std::int8_t* const start = packed + number * layout.block_size();
+    std::fill_n(start, layout.block_size(), std::int8_t{0});
+    const std::int64_t end = std::min((number + 1) * layout.block, shape[0]);
+    for (std::int64_t k = number * layout.block; k < end; ++k) {
+        const std::int8_t* from = weights.int8s().data() + k * channels * layout.rows * columns;
+        for (std::int64_t c = 0; c < channels; ++c) {
+            for (std::int64_t y = 0; y < layout.rows; ++y) {
+                for (std::int64_t x = 0; x < columns; ++x) {
+                    const std::int64_t i = x * layout.channel_stride + c;
+                    start[((y * layout.groups() + i / layout.dot) * layout.block +
+                           k % layout.block) *
+                              layout.dot +
+                          i % layout.dot] = *from++;
+                }
+            }
+        }
+    }
+}
+
+Buffer pack_epilogue(Constants& constants, const Int8Numbers& n, std::int64_t outputs) {
+    std::vector<float> rows(std::size_t(2 * outputs));
+    std::copy(n.multiplier.begin(), n.multiplier.end(), rows.begin());
+    std::copy(n.shift.begin(), n.shift.end(), rows.begin() + outputs);
+    return constants.add_floats(rows, {{outputs, 1}, {2, outputs}});
+}
+
+std::optional<Quantization> quantization_of(const Graph& graph, const std::vector<ValueId>& ids,
+                                            std::size_t index) {
+    const bool is_there = index < ids.size() && ids[index] != no_value;
+    return is_there ? graph.values[std::size_t(ids[index])].quantization : std::nullopt;
+}
+
+}  // namespace
+
+Quantizations quantizations(const Graph& graph, const Node& node) {
+    return {quantization_of(graph, node.inputs, 0).value_or(Quantization{}),
+            quantization_of(graph, node.inputs, 2), quantization_of(graph, node.outputs, 0)};
+}
+
+Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations& of,
+                 const Kernel& kernel) {
+    const Constant& weights = *c.conv.weights;
+    const Shape& shape = weights.shape;
+    const auto& info = kernel.as<Int8Info>();
+    const Int8Layout layout{c.outputs, kernel.block(),  info.dot, shape[3] * c.channel_stride,
+                            shape[2],  c.channel_stride};
+    Packed packed;
+    packed.weights = constants.add_packed_as<std::int8_t>(
+        layout.blocks() * layout.block_size(), layout.axes(), layout.blocks(),
+        [&](std::int8_t* to, std::int64_t part) { write_block(weights, layout, part, to); });
+    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, info.offset);
+    bias.resize(std::size_t(c.outputs));
+    packed.bias = constants.add_ints(bias, {{c.outputs, 1}});
+    packed.epilogue = pack_epilogue(constants, int8_numbers(c.conv, of), c.outputs);
+    return packed;
+}
+
+Buffer pack_int8_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride) {
+    const Shape& shape = conv.weights->shape;
+    const std::int64_t row = shape[3] * channel_stride;
+    return constants.add_packed_as<std::int8_t>(
+        shape[2] * row, {{row, 1}, {shape[2], row}}, 1, [&](std::int8_t* to, std::int64_t) {
+            std::fill_n(to, shape[2] * row, std::int8_t{0});
+            const std::int8_t* from = conv.weights->int8s().data();
+            for (std::int64_t c = 0; c < shape[1]; ++c) {
+                for (std::int64_t y = 0; y < shape[2]; ++y) {
+                    for (std::int64_t x = 0; x < shape[3]; ++x) {
+                        to[y * row + x * channel_stride + c] = *from++;
+                    }
+                }
+            }
+        });
+}
+
+Status check_int8(const Planner& planner, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const Quantization input = quantizations(planner.graph, node).input;
+    for (const int offset : {0, 128}) {  // that any target's kernels have
+        if (!int8_bias(conv, input, offset)) {
+            return planner.unsupported(node, "has a bias or weights whose sums could leave int32",
+                                       "quantise it again with larger scales of its weights");
+        }
+    }
+    return {};
+}
+
+}  // namespace sluice
