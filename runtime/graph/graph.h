@@ -48,7 +48,6 @@ std::string to_string(const Shape& shape);
 enum class ElementType {
     none,  ///< of kernels that read and write lists and masks alone
     float32,
-    uint8,
     int64,  ///< of shapes and indices, which are known when the model is loaded
     uint8,  ///< of quantised activations
     int8,   ///< of quantised weights, and of activations before the passes
@@ -202,15 +201,16 @@ enum class GateForm {
 /// float one. Weights are symmetric: w * weight_scale[k]. All else is in real units, as above, with
 /// roundings to uint8 numbers and back between:
 ///
-///     y = output(post(scale * after_gate(after_act(act(conv(x) + bias)) * gate) + shift +
-///     residual))
+///     t = scale * after_gate(after_act(act(conv(x) + bias)) * gate) + shift + residual
+///     y = output(post(t))
 ///
 /// where `output` is Value::quantization of a uint8 output, `output_rounding` of a float one, and a
 /// rounding that is not there does nothing. All of them saturate: to 0 .. 255 in numbers, which in
 /// units of the scale, less the zero point, is -zero_point .. 255 - zero_point. Where after_act or
 /// after_gate is there, scale is all 1; where act is no relu and does anything, too; where act is
-/// a relu, no scale is negative. Without a gate there is no after_act. The bias is an int32 of the
-/// file times x's scale and weight_scale[k], or a float of any size.
+/// a relu, no scale is negative. Without a gate there is no after_act. The bias is below 2^30 in
+/// units of x's scale times weight_scale[k], and so are 255 times the weights of an output in sum:
+/// kernels add up in int32, with the bias rounded to those units.
 struct FusedConv {
     std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float or int8
     std::vector<float> weight_scale;          ///< [K], empty where weights are float
@@ -220,9 +220,8 @@ struct FusedConv {
     std::int64_t stride[2] = {1, 1};          ///< y, x
     std::int64_t pads[4] = {0, 0, 0, 0};      ///< top, left, bottom, right
     Clamp act;
-    std::optional<Quantization> after_act;  ///< between act and gate
-    std::optional<Quantization>
-        after_gate;  ///< between gate, or act where there is none, and shift
+    std::optional<Quantization> after_act;   ///< between act and gate
+    std::optional<Quantization> after_gate;  ///< after the gate, or after act where there is none
     Clamp post;
     std::optional<Quantization> output_rounding;  ///< of a float output, at the very end
     GateForm gate = GateForm::none;

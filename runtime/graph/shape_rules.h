@@ -24,6 +24,14 @@ Result<Shape> conv(const Graph& graph, const Node& node);
 Result<Shape> pool(const Graph& graph, const Node& node);
 Result<Shape> global_pool(const Graph& graph, const Node& node);
 Result<Shape> resize(const Graph& graph, const Node& node);
+Result<Shape> mat_mul(const Graph& graph, const Node& node);
+
+Result<Shape> conv_integer(const Graph& graph, const Node& node);
+Result<Shape> dequantize_linear(const Graph& graph, const Node& node);
+Result<Shape> mat_mul_integer(const Graph& graph, const Node& node);
+Result<Shape> q_linear_conv(const Graph& graph, const Node& node);
+Result<Shape> q_linear_mat_mul(const Graph& graph, const Node& node);
+Result<Shape> quantize_linear(const Graph& graph, const Node& node);
 
 Result<Shape> concat(const Graph& graph, const Node& node);
 Result<Shape> expand(const Graph& graph, const Node& node);

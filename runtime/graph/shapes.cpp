@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graph/quantization.h"
 #include "graph/shape_rules.h"
 
 namespace sluice {
@@ -81,21 +82,6 @@ Result<Shape> gemm(const Graph& graph, const Node& node) {
     return shape;
 }
 
-Result<Shape> mat_mul(const Graph& graph, const Node& node) {
-    const Shape& a = input_shape(graph, node, 0);
-    const Shape& b = input_shape(graph, node, 1);
-    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
-        return does_not_fit(graph, node);
-    }
-    auto shape = broadcast_shapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
-    if (!shape) {
-        return does_not_fit(graph, node);
-    }
-    shape->push_back(a[a.size() - 2]);
-    shape->push_back(b.back());
-    return *shape;
-}
-
 Result<Shape> constant_of_shape(const Graph& graph, const Node& node) {
     const auto shape = constant_ints(graph, node, 0);
     return shape ? Result<Shape>(*shape) : is_computed(graph, node, "extents");
@@ -138,8 +124,8 @@ Result<Shape> range(const Graph& graph, const Node& node) {
         if (constant == nullptr) {
             return is_computed(graph, node, "bounds");
         }
-        if (constant->is_float()) {
-            return error_at(graph, node, "counts in floats", "count in integers");
+        if (!constant->is_int64()) {
+            return error_at(graph, node, "counts in floats or bytes", "count in integers");
         }
         const auto& number = constant->ints();
         if (number.size() != 1) {
@@ -197,6 +183,10 @@ Rule rule_of(Op op) {
             return {1, constant_of_shape, 0};
         case Op::conv:
             return {2, rules::conv};
+        case Op::conv_integer:
+            return {2, rules::conv_integer};
+        case Op::dequantize_linear:
+            return {2, rules::dequantize_linear};
         case Op::expand:
             return {2, rules::expand, 1};
         case Op::flatten:
@@ -208,9 +198,17 @@ Rule rule_of(Op op) {
         case Op::global_average_pool:
             return {1, rules::global_pool};
         case Op::mat_mul:
-            return {2, mat_mul};
+            return {2, rules::mat_mul};
+        case Op::mat_mul_integer:
+            return {2, rules::mat_mul_integer};
         case Op::pad:
             return {2, rules::pad, 1};
+        case Op::q_linear_conv:
+            return {8, rules::q_linear_conv};
+        case Op::q_linear_mat_mul:
+            return {8, rules::q_linear_mat_mul};
+        case Op::quantize_linear:
+            return {2, rules::quantize_linear};
         case Op::range:
             return {3, range, 0};
         case Op::reduce_mean:
@@ -232,14 +230,8 @@ Rule rule_of(Op op) {
         case Op::unsqueeze:
             return {2, rules::unsqueeze, 1};
         case Op::affine:
-        case Op::conv_integer:
-        case Op::dequantize_linear:
         case Op::fake_quantize:
         case Op::fused_conv:
-        case Op::mat_mul_integer:
-        case Op::q_linear_conv:
-        case Op::q_linear_mat_mul:
-        case Op::quantize_linear:
             break;
     }
     return {0, nullptr};
@@ -251,7 +243,7 @@ Status check_extent_inputs(const Graph& graph, const Node& node, const Rule& rul
     for (std::size_t i = rule.first_extents.value_or(node.inputs.size()); i < node.inputs.size();
          ++i) {
         const Constant* constant = graph.constant(node.inputs[i]);
-        if (constant && !constant->is_float() && constant->ints().size() > most) {
+        if (constant && constant->is_int64() && constant->ints().size() > most) {
             return error_at(
                 graph, node,
                 "takes " + std::to_string(constant->ints().size()) + " integers as its input " +
@@ -262,33 +254,63 @@ Status check_extent_inputs(const Graph& graph, const Node& node, const Rule& rul
     return {};
 }
 
-bool output_is_float(const Graph& graph, const Node& node) {
-    const auto input_is_float = [&](std::size_t index) {
-        return graph.values[std::size_t(node.inputs[index])].is_float();
+/// What a Cast to ONNX's TensorProto.DataType gives.
+ElementType cast_type(std::int64_t to) {
+    constexpr std::int64_t float32 = 1, uint8 = 2, int8 = 3, float16 = 10, float64 = 11,
+                           bfloat16 = 16;
+    switch (to) {
+        case float32:
+        case float16:
+        case float64:
+        case bfloat16:
+            return ElementType::float32;
+        case uint8:
+            return ElementType::uint8;
+        case int8:
+            return ElementType::int8;
+        default:
+            return ElementType::int64;
+    }
+}
+
+ElementType constant_type(const Node& node) {
+    for (const auto& [name, attribute] : node.attributes) {
+        if (const auto* tensor = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
+            return (*tensor)->type();
+        }
+        return name == "value_int" || name == "value_ints" ? ElementType::int64
+                                                           : ElementType::float32;
+    }
+    return ElementType::float32;
+}
+
+ElementType output_type(const Graph& graph, const Node& node) {
+    const auto input_type = [&](std::size_t index) {
+        return graph.values[std::size_t(node.inputs[index])].type;
     };
     switch (node.op) {
         case Op::shape:
         case Op::equal:
-            return false;
+            return ElementType::int64;
         case Op::where:
-            return input_is_float(1);
-        case Op::cast: {
-            // FLOAT, FLOAT16, DOUBLE and BFLOAT16 of ONNX's TensorProto.DataType.
-            const std::int64_t to = graph.int_attribute(node, "to", 1);
-            return to == 1 || to == 10 || to == 11 || to == 16;
-        }
+            return input_type(1);
+        case Op::cast:
+            return cast_type(graph.int_attribute(node, "to", 1));
         case Op::constant:
-        case Op::constant_of_shape: {
-            for (const auto& [name, attribute] : node.attributes) {
-                if (const auto* t = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
-                    return (*t)->is_float();
-                }
-                return name != "value_int" && name != "value_ints";
-            }
-            return true;
-        }
+        case Op::constant_of_shape:
+            return constant_type(node);
+        case Op::dequantize_linear:
+            return ElementType::float32;
+        case Op::quantize_linear:
+            return quantized_type(graph, node).value_or(ElementType::int64);
+        case Op::q_linear_conv:
+        case Op::q_linear_mat_mul:
+            return input_type(7);
+        case Op::conv_integer:
+        case Op::mat_mul_integer:
+            return ElementType::int64;
         default:
-            return input_is_float(0);
+            return input_type(0);
     }
 }
 
@@ -319,6 +341,21 @@ Status no_such_axis(const Graph& graph, const Node& node, std::int64_t axis) {
                     "export the model again");
 }
 
+Result<Shape> mat_mul(const Graph& graph, const Node& node) {
+    const Shape& a = input_shape(graph, node, 0);
+    const Shape& b = input_shape(graph, node, 1);
+    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
+        return does_not_fit(graph, node);
+    }
+    auto shape = broadcast_shapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+    if (!shape) {
+        return does_not_fit(graph, node);
+    }
+    shape->push_back(a[a.size() - 2]);
+    shape->push_back(b.back());
+    return *shape;
+}
+
 }  // namespace shape_rules
 
 std::optional<std::size_t> first_extent_input(Op op) { return rule_of(op).first_extents; }
@@ -327,7 +364,7 @@ std::optional<std::vector<std::int64_t>> constant_ints(const Graph& graph, const
                                                        std::size_t index) {
     const Constant* constant =
         has_input(node, index) ? graph.constant(node.inputs[index]) : nullptr;
-    if (!constant || constant->is_float()) {
+    if (!constant || !constant->is_int64()) {
         return std::nullopt;
     }
     return constant->ints();
@@ -380,7 +417,7 @@ Status infer_shape(Graph& graph, const Node& node) {
     Value& output = graph.values[std::size_t(node.outputs[0])];
     output.shape = std::move(shape).value();
     output.shape_known = true;
-    output.type = output_is_float(graph, node) ? ElementType::float32 : ElementType::int64;
+    output.type = output_type(graph, node);
     return {};
 }
 

@@ -25,6 +25,20 @@ constexpr std::int64_t last_opset = 23;
 constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
 
+/// Of an input of this type; none where Sluice takes no such input.
+std::optional<ElementType> activation_type(int type) {
+    switch (type) {
+        case onnx::TensorProto::FLOAT:
+            return ElementType::float32;
+        case onnx::TensorProto::UINT8:
+            return ElementType::uint8;
+        case onnx::TensorProto::INT8:
+            return ElementType::int8;
+        default:
+            return std::nullopt;
+    }
+}
+
 /// Builds a Graph from a parsed model, part by part, without nodes and initialisers that no output
 /// depends on.
 class Reader {
@@ -140,7 +154,7 @@ Status Reader::read_initializers() {
         value.constant = std::make_shared<const Constant>(std::move(decoded).value());
         value.shape = value.constant->shape;
         value.shape_known = true;
-        value.type = value.constant->is_float() ? ElementType::float32 : ElementType::int64;
+        value.type = value.constant->type();
         SLUICE_RETURN_IF_ERROR(add_value(std::move(value)));
     }
     return {};
@@ -163,9 +177,10 @@ Status Reader::check_input_type(const onnx::ValueInfoProto& info, const std::str
         return Status::error(label + "is no tensor", "export a model that takes float32 tensors");
     }
     const auto& type = info.type().tensor_type();
-    if (type.elem_type() != onnx::TensorProto::FLOAT) {
-        return Status::error(label + "is " + element_type_name(type.elem_type()) + ", not float32",
-                             "export it with a float32 input, which the caller converts to");
+    if (!activation_type(type.elem_type())) {
+        return Status::error(
+            label + "is " + element_type_name(type.elem_type()) + ", not float32, uint8 or int8",
+            "export it with a float32 input, which the caller converts to");
     }
     if (!type.has_shape()) {
         return Status::error(label + "has no shape", "export it with fixed extents");
@@ -203,6 +218,7 @@ Status Reader::read_input(const onnx::ValueInfoProto& info) {
     Value value;
     value.name = info.name();
     value.shape_known = true;
+    value.type = *activation_type(info.type().tensor_type().elem_type());
     SLUICE_RETURN_IF_ERROR(read_batch(shape.dim(0), label, value.shape));
     for (int axis = 1; axis < shape.dim_size(); ++axis) {
         const std::int64_t extent = shape.dim(axis).dim_value();
@@ -302,7 +318,15 @@ Status Reader::unknown_operator(const onnx::NodeProto& proto) const {
                                  "inline it with onnx.inliner.inline_local_functions");
         }
     }
+    if (proto.op_type() == "DynamicQuantizeLinear") {
+        return Status::error("quantises by what each image holds, which Sluice does not read",
+                             "quantise with fixed scales: quantize_static of ONNX Runtime");
+    }
     const std::string domain = proto.domain().empty() ? "" : " of domain '" + proto.domain() + "'";
+    if (proto.op_type().starts_with("QLinear") && proto.domain() == "com.microsoft") {
+        return Status::error("is an unsupported operator" + domain,
+                             "quantise with QuantFormat.QDQ");
+    }
     return Status::error("is an unsupported operator" + domain,
                          "use only " + supported_operators());
 }

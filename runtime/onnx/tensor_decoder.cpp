@@ -30,16 +30,12 @@ std::int64_t element_size(int type) {
         case TensorProto::BFLOAT16:
             return 2;
         case TensorProto::BOOL:
+        case TensorProto::INT8:
         case TensorProto::UINT8:
             return 1;
         default:
             return 0;
     }
-}
-
-bool is_float_type(int type) {
-    return type == TensorProto::FLOAT || type == TensorProto::DOUBLE ||
-           type == TensorProto::FLOAT16 || type == TensorProto::BFLOAT16;
 }
 
 /// IEEE 754 binary16.
@@ -99,13 +95,14 @@ bool convert_raw(Source& source, std::size_t count, Convert convert, Constant& r
     return true;
 }
 
-/// The same for floats, which need no conversion.
-bool take_floats(Source& source, std::size_t count, Constant& result) {
-    AlignedMemory memory = memory_of(count * sizeof(float));
+/// The same for numbers that need no conversion.
+template <typename Numbers>
+bool take_numbers(Source& source, std::size_t count, Constant& result) {
+    AlignedMemory memory = memory_of(count * sizeof(typename Numbers::value_type));
     if (count > 0 && !source.take(memory.data(), memory.size())) {
         return false;
     }
-    result.data = Floats(std::move(memory));
+    result.data = Numbers(std::move(memory));
     return true;
 }
 
@@ -126,7 +123,11 @@ bool decode_raw(int type, Source source, std::size_t count, Constant& result) {
     using std::int64_t;
     switch (type) {
         case TensorProto::FLOAT:
-            return take_floats(source, count, result);
+            return take_numbers<Floats>(source, count, result);
+        case TensorProto::INT8:
+            return take_numbers<Int8s>(source, count, result);
+        case TensorProto::UINT8:
+            return take_numbers<Uint8s>(source, count, result);
         case TensorProto::DOUBLE:
             return convert_raw<double, float>(source, count, same, result);
         case TensorProto::FLOAT16:
@@ -162,18 +163,51 @@ void decode_fields(const TensorProto& tensor, Constant& result) {
         case TensorProto::INT64:
             result.data = convert_field<int64_t>(tensor.int64_data(), same);
             break;
+        case TensorProto::INT8:
+            result.data = convert_field<std::int8_t>(tensor.int32_data(), same);
+            break;
+        case TensorProto::UINT8:
+            result.data = convert_field<std::uint8_t>(tensor.int32_data(), same);
+            break;
         default:
             result.data = convert_field<int64_t>(tensor.int32_data(), same);
             break;
     }
 }
 
+/// Whether raw data become the constant as they are.
+bool keep_raw(int type, AlignedMemory& raw, Constant& result) {
+    switch (type) {
+        case TensorProto::FLOAT:
+            result.data = Floats(std::move(raw));
+            return true;
+        case TensorProto::INT8:
+            result.data = Int8s(std::move(raw));
+            return true;
+        case TensorProto::UINT8:
+            result.data = Uint8s(std::move(raw));
+            return true;
+        default:
+            return false;
+    }
+}
+
+/// Whether a field of int32 holds what its element type cannot.
+bool exceeds_type(const TensorProto& tensor) {
+    const int type = tensor.data_type();
+    const int low = type == TensorProto::INT8 ? -128 : 0;
+    const int high = type == TensorProto::INT8 ? 127 : 255;
+    return (type == TensorProto::INT8 || type == TensorProto::UINT8) &&
+           std::any_of(tensor.int32_data().begin(), tensor.int32_data().end(),
+                       [&](int number) { return number < low || number > high; });
+}
+
 /// Of a type that Sluice does not read.
 Status unread_type(int type) {
-    const bool is_quantised = type == TensorProto::INT8 || type == TensorProto::INT16 ||
-                              type == TensorProto::UINT16 || type > TensorProto::BFLOAT16;
+    const bool is_quantised =
+        type == TensorProto::INT16 || type == TensorProto::UINT16 || type > TensorProto::BFLOAT16;
     return Status::error("holds " + element_type_name(type) + ", which Sluice does not read",
-                         is_quantised ? "export the model as it was before quantisation"
+                         is_quantised ? "quantise to int8 or uint8"
                                       : "export weights as float32 and shapes as int64");
 }
 
@@ -197,8 +231,7 @@ Status TensorDecoder::fill(const TensorProto& tensor, AlignedMemory raw, std::in
     const bool is_raw = raw.data() != nullptr || tensor.has_raw_data();
     if (raw.data() != nullptr) {
         found = std::int64_t(raw.size());
-        if (found == size && tensor.data_type() == TensorProto::FLOAT) {
-            result.data = Floats(std::move(raw));
+        if (found == size && keep_raw(tensor.data_type(), raw, result)) {
             return {};
         }
         if (found == size) {
@@ -213,6 +246,11 @@ Status TensorDecoder::fill(const TensorProto& tensor, AlignedMemory raw, std::in
             return {};
         }
     } else {
+        if (exceeds_type(tensor)) {
+            return Status::error(
+                "holds numbers that are no " + element_type_name(tensor.data_type()),
+                "export the model again");
+        }
         decode_fields(tensor, result);
         found = std::int64_t(std::visit([](const auto& data) { return data.size(); }, result.data));
         if (found == count) {
@@ -229,9 +267,6 @@ Result<Constant> TensorDecoder::decode(TensorProto& tensor, AlignedMemory raw) {
     result.shape.assign(tensor.dims().begin(), tensor.dims().end());
     if (element_size(tensor.data_type()) == 0) {
         return unread_type(tensor.data_type());
-    }
-    if (!is_float_type(tensor.data_type())) {
-        result.data = std::vector<std::int64_t>();
     }
     if (const char* fault = shape_fault(result.shape)) {
         return Status::error("has the shape " + to_string(result.shape) + ", " + fault,

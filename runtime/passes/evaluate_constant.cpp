@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "passes/pick_elements.h"
+#include "passes/quantise_constant.h"
 
 namespace sluice {
 
@@ -15,6 +16,13 @@ using Shared = std::shared_ptr<const Constant>;
 
 Shared share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
 
+bool same_types(const Constant& a, const Constant& b) { return a.type() == b.type(); }
+
+bool has_zero(const Constant& constant) {
+    return std::visit([](const auto& data) { return std::count(data.begin(), data.end(), 0) > 0; },
+                      constant.data);
+}
+
 /// The two's complement result: overflow in a broken file must stay defined.
 std::int64_t wrap(std::uint64_t value) { return std::int64_t(value); }
 
@@ -25,9 +33,9 @@ Element combine(Op op, Element a, Element b) {
     } else {
         const auto x = std::uint64_t(a), y = std::uint64_t(b);
         if (op == Op::div) {
-            return b == -1 ? wrap(0 - x) : a / b;
+            return Element(std::int64_t(b) == -1 ? wrap(0 - x) : std::int64_t(a / b));
         }
-        return wrap(op == Op::add ? x + y : op == Op::sub ? x - y : x * y);
+        return Element(wrap(op == Op::add ? x + y : op == Op::sub ? x - y : x * y));
     }
 }
 
@@ -53,16 +61,16 @@ Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape
     const Constant a = spread_constant(constant_input(graph, node, 0), shape);
     const Constant b = spread_constant(constant_input(graph, node, 1), shape);
     const bool divides = node.op == Op::div && !b.is_float();
-    if (a.is_float() != b.is_float() ||
-        (divides && std::count(b.ints().begin(), b.ints().end(), 0) > 0)) {
+    if (!same_types(a, b) || (divides && has_zero(b))) {
         return error_at(graph, node, "mixes float and integer constants or divides by zero",
                         "export the model again");
     }
     if (node.op == Op::equal) {
         Ints equal(std::size_t(element_count(shape)));
-        for (std::size_t i = 0; i < equal.size(); ++i) {
-            equal[i] = a.is_float() ? a.floats()[i] == b.floats()[i] : a.ints()[i] == b.ints()[i];
-        }
+        by_element(a, b, [&](std::size_t i, auto x, auto y) {
+            equal[i] = x == y;
+            return x;
+        });
         return Constant{shape, std::move(equal)};
     }
     return by_element(a, b, [&](std::size_t, auto x, auto y) { return combine(node.op, x, y); });
@@ -72,7 +80,7 @@ Result<Constant> where(const Graph& graph, const Node& node, const Shape& shape)
     const Constant condition = spread_constant(constant_input(graph, node, 0), shape);
     const Constant yes = spread_constant(constant_input(graph, node, 1), shape);
     const Constant no = spread_constant(constant_input(graph, node, 2), shape);
-    if (condition.is_float() || yes.is_float() != no.is_float()) {
+    if (!condition.is_int64() || !same_types(yes, no)) {
         return error_at(graph, node, "mixes float and integer constants", "export the model again");
     }
     return by_element(yes, no,
@@ -103,33 +111,54 @@ std::int64_t narrow(std::int64_t value, std::int64_t to) {
     }
 }
 
-Result<Shared> cast(const Graph& graph, const Node& node) {
+/// The numbers of a constant as ONNX's element type `to` holds them; none where a float fits in no
+/// int64.
+std::optional<Ints> to_integers(const Constant& x, std::int64_t to) {
     constexpr std::int64_t onnx_bool = 9;
-    const Constant& x = constant_input(graph, node, 0);
-    const bool to_float = graph.values[std::size_t(node.outputs[0])].is_float();
-    const std::int64_t to = graph.int_attribute(node, "to", 1);
-    if (to_float) {
-        return x.is_float()
-                   ? graph.values[std::size_t(node.inputs[0])].constant
-                   : share({x.shape, std::vector<float>(x.ints().begin(), x.ints().end())});
-    }
     Ints ints;
-    if (!x.is_float()) {
-        ints.reserve(x.ints().size());
-        for (const std::int64_t value : x.ints()) {
-            ints.push_back(narrow(value, to));
-        }
-    } else {
-        ints.reserve(x.floats().size());
+    if (x.is_float()) {
         for (const float value : x.floats()) {
             if (to != onnx_bool && !(std::abs(value) < 9e18f)) {
-                return error_at(graph, node, "casts a float that no int64 holds",
-                                "export the model again");
+                return std::nullopt;
             }
             ints.push_back(to == onnx_bool ? value != 0 : narrow(std::int64_t(value), to));
         }
+        return ints;
     }
-    return share({x.shape, std::move(ints)});
+    std::visit(
+        [&](const auto& data) {
+            for (const auto value : data) {
+                ints.push_back(narrow(std::int64_t(value), to));
+            }
+        },
+        x.data);
+    return ints;
+}
+
+Result<Shared> cast(const Graph& graph, const Node& node) {
+    const Constant& x = constant_input(graph, node, 0);
+    const ElementType type = graph.values[std::size_t(node.outputs[0])].type;
+    if (x.type() == type && type != ElementType::int64) {
+        return graph.values[std::size_t(node.inputs[0])].constant;
+    }
+    if (type == ElementType::float32) {
+        return std::visit(
+            [&x](const auto& data) {
+                return share({x.shape, std::vector<float>(data.begin(), data.end())});
+            },
+            x.data);
+    }
+    auto ints = to_integers(x, graph.int_attribute(node, "to", 1));
+    if (!ints) {
+        return error_at(graph, node, "casts a float that no int64 holds", "export the model again");
+    }
+    if (type == ElementType::int8) {
+        return share({x.shape, std::vector<std::int8_t>(ints->begin(), ints->end())});
+    }
+    if (type == ElementType::uint8) {
+        return share({x.shape, std::vector<std::uint8_t>(ints->begin(), ints->end())});
+    }
+    return share({x.shape, *std::move(ints)});
 }
 
 Shared from_attributes(const Node& node, const Shape& shape) {
@@ -192,9 +221,8 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
         case Op::equal:
             return binary(graph, node, shape);
         case Op::concat: {
-            const bool is_float = constant_input(graph, node, 0).is_float();
             for (ValueId id : node.inputs) {
-                if (graph.constant(id)->is_float() != is_float) {
+                if (!same_types(*graph.constant(id), constant_input(graph, node, 0))) {
                     return error_at(graph, node, "mixes float and integer constants",
                                     "export the model again");
                 }
@@ -203,6 +231,8 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
         }
         case Op::constant_of_shape:
             return constant_of_shape(graph, node, shape);
+        case Op::dequantize_linear:
+            return dequantize_constant(graph, node);
         case Op::expand:
             return spread_constant(constant_input(graph, node, 0), shape);
         case Op::flatten:
@@ -214,6 +244,8 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
             return gather_constant(graph, node, shape);
         case Op::pad:
             return pad_constant(graph, node, shape);
+        case Op::quantize_linear:
+            return quantize_constant(graph, node);
         case Op::range:
             return range(graph, node, shape);
         case Op::shape:

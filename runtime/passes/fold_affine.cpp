@@ -2,10 +2,13 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "passes/edit.h"
+#include "passes/int8_weights.h"
 #include "passes/links.h"
 #include "passes/passes.h"
+#include "passes/quantised.h"
 
 namespace sluice {
 namespace {
@@ -86,19 +89,74 @@ void scale_weights(FusedConv& conv, const Scaling& scaling) {
         std::make_shared<const Constant>(Constant{conv.weights->shape, Floats(std::move(memory))});
 }
 
-/// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one.
+/// Whether a quantised convolution has a place for the scale that its own would become.
+bool may_scale(const FusedConv& conv, const std::vector<float>& scale) {
+    if (!conv.is_quantised() || all_equal(scale, 1)) {
+        return true;
+    }
+    const bool may_pass_act =
+        conv.act.is_none() || (conv.act.is_relu() && std::all_of(scale.begin(), scale.end(),
+                                                                 [](float s) { return s >= 0; }));
+    return !conv.after_act && !conv.after_gate && may_pass_act;
+}
+
+/// Whether the scale and shift of y = affine(conv(...)) could become those of the convolution.
+bool chain(FusedConv& conv, const Affine& affine) {
+    std::vector<float> scale = conv.scale, shift = conv.shift;
+    if (!chain(scale, shift, affine) || !may_scale(conv, scale)) {
+        return false;
+    }
+    conv.scale = std::move(scale);
+    conv.shift = std::move(shift);
+    return true;
+}
+
+/// Whether `affine` could be the bias of a quantised convolution that has none, and its activation.
+bool become_bias(FusedConv& conv, const std::optional<Quantization>& input, const Affine& affine) {
+    std::vector<float> bias(conv.bias.size());
+    for (std::size_t k = 0; k < bias.size(); ++k) {
+        bias[k] = at(affine.shift, k);
+    }
+    if (!conv.is_quantised() || !conv.act.is_none() || !all_equal(affine.scale, 1) ||
+        !all_equal(conv.bias, 0) || !input || !fits_int32(bias, input->scale, conv.weight_scale)) {
+        return false;
+    }
+    conv.bias = std::move(bias);
+    conv.act = affine.clamp;
+    return true;
+}
+
+/// Whether y = affine(conv(...)) could be written as one FusedConv; `conv` is then that one. Its
+/// input may be rounded.
 bool absorb(FusedConv& conv, std::optional<Scaling>& scaling, bool has_residual,
-            const Affine& affine) {
+            const std::optional<Quantization>& input, const Affine& affine) {
     const bool only_clamps = is_identity(affine.scale, affine.shift);
-    const bool nothing_between =
-        conv.gate == GateForm::none && !has_residual && is_identity(conv.scale, conv.shift);
+    const bool nothing_between = conv.gate == GateForm::none && !has_residual &&
+                                 is_identity(conv.scale, conv.shift) && !conv.after_gate;
+    if (conv.output_rounding) {
+        if (only_clamps && may_precede(affine.clamp, *conv.output_rounding)) {
+            Clamp& last = nothing_between && conv.post.is_none() ? conv.act : conv.post;
+            last = compose(last, affine.clamp);
+            return true;
+        }
+        FusedConv inside = conv;
+        if (!move_rounding_inside(inside, has_residual) ||
+            !absorb(inside, scaling, has_residual, input, affine)) {
+            return false;
+        }
+        conv = std::move(inside);
+        return true;
+    }
     if (!conv.post.is_none()) {
         if (only_clamps) {
             conv.post = compose(conv.post, affine.clamp);
         }
         return only_clamps;
     }
-    if (nothing_between && (only_clamps || conv.act.is_none())) {
+    if (nothing_between && become_bias(conv, input, affine)) {
+        return true;
+    }
+    if (nothing_between && (only_clamps || (conv.act.is_none() && !conv.is_quantised()))) {
         if (!only_clamps && !extend(scaling, conv, affine)) {
             return false;
         }
@@ -108,10 +166,20 @@ bool absorb(FusedConv& conv, std::optional<Scaling>& scaling, bool has_residual,
     if (has_residual && !all_equal(affine.scale, 1)) {
         return false;  // the scale would have to reach the residual
     }
-    if (!chain(conv.scale, conv.shift, affine)) {
+    if (!chain(conv, affine)) {
         return false;
     }
     conv.post = affine.clamp;
+    return true;
+}
+
+/// Whether y = rounded(conv(...)) could be written as one FusedConv; `conv` is then that one.
+bool absorb(FusedConv& conv, bool has_residual, const Quantization& rounding) {
+    if (!conv.is_quantised() ||
+        (conv.output_rounding && !move_rounding_inside(conv, has_residual))) {
+        return false;
+    }
+    conv.output_rounding = rounding;
     return true;
 }
 
@@ -127,25 +195,49 @@ bool absorb(Affine& first, const Affine& second) {
     return true;
 }
 
-bool absorb(Node& before, std::optional<Scaling>& scaling, const Affine& affine) {
+/// Whether `node`, an affine or a rounding, could become part of the node before it.
+bool absorb(const Grids& grids, Node& before, std::optional<Scaling>& scaling, const Node& node) {
+    const bool is_rounding = node.op == Op::fake_quantize;
     if (before.op == Op::fused_conv) {
-        return absorb(*before.fused_conv, scaling, before.inputs[2] != no_value, affine);
+        const bool has_residual = before.inputs[2] != no_value;
+        return is_rounding ? absorb(*before.fused_conv, has_residual, *node.quantization)
+                           : absorb(*before.fused_conv, scaling, has_residual,
+                                    grids[std::size_t(before.inputs[0])], *node.affine);
     }
-    return before.op == Op::affine && absorb(*before.affine, affine);
+    if (before.op == Op::gemm && before.fused_conv) {
+        FusedConv& layer = *before.fused_conv;
+        const bool fits = is_rounding && !layer.output_rounding;
+        if (fits) {
+            layer.output_rounding = node.quantization;
+        }
+        return fits;
+    }
+    return !is_rounding && before.op == Op::affine && absorb(*before.affine, *node.affine);
 }
 
 }  // namespace
 
+bool move_rounding_inside(FusedConv& conv, bool has_residual) {
+    const bool is_last = !has_residual && is_identity(conv.scale, conv.shift) &&
+                         conv.post.is_none() && !conv.after_gate;
+    if (conv.output_rounding && is_last) {
+        conv.after_gate = std::exchange(conv.output_rounding, std::nullopt);
+    }
+    return is_last;
+}
+
 Status fold_affine(Graph& graph) {
     Links links(graph);
+    const Grids grids = grids_of(graph);
     std::vector<std::optional<Scaling>> scalings(graph.nodes.size());  // of the node at each place
     for (Node& node : graph.nodes) {
-        if (node.op != Op::affine || links.consumer_count(node.inputs[0]) != 1) {
+        const bool may_fold = node.op == Op::affine || node.op == Op::fake_quantize;
+        if (!may_fold || links.consumer_count(node.inputs[0]) != 1) {
             continue;
         }
         Node* before = links.producer(node.inputs[0]);
         if (before != nullptr &&
-            absorb(*before, scalings[std::size_t(before - graph.nodes.data())], *node.affine)) {
+            absorb(grids, *before, scalings[std::size_t(before - graph.nodes.data())], node)) {
             links.absorb(*before, node);
         }
     }

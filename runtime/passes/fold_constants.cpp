@@ -7,6 +7,7 @@
 #include "passes/constant_budget.h"
 #include "passes/evaluate_constant.h"
 #include "passes/fix_mixed_batch.h"
+#include "passes/quantised.h"
 
 namespace sluice {
 
@@ -32,12 +33,34 @@ std::vector<bool> read_elements(const Graph& graph) {
     return is_read;
 }
 
+/// Of each value, whether a DequantizeLinear gives it and layers read it as weights alone.
+/// Those stay bytes, a quarter of the memory of floats, until a pass knows how the layer runs.
+std::vector<bool> dequantized_weights(const Graph& graph) {
+    std::vector<bool> are_weights(graph.values.size(), false);
+    for (const Node& node : graph.nodes) {
+        if (node.op == Op::dequantize_linear) {
+            are_weights[std::size_t(node.outputs[0])] = true;
+        }
+        const bool is_layer = node.op == Op::conv || node.op == Op::gemm || node.op == Op::mat_mul;
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (node.inputs[i] != no_value && !(is_layer && i == 1)) {
+                are_weights[std::size_t(node.inputs[i])] = false;
+            }
+        }
+    }
+    for (const ValueId id : graph.outputs) {
+        are_weights[std::size_t(id)] = false;
+    }
+    return are_weights;
+}
+
 /// Evaluates nodes in topological order.
 class Folder {
 public:
     explicit Folder(Graph& graph)
         : graph_(graph),
           is_read_(read_elements(graph)),
+          are_weights_(dequantized_weights(graph)),
           is_known_(graph.values.size(), false),
           budget_(graph) {
         for (std::size_t id = 0; id < graph.values.size(); ++id) {
@@ -54,13 +77,18 @@ public:
             return id == no_value || is_known_[std::size_t(id)];
         });
     }
+    /// Whether a node whose output is known stays for the passes to evaluate.
+    bool stays(const Node& node) const {
+        return node.op == Op::dequantize_linear && are_weights_[std::size_t(node.outputs[0])] &&
+               is_byte(graph_.values[std::size_t(node.inputs[0])]) && is_known(node);
+    }
     /// Of each value, whether it is known at load time; one that nobody reads is not evaluated.
     const std::vector<bool>& known() const { return is_known_; }
 
     Status fold(const Node& node) {
         const auto output = std::size_t(node.outputs[0]);
         is_known_[output] = true;
-        if (!is_read_[output]) {
+        if (!is_read_[output] || stays(node)) {
             return {};
         }
         if (!budget_.take(evaluated_elements(graph_, node))) {
@@ -81,9 +109,28 @@ public:
 private:
     Graph& graph_;
     const std::vector<bool> is_read_;
+    const std::vector<bool> are_weights_;
     std::vector<bool> is_known_;
     ConstantBudget budget_;
 };
+
+/// Whether passes can take a node that does not compute from constants alone: one that gives
+/// floats, and of bytes one that quantises or copies them.
+bool gives_activation(const Graph& graph, const Node& node) {
+    if (graph.values[std::size_t(node.outputs[0])].is_float()) {
+        return true;
+    }
+    switch (node.op) {
+        case Op::quantize_linear:
+        case Op::q_linear_conv:
+        case Op::q_linear_mat_mul:
+        case Op::conv_integer:
+        case Op::mat_mul_integer:
+            return true;
+        default:
+            return copies_bytes(graph, node);
+    }
+}
 
 Status check_outputs(const Graph& graph) {
     for (ValueId id : graph.outputs) {
@@ -107,7 +154,7 @@ Status fold_constants(Graph& graph) {
         SLUICE_RETURN_IF_ERROR(infer_shape(graph, node));
         if (folder.is_known(node)) {
             SLUICE_RETURN_IF_ERROR(folder.fold(node));
-        } else if (!graph.values[std::size_t(node.outputs[0])].is_float()) {
+        } else if (!gives_activation(graph, node)) {
             return error_at(graph, node, "computes integers from the image",
                             "export a network whose activations are float");
         }
@@ -117,7 +164,7 @@ Status fold_constants(Graph& graph) {
         fix_mixed_batch(graph, std::move(unfolded), folder.known());
     }
     std::erase_if(graph.nodes, [&folder](const Node& node) {
-        return folder.known()[std::size_t(node.outputs[0])];
+        return folder.known()[std::size_t(node.outputs[0])] && !folder.stays(node);
     });
     remove_dead_nodes(graph);
     return {};

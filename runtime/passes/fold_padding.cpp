@@ -12,7 +12,7 @@ std::optional<Shape> zero_border(const Graph& graph, const Node& node) {
     };
     const Constant* pads = has(1) ? graph.constant(node.inputs[1]) : nullptr;
     const Constant* value = has(2) ? graph.constant(node.inputs[2]) : nullptr;
-    if (pads == nullptr || pads->ints().size() != 8 || has(3) ||
+    if (pads == nullptr || !pads->is_int64() || pads->ints().size() != 8 || has(3) ||
         graph.string_attribute(node, "mode", "constant") != "constant" ||
         (has(2) && (value == nullptr || !value->is_float() || value->floats()[0] != 0))) {
         return std::nullopt;

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "passes/edit.h"
 #include "passes/links.h"
 #include "passes/passes.h"
@@ -32,8 +34,14 @@ bool gives_non_negative(const NonNegative& known, const Node& node) {
             const bool ends_with_act = conv.post.is_none() && node.inputs[1] == no_value &&
                                        node.inputs[2] == no_value && all_equal(conv.scale, 1) &&
                                        all_equal(conv.shift, 0);
-            return is_non_negative(ends_with_act ? conv.act : conv.post);
+            // Rounding keeps zero and what is above it there.
+            return is_non_negative(ends_with_act ? conv.act : conv.post) ||
+                   (conv.output_rounding && conv.output_rounding->zero_point == 0);
         }
+        case Op::fake_quantize:
+        case Op::dequantize_linear:
+            return node.quantization->zero_point == 0 ||
+                   (node.op == Op::fake_quantize && known[std::size_t(node.inputs[0])]);
         case Op::resize:
         case Op::max_pool:
         case Op::reshape:
@@ -114,10 +122,13 @@ std::string obstacle(const Links& links, const NonNegative& known, const Node& m
     }
     const FusedConv& conv = *node->fused_conv;
     if (conv.gate != GateForm::none || node->inputs[2] != no_value || !conv.post.is_none() ||
-        !all_equal(conv.shift, 0)) {
+        !all_equal(conv.shift, 0) || (conv.output_rounding && !all_equal(conv.scale, 1))) {
         return "more than an activation lies between the convolution and the product";
     }
-    if (!all_finite(conv.weights->floats()) || !all_finite(conv.bias)) {
+    if (conv.output_rounding && conv.after_gate) {
+        return "several roundings lie between the convolution and the product";
+    }
+    if ((!conv.is_quantised() && !all_finite(conv.weights->floats())) || !all_finite(conv.bias)) {
         return "the convolution's weights are not finite, which a gate of zero would hide";
     }
     const Shape& y = shape_of(graph, match.conv);
@@ -145,9 +156,12 @@ void apply(Links& links, const Match& match) {
     const std::int64_t maps = shape_of(links.graph(), match.gate)[1];
     const std::int64_t channels = shape_of(links.graph(), match.conv)[1];
     links.set_input(node, 1, match.gate);
-    node.fused_conv->gate = maps == 1          ? GateForm::position
-                            : maps == channels ? GateForm::element
-                                               : GateForm::group;
+    FusedConv& conv = *node.fused_conv;
+    auto& rounding = conv.output_rounding ? conv.output_rounding : conv.after_gate;
+    conv.after_act = std::exchange(rounding, std::nullopt);
+    conv.gate = maps == 1          ? GateForm::position
+                : maps == channels ? GateForm::element
+                                   : GateForm::group;
     links.move_into(node, *match.result);
 }
 

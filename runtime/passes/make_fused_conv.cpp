@@ -1,18 +1,20 @@
 #include "passes/edit.h"
+#include "passes/int8_weights.h"
 #include "passes/passes.h"
+#include "passes/quantised.h"
 
 namespace sluice {
 namespace {
 
-/// Whether a kernel may compute a Conv.
-bool is_supported(const Graph& graph, const Node& node) {
+/// Whether a kernel may compute a Conv, whose weights `dequantize` gives unless it is null.
+bool is_supported(const Graph& graph, const Node& node, const Node* dequantize) {
     const auto is_float = [&graph](ValueId id) {
         const Constant* constant = graph.constant(id);
         return constant != nullptr && constant->is_float();
     };
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    return is_float(node.inputs[1]) && (!has_bias || is_float(node.inputs[2])) &&
-           graph.constant(node.inputs[1])->shape.size() == 4 &&
+    return (dequantize != nullptr || is_float(node.inputs[1])) &&
+           (!has_bias || is_float(node.inputs[2])) && shape_of(graph, node.inputs[1]).size() == 4 &&
            graph.int_attribute(node, "group", 1) == 1 &&
            graph.ints_attribute(node, "dilations", {1, 1}) == Shape{1, 1};
 }
@@ -28,18 +30,18 @@ void set_same_pads(FusedConv& conv, const Shape& x, const Shape& y, bool upper) 
     }
 }
 
-FusedConv fused_conv_of(const Graph& graph, const Node& node) {
-    FusedConv conv;
-    conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
-    const auto maps = std::size_t(conv.weights->shape[0]);
-    const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    conv.bias.assign(maps, 0);
-    if (has_bias) {
-        const Floats& bias = graph.constant(node.inputs[2])->floats();
-        conv.bias.assign(bias.begin(), bias.end());
+std::vector<float> bias_of(const Graph& graph, const Node& node) {
+    if (node.inputs.size() < 3 || node.inputs[2] == no_value) {
+        return std::vector<float>(std::size_t(shape_of(graph, node.inputs[1])[0]));
     }
-    conv.scale.assign(maps, 1);
-    conv.shift.assign(maps, 0);
+    const Floats& bias = graph.constant(node.inputs[2])->floats();
+    return {bias.begin(), bias.end()};
+}
+
+/// `conv` has its weights and bias.
+void set_window(const Graph& graph, const Node& node, FusedConv& conv) {
+    conv.scale.assign(conv.bias.size(), 1);
+    conv.shift.assign(conv.bias.size(), 0);
     const Shape stride = graph.ints_attribute(node, "strides", {1, 1});
     std::copy_n(stride.begin(), 2, conv.stride);
     const std::string automatic = graph.string_attribute(node, "auto_pad", "NOTSET");
@@ -50,18 +52,37 @@ FusedConv fused_conv_of(const Graph& graph, const Node& node) {
         set_same_pads(conv, shape_of(graph, node.inputs[0]), shape_of(graph, node.outputs[0]),
                       automatic == "SAME_UPPER");
     }
-    return conv;
 }
 
 }  // namespace
 
 Status make_fused_conv(Graph& graph) {
+    const auto dequantizers = weight_dequantizers(graph);
+    const Grids grids = grids_of(graph);
     for (Node& node : graph.nodes) {
-        if (node.op != Op::conv || !is_supported(graph, node)) {
+        const Node* dequantize =
+            node.op == Op::conv ? dequantizers[std::size_t(node.inputs[1])] : nullptr;
+        if (node.op != Op::conv || !is_supported(graph, node, dequantize)) {
             continue;
         }
-        node.fused_conv = fused_conv_of(graph, node);
+        const auto& grid = grids[std::size_t(node.inputs[0])];
+        FusedConv conv;
+        conv.bias = bias_of(graph, node);
+        if (dequantize == nullptr) {
+            conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
+            node.remark = grid ? "runs in float: its weights are not quantised" : "";
+        } else {
+            auto weights = int8_weights(graph, *dequantize, grid, conv.bias, 0);
+            if (!weights.ok()) {
+                return weights.status();
+            }
+            conv.weights = std::move(weights->constant);
+            conv.weight_scale = std::move(weights->scale);
+            node.remark = std::move(weights->remark);
+        }
+        set_window(graph, node, conv);
         node.op = Op::fused_conv;
+        node.fused_conv = std::move(conv);
         node.inputs = {node.inputs[0], no_value, no_value};
         node.attributes.clear();
     }

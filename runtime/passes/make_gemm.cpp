@@ -1,6 +1,7 @@
 #include "passes/edit.h"
 #include "passes/links.h"
 #include "passes/passes.h"
+#include "passes/quantised.h"
 
 namespace sluice {
 namespace {
@@ -24,8 +25,11 @@ Node* bias_after(const Links& links, const Node& product, ValueId& bias) {
 
 Status make_gemm(Graph& graph) {
     Links links(graph);
+    const auto dequantizers = weight_dequantizers(graph);
     for (Node& node : graph.nodes) {
-        if (node.op != Op::mat_mul || graph.constant(node.inputs[1]) == nullptr ||
+        if (node.op != Op::mat_mul ||
+            (graph.constant(node.inputs[1]) == nullptr &&
+             dequantizers[std::size_t(node.inputs[1])] == nullptr) ||
             shape_of(graph, node.inputs[0]).size() != 2 ||
             shape_of(graph, node.inputs[1]).size() != 2) {
             continue;

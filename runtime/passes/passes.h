@@ -9,6 +9,15 @@ namespace sluice {
 /// All passes below, in their order; constants that no node reads any more are dropped.
 Status optimise(Graph& graph);
 
+/// QLinearConv, QLinearMatMul, ConvInteger and MatMulInteger become the operators of floats between
+/// DequantizeLinear and QuantizeLinear.
+[[nodiscard]] Status lower_q_linear(Graph& graph);
+
+/// A QuantizeLinear and the DequantizeLinears of the same numbers become Op::fake_quantize, and
+/// what copies bytes between them copies floats. Bytes are left where the graph takes or gives
+/// them, and as constants.
+[[nodiscard]] Status make_fake_quantize(Graph& graph);
+
 /// Drops Identity and Cast of floats; Flatten, Squeeze and Unsqueeze become Reshape; ReduceMean
 /// over H and W becomes GlobalAveragePool, with a Reshape where it drops the extents.
 [[nodiscard]] Status canonicalise(Graph& graph);
@@ -20,13 +29,23 @@ Status optimise(Graph& graph);
 /// constant become Op::affine.
 [[nodiscard]] Status make_affine(Graph& graph);
 
-/// Conv becomes Op::fused_conv. Grouped, dilated and non-2-D ones stay.
+/// Clamps, and the Reshape of a product, move before the rounding that they alone read where that
+/// means the same; clamps and roundings that then change nothing go.
+[[nodiscard]] Status order_roundings(Graph& graph);
+
+/// Conv becomes Op::fused_conv, quantised where its input is rounded and its weights are symmetric
+/// int8; else its remark says why it runs in float. Grouped, dilated and non-2-D ones stay.
 [[nodiscard]] Status make_fused_conv(Graph& graph);
+
+/// Gemm becomes a quantised one under the same conditions (Node::fused_conv). The weights that
+/// layers in float read become floats.
+[[nodiscard]] Status make_int8_gemm(Graph& graph);
 
 /// Moves a Pad of zeros into the fused_conv or AveragePool after it.
 [[nodiscard]] Status fold_padding(Graph& graph);
 
-/// Moves an affine into the fused_conv or affine before it, where nothing else reads between.
+/// Moves an affine into the fused_conv or affine before it, and a rounding into the quantised layer
+/// before it, where nothing else reads between.
 [[nodiscard]] Status fold_affine(Graph& graph);
 
 /// Mul of a convolution by a non-negative map becomes the convolution's gate (Dong et al., "More
@@ -42,5 +61,10 @@ Status optimise(Graph& graph);
 
 /// Sets FusedConv::is_branch on the convolutions that only gates depend on.
 [[nodiscard]] Status mark_branches(Graph& graph);
+
+/// Values become uint8 where nodes with int8 kernels read them, or where nothing else could round:
+/// those nodes read and write them as they are, and quantize_linear and dequantize_linear nodes
+/// stand between them and all others. No fake_quantize is left.
+[[nodiscard]] Status quantise_values(Graph& graph);
 
 }  // namespace sluice

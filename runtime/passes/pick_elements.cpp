@@ -119,7 +119,7 @@ Result<Constant> gather_constant(const Graph& graph, const Node& node, const Sha
     const auto is_index = [&](std::int64_t index) {
         return index >= -x.shape[axis] && index < x.shape[axis];
     };
-    if (indices.is_float() ||
+    if (!indices.is_int64() ||
         !std::all_of(indices.ints().begin(), indices.ints().end(), is_index)) {
         return error_at(graph, node, "has indices outside its input " + to_string(x.shape),
                         "export the model again");
@@ -170,11 +170,11 @@ Result<Constant> pad_constant(const Graph& graph, const Node& node, const Shape&
     double fill = 0;
     if (node.inputs.size() > 2 && node.inputs[2] != no_value) {
         const Constant& value = constant_input(graph, node, 2);
-        if (element_count(value.shape) != 1 || value.is_float() != x.is_float()) {
+        if (element_count(value.shape) != 1 || value.type() != x.type()) {
             return error_at(graph, node, "has a pad value that is no scalar of its input's type",
                             "export the model again");
         }
-        fill = value.is_float() ? double(value.floats()[0]) : double(value.ints()[0]);
+        fill = std::visit([](const auto& data) { return double(data.front()); }, value.data);
     }
     const auto strides = dense_strides(x.shape);
     return pick(

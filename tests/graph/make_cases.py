@@ -1,6 +1,6 @@
 """Writes nodes with random attributes and their outputs' shapes, as ONNX Runtime computes them.
 
-Usage: make_cases.py OUTPUT.json. A case holds op, inputs, attributes and either shape and is_float
+Usage: make_cases.py OUTPUT.json. A case holds op, inputs, attributes and either shape and type
 of the output, or neither where ONNX Runtime refuses the node.
 """
 
@@ -13,7 +13,9 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 RANDOM = np.random.default_rng(33)
-DTYPES = {"float": np.float32, "int": np.int64, "bool": np.bool_}
+DTYPES = {"float": np.float32, "int": np.int64, "bool": np.bool_, "uint8": np.uint8,
+          "int8": np.int8}
+ONNX_BYTES = {"uint8": TensorProto.UINT8, "int8": TensorProto.INT8}
 
 
 def draw(low, high):
@@ -50,7 +52,14 @@ def floats(values):
     return {"shape": [len(values)], "floats": [float(v) for v in values]}
 
 
+def zeros(kind, count):
+    """Zero points, of one number or a list of them."""
+    return {"shape": [count] if count > 1 else [], "bytes": [0] * count, "type": kind}
+
+
 def array(data):
+    if "bytes" in data:
+        return np.array(data["bytes"], DTYPES[data["type"]]).reshape(data["shape"])
     if "ints" in data:
         return np.array(data["ints"], np.int64).reshape(data["shape"])
     return np.array(data["floats"], np.float32).reshape(data["shape"])
@@ -94,6 +103,17 @@ def run(op, inputs, attributes, opset):
 
 
 def output_type(op, inputs, attributes):
+    if op == "QuantizeLinear":
+        kind = inputs[2]["type"] if len(inputs) > 2 else "uint8"
+        return attributes.get("output_dtype", ONNX_BYTES[kind])
+    if op.startswith("QLinear"):
+        return ONNX_BYTES[inputs[7]["type"]]
+    if op in ("ConvInteger", "MatMulInteger"):
+        return TensorProto.INT32
+    if op == "DequantizeLinear":
+        return TensorProto.FLOAT
+    if op in ("MaxPool", "Reshape") and inputs[0]["kind"] in ONNX_BYTES:
+        return ONNX_BYTES[inputs[0]["kind"]]
     if op == "Cast":
         return attributes["to"]
     if op == "Equal":
@@ -366,10 +386,75 @@ def constant_of_shape():
     return "ConstantOfShape", [ints(extents(draw(1, 4), 0))], attributes
 
 
+def quantize_linear():
+    shape = extents(draw(1, 4))
+    kind = pick("uint8", "int8")
+    if chance(0.3):
+        onnx_type = {"output_dtype": ONNX_BYTES[kind]} if chance(0.7) else {}
+        return "QuantizeLinear", [tensor(shape), scale(1)], onnx_type
+    axis = draw(0, len(shape) - 1)
+    count = pick(1, shape[axis])
+    attributes = {"axis": pick(axis, axis - len(shape))} if count > 1 else {}
+    return "QuantizeLinear", [tensor(shape), scale(count), zeros(kind, count)], attributes
+
+
+def dequantize_linear():
+    shape = extents(draw(1, 4))
+    kind = pick("uint8", "int8")
+    axis = draw(0, len(shape) - 1)
+    count = pick(1, shape[axis])
+    attributes = {"axis": pick(axis, axis - len(shape))} if count > 1 else {}
+    inputs = [tensor(shape, kind), scale(count)]
+    return "DequantizeLinear", inputs + [zeros(kind, count)] * draw(0, 1), attributes
+
+
+def scale(count):
+    return {"shape": [count] if count > 1 else [], "floats": [0.5] * count}
+
+
+def q_linear(op, inputs, attributes, outputs):
+    kind = pick("uint8", "int8")
+    x, weights = ({**data, "kind": kind} for data in inputs[:2])
+    weights["kind"] = "int8" if kind == "int8" else pick("uint8", "int8")
+    count = pick(1, outputs)
+    return op, [x, scale(1), zeros(kind, 1), weights, scale(count), zeros(weights["kind"], count),
+                scale(1), zeros(kind, 1)], attributes
+
+
+def q_linear_conv():
+    _, inputs, attributes = conv()
+    return q_linear("QLinearConv", inputs, attributes, inputs[1]["shape"][0])
+
+
+def q_linear_mat_mul():
+    _, inputs, attributes = mat_mul()
+    return q_linear("QLinearMatMul", inputs, attributes, 1)
+
+
+def conv_integer():
+    _, inputs, attributes = conv()
+    return "ConvInteger", [{**data, "kind": "uint8"} for data in inputs[:2]], attributes
+
+
+def mat_mul_integer():
+    _, inputs, attributes = mat_mul()
+    kinds = ("uint8", pick("uint8", "int8"))
+    return "MatMulInteger", [{**x, "kind": k} for x, k in zip(inputs, kinds)], attributes
+
+
+def of_bytes():
+    op, inputs, attributes = pick(pool, reshape)()
+    op = "MaxPool" if op == "AveragePool" else op
+    attributes.pop("count_include_pad", None)
+    return op, [{**inputs[0], "kind": pick("uint8", "int8")}, *inputs[1:]], attributes
+
+
 GENERATORS = [
     elementwise, where, same_shape, batch_normalization, conv, pool, global_average_pool, concat,
     expand, flatten, gather, gemm, mat_mul, pad, range_, reduce_mean, reshape, resize, shape_of,
     slice_, squeeze, unsqueeze, transpose, constant, constant_of_shape,
+    quantize_linear, dequantize_linear, q_linear_conv, q_linear_mat_mul, conv_integer,
+    mat_mul_integer, of_bytes,
 ]
 
 X = tensor([1, 4, 9, 7])
@@ -409,6 +494,13 @@ REFUSED = [
 ]
 
 
+def held_as(dtype):
+    """The element type that Sluice holds such elements as."""
+    if dtype.kind == "f":
+        return "float32"
+    return dtype.name if dtype.name in ONNX_BYTES else "int64"
+
+
 def main():
     cases = []
     for generate in GENERATORS:
@@ -416,7 +508,7 @@ def main():
             op, inputs, attributes, *opset = generate()
             case = {"op": op, "inputs": inputs, "attributes": attributes}
             y = run(op, inputs, attributes, *opset or [21])
-            cases.append({**case, "shape": list(y.shape), "is_float": y.dtype.kind == "f"})
+            cases.append({**case, "shape": list(y.shape), "type": held_as(y.dtype)})
     for op, inputs, attributes in REFUSED:
         try:
             y = run(op, inputs, attributes, 21)

@@ -29,7 +29,14 @@ Op op_named(const std::string& name) {
 std::shared_ptr<const Constant> constant_of(const json& data) {
     auto constant = std::make_shared<Constant>();
     constant->shape = data["shape"].get<Shape>();
-    if (data.contains("ints")) {
+    if (data.contains("bytes")) {
+        const auto bytes = data["bytes"].get<std::vector<std::int8_t>>();
+        if (data["type"] == "int8") {
+            constant->data = bytes;
+        } else {
+            constant->data = std::vector<std::uint8_t>(bytes.begin(), bytes.end());
+        }
+    } else if (data.contains("ints")) {
         constant->data = data["ints"].get<std::vector<std::int64_t>>();
     } else {
         constant->data = data["floats"].get<std::vector<float>>();
@@ -54,6 +61,18 @@ Attribute attribute_of(const json& value) {
         return value.get<std::vector<float>>();
     }
     return value.get<std::vector<std::int64_t>>();
+}
+
+ElementType type_named(const std::string& kind) {
+    return kind == "float"   ? ElementType::float32
+           : kind == "uint8" ? ElementType::uint8
+           : kind == "int8"  ? ElementType::int8
+                             : ElementType::int64;
+}
+
+const char* to_string(ElementType type) {
+    const char* const names[] = {"none", "float32", "int64", "uint8", "int8"};
+    return names[int(type)];
 }
 
 /// A graph of one node called "the node" in "the file".
@@ -83,10 +102,8 @@ struct OneNode {
         value.name = "input";
         value.shape = data["shape"].get<Shape>();
         value.shape_known = true;
-        const bool is_float =
-            data.value("kind", data.contains("ints") ? "int" : "float") == "float";
-        value.type = is_float ? ElementType::float32 : ElementType::int64;
         value.constant = data.contains("kind") ? nullptr : constant_of(data);
+        value.type = value.constant ? value.constant->type() : type_named(data["kind"]);
         return graph.add_value(value);
     }
 
@@ -130,7 +147,7 @@ TEST_CASE("shapes are those that ONNX Runtime computes") {
         REQUIRE(status.ok());
         CHECK(one.output().shape_known);
         CHECK(one.output().shape == entry["shape"].get<Shape>());
-        CHECK(one.output().is_float() == entry["is_float"].get<bool>());
+        CHECK(to_string(one.output().type) == entry["type"].get<std::string>());
         ++seen[one.graph.nodes[0].op];
     }
     // All of ONNX's operators, none of the passes' own.

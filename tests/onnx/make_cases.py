@@ -113,21 +113,22 @@ def pruned_cases():
     yield "cycle", add(helper.make_node("Relu", ["b"], ["a"]),
                        helper.make_node("Relu", ["a"], ["b"]))
     yield "no_output", add(helper.make_node("Relu", ["x"], []))
-    yield "int8", add(weights={"w": np.ones(2, np.int8)})
+    yield "int16", add(weights={"w": np.ones(2, np.int16)})
     yield "nan", add(weights={"w": np.array([np.nan], np.float32)})
     yield "negative_extent", add(weights={"w": ones(2)})
     yield "sparse", with_sparse(add(weights={"w": ones(2)}), "w")
     yield "attribute", add(helper.make_node("Constant", [], ["dead"], value=numpy_helper.from_array(
-        np.ones(2, np.int8))))
+        np.ones(2, np.int16))))
     yield "mask", build([helper.make_node("Dropout", ["x"], ["y", "mask"], "node")])
     listed = add(weights={"w": ones(2)})  # as old exporters do
     listed.graph.input.append(helper.make_tensor_value_info("w", TensorProto.FLOAT, (2,)))
     yield "listed", listed
 
 
-def folded(nodes, weights=None):
+def folded(nodes, weights=None, opset=17):
     """y = x + f, where f is what the nodes give."""
-    return build([*nodes, helper.make_node("Add", ["x", "f"], ["y"], "sum")], weights, (1, 4))
+    return build([*nodes, helper.make_node("Add", ["x", "f"], ["y"], "sum")], weights, (1, 4),
+                 opset=opset)
 
 
 def value_cases():
@@ -174,6 +175,27 @@ def value_cases():
     yield "value_float_to_bool", folded(
         [node("Cast", ["a"], "m", to=TensorProto.BOOL), node("Cast", ["m"], to=TensorProto.FLOAT)],
         {"a": np.array([1e30, -0.5, 0, 3], np.float32)})
+    bytes_ = np.array([[-128, 3], [127, 0]], np.int8)
+    scales = {"s": np.array([0.5, 0.03], np.float32), "z": np.array([3, -9], np.int8)}
+    yield "value_dequantize", folded(
+        [node("DequantizeLinear", ["m", "s", "z"], "d", axis=1), node("Reshape", ["d", "to"])],
+        {"m": bytes_, **scales, "to": ints(-1)}, opset=19)
+    yield "value_dequantize_bias", folded(
+        [node("DequantizeLinear", ["m", "s"], axis=0)],
+        {"m": np.array([2**30 + 1, -7, 0, 5], np.int32),
+         "s": np.array([0.5, 0.25, 3, 1e-40], np.float32)}, opset=19)
+    yield "value_quantize", folded(
+        [node("QuantizeLinear", ["a", "s", "z"], "q", axis=0),
+         node("DequantizeLinear", ["q", "s", "z"], axis=0)],
+        {"a": np.array([0.25, -3, 7.7, 1e9], np.float32),
+         "s": np.array([0.1, 0.01, 0.02, 1], np.float32), "z": np.array([0, 3, 200, 9], np.uint8)},
+        opset=19)
+    yield "value_bytes", folded(
+        [node("Transpose", ["m"], "t"), node("Concat", ["t", "m"], "c", axis=0),
+         node("Slice", ["c", "from", "till"], "p"), node("Pad", ["p", "pads", "fill"], "r"),
+         node("Gather", ["r", "at"], "g"), node("Add", ["g", "g"], "h"), to_float_of("h")],
+        {"m": bytes_, "from": ints(1), "till": ints(3), "pads": ints(1, 0, 0, 2),
+         "fill": np.int8(5), "at": np.array(0, np.int64)})
     # Shape needs no elements of what it measures, of which there are too many.
     yield "value_shape_of_much", folded(
         [node("ConstantOfShape", ["n"], "c"), node("Add", ["c", "c"], "d"),
@@ -183,7 +205,76 @@ def value_cases():
                                {"n": ints(1, 4)})
 
 
+def quantized(scale=np.float32(0.1), zero=np.uint8(3), other_zero=None, opset=21, **attributes):
+    """y = DequantizeLinear(QuantizeLinear(x)); a zero point for the latter alone where it differs."""
+    weights = {"scale": scale, "zero": zero}
+    if other_zero is not None:
+        weights["other"] = other_zero
+    return build([helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"], "node"),
+                  helper.make_node("DequantizeLinear", [
+                      "q", "scale", "zero" if other_zero is None else "other"], ["y"], "back",
+                      **attributes)], weights, opset=opset)
+
+
+def of_type(name, kind, opset=21):
+    """Numbers of a type that NumPy lacks, dequantised and added."""
+    model = build([helper.make_node("DequantizeLinear", ["w", "scale"], ["d"], "back"),
+                   helper.make_node("Add", ["x", "d"], ["y"], "sum")],
+                  {"scale": np.float32(0.1)}, x=(1, 4), opset=opset)
+    model.graph.initializer.append(helper.make_tensor("w", kind, [4], [1, 0, 1, 0]))
+    return name, model, f"initialiser 'w' holds {name}"
+
+
+def quantized_errors():
+    for name, scale, what in (
+            ("zero", 0.0, "which is not positive"), ("negative", -0.5, "which is not positive"),
+            ("infinite", np.inf, "which makes numbers infinite"),
+            ("large", 3e38, "which makes numbers infinite"),
+            ("nan", np.nan, "which is no number"), ("denormal", 1e-39, "too small")):
+        yield f"scale_{name}", quantized(np.float32(scale)), what
+    yield "scale_double", quantized(np.array([0.1, 0.2], np.float32)), "has 2 scales for axis 1"
+    yield "scale_integer", quantized(np.int64(1)), "a scale that is no float"
+    yield "scale_blocks", quantized(
+        np.full((1, 4, 9, 7), 0.1, np.float32), np.zeros((1, 4, 9, 7), np.uint8),
+        block_size=1), "one for each block"
+    yield "scale_computed", build(
+        [helper.make_node("ReduceMean", ["x"], ["scale"], "mean", keepdims=0),
+         helper.make_node("QuantizeLinear", ["x", "scale"], ["q"], "node"),
+         helper.make_node("DequantizeLinear", ["q", "scale"], ["y"], "back")], x=(1, 4)), \
+        "has a scale that the model computes"
+    yield "zero_int32", quantized(zero=np.int32(3)), "quantises to another type"
+    yield "zero_other", quantized(other_zero=np.int8(3)), "a zero point of another type than its uint8"
+    yield "zero_two", quantized(zero=np.array([1, 2], np.uint8)), "has 2 zero points for 1 scales"
+    yield "zero_int32_bias", build(
+        [helper.make_node("DequantizeLinear", ["b", "scale", "zero"], ["d"], "back"),
+         helper.make_node("Add", ["x", "d"], ["y"], "sum")],
+        {"b": np.ones(7, np.int32), "scale": np.float32(0.1), "zero": np.int32(1)}), \
+        "a zero point of int32 that is not 0"
+    yield "to_uint16", build(
+        [helper.make_node("QuantizeLinear", ["x", "scale"], ["q"], "node",
+                          output_dtype=TensorProto.UINT16),
+         helper.make_node("DequantizeLinear", ["q", "scale"], ["y"], "back")],
+        {"scale": np.float32(0.1)}, opset=21), "quantises to another type than int8 or uint8"
+    yield "zero_uint16", quantized(zero=np.uint16(3)), "initialiser 'zero' holds uint16"
+    for kind in ("int4", "uint4", "float8e4m3fn", "float8e5m2"):
+        yield of_type(kind, getattr(TensorProto, kind.upper()))
+    yield "dynamic", build(
+        [helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], "node"),
+         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"], "back")]), \
+        "node (DynamicQuantizeLinear): "
+    joined = build([helper.make_node("QLinearAdd", ["x", "s", "z", "x", "s", "z", "s", "z"], ["y"],
+                                     "node", domain="com.microsoft")],
+                   {"s": np.float32(0.1), "z": np.uint8(3)})
+    yield "q_linear_add", joined, "unsupported operator of domain 'com.microsoft'"
+    wide = one("Add", {"bad": np.ones(7, np.uint8)})
+    wide.graph.initializer[0].ClearField("raw_data")
+    wide.graph.initializer[0].int32_data.extend([1, 2, 3, 300, 5, 6, 7])
+    yield "bytes_beyond", wide, "holds numbers that are no uint8"
+
+
 def error_cases():
+    for name, model, what in quantized_errors():
+        yield f"quantized_{name}", model, what
     yield "unsupported", one("LogSoftmax"), "unsupported operator"
     yield "channels", one("Conv", {"w": ones(5, 3, 3, 3)}), "do not fit its input"
     yield "dropout_on", one("Dropout", {"ratio": np.float32(0.5), "training": np.array(True)}), \
@@ -198,16 +289,19 @@ def error_cases():
         "input 'x' has symbolic extents: 'H' (axis 2), 'W' (axis 3)")
     yield "symbolic_unnamed", one("Relu", x=("N", 3, None, 8)), "an unnamed one (axis 2)"
     yield "rank_9", one("Relu", x=(1,) * 9), "has rank 9"
+    int16 = one("Relu")
+    int16.graph.input[0].type.tensor_type.elem_type = TensorProto.INT16
+    yield "int16_input", int16, "input 'x' is int16, not float32, uint8 or int8"
     uint8 = one("Relu")
     uint8.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
-    yield "uint8_input", uint8, "input 'x' is uint8, not float32"
+    yield "uint8_relu", uint8, "computes integers from the image"
     shapeless = one("Relu")
     shapeless.graph.input[0].type.tensor_type.ClearField("shape")
     yield "no_shape", shapeless, "input 'x' has no shape"
     sequence = one("Relu")
     sequence.graph.input[0].type.sequence_type.elem_type.tensor_type.elem_type = TensorProto.FLOAT
     yield "sequence", sequence, "input 'x' is no tensor"
-    yield "int8", one("Add", {"bad": np.ones(7, np.int8)}), "initialiser 'bad' holds int8"
+    yield "int16", one("Add", {"bad": np.ones(7, np.int16)}), "initialiser 'bad' holds int16"
     yield "strings", one("Add", {"bad": np.array(["a"], object)}), "initialiser 'bad' holds string"
     unknown = one("Add", {"bad": ones(7)})
     unknown.graph.initializer[0].data_type = 99

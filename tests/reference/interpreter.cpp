@@ -5,39 +5,10 @@
 #include <map>
 #include <numeric>
 
+#include "reference/context.h"
+
 namespace sluice::reference {
-namespace {
 
-/// The tensors computed so far and the node at hand.
-struct Context {
-    const Graph& graph;
-    const Node& node;
-    const std::map<ValueId, Tensor>& values;
-
-    ValueId id(std::size_t i) const { return i < node.inputs.size() ? node.inputs[i] : no_value; }
-    const Tensor& input(std::size_t i) const { return values.at(id(i)); }
-    const Tensor* optional(std::size_t i) const {
-        return id(i) == no_value ? nullptr : &values.at(id(i));
-    }
-    float scalar(std::size_t i, float fallback) const {
-        return id(i) == no_value ? fallback : input(i).data[0];
-    }
-    Shape ints(std::size_t i, const Shape& fallback) const {
-        const Constant* constant = id(i) == no_value ? nullptr : graph.constant(id(i));
-        return constant == nullptr ? fallback : Shape(constant->ints());
-    }
-    Shape ints(const char* name, const Shape& fallback) const {
-        return graph.ints_attribute(node, name, fallback);
-    }
-    std::int64_t integer(const char* name, std::int64_t fallback) const {
-        return graph.int_attribute(node, name, fallback);
-    }
-    const Shape& shape() const { return graph.values[std::size_t(node.outputs[0])].shape; }
-};
-
-using Run = std::function<Tensor(const Context&)>;
-
-/// The window of a Conv or a pool whose kernel has the extents {y, x}.
 Window window_of(const Context& c, const Shape& kernel) {
     const Shape stride = c.ints("strides", {1, 1});
     const std::string automatic = c.graph.string_attribute(c.node, "auto_pad", "NOTSET");
@@ -62,6 +33,8 @@ Window window_of(const Context& c, const Shape& kernel) {
 }
 
 Window pool_window(const Context& c) { return window_of(c, c.ints("kernel_shape", {1, 1})); }
+
+namespace {
 
 Tensor run_conv(const Context& c) {
     const Tensor& weights = c.input(1);
@@ -176,6 +149,8 @@ Tensor run_resize(const Context& c) {
     return resize(x, r);
 }
 
+using Run = std::function<Tensor(const Context&)>;
+
 Run run_binary(Binary op) {
     return [op](const Context& c) { return binary(op, c.input(0), c.input(1)); };
 }
@@ -238,20 +213,27 @@ const std::map<Op, Run>& table() {
 
 Result<Tensor> evaluate(const Graph& graph, const Node& node,
                         const std::map<ValueId, Tensor>& values) {
+    const Context context{graph, node, values};
+    if (auto quantised = interpret_quantised(context)) {
+        return *std::move(quantised);
+    }
     const auto run = table().find(node.op);
     if (run == table().end()) {
         return error_at(graph, node, "the reference has no such operator", "fold constants before");
     }
-    return run->second({graph, node, values});
+    return run->second(context);
 }
 
 Result<std::vector<Tensor>> interpret(const Graph& graph, const std::vector<Tensor>& inputs) {
     std::map<ValueId, Tensor> values;
     for (std::size_t i = 0; i < graph.values.size(); ++i) {
         const auto& constant = graph.values[i].constant;
-        if (constant && constant->is_float()) {
-            const Floats& floats = constant->floats();
-            values[int(i)] = {constant->shape, {floats.begin(), floats.end()}};
+        if (constant) {
+            std::visit(
+                [&](const auto& data) {
+                    values[int(i)] = {constant->shape, {data.begin(), data.end()}};
+                },
+                constant->data);
         }
     }
     for (std::size_t i = 0; i < graph.inputs.size(); ++i) {

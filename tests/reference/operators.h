@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "graph/graph.h"
@@ -36,6 +37,11 @@ std::int64_t window_count(const Window& window, int axis, std::int64_t extent);
 Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
               const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads);
 
+/// The same of integers, exact and without a bias: [N, K, H', W'].
+std::vector<std::int64_t> integer_conv2d(const Tensor& x, const Tensor& weights,
+                                         const std::array<std::int64_t, 2>& stride,
+                                         const std::array<std::int64_t, 4>& pads);
+
 /// post(scale * (act(conv(x) + bias) * gate) + shift + residual), as FusedConv states it. Where the
 /// gate is zero the product is zero, whatever the convolution is. `gate` is null where conv.gate is
 /// none, else [N, 1, H, W], [N, G, H, W] or [N, K, H, W], in which H and W count tiles of
@@ -46,6 +52,47 @@ Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
 Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
              const Tensor* residual);
 
+/// The tensors that a quantised convolution reads and writes as uint8.
+struct QuantisedIo {
+    Quantization x;
+    Quantization residual;          ///< where there is one
+    std::optional<Quantization> y;  ///< none of a float output
+};
+
+/// What a kernel computes of a quantised convolution, to the bit. x and residual hold numbers of 0
+/// .. 255, and so does the result where io.y is there; gates are floats. With rne half to even, acc
+/// and the bias in int32, and s the scale of the next rounding below, 1 where there is none:
+///
+///     acc = sum (x - x.zero) * w + rne(bias / (x.scale * weight_scale[k]))
+///     t   = float(acc) * float(x.scale * weight_scale[k] * scale[k] / s)
+///     t   = clip(t, act.low / s, act.high / s)
+///     t   = rne(clip(t, -zero, 255 - zero)) * float(after_act.scale / s)    where after_act is
+///     t   = t * gate                                                        where there is one
+///     t   = rne(clip(t, -zero, 255 - zero)) * float(after_gate.scale / s)   where after_gate is
+///     t   = t + float(shift[k] / s)
+///     t   = t + (float(residual) - residual.zero) * float(residual.scale / s)
+///     q   = rne(clip(t, low, high))
+///
+/// where low and high are post's, rounded to numbers, within -zero .. 255 - zero of the output. The
+/// result is q + zero, or q * scale of output_rounding. A float output without one is clip(t,
+/// post.low, post.high). Quotients and products of scales are of doubles, rounded to float once;
+/// all else is float arithmetic in this order.
+Tensor quantised_conv(const FusedConv& conv, const QuantisedIo& io, const Tensor& x,
+                      const Tensor* gate, const Tensor* residual);
+
+/// Numbers of 0 .. 255: rne(clip(x / scale, -zero, 255 - zero)) + zero.
+Tensor quantize(const Quantization& quantization, const Tensor& x);
+/// (x - zero) * scale.
+Tensor dequantize(const Quantization& quantization, const Tensor& x);
+/// Sum of numbers a and b, as numbers of y: rne(clip((a - a.zero) * float(a.scale / y.scale) +
+/// (b - b.zero) * float(b.scale / y.scale), -y.zero, 255 - y.zero)) + y.zero.
+Tensor quantised_add(const Quantization& qa, const Tensor& a, const Quantization& qb,
+                     const Tensor& b, const Quantization& qy);
+/// Averages of numbers: rne(clip(float(sum of x - x.zero) * float(x.scale / (y.scale * count)),
+/// -y.zero, 255 - y.zero)) + y.zero, with the count of average_pool.
+Tensor quantised_average_pool(const Quantization& qx, const Tensor& x, const Window& window,
+                              const Quantization& qy);
+
 /// clamp(scale[c] * x + shift[c]) over [N, C, ...].
 Tensor affine(const Affine& affine, const Tensor& x);
 Tensor clamp(const Clamp& clamp, const Tensor& x);
@@ -55,6 +102,10 @@ Tensor max_pool(const Tensor& x, const Window& window);
 /// The divisor counts the input's elements, and with count_include_pad the padding's too, but
 /// never what ceil_mode reaches beyond the padding.
 Tensor average_pool(const Tensor& x, const Window& window);
+/// The divisors.
+Tensor average_counts(const Tensor& x, const Window& window);
+/// Adds the elements under each window to `sums`; exact where they are integers.
+void add_windows(const Tensor& x, const Window& window, Tensor& sums);
 /// [N, C, ...] -> [N, C, 1, ...].
 Tensor global_average_pool(const Tensor& x);
 

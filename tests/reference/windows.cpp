@@ -21,9 +21,10 @@ namespace {
 
 /// Adds weight times a plane of x [H, W], moved by the tap's place in the window, to a plane of
 /// sums [H', W'].
-void add_tap(const float* x, std::int64_t height, std::int64_t width, double weight,
+template <typename Sum>
+void add_tap(const float* x, std::int64_t height, std::int64_t width, Sum weight,
              std::int64_t tap_y, std::int64_t tap_x, const std::array<std::int64_t, 2>& stride,
-             std::int64_t out_height, std::int64_t out_width, double* sums) {
+             std::int64_t out_height, std::int64_t out_width, Sum* sums) {
     for (std::int64_t out_y = 0; out_y < out_height; ++out_y) {
         const std::int64_t in_y = out_y * stride[0] + tap_y;
         if (in_y < 0 || in_y >= height) {
@@ -32,41 +33,62 @@ void add_tap(const float* x, std::int64_t height, std::int64_t width, double wei
         for (std::int64_t out_x = 0; out_x < out_width; ++out_x) {
             const std::int64_t in_x = out_x * stride[1] + tap_x;
             if (in_x >= 0 && in_x < width) {
-                sums[out_y * out_width + out_x] += weight * double(x[in_y * width + in_x]);
+                sums[out_y * out_width + out_x] += weight * Sum(x[in_y * width + in_x]);
             }
         }
     }
+}
+
+/// conv(x) in double or in integers, without a bias.
+template <typename Sum>
+std::vector<Sum> sums_of(const Tensor& x, const Tensor& weights, const Window& window) {
+    const std::int64_t maps = weights.shape[0], channels = weights.shape[1];
+    const std::int64_t height = x.shape[2], width = x.shape[3];
+    const std::int64_t out_height = window_count(window, 0, height);
+    const std::int64_t out_width = window_count(window, 1, width);
+    std::vector<Sum> sums(std::size_t(x.shape[0] * maps * out_height * out_width), Sum(0));
+    Sum* plane = sums.data();
+    for (std::int64_t n = 0; n < x.shape[0]; ++n) {
+        for (std::int64_t k = 0; k < maps; ++k, plane += out_height * out_width) {
+            for (std::int64_t c = 0; c < channels; ++c) {
+                for (std::int64_t r = 0; r < window.kernel[0]; ++r) {
+                    for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
+                        add_tap(&x.data[offset(x.shape, {n, c, 0, 0})], height, width,
+                                Sum(weights.data[offset(weights.shape, {k, c, r, s})]),
+                                r - window.pads[0], s - window.pads[1], window.stride, out_height,
+                                out_width, plane);
+                    }
+                }
+            }
+        }
+    }
+    return sums;
+}
+
+Window conv_window(const Tensor& weights, const std::array<std::int64_t, 2>& stride,
+                   const std::array<std::int64_t, 4>& pads) {
+    return {{weights.shape[2], weights.shape[3]}, stride, pads};
 }
 
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
               const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads) {
-    const std::int64_t maps = weights.shape[0], channels = weights.shape[1];
-    const std::int64_t rows = weights.shape[2], columns = weights.shape[3];
-    const std::int64_t height = x.shape[2], width = x.shape[3];
-    const Window window{{rows, columns}, stride, pads};
-    const std::int64_t out_height = window_count(window, 0, height);
-    const std::int64_t out_width = window_count(window, 1, width);
-    Tensor y = zeros({x.shape[0], maps, out_height, out_width});
-    std::vector<double> sums(std::size_t(out_height * out_width));
-    float* out = y.data.data();
-    for (std::int64_t n = 0; n < x.shape[0]; ++n) {
-        for (std::int64_t k = 0; k < maps; ++k) {
-            std::fill(sums.begin(), sums.end(), double(bias[std::size_t(k)]));
-            for (std::int64_t c = 0; c < channels; ++c) {
-                for (std::int64_t r = 0; r < rows; ++r) {
-                    for (std::int64_t s = 0; s < columns; ++s) {
-                        add_tap(&x.data[offset(x.shape, {n, c, 0, 0})], height, width,
-                                weights.data[offset(weights.shape, {k, c, r, s})], r - pads[0],
-                                s - pads[1], stride, out_height, out_width, sums.data());
-                    }
-                }
-            }
-            out = std::copy(sums.begin(), sums.end(), out);
-        }
-    }
+    const Window window = conv_window(weights, stride, pads);
+    const auto sums = sums_of<double>(x, weights, window);
+    Tensor y = zeros({x.shape[0], weights.shape[0], window_count(window, 0, x.shape[2]),
+                      window_count(window, 1, x.shape[3])});
+    for_each_index(y.shape, [&](const Shape& at) {
+        const std::size_t i = offset(y.shape, at);
+        y.data[i] = float(double(bias[std::size_t(at[1])]) + sums[i]);
+    });
     return y;
+}
+
+std::vector<std::int64_t> integer_conv2d(const Tensor& x, const Tensor& weights,
+                                         const std::array<std::int64_t, 2>& stride,
+                                         const std::array<std::int64_t, 4>& pads) {
+    return sums_of<std::int64_t>(x, weights, conv_window(weights, stride, pads));
 }
 
 Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
@@ -147,21 +169,35 @@ Tensor max_pool(const Tensor& x, const Window& window) {
 }
 
 Tensor average_pool(const Tensor& x, const Window& window) {
-    Tensor y = pooled(x, window);
+    Tensor y = average_counts(x, window);
     for_each_index(y.shape, [&](const Shape& at) {
         double sum = 0;
+        for_each_in_window(x, window, at, [&](std::size_t i) { sum += x.data[i]; });
+        float& count = y.data[offset(y.shape, at)];
+        count = float(sum / double(count));
+    });
+    return y;
+}
+
+Tensor average_counts(const Tensor& x, const Window& window) {
+    Tensor counts = pooled(x, window);
+    for_each_index(counts.shape, [&](const Shape& at) {
         std::int64_t count = 0;
-        for_each_in_window(x, window, at, [&](std::size_t i) {
-            sum += x.data[i];
-            ++count;
-        });
+        for_each_in_window(x, window, at, [&](std::size_t) { ++count; });
         if (window.count_include_pad) {
             count = padded_extent(window, 0, x.shape[2], at[2]) *
                     padded_extent(window, 1, x.shape[3], at[3]);
         }
-        y.data[offset(y.shape, at)] = float(sum / double(count));
+        counts.data[offset(counts.shape, at)] = float(count);
     });
-    return y;
+    return counts;
+}
+
+void add_windows(const Tensor& x, const Window& window, Tensor& sums) {
+    for_each_index(sums.shape, [&](const Shape& at) {
+        float& sum = sums.data[offset(sums.shape, at)];
+        for_each_in_window(x, window, at, [&](std::size_t i) { sum += x.data[i]; });
+    });
 }
 
 Tensor global_average_pool(const Tensor& x) {

@@ -1,0 +1,90 @@
+#include "passes/int8_weights.h"
+
+#include <cmath>
+#include <cstdlib>
+
+#include "graph/quantization.h"
+#include "passes/edit.h"
+#include "passes/quantise_constant.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::int64_t sum_limit = std::int64_t{1} << 30;
+
+/// Whether the products with inputs of 255 stay small in sum, for each output.
+bool products_fit(const Constant& weights, std::size_t outputs) {
+    std::int64_t inner = 1;
+    for (std::size_t axis = outputs + 1; axis < weights.shape.size(); ++axis) {
+        inner *= weights.shape[axis];
+    }
+    const std::int64_t count = weights.shape[outputs];
+    std::vector<std::int64_t> sums(std::size_t(count), 0);
+    const std::int8_t* next = weights.int8s().data();
+    const auto runs = std::int64_t(weights.int8s().size()) / std::max<std::int64_t>(inner, 1);
+    for (std::int64_t run = 0; run < runs; ++run) {
+        std::int64_t& sum = sums[std::size_t(run % count)];
+        for (std::int64_t i = 0; i < inner; ++i) {
+            sum += std::abs(*next++);
+        }
+    }
+    return std::all_of(sums.begin(), sums.end(),
+                       [](std::int64_t sum) { return 255 * sum < sum_limit; });
+}
+
+/// Why a layer cannot run in int8, whatever its bias; empty where it can.
+std::string obstacle(const ScalesAndZeros& numbers, const Constant& weights, bool input_is_rounded,
+                     std::size_t outputs) {
+    if (!input_is_rounded) {
+        return "its input is not quantised";
+    }
+    if (numbers.type != ElementType::int8) {
+        return "its weights are uint8";
+    }
+    if (!numbers.is_symmetric()) {
+        return "its weights have zero points";
+    }
+    if (numbers.axis && *numbers.axis != outputs) {
+        return "its scales are not those of its outputs";
+    }
+    return products_fit(weights, outputs) ? "" : "its sums may be too large for int32";
+}
+
+}  // namespace
+
+bool fits_int32(std::span<const float> bias, float input_scale, std::span<const float> scale) {
+    for (std::size_t k = 0; k < bias.size(); ++k) {
+        const double unit = double(input_scale) * scale[k];
+        if (!(std::abs(double(bias[k])) < unit * double(sum_limit))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
+                                  const std::optional<Quantization>& input,
+                                  std::span<const float> bias, std::size_t outputs) {
+    auto numbers = scales_and_zeros(graph, dequantize);
+    if (!numbers.ok()) {
+        return numbers.status();
+    }
+    const auto& bytes = graph.values[std::size_t(dequantize.inputs[0])].constant;
+    std::string why = obstacle(numbers.value(), *bytes, input.has_value(), outputs);
+    std::vector<float> scale = std::move(numbers->scales);
+    scale.resize(bias.size(), scale[0]);
+    if (why.empty() && !fits_int32(bias, input->scale, scale)) {
+        why = "its bias is too large for int32";
+    }
+    if (why.empty()) {
+        return LayerWeights{bytes, std::move(scale), ""};
+    }
+    auto floats = dequantize_constant(graph, dequantize);
+    if (!floats.ok()) {
+        return floats.status();
+    }
+    return LayerWeights{
+        std::make_shared<const Constant>(std::move(floats).value()), {}, "runs in float: " + why};
+}
+
+}  // namespace sluice

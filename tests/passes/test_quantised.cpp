@@ -1,0 +1,299 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "onnx/reader.h"
+#include "passes/fold_constants.h"
+#include "passes/passes.h"
+#include "reference/interpreter.h"
+
+using namespace sluice;
+
+namespace {
+
+const std::filesystem::path folder = SLUICE_QUANTISED_CASES;
+
+nlohmann::json cases() {
+    std::ifstream stream(folder / "cases.json");
+    return nlohmann::json::parse(stream);
+}
+
+Graph folded(const std::string& name) {
+    auto graph = read_onnx(folder / (name + ".onnx"));
+    INFO(graph.status().message());
+    REQUIRE(graph.ok());
+    const Status status = fold_constants(graph.value());
+    INFO(status.message());
+    REQUIRE(status.ok());
+    return std::move(graph).value();
+}
+
+Graph optimised(Graph graph) {
+    const Status status = optimise(graph);
+    INFO(status.message());
+    REQUIRE(status.ok());
+    return graph;
+}
+
+const Value& value(const Graph& graph, ValueId id) { return graph.values[std::size_t(id)]; }
+
+std::string form_of(const Graph& graph, ValueId id) {
+    if (id == no_value) {
+        return "-";
+    }
+    return value(graph, id).constant ? "const" : value(graph, id).is_float() ? "f32" : "u8";
+}
+
+/// "FusedConv position (u8, f32, u8) after_act after_gate -> u8", for example.
+std::string form_of(const Graph& graph, const Node& node) {
+    std::string text = to_string(node.op);
+    if (node.fused_conv) {
+        const char* const gates[] = {"", " position", " group", " element"};
+        text += gates[int(node.fused_conv->gate)];
+        text += node.fused_conv->is_quantised() ? "" : " float";
+    }
+    text += " (";
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        text += (i ? ", " : "") + form_of(graph, node.inputs[i]);
+    }
+    text += ")";
+    if (node.fused_conv) {
+        text += node.fused_conv->after_act ? " after_act" : "";
+        text += node.fused_conv->after_gate ? " after_gate" : "";
+        text += node.fused_conv->output_rounding ? " rounds" : "";
+    }
+    return text + " -> " + form_of(graph, node.outputs[0]);
+}
+
+using Forms = std::vector<std::string>;
+
+Forms forms_of(const Graph& graph) {
+    Forms forms;
+    for (const Node& node : graph.nodes) {
+        forms.push_back(form_of(graph, node));
+    }
+    return forms;
+}
+
+Forms joined(Forms forms, const Forms& more) {
+    forms.insert(forms.end(), more.begin(), more.end());
+    return forms;
+}
+
+/// The end of a network whose last map is uint8, each operator between its own roundings.
+const Forms rounded_end = {"GlobalAveragePool (u8) -> u8", "Reshape (u8, const) -> u8",
+                           "Gemm (u8) rounds -> f32", "Identity (f32) -> f32"};
+/// The same where Gemm's input alone is rounded.
+const Forms float_end = {"GlobalAveragePool (f32) -> f32", "QuantizeLinear (f32) -> u8",
+                         "Reshape (u8, const) -> u8", "Gemm (u8) -> f32", "Identity (f32) -> f32"};
+const std::string dense = "FusedConv (u8, -, -) -> u8";
+const std::string quantizes = "QuantizeLinear (f32) -> u8";
+const std::string dequantizes = "DequantizeLinear (u8) -> f32";
+const std::string branch = "FusedConv (u8, -, -) rounds -> f32";
+
+/// Of networks as ONNX Runtime's quantize_static writes them.
+const std::map<std::string, Forms> rounded_everywhere = {
+    {"resnet", joined({quantizes, dense, "MaxPool (u8) -> u8", dense,
+                       "FusedConv (u8, -, u8) after_gate -> u8", dense, dense,
+                       "FusedConv (u8, -, u8) after_gate -> u8"},
+                      rounded_end)},
+    {"position", joined({quantizes, dense, dense, branch,
+                         "FusedConv position (u8, f32, u8) after_act after_gate -> u8"},
+                        rounded_end)},
+    {"group", joined({quantizes, dense, dense, branch,
+                      "FusedConv group (u8, f32, u8) after_act after_gate -> u8"},
+                     rounded_end)},
+    {"element", joined({quantizes, dense, dense, branch,
+                        "FusedConv element (u8, f32, u8) after_act after_gate -> u8"},
+                       rounded_end)},
+    {"tiles", joined({quantizes, dense, "MaxPool (u8) -> u8", branch,
+                      "FusedConv position (u8, f32, -) after_act -> u8"},
+                     rounded_end)},
+    {"mixed", joined({quantizes, dense, "AveragePool (u8) -> u8", "MaxPool (u8) -> u8", branch,
+                      "Add (u8, u8) -> u8", dequantizes, "Concat (f32, f32) -> f32", quantizes,
+                      dequantizes, "Resize (f32, -, const) -> f32", quantizes, dense},
+                     rounded_end)},
+};
+
+/// Of networks as NNCF and PyTorch's exporters write them.
+const std::map<std::string, Forms> rounded_at_inputs = {
+    {"resnet", joined({quantizes, dense, "MaxPool (u8) -> u8", dense, "FusedConv (u8, -, u8) -> u8",
+                       dense, dense, "FusedConv (u8, -, u8) -> f32"},
+                      float_end)},
+    {"position", joined({quantizes, dense, dense, "FusedConv (u8, -, -) -> f32",
+                         "FusedConv position (u8, f32, u8) -> f32"},
+                        float_end)},
+    {"element", joined({quantizes, dense, dense, "FusedConv (u8, -, -) -> f32",
+                        "FusedConv element (u8, f32, u8) -> f32"},
+                       float_end)},
+};
+
+reference::Tensor input_of(const nlohmann::json& entry) {
+    return {entry["x_shape"].get<Shape>(), entry["x"].get<std::vector<float>>()};
+}
+
+/// What a graph gives, as the file counts.
+std::vector<float> answer(const Graph& graph, reference::Tensor x) {
+    for (float& number : x.data) {
+        number += value(graph, graph.inputs[0]).is_int8_outside ? 128 : 0;
+    }
+    const auto outputs = reference::interpret(graph, {x});
+    INFO(outputs.status().message());
+    REQUIRE(outputs.ok());
+    std::vector<float> y = outputs.value()[0].data;
+    for (float& number : y) {
+        number -= value(graph, graph.outputs[0]).is_int8_outside ? 128 : 0;
+    }
+    return y;
+}
+
+/// The step between two numbers of the output; 0 where nothing rounds it.
+float step_of(const Graph& graph) {
+    if (!value(graph, graph.outputs[0]).is_float()) {
+        return 1;
+    }
+    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+        if (node->op == Op::dequantize_linear) {
+            return node->quantization->scale;
+        }
+        if (node->fused_conv) {
+            const auto& rounding = node->fused_conv->output_rounding;
+            return rounding ? rounding->scale : 0;
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+TEST_CASE("networks with roundings around every operator become uint8 throughout") {
+    for (const char* style : {"ort_u8", "ort_s8", "ort_s8_symmetric"}) {
+        for (const auto& [net, forms] : rounded_everywhere) {
+            CAPTURE(style, net);
+            CHECK(forms_of(optimised(folded(style + ("_" + net)))) == forms);
+        }
+    }
+    CHECK(forms_of(optimised(folded("ort_u8_tensor_resnet"))) == rounded_everywhere.at("resnet"));
+}
+
+TEST_CASE("networks with roundings before layers alone become uint8 where they have them") {
+    for (const auto& [net, forms] : rounded_at_inputs) {
+        CAPTURE(net);
+        CHECK(forms_of(optimised(folded("inputs_" + net))) == forms);
+    }
+}
+
+TEST_CASE("quantised networks give what ONNX Runtime gives, but for a step here and there") {
+    int compared = 0;
+    for (const auto& entry : cases()) {
+        CAPTURE(entry["name"].get<std::string>());
+        const Graph before = folded(entry["name"]);
+        const Graph after = optimised(before);
+        const auto expected = entry["y"].get<std::vector<float>>();
+        // What crosses half a step in one layer is a small part of the result in the end.
+        float largest = 0;
+        for (const float number : expected) {
+            largest = std::max(largest, std::abs(number));
+        }
+        const float bound = std::max(1.001F * step_of(after), 0.01F * largest);
+        for (const Graph* graph : {&before, &after}) {
+            const auto got = answer(*graph, input_of(entry));
+            REQUIRE(got.size() == expected.size());
+            for (std::size_t i = 0; i < got.size(); ++i) {
+                CHECK(std::abs(got[i] - expected[i]) <= bound);
+                compared += got[i] != 0;
+            }
+        }
+    }
+    CHECK(compared > 1000);
+}
+
+TEST_CASE("weights stay the bytes of the file") {
+    const Graph before = folded("ort_u8_resnet");
+    std::vector<const std::int8_t*> stored;
+    for (const Value& value : before.values) {
+        if (value.constant && value.constant->is_int8() && value.shape.size() == 4) {
+            stored.push_back(value.constant->int8s().data());
+        }
+    }
+    CHECK(stored.size() == 6);
+    std::size_t used = 0;
+    for (const Node& node : optimised(before).nodes) {
+        if (node.op == Op::fused_conv) {
+            const FusedConv& conv = *node.fused_conv;
+            REQUIRE(conv.weights->is_int8());
+            CHECK(conv.weight_scale.size() == conv.bias.size());
+            used += std::count(stored.begin(), stored.end(), conv.weights->int8s().data());
+        }
+    }
+    CHECK(used == 6);
+}
+
+TEST_CASE("what cannot run in int8 runs in float, with the reason") {
+    const std::pair<const char*, const char*> reasons[] = {
+        {"zeros_s8", "its weights have zero points"},
+        {"zeros_u8", "its weights are uint8"},
+        {"unquantised_input", "its input is not quantised"},
+        {"float_weights", "its weights are not quantised"},
+        {"large_bias", "its bias is too large for int32"},
+        {"large_sums", "its sums may be too large for int32"},
+        {"input_axis", "its scales are not those of its outputs"},
+    };
+    for (const auto& [name, reason] : reasons) {
+        CAPTURE(name);
+        int found = 0;
+        for (const Node& node : optimised(folded(name)).nodes) {
+            if (node.fused_conv || node.op == Op::gemm) {
+                CHECK(node.remark == std::string("runs in float: ") + reason);
+                CHECK(!(node.fused_conv && node.fused_conv->is_quantised()));
+                ++found;
+            }
+        }
+        CHECK(found == 1);
+    }
+}
+
+TEST_CASE("bytes that the graph takes and gives keep their type outside") {
+    for (const bool is_signed : {false, true}) {
+        const Graph graph = optimised(folded(is_signed ? "q_linear_s8" : "q_linear_u8"));
+        CHECK(forms_of(graph) == Forms{dense, "MaxPool (u8) -> u8", dense, "Identity (u8) -> u8"});
+        const Value &x = value(graph, graph.inputs[0]), &y = value(graph, graph.outputs[0]);
+        CHECK(x.is_int8_outside == is_signed);
+        CHECK(y.is_int8_outside == is_signed);
+        CHECK(x.quantization == Quantization{0.04F, is_signed ? 125 : 120});
+        CHECK(y.quantization == Quantization{0.09F, is_signed ? 145 : 17});
+        CHECK(y.name == "y");
+    }
+}
+
+TEST_CASE("numbers that are read in several ways are read right") {
+    const Graph graph = optimised(folded("other_numbers"));
+    std::vector<Quantization> read;
+    for (const Node& node : graph.nodes) {
+        if (node.op == Op::dequantize_linear) {
+            read.push_back(*node.quantization);
+        }
+    }
+    CHECK(read == std::vector<Quantization>{{0.03F, 100}, {0.5F, 7}, {1, 0}});
+    CHECK(forms_of(optimised(folded("opset21"))) == Forms{quantizes, dense, "Identity (u8) -> u8"});
+    CHECK(forms_of(optimised(folded("q_linear_mat_mul"))) ==
+          Forms{"Gemm (u8) -> u8", "Identity (u8) -> u8"});
+}
+
+TEST_CASE("what quantises by several scales, or computes with bytes, is refused by name") {
+    const std::pair<const char*, const char*> refusals[] = {
+        {"refused_scales", "d (DequantizeLinear): quantises activations by several scales"},
+        {"refused_join", "join (Concat): joins numbers of several scales"},
+        {"refused_int32", "conv (ConvInteger): gives int32 that something else than a Cast reads"},
+    };
+    for (const auto& [name, message] : refusals) {
+        CAPTURE(name);
+        Graph graph = folded(name);
+        const Status status = optimise(graph);
+        CHECK_THAT(status.message(), Catch::Contains(message));
+        CHECK(!status.problem().remedy.empty());
+    }
+}
