@@ -28,8 +28,8 @@ const std::map<std::string, Form> form_names = {
 ///
 /// Halves are rounded to even. What the input's zero point contributes, the bias takes back. The
 /// staged form rounds between the clamp and the gate, and between the gate and the shift, as
-/// int8_epilogue.h's Rounding; that of floats has as output(k, x, y) clamp(t, low, high), or
-/// rounded and times `scale`.
+/// int8_epilogue.h's Rounding. So does that of floats, which has as output(k, x, y)
+/// clamp(t, low, high), or rounded and times `scale`.
 ///
 /// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
 /// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
@@ -87,10 +87,10 @@ public:
             // Not 0: the output is rounded, and times scale.
             rounds = add_input<int>("rounds");
             scale = add_input<float>("scale");
-            return;
+        } else {
+            zero = add_input<int>("zero");
         }
-        zero = add_input<int>("zero");
-        if (form == Form::staged) {
+        if (form != Form::bytes) {
             // 1: rounds after the clamp, 2: after the gate.
             stages = add_input<int>("stages");
             for (int i = 0; i < 2; ++i) {
@@ -154,7 +154,7 @@ private:
 
     /// The i-th rounding within the layer; undefined but in the staged form.
     Rounding rounding(int i) {
-        if (form != Form::staged) {
+        if (form == Form::bytes) {
             return {};
         }
         return {(*stages & (1 << i)) != 0, *bounds[i][0], *bounds[i][1], *factors[i]};

@@ -75,7 +75,7 @@ public:
         } else if (l.gate == GateForm::element) {
             l.maps = l.outputs;
         }
-        l.is_float = l.gate == GateForm::none && number(0, 3) == 0;
+        l.is_float = number(0, 3) == 0;
         l.has_residual = !l.is_float && often();
         l.input = quantization(0.02F);
         l.residual = quantization(0.05F);

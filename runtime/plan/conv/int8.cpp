@@ -44,6 +44,17 @@ Call conv_call(const Convolution& c, const Candidate& candidate, const Work& wor
     return call;
 }
 
+template <typename Call>
+void set_stages(Call& call, const Int8Numbers& n) {
+    call.stages = n.stages;
+    call.low1 = n.after_act.low;
+    call.high1 = n.after_act.high;
+    call.factor1 = n.after_act.factor;
+    call.low2 = n.after_gate.low;
+    call.high2 = n.after_gate.high;
+    call.factor2 = n.after_gate.factor;
+}
+
 /// Threads share out the channels of a step with large weights, else its list.
 template <typename Call>
 void share(const Convolution& c, const ChannelRange& range, std::int64_t block, Step& step) {
@@ -62,19 +73,14 @@ void fill_call(Step& step, const Convolution& c, const Candidate& candidate, con
         auto call = conv_call<Call>(c, candidate, work, range, n);
         call.rounds = std::int32_t(n.rounds);
         call.scale = n.scale;
+        set_stages(call, n);
         set_call(step, call);
         share<Call>(c, range, block, step);
     } else if (candidate.kernel->algorithm == Algorithm::int8_staged_conv) {
         using Call = Int8StagedConvCall<Buffer>;
         auto call = conv_call<Call>(c, candidate, work, range, n);
         call.zero = n.zero;
-        call.stages = n.stages;
-        call.low1 = n.after_act.low;
-        call.high1 = n.after_act.high;
-        call.factor1 = n.after_act.factor;
-        call.low2 = n.after_gate.low;
-        call.high2 = n.after_gate.high;
-        call.factor2 = n.after_gate.factor;
+        set_stages(call, n);
         set_call(step, call);
         share<Call>(c, range, block, step);
     } else {

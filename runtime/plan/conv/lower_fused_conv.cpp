@@ -71,20 +71,30 @@ Status lower_tiles(Planner& planner, Convolution c, const Candidates& candidates
     return {};
 }
 
-/// One value for every tile of outputs that no kernel computes: it becomes one per position.
-Status lower_expanded_tiles(Planner& planner, Convolution c, const Candidates& candidates,
-                            PlannedGate& gate, Steps& steps) {
+/// One value for every tile of outputs becomes one per position, (x, y).
+Result<Buffer> append_expanded_gate(Planner& planner, const Convolution& c, Steps& steps) {
     const Layout& map = planner.layout(c.node.inputs[1]);
     const std::int64_t grid = c.conv.gate_grid, height = map.height(), width = map.width();
     const std::int64_t row = width * grid;
-    c.gate = planner.arena.scratch(height * grid * row, halide_type_of<float>(), {});
-    Buffer from = view(map), to = c.gate;
+    Buffer gate = planner.arena.scratch(height * grid * row, halide_type_of<float>(), {});
+    Buffer from = view(map), to = gate;
     from.axes = {{grid, 0}, map.axes[2], {grid, 0}, map.axes[1]};
     to.axes = {{grid, 1}, {width, grid}, {grid, row}, {height, grid * row}};
+    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
+    gate.axes = {{c.width(), 1}, {c.height(), row}};
+    return gate;
+}
+
+/// One value for every tile of outputs that no kernel computes.
+Status lower_expanded_tiles(Planner& planner, Convolution c, const Candidates& candidates,
+                            PlannedGate& gate, Steps& steps) {
     // The map's memory is free once it is copied.
     gate.source.step = steps.size();
-    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
-    c.gate.axes = {{c.width(), 1}, {c.height(), row}};
+    const auto expanded = append_expanded_gate(planner, c, steps);
+    if (!expanded.ok()) {
+        return expanded.status();
+    }
+    c.gate = expanded.value();
     const GateLists lists = planner.scans.scan(steps, c.node.name, c.gate);
     c.gate.axes.insert(c.gate.axes.begin(), Axis{1, 1});
     return emit_active(planner, c, candidates, lists, all_channels(c), steps).status();
@@ -132,9 +142,36 @@ Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps&
     return count.status();
 }
 
+/// One value per position, multiplied where nothing is skipped: int8 has no kernels that fill float
+/// outputs.
+Status lower_unskipped(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
+    gate.source.step = steps.size();
+    gate.info.skips = false;
+    c.gate = pixels(planner.layout(c.node.inputs[1]), 1);
+    if (c.conv.gate_grid > 1) {
+        const auto expanded = append_expanded_gate(planner, c, steps);
+        if (!expanded.ok()) {
+            return expanded.status();
+        }
+        c.gate = expanded.value();
+        c.gate.axes.insert(c.gate.axes.begin(), Axis{});
+    }
+    c.gate_form = GateForm::position;
+    auto candidates = select_for_all(planner, c);
+    if (!candidates.ok()) {
+        return candidates.status();
+    }
+    candidates->ways[0].remark = "skips nothing: its output is float";
+    return emit_all(planner, c, candidates.value(), steps);
+}
+
 Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
     if (c.conv.gate == GateForm::element) {
         return lower_elements(planner, c, gate, steps);
+    }
+    if (c.conv.is_quantised() && c.output.type == halide_type_of<float>()) {
+        return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
+                                              : lower_unskipped(planner, c, gate, steps);
     }
     c.gate_form = GateForm::position;
     if (c.conv.gate_grid > 1) {
