@@ -97,7 +97,7 @@ public:
         output.dim(1).set_min(0).dim(2).set_min(0);
         sluice::schedules::schedule_winograd_conv(
             {output, {full, last}, c, panel, phase, k, u, v, t},
-            {natural_vector_size<float>(), vectors, rows, unroll, channels == 0});
+            {lanes(), vectors, rows, unroll, channels > 0 ? 0 : most_channels / lanes()});
     }
 
 private:

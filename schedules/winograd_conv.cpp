@@ -33,9 +33,12 @@ void schedule_chunks(const WinogradConvFuncs& f, int part, const WinogradConvPar
         .vectorize(lane)
         .unroll(f.u)
         .unroll(f.v);
-    if (p.in_panels) {
-        // Outermost lies what has no known extent, so that all strides are known.
-        patches.reorder_storage(f.in_channel, f.tile, f.u, f.v, f.phase, f.panel);
+    if (p.most_panels > 0) {
+        // A point's panels lie side by side, because one pass over its weights reads them all.
+        // There is room for the most, so that all strides are known, and for an odd number, because
+        // points that are a power of two apart would share a few sets of the caches.
+        patches.reorder_storage(f.in_channel, f.tile, f.panel, f.phase, f.u, f.v)
+            .bound_storage(f.panel, p.most_panels | 1);
     }
     lines.compute_at(patches, vector)
         .store_in(MemoryType::Register)

@@ -8,11 +8,11 @@ namespace sluice::schedules {
 
 /// The numbers live in schedules/tuned/<target>.json.
 struct WinogradConvParams {
-    int lanes;       ///< floats a vector
-    int vectors;     ///< vectors of output channels a register tile
-    int rows;        ///< Winograd tiles a register tile
-    int unroll;      ///< channels a loop iteration
-    bool in_panels;  ///< whether the number of panels is not known
+    int lanes;        ///< floats a vector
+    int vectors;      ///< vectors of output channels a register tile
+    int rows;         ///< Winograd tiles a register tile
+    int unroll;       ///< channels a loop iteration
+    int most_panels;  ///< 0 where the number of panels is known
 };
 
 /// A part of the list that is computed in chunks of one size.

@@ -22,7 +22,7 @@ struct ModelOptions {
     /// Winograd's minimal filtering. It takes a third to two thirds of the time. It rounds about
     /// ten times as coarsely: to 1e-5 of the largest value. A value that is not finite then spreads
     /// over its Winograd tile of up to 4x4 outputs. A ReLU before a gate is computed after it, so
-    /// that 0 times an infinite gate is 0. The kernels' stacks take up to half a MiB.
+    /// that 0 times an infinite gate is 0. The kernels' stacks take up to 600 KiB.
     bool winograd = true;
 };
 
