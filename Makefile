@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-neon configure build build-neon demo synthetic test check-images data-given asan tsan \
+.PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick
 .NOTPARALLEL:
 
@@ -69,6 +69,12 @@ build/synthetic/%_synthetic.onnx: $(SYNTHETIC_SCRIPTS) | setup
 	    $(if $(findstring _lccl_d,$*),--gate kxk-one) $(if $(findstring _tiles_d,$*),--gate tile) \
 	    $(if $(findstring _dense_,$*_),,--density 0.$(lastword $(subst _d, ,$*))) \
 	    --output $@
+
+quantize: setup  ## MODEL=FILE DATA=DIR OUTPUT=FILE [TEST=DIR]: write an int8 twin; docs/quantize.md says more
+	@.venv/bin/python python/quantize/quantize.py --model "$(MODEL)" $(if $(DATA),--data "$(DATA)") \
+	    $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(TEST),--test "$(TEST)") \
+	    $(if $(CALIBRATION),--calibration $(CALIBRATION)) $(if $(IMAGES),--images $(IMAGES)) \
+	    $(if $(SEED),--seed $(SEED))
 
 # One ctest over both trees, so that one line at the end speaks for all tests.
 test: build build-neon  ## Build and run all tests, the AArch64 ones under QEMU
