@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from onnxruntime.quantization.calibrate import HistogramCollector
 
 from boundaries import Boundaries
+from errors import QuantizeError
 from insert import Numbers, numbers_of_range
 
 METHODS = ("minmax", "percentile", "entropy")
-BINS = 2048
-ENTROPY_BINS = 255
+# Of the first batch, and as many more as later ones need. Entropy's time goes with their square.
+BINS = {"percentile": 2048, "entropy": 512}
+QUANTISED_BINS = 255
 
 
 class MinMax:
@@ -39,7 +42,8 @@ class Histogram:
     what is clipped of the rest."""
 
     def __init__(self, method: str, percentile: float) -> None:
-        self._collector = HistogramCollector(method, False, BINS, ENTROPY_BINS, percentile, "same")
+        self._collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, percentile,
+                                             "same")
 
     def add(self, values: dict[str, np.ndarray]) -> None:
         others = {name: x[x != 0] for name, x in values.items()}
@@ -52,11 +56,16 @@ class Histogram:
         return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
 
 
-def calibrate(boundaries: Boundaries, values: Iterable[dict[str, np.ndarray]], method: str,
+def calibrate(path: Path, boundaries: Boundaries, values: Iterable[dict[str, np.ndarray]], method: str,
               percentile: float) -> dict[str, Numbers]:
-    """Numbers of every boundary. `values`: batch by batch, those of boundaries.calibrated among them."""
+    """Numbers of every boundary of the network in `path`. `values`: batch by batch, those of
+    boundaries.calibrated among them."""
     collector = MinMax() if method == "minmax" else Histogram(method, percentile)
     for batch in values:
+        for name in boundaries.calibrated:
+            if not np.isfinite(batch[name]).all():
+                raise QuantizeError(f"{path}: '{name}' has values that are not finite on these images; "
+                                    "check the network and its metadata")
         collector.add({name: batch[name] for name in boundaries.calibrated})
     ranges = collector.ranges()
     numbers = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from graph import Graph, attribute
+from graph import Graph
 
 # They move values without changing them.
 SHAPERS = ("Expand", "Flatten", "Reshape", "Resize", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -108,10 +108,3 @@ def find_gates(graph: Graph) -> list[Gate]:
     """In the order of the graph."""
     products = [node for node in graph.nodes if is_product(graph, node)]
     return [gate for node in products if (gate := match_gate(graph, node)) is not None]
-
-
-def channel_axis_of(node: onnx.NodeProto) -> int:
-    """The axis of a layer's weights that counts its outputs."""
-    if node.op_type == "Gemm":
-        return 0 if attribute(node, "transB", 0) else 1
-    return 0 if node.op_type == "Conv" else 1

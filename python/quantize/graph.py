@@ -15,6 +15,13 @@ def attribute(node: onnx.NodeProto, name: str, fallback):
     return fallback
 
 
+def channel_axis(node: onnx.NodeProto) -> int:
+    """The axis of a layer's weights that counts its outputs."""
+    if node.op_type == "Gemm":
+        return 0 if attribute(node, "transB", 0) else 1
+    return 0 if node.op_type == "Conv" else 1
+
+
 class Graph:
     """A view of `model.graph`; `index` again after nodes or initializers were changed."""
 
@@ -79,10 +86,14 @@ class Graph:
         return [name for name in node.input if name and not self.is_constant(name)]
 
     def has_weights(self, node: onnx.NodeProto) -> bool:
-        """A layer that int8 kernels can compute: constant float weights."""
+        """A layer that int8 kernels can compute: constant weights, and a bias per output."""
         if node.op_type not in ("Conv", "Gemm", "MatMul") or self.is_constant(node.input[0]):
             return False
-        return all(self.is_constant(name) for name in node.input[1:] if name)
+        weights, *biases = [self.constant(name) for name in node.input[1:] if name]
+        if weights is None or (node.op_type == "MatMul" and weights.ndim != 2):
+            return False
+        outputs = weights.shape[channel_axis(node)]
+        return all(bias is not None and bias.size in (1, outputs) for bias in biases)
 
     def drop_unused(self) -> None:
         """Initializers that nothing reads go, and the others stand in the order of their readers."""

@@ -9,8 +9,7 @@ import onnx
 from onnx import TensorProto, helper
 from onnxruntime.quantization.quant_utils import compute_scale_zp, quantize_nparray
 
-from gates import channel_axis_of
-from graph import Graph, attribute
+from graph import Graph, attribute, channel_axis
 
 # Biases stay below this, so that sums of int32 have room.
 LARGEST_BIAS = 2**30
@@ -96,7 +95,7 @@ class Writer:
 
     def _quantise_layer(self, node: onnx.NodeProto) -> None:
         """Weights and bias of a layer whose input has numbers become integers behind a DQ."""
-        axis = channel_axis_of(node)
+        axis = channel_axis(node)
         weights = self._graph.constant(node.input[1]).astype(np.float32)
         bias = None
         if len(node.input) > 2 and node.input[2]:
@@ -123,8 +122,10 @@ class Writer:
             copies = sum(other == name for other, *_ in self._shared)
             stem = f"{name}.{copies}" if copies else name
             inputs = [self._constant(f"{stem}_quantized", integers),
-                      self._constant(f"{stem}_scale", scales),
-                      self._constant(f"{stem}_zero_point", np.zeros(scales.shape, integers.dtype))]
+                      self._constant(f"{stem}_scale", scales)]
+            if integers.dtype == np.int8:  # int32 has none
+                zeros = np.zeros(scales.shape, np.int8)
+                inputs.append(self._constant(f"{stem}_zero_point", zeros))
             self._node("DequantizeLinear", stem, inputs, dequantised(stem), axis=axis)
             self._shared[key] = dequantised(stem)
         return self._shared[key]

@@ -174,7 +174,12 @@ def prepare(path: Path, model: onnx.ModelProto) -> Graph:
             fold_norm(graph, node)
     restore_names(graph)
     graph.drop_unused()
-    if not any(graph.has_weights(node) for node in graph.nodes):
+    layers = [node for node in graph.nodes if graph.has_weights(node)]
+    if not layers:
         raise QuantizeError(f"{path}: has no layer with constant weights, so there is nothing to "
                             "quantise; export the network with its weights")
+    for node in layers:
+        if not all(np.isfinite(graph.constant(name)).all() for name in node.input[1:] if name):
+            raise QuantizeError(f"{path}: the weights of '{node.name or node.output[0]}' are not all "
+                                "finite; train or export the network again")
     return graph

@@ -27,8 +27,10 @@ from prepare import prepare, read
 from test_set import make_test_set
 from report import describe_accuracy, describe_gates, describe_layers, describe_noise
 
-BATCH = 32
 NOISE_IMAGES = 64
+# Images in a batch: 32, or fewer where they are so large that all activations would not fit.
+LARGEST_BATCH = 32
+BATCH_SAMPLES = 2**19
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -93,10 +95,16 @@ def test_images(arguments: argparse.Namespace, found: list[Path], chosen: list[P
     return [path for path in found if path not in calibrated] or chosen
 
 
+def batch_size(preprocessing: images.Preprocessing) -> int:
+    height, width = preprocessing.size
+    return max(1, min(LARGEST_BATCH, BATCH_SAMPLES // (3 * height * width)))
+
+
 def quantise(arguments: argparse.Namespace) -> None:
     path = arguments.model
     model = read(path)
     preprocessing, labels = images.read_preprocessing(path, model), images.read_labels(path, model)
+    batch = batch_size(preprocessing)
     graph = prepare(path, model)
     boundaries, gates = find_boundaries(graph), find_gates(graph)
     found = images.find_images(arguments.data)
@@ -104,22 +112,22 @@ def quantise(arguments: argparse.Namespace) -> None:
     tests = test_images(arguments, found, chosen)
 
     runner = Runner(graph.model, boundaries.calibrated)
-    values = (runner.run(batch) for batch in images.batches(chosen, preprocessing, BATCH))
-    numbers = calibrate(boundaries, values, arguments.calibration, arguments.percentile)
+    values = map(runner.run, images.batches(chosen, preprocessing, batch))
+    numbers = calibrate(path, boundaries, values, arguments.calibration, arguments.percentile)
     quantised = insert(graph, numbers)
-    write(quantised, arguments.output)
-    print(f"{arguments.output}: {describe_layers(graph, quantised)}, calibrated by "
-          f"{arguments.calibration} on {len(chosen)} images of {arguments.data} (seed {arguments.seed})")
 
     scores = runner.run(images.read_image(chosen[0], preprocessing)[None])[runner.scores]
     test_set = make_test_set(tests, labels, scores.size)
-    comparison = compare(graph.model, quantised, gates, test_set.batches(preprocessing, BATCH),
+    comparison = compare(graph.model, quantised, gates, test_set.batches(preprocessing, batch),
                          test_set.first)
     noises = measure_noise(graph, quantised, boundaries,
-                           images.batches(chosen[:NOISE_IMAGES], preprocessing, BATCH))
+                           images.batches(chosen[:NOISE_IMAGES], preprocessing, batch))
     lines = [*describe_gates(graph, gates, comparison), *describe_noise(noises)]
     if scores.size > 1 and scores.size == scores.shape[1]:
         lines = describe_accuracy(comparison, test_set.truth is not None) + lines
+    write(quantised, arguments.output)
+    print(f"{arguments.output}: {describe_layers(graph, quantised)}, calibrated by "
+          f"{arguments.calibration} on {len(chosen)} images of {arguments.data} (seed {arguments.seed})")
     print("\n".join(lines))
 
 

@@ -3,7 +3,6 @@
     test_program.py CHECKOUT
 """
 
-import json
 import pathlib
 import re
 import subprocess
@@ -16,7 +15,7 @@ from onnx import helper
 from PIL import Image
 
 import nets
-from quantize_case import CHECKOUT, Case, File, quantize, run
+from quantize_case import CHECKOUT, Case, quantize, run
 
 import images
 
@@ -191,6 +190,14 @@ class Refusals(Case):
                            ("sluice.resize_shorter_side", "true"), ("sluice.labels", "[1]")):
             self.bad_model(lambda m: helper.set_model_props(m, {key: value}), key)
 
+    def test_values_that_are_not_finite(self):
+        for layers, value, words in (("c", np.inf, "c.conv.node"), ("abc", 1e30, "values that are not finite")):
+            net, scores = nets.residual()
+            for layer in layers:
+                net.weights[f"{layer}.weight"][:] = value
+            self.net = net.finish(scores)
+            self.bad_model(lambda m: None, words)
+
     def test_images(self):
         self.bad("missing", data=self.folder / "missing")
         empty = self.folder / "empty"
@@ -199,6 +206,7 @@ class Refusals(Case):
         self.bad(empty, "no images", options=["--test", empty])
         (empty / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
         self.bad("bad.png", data=empty)
+        self.bad("bad.png", options=["--test", empty])
 
     def test_options(self):
         self.bad("--calibration", "minmax", options=["--calibration", "best"])
