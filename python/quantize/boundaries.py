@@ -18,17 +18,37 @@ from graph import Graph, attribute
 
 CLAMPS = ("Relu", "Clip")
 # Element by element, of one activation and constants.
-ELEMENTWISE = (*CLAMPS, "Add", "BatchNormalization", "Div", "HardSigmoid", "LeakyRelu", "Mul",
-               "Sigmoid", "Sub")
+ELEMENTWISE = (
+    *CLAMPS,
+    "Add",
+    "BatchNormalization",
+    "Div",
+    "HardSigmoid",
+    "LeakyRelu",
+    "Mul",
+    "Sigmoid",
+    "Sub",
+)
 # They copy, choose or average: the output has the numbers (scale and zero point) of the input.
-KEEPERS = ("AveragePool", "Concat", "Flatten", "GlobalAveragePool", "MaxPool", "ReduceMean",
-           "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+KEEPERS = (
+    "AveragePool",
+    "Concat",
+    "Flatten",
+    "GlobalAveragePool",
+    "MaxPool",
+    "ReduceMean",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+)
 
 
 @dataclass(frozen=True)
 class Boundaries:
-    """sources: of each tensor, in the order of the graph, the tensors whose ranges together give its
-    scale and zero point. Tensors with the same sources share those."""
+    """sources: of each tensor, in the order of the graph, the tensors whose ranges together give
+    its scale and zero point. Tensors with the same sources share those."""
 
     sources: dict[str, frozenset[str]]
 

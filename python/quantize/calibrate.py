@@ -42,8 +42,9 @@ class Histogram:
     what is clipped of the rest."""
 
     def __init__(self, method: str, percentile: float) -> None:
-        self._collector = HistogramCollector(method, False, BINS[method], QUANTISED_BINS, percentile,
-                                             "same")
+        self._collector = HistogramCollector(
+            method, False, BINS[method], QUANTISED_BINS, percentile, "same"
+        )
 
     def add(self, values: dict[str, np.ndarray]) -> None:
         others = {name: x[x != 0] for name, x in values.items()}
@@ -56,16 +57,23 @@ class Histogram:
         return {name: (float(low), float(high)) for name, (low, high, *_) in found.items()}
 
 
-def calibrate(path: Path, boundaries: Boundaries, values: Iterable[dict[str, np.ndarray]], method: str,
-              percentile: float) -> dict[str, Numbers]:
+def calibrate(
+    path: Path,
+    boundaries: Boundaries,
+    values: Iterable[dict[str, np.ndarray]],
+    method: str,
+    percentile: float,
+) -> dict[str, Numbers]:
     """Numbers of every boundary of the network in `path`. `values`: batch by batch, those of
     boundaries.calibrated among them."""
     collector = MinMax() if method == "minmax" else Histogram(method, percentile)
     for batch in values:
         for name in boundaries.calibrated:
             if not np.isfinite(batch[name]).all():
-                raise QuantizeError(f"{path}: '{name}' has values that are not finite on these images; "
-                                    "check the network and its metadata")
+                raise QuantizeError(
+                    f"{path}: '{name}' has values that are not finite on these images; "
+                    "check the network and its metadata"
+                )
         collector.add({name: batch[name] for name in boundaries.calibrated})
     ranges = collector.ranges()
     numbers = {}

@@ -25,14 +25,19 @@ class Runner:
         self.scores = graph.outputs[0]
         self._inner = list(dict.fromkeys(names))
         known = {*graph.outputs, *graph.inputs}
-        copy.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-                                 for name in self._inner if name not in known)
+        copy.graph.output.extend(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in self._inner
+            if name not in known
+        )
         self._images = graph.inputs[0]
         batch = copy.graph.input[0].type.tensor_type.shape.dim[0].dim_value
         self._batch = batch or None
         self._session = open_session(copy)
 
-    def run(self, images: np.ndarray, others: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self, images: np.ndarray, others: dict[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
         """The scores and the inner tensors, each [N, ...]; `others`: further inputs by name.
 
         A network of a fixed batch gets as many images at a time, the last ones repeated."""
@@ -41,12 +46,14 @@ class Runner:
         names = [name for name in (self.scores, *self._inner) if name not in feeds]
         parts = []
         for first in range(0, len(images), step):
-            part = {name: x[first:first + step] for name, x in feeds.items()}
+            part = {name: x[first : first + step] for name, x in feeds.items()}
             missing = step - len(part[self._images])
-            part = {name: np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) if missing else x
-                    for name, x in part.items()}
+            part = {
+                name: np.concatenate([x, np.repeat(x[-1:], missing, axis=0)]) if missing else x
+                for name, x in part.items()
+            }
             parts.append(self._session.run(names, part))
-        values = {name: np.concatenate(x)[:len(images)] for name, x in zip(names, zip(*parts))}
+        values = {name: np.concatenate(x)[: len(images)] for name, x in zip(names, zip(*parts))}
         return values | {name: feeds[name] for name in self._inner if name in feeds}
 
 
@@ -59,7 +66,9 @@ class Outcome:
     correct: int = 0
     active: dict[str, float] = field(default_factory=dict)
 
-    def add(self, gates: list[Gate], values: dict[str, np.ndarray], correct: int, count: int) -> None:
+    def add(
+        self, gates: list[Gate], values: dict[str, np.ndarray], correct: int, count: int
+    ) -> None:
         self.images += count
         self.correct += correct
         for gate in gates:
@@ -84,10 +93,15 @@ class Comparison:
     equal: int = 0
 
 
-def compare(before: onnx.ModelProto, after: onnx.ModelProto, gates: list[Gate],
-            batches: Iterable[tuple[np.ndarray, np.ndarray | None]], first: np.ndarray) -> Comparison:
-    """`batches`: images [N, 3, H, W] and their true classes [N] or None. `first`: of each class, the
-    first one of the same name, which is what counts as found."""
+def compare(
+    before: onnx.ModelProto,
+    after: onnx.ModelProto,
+    gates: list[Gate],
+    batches: Iterable[tuple[np.ndarray, np.ndarray | None]],
+    first: np.ndarray,
+) -> Comparison:
+    """`batches`: images [N, 3, H, W] and their true classes [N] or None. `first`: of each class,
+    the first one of the same name, which is what counts as found."""
     maps = [gate.values for gate in gates]
     runners = [Runner(before, maps), Runner(after, maps)]
     result = Comparison()
@@ -104,11 +118,13 @@ def compare(before: onnx.ModelProto, after: onnx.ModelProto, gates: list[Gate],
 
 
 def count_macs(graph: Graph) -> dict[str, int]:
-    """Multiply-accumulates per image of every layer with weights whose shapes are known, by the name
-    of its output. A padded border counts like any other position."""
+    """Multiply-accumulates (MACs) per image of every layer with weights whose shapes are known, by
+    the name of its output. A padded border counts like any other position."""
     inferred = shape_inference.infer_shapes(graph.model).graph
-    shapes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-              for value in [*inferred.value_info, *inferred.output]}
+    shapes = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in [*inferred.value_info, *inferred.output]
+    }
     macs = {}
     for node in graph.nodes:
         extents = shapes.get(node.output[0], [0])[1:]
@@ -125,5 +141,3 @@ def macs_cut(macs: dict[str, int], gates: list[Gate], densities: dict[str, float
     paid = sum(macs.get(name, 0) for name in branches)
     skipped = sum(macs.get(gate.conv.output[0], 0) * (1 - densities[gate.name]) for gate in gates)
     return (skipped - paid) / (sum(macs.values()) - paid)
-
-

@@ -68,15 +68,23 @@ def outputs_of(graph: Graph, conv: onnx.NodeProto | None) -> int:
 def match_side(graph: Graph, product: onnx.NodeProto, side: int) -> Gate | None:
     name, values, output = product.input[side], product.input[1 - side], product.output[0]
     before, joins = graph.producer(name), graph.readers(output)
-    if (before is not None and before.op_type == "Reshape" and graph.is_read_once(name)
-            and len(joins) == 1 and joins[0].op_type == "Reshape"):  # by groups of channels
+    if (
+        before is not None
+        and before.op_type == "Reshape"
+        and graph.is_read_once(name)
+        and len(joins) == 1
+        and joins[0].op_type == "Reshape"
+    ):  # by groups of channels
         name, output = before.input[0], joins[0].output[0]
     clamps = []
     while graph.is_read_once(name) and (node := graph.producer(name)) is not None:
         if node.op_type == "Conv":
             branch = branch_of(graph, values)
-            fits = (graph.has_weights(node) and is_non_negative(graph, values)
-                    and outputs_of(graph, node) % outputs_of(graph, branch) == 0)
+            fits = (
+                graph.has_weights(node)
+                and is_non_negative(graph, values)
+                and outputs_of(graph, node) % outputs_of(graph, branch) == 0
+            )
             return Gate(node, tuple(clamps), values, branch, output) if fits else None
         if node.op_type not in ("Relu", "Clip"):
             break
@@ -91,7 +99,7 @@ def is_pointwise(graph: Graph, conv: onnx.NodeProto | None) -> bool:
 
 
 def match_gate(graph: Graph, node: onnx.NodeProto | None) -> Gate | None:
-    """`node` read as a gated convolution: it is the product, or the Reshape that ends one by groups."""
+    """`node` read as a gated convolution: the product, or the Reshape that ends one by groups."""
     if node is not None and node.op_type == "Reshape":
         product = graph.producer(node.input[0])
         gate = match_gate(graph, product) if is_product(graph, product) else None

@@ -96,8 +96,10 @@ class Graph:
         return all(bias is not None and bias.size in (1, outputs) for bias in biases)
 
     def drop_unused(self) -> None:
-        """Initializers that nothing reads go, and the others stand in the order of their readers."""
-        order = dict.fromkeys(x for node in self.nodes for x in node.input if x in self._initializers)
+        """Removes initializers that nothing reads, and orders the others by their readers."""
+        order = dict.fromkeys(
+            x for node in self.nodes for x in node.input if x in self._initializers
+        )
         tensors = [self._initializers[name] for name in order]
         copies = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in tensors]
         del self.model.graph.initializer[:]

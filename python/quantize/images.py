@@ -52,24 +52,44 @@ def is_triple(value: object) -> bool:
 def read_preprocessing(path: Path, model: onnx.ModelProto) -> Preprocessing:
     """What the metadata of the file say; absent entries have the defaults of `classify`."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    mean = read_metadata(path, metadata, "sluice.mean", [0, 0, 0], is_triple, "three finite numbers")
-    std = read_metadata(path, metadata, "sluice.std", [1, 1, 1],
-                        lambda v: is_triple(v) and min(v) > 0, "three positive numbers")
-    side = read_metadata(path, metadata, "sluice.resize_shorter_side", None,
-                         lambda v: type(v) is int and 1 <= v <= 32768, "an integer of 1 to 32768")
+    mean = read_metadata(
+        path, metadata, "sluice.mean", [0, 0, 0], is_triple, "three finite numbers"
+    )
+    std = read_metadata(
+        path,
+        metadata,
+        "sluice.std",
+        [1, 1, 1],
+        lambda v: is_triple(v) and min(v) > 0,
+        "three positive numbers",
+    )
+    side = read_metadata(
+        path,
+        metadata,
+        "sluice.resize_shorter_side",
+        None,
+        lambda v: type(v) is int and 1 <= v <= 32768,
+        "an integer of 1 to 32768",
+    )
     weights = {tensor.name for tensor in model.graph.initializer}
     image = next(value for value in model.graph.input if value.name not in weights)
     height, width = (dim.dim_value for dim in image.type.tensor_type.shape.dim[2:])
-    return Preprocessing(np.array(mean, np.float32), np.array(std, np.float32), side, (height, width))
+    return Preprocessing(
+        np.array(mean, np.float32), np.array(std, np.float32), side, (height, width)
+    )
 
 
 def read_labels(path: Path, model: onnx.ModelProto) -> list[str]:
     """The names of the classes; empty where the file has none."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     return read_metadata(
-        path, metadata, "sluice.labels", [],
+        path,
+        metadata,
+        "sluice.labels",
+        [],
         lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v),
-        "a JSON array of strings")
+        "a JSON array of strings",
+    )
 
 
 def centre_crop(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -104,9 +124,17 @@ def read_image(path: Path, preprocessing: Preprocessing) -> np.ndarray:
     try:
         with Image.open(path) as image:
             pixels = fit(ImageOps.exif_transpose(image).convert("RGB"), preprocessing)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise QuantizeError(f"{path}: cannot be read as an image ({error}); "
-                            "take it out of the folder, or save it again") from error
+    except (
+        OSError,
+        UnidentifiedImageError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise QuantizeError(
+            f"{path}: cannot be read as an image ({error}); "
+            "take it out of the folder, or save it again"
+        ) from error
     samples = pixels.astype(np.float32) / np.float32(255)
     return ((samples - preprocessing.mean) / preprocessing.std).transpose(2, 0, 1)
 
@@ -115,11 +143,17 @@ def find_images(folder: Path) -> list[Path]:
     """All that are named like images in `folder` and the folders below it, sorted by path."""
     if not folder.is_dir():
         raise QuantizeError(f"{folder}: is no folder; name one that holds images")
-    found = sorted(path for path in folder.rglob("*")
-                   if path.suffix.lower() in EXTENSIONS and path.is_file()
-                   and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in EXTENSIONS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
     if not found:
-        raise QuantizeError(f"{folder}: holds no images; name a folder of {', '.join(EXTENSIONS)} files")
+        raise QuantizeError(
+            f"{folder}: holds no images; name a folder of {', '.join(EXTENSIONS)} files"
+        )
     return found
 
 
@@ -131,7 +165,9 @@ def choose(images: Sequence[Path], count: int, seed: int) -> list[Path]:
     return [images[place] for place in sorted(places)]
 
 
-def batches(images: Sequence[Path], preprocessing: Preprocessing, size: int) -> Iterator[np.ndarray]:
+def batches(
+    images: Sequence[Path], preprocessing: Preprocessing, size: int
+) -> Iterator[np.ndarray]:
     """float32 [size, 3, height, width] each, the last one smaller."""
     for first in range(0, len(images), size):
-        yield np.stack([read_image(path, preprocessing) for path in images[first:first + size]])
+        yield np.stack([read_image(path, preprocessing) for path in images[first : first + size]])

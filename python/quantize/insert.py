@@ -30,14 +30,17 @@ class Numbers:
 
 def numbers_of_range(low: float, high: float) -> Numbers:
     """Of values from low to high; 0 is exact, and within the range."""
-    zero_point, scale = compute_scale_zp(np.float32(low), np.float32(high), np.array(0, np.int64),
-                                         np.array(255, np.int64))
+    zero_point, scale = compute_scale_zp(
+        np.float32(low), np.float32(high), np.array(0, np.int64), np.array(255, np.int64)
+    )
     return Numbers(np.float32(scale), int(zero_point))
 
 
-def weight_scales(weights: np.ndarray, axis: int, bias: np.ndarray | None, step: float) -> np.ndarray:
-    """float32 [outputs]: the largest magnitude of each output's weights is 127, if its bias has room
-    then. `bias`: float64 [outputs]. `step`: the scale of the layer's input."""
+def weight_scales(
+    weights: np.ndarray, axis: int, bias: np.ndarray | None, step: float
+) -> np.ndarray:
+    """float32 [outputs]: the largest magnitude of each output's weights becomes 127, or less where
+    the bias would not fit. `bias`: float64 [outputs]. `step`: the scale of the layer's input."""
     others = tuple(i for i in range(weights.ndim) if i != axis)
     scales = np.abs(weights).max(axis=others).astype(np.float64) / 127
     scales[scales < np.finfo(np.float32).tiny] = 0
@@ -87,8 +90,10 @@ class Writer:
         numbers = self._numbers.get(name)
         if numbers is None:
             return
-        parameters = [self._constant(f"{name}_scale", np.array(numbers.scale, np.float32)),
-                      self._constant(f"{name}_zero_point", np.array(numbers.zero_point, np.uint8))]
+        parameters = [
+            self._constant(f"{name}_scale", np.array(numbers.scale, np.float32)),
+            self._constant(f"{name}_zero_point", np.array(numbers.zero_point, np.uint8)),
+        ]
         quantised = f"{name}_QuantizeLinear_Output"
         self._node("QuantizeLinear", name, [name, *parameters], quantised)
         self._node("DequantizeLinear", name, [quantised, *parameters], dequantised(name))
@@ -116,13 +121,15 @@ class Writer:
             node.input[2] = self._dequantise(node.input[2], integers, bias_scales, 0)
 
     def _dequantise(self, name: str, integers: np.ndarray, scales: np.ndarray, axis: int) -> str:
-        """Constants behind a DequantizeLinear, once where layers share them with the same scales."""
+        """Constants behind a DequantizeLinear; layers share it where they share the constants."""
         key = (name, axis, scales.tobytes())
         if key not in self._shared:
             copies = sum(other == name for other, *_ in self._shared)
             stem = f"{name}.{copies}" if copies else name
-            inputs = [self._constant(f"{stem}_quantized", integers),
-                      self._constant(f"{stem}_scale", scales)]
+            inputs = [
+                self._constant(f"{stem}_quantized", integers),
+                self._constant(f"{stem}_scale", scales),
+            ]
             if integers.dtype == np.int8:  # int32 has none
                 zeros = np.zeros(scales.shape, np.int8)
                 inputs.append(self._constant(f"{stem}_zero_point", zeros))
@@ -131,8 +138,9 @@ class Writer:
         return self._shared[key]
 
 
-def fold_factors(node: onnx.NodeProto, weights: np.ndarray,
-                 bias: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def fold_factors(
+    node: onnx.NodeProto, weights: np.ndarray, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """A Gemm's alpha and beta, so that it needs neither."""
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
     kept = [item for item in node.attribute if item.name not in ("alpha", "beta")]

@@ -40,16 +40,21 @@ def apart(quantised: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
         if node.op_type == "QuantizeLinear" and node.input[0] in names:
             name, *numbers = node.input
             rounded = f"{exact(name)}.rounded"
-            nodes += [helper.make_node("QuantizeLinear", [exact(name), *numbers], [rounded]),
-                      helper.make_node("DequantizeLinear", [rounded, *numbers], [dequantised(exact(name))])]
+            nodes += [
+                helper.make_node("QuantizeLinear", [exact(name), *numbers], [rounded]),
+                helper.make_node(
+                    "DequantizeLinear", [rounded, *numbers], [dequantised(exact(name))]
+                ),
+            ]
     instead = {dequantised(name): dequantised(exact(name)) for name in names}
     for node in graph.node:
         node.input[:] = [instead.get(name, name) for name in node.input]
     nodes += [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-    graph.input.extend(helper.make_tensor_value_info(exact(name), TensorProto.FLOAT, None)
-                       for name in names)
+    graph.input.extend(
+        helper.make_tensor_value_info(exact(name), TensorProto.FLOAT, None) for name in names
+    )
     return result
 
 
@@ -71,9 +76,11 @@ class Ratio:
         return 10 * math.log10(self._signal / self._error) if self._signal else -math.inf
 
 
-def measure_noise(graph: Graph, quantised: onnx.ModelProto, boundaries: Boundaries,
-                  batches: Iterable[np.ndarray]) -> list[Noise]:
-    """Of every calibrated tensor and of the scores, in the order of the graph. `batches`: images."""
+def measure_noise(
+    graph: Graph, quantised: onnx.ModelProto, boundaries: Boundaries, batches: Iterable[np.ndarray]
+) -> list[Noise]:
+    """Of every calibrated tensor and of the scores, in the order of the graph. `batches`: images
+    [N, 3, H, W]."""
     names = boundaries.calibrated
     rounded = [dequantised(name) for name in names]
     before = Runner(graph.model, names)
@@ -87,4 +94,6 @@ def measure_noise(graph: Graph, quantised: onnx.ModelProto, boundaries: Boundari
             key = dequantised(name) if name in names else name
             single.add(wanted[name], by_layer[key])
             whole.add(wanted[name], found[key])
-    return [Noise(name, single.decibels, whole.decibels) for name, (single, whole) in ratios.items()]
+    return [
+        Noise(name, single.decibels, whole.decibels) for name, (single, whole) in ratios.items()
+    ]

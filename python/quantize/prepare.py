@@ -18,8 +18,13 @@ from graph import Graph, attribute
 # DequantizeLinear has scales per channel from here on.
 FIRST_OPSET = 13
 # What onnxruntime's fusions put before the names of weights and biases.
-FUSED_PREFIXES = ("ConvBnFusion_W_", "ConvBnFusion_BN_B_", "ConvMulFusion_W_", "ConvMulFusion_Mul_B_",
-                  "ConvAddFusion_Add_B_")
+FUSED_PREFIXES = (
+    "ConvBnFusion_W_",
+    "ConvBnFusion_BN_B_",
+    "ConvMulFusion_W_",
+    "ConvMulFusion_Mul_B_",
+    "ConvAddFusion_Add_B_",
+)
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -43,31 +48,38 @@ def check(path: Path, model: onnx.ModelProto) -> None:
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     if opset < FIRST_OPSET:
         raise QuantizeError(
-            f"{path}: has opset {opset}; export it with opset {FIRST_OPSET} or later")
+            f"{path}: has opset {opset}; export it with opset {FIRST_OPSET} or later"
+        )
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     dims = list(inputs[0].type.tensor_type.shape.dim) if len(inputs) == 1 else []
-    is_image = (len(dims) == 4 and dims[1].dim_value == 3 and min(d.dim_value for d in dims[2:]) > 0
-                and inputs[0].type.tensor_type.elem_type == TensorProto.FLOAT)
+    is_image = (
+        len(dims) == 4
+        and dims[1].dim_value == 3
+        and min(d.dim_value for d in dims[2:]) > 0
+        and inputs[0].type.tensor_type.elem_type == TensorProto.FLOAT
+    )
     if not is_image:
-        raise QuantizeError(f"{path}: takes no colour image; export it with one float32 input "
-                            "[N, 3, height, width]")
+        raise QuantizeError(
+            f"{path}: takes no colour image; export it with one float32 input [N, 3, height, width]"
+        )
 
 
-def open_session(model: onnx.ModelProto, folded_to: Path | None = None,
-                 optimises: bool = True) -> onnxruntime.InferenceSession:
+def open_session(
+    model: onnx.ModelProto, folded_to: Path | None = None
+) -> onnxruntime.InferenceSession:
     """On one thread, so that results repeat. `folded_to`: only folds constants and batch norms, and
     writes what results."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimises else levels.ORT_DISABLE_ALL
     if folded_to is not None:
-        options.graph_optimization_level = levels.ORT_ENABLE_BASIC
+        basic = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.graph_optimization_level = basic
         options.optimized_model_filepath = str(folded_to)
-    return onnxruntime.InferenceSession(model.SerializeToString(), options,
-                                        providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def fold(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
@@ -78,8 +90,9 @@ def fold(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
             open_session(model, folded_to=file)
         except Exception as error:  # onnxruntime has no class of its own for all of them
             reason = " ".join(str(error).split())[:200]
-            raise QuantizeError(f"{path}: onnxruntime cannot load it ({reason}); check it with "
-                                "onnx.checker") from error
+            raise QuantizeError(
+                f"{path}: onnxruntime cannot load it ({reason}); check it with onnx.checker"
+            ) from error
         folded = onnx.load(file)
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -107,7 +120,7 @@ def restore_names(graph: Graph) -> None:
     names = {tensor.name for tensor in graph.model.graph.initializer}
     new = {}
     for name in sorted(names):
-        plain = next((name[len(p):] for p in FUSED_PREFIXES if name.startswith(p)), name)
+        plain = next((name[len(p) :] for p in FUSED_PREFIXES if name.startswith(p)), name)
         if plain not in names:
             new[name] = plain
             names.add(plain)
@@ -128,8 +141,9 @@ def scale_and_shift(graph: Graph, norm: onnx.NodeProto) -> tuple[np.ndarray, np.
 def can_scale(graph: Graph, gate: Gate, scale: np.ndarray) -> bool:
     """Whether a factor behind the gate may move before it."""
     readers = [graph.is_read_once(gate.conv.output[0]), graph.is_read_once(gate.output)]
-    passes = all(lower_bound(graph, node) == 0 and upper_bound(graph, node) == np.inf
-                 for node in gate.clamps)
+    passes = all(
+        lower_bound(graph, node) == 0 and upper_bound(graph, node) == np.inf for node in gate.clamps
+    )
     return all(readers) and (not gate.clamps or (passes and bool((scale > 0).all())))
 
 
@@ -147,15 +161,19 @@ def scale_outputs(graph: Graph, name: str, scale: np.ndarray) -> np.ndarray:
 
 
 def fold_norm(graph: Graph, norm: onnx.NodeProto) -> None:
-    """Behind a gate: the scale goes into the weights, the shift stays as an Add of the same name."""
+    """Behind a gate: the factor goes into the weights, the shift stays as an Add of that name."""
     gate = match_gate(graph, graph.producer(norm.input[0]))
-    if gate is None or gate.output != norm.input[0]:
+    is_fixed = all(map(graph.is_constant, norm.input[1:])) and not attribute(
+        norm, "training_mode", 0
+    )
+    if gate is None or gate.output != norm.input[0] or not is_fixed:
         return
     scale, shift = scale_and_shift(graph, norm)
     if not can_scale(graph, gate, scale):
         return
-    for position in range(1, len(gate.conv.input)):
-        graph.replace(gate.conv, position, scale_outputs(graph, gate.conv.input[position], scale))
+    for position, name in enumerate(gate.conv.input):
+        if position > 0 and name:
+            graph.replace(gate.conv, position, scale_outputs(graph, name, scale))
     shape = (1, -1, 1, 1)
     shift_name = f"{norm.output[0]}.shift"
     graph.add(shift_name, shift.reshape(shape).astype(np.float32))
@@ -176,10 +194,14 @@ def prepare(path: Path, model: onnx.ModelProto) -> Graph:
     graph.drop_unused()
     layers = [node for node in graph.nodes if graph.has_weights(node)]
     if not layers:
-        raise QuantizeError(f"{path}: has no layer with constant weights, so there is nothing to "
-                            "quantise; export the network with its weights")
+        raise QuantizeError(
+            f"{path}: has no layer with constant weights, so there is nothing to "
+            "quantise; export the network with its weights"
+        )
     for node in layers:
         if not all(np.isfinite(graph.constant(name)).all() for name in node.input[1:] if name):
-            raise QuantizeError(f"{path}: the weights of '{node.name or node.output[0]}' are not all "
-                                "finite; train or export the network again")
+            raise QuantizeError(
+                f"{path}: the weights of '{node.name or node.output[0]}' are not all "
+                "finite; train or export the network again"
+            )
     return graph

@@ -12,7 +12,6 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 import images
@@ -43,19 +42,39 @@ class OneLineParser(argparse.ArgumentParser):
 def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, prog="quantize")
     parser.add_argument("--model", type=Path, required=True, help="the float32 ONNX file")
-    parser.add_argument("--data", type=Path, required=True,
-                        help="folder of images, or of a folder of images per class")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folder of images, or of a folder of images per class",
+    )
     parser.add_argument("--output", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--calibration", choices=METHODS, default="percentile",
-                        help="of the ranges (default: %(default)s)")
-    parser.add_argument("--percentile", type=float, default=99.99,
-                        help="share of values within the range (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=256, metavar="N",
-                        help="images that calibrate (default: %(default)s)")
+    parser.add_argument(
+        "--calibration",
+        choices=METHODS,
+        default="percentile",
+        help="of the ranges (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--percentile",
+        type=float,
+        default=99.99,
+        help="share of values within the range (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=256,
+        metavar="N",
+        help="images that calibrate (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="draws them (default: %(default)s)")
-    parser.add_argument("--test", type=Path, metavar="DIR",
-                        help="images to compare both networks on (default: those of --data that do "
-                             "not calibrate)")
+    parser.add_argument(
+        "--test",
+        type=Path,
+        metavar="DIR",
+        help="images to compare both networks on (default: those of --data that do not calibrate)",
+    )
     arguments = parser.parse_args(words)
     check(arguments)
     return arguments
@@ -67,7 +86,9 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.seed < 0:
         raise QuantizeError(f"--seed {arguments.seed}: is negative; pass 0 or more")
     if not 50 <= arguments.percentile <= 100:
-        raise QuantizeError(f"--percentile {arguments.percentile}: is not from 50 to 100; pass 99.99")
+        raise QuantizeError(
+            f"--percentile {arguments.percentile}: is not from 50 to 100; pass 99.99"
+        )
     if not arguments.output.parent.is_dir():
         raise QuantizeError(f"{arguments.output.parent}: is no folder; create it first")
 
@@ -84,7 +105,8 @@ def write(model: onnx.ModelProto, path: Path) -> None:
     except OSError as error:
         raise QuantizeError(
             f"{path}: cannot be written ({error.strerror}); give --output a file in a folder that "
-            "exists") from error
+            "exists"
+        ) from error
 
 
 def test_images(arguments: argparse.Namespace, found: list[Path], chosen: list[Path]) -> list[Path]:
@@ -118,16 +140,21 @@ def quantise(arguments: argparse.Namespace) -> None:
 
     scores = runner.run(images.read_image(chosen[0], preprocessing)[None])[runner.scores]
     test_set = make_test_set(tests, labels, scores.size)
-    comparison = compare(graph.model, quantised, gates, test_set.batches(preprocessing, batch),
-                         test_set.first)
-    noises = measure_noise(graph, quantised, boundaries,
-                           images.batches(chosen[:NOISE_IMAGES], preprocessing, batch))
+    comparison = compare(
+        graph.model, quantised, gates, test_set.batches(preprocessing, batch), test_set.first
+    )
+    noises = measure_noise(
+        graph, quantised, boundaries, images.batches(chosen[:NOISE_IMAGES], preprocessing, batch)
+    )
     lines = [*describe_gates(graph, gates, comparison), *describe_noise(noises)]
     if scores.size > 1 and scores.size == scores.shape[1]:
         lines = describe_accuracy(comparison, test_set.truth is not None) + lines
     write(quantised, arguments.output)
-    print(f"{arguments.output}: {describe_layers(graph, quantised)}, calibrated by "
-          f"{arguments.calibration} on {len(chosen)} images of {arguments.data} (seed {arguments.seed})")
+    print(f"{arguments.output}: {describe_layers(graph, quantised)}")
+    print(
+        f"calibrated by {arguments.calibration} on {len(chosen)} images of {arguments.data}, "
+        f"seed {arguments.seed}"
+    )
     print("\n".join(lines))
 
 

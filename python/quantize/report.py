@@ -19,8 +19,14 @@ def percent(share: float) -> str:
 def table(rows: list[tuple[str, ...]]) -> list[str]:
     """Aligned columns, the first to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  " + "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                             for i, (cell, width) in enumerate(zip(row, widths))) for row in rows]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths))
+        )
+        for row in rows
+    ]
 
 
 def describe_layers(graph: Graph, quantised: onnx.ModelProto) -> str:
@@ -34,8 +40,10 @@ def describe_accuracy(comparison: Comparison, is_labelled: bool) -> list[str]:
     lines = []
     if is_labelled:
         lost = 100 * (before.accuracy - after.accuracy)
-        lines.append(f"accuracy {percent(before.accuracy)} before, {percent(after.accuracy)} after: "
-                     f"{abs(lost):.2f} points {'lost' if lost >= 0 else 'gained'}")
+        lines.append(
+            f"accuracy {percent(before.accuracy)} before, {percent(after.accuracy)} after: "
+            f"{abs(lost):.2f} points {'lost' if lost >= 0 else 'gained'}"
+        )
     lines.append(f"equal best class {percent(comparison.equal / before.images)}")
     return [f"{line}, on {before.images} images" for line in lines]
 
@@ -55,4 +63,7 @@ def describe_noise(noises: list[Noise]) -> list[str]:
     worst = sorted(noises, key=lambda noise: noise.alone)[:WORST_LAYERS]
     rows = [("tensor", "alone", "together")]
     rows += [(noise.tensor, f"{noise.alone:.1f} dB", f"{noise.together:.1f} dB") for noise in worst]
-    return [f"signal to quantisation noise, the {len(worst)} worst of {len(noises)} tensors", *table(rows)]
+    return [
+        f"signal to quantisation noise, the {len(worst)} worst of {len(noises)} tensors",
+        *table(rows),
+    ]

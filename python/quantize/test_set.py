@@ -20,8 +20,9 @@ class TestSet:
     first: np.ndarray
     truth: np.ndarray | None
 
-    def batches(self, preprocessing: Preprocessing,
-                size: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def batches(
+        self, preprocessing: Preprocessing, size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Images [size, 3, height, width] and their true classes [size] or None."""
         for place, batch in enumerate(batches(self.paths, preprocessing, size)):
             part = slice(place * size, place * size + len(batch))

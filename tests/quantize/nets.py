@@ -4,7 +4,6 @@ convolution writes `a.conv`."""
 import json
 
 import numpy as np
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -41,7 +40,8 @@ class Net:
         values = [self.random.uniform(0.5, 1.5, channels), self.random.normal(0, 0.3, channels),
                   self.random.normal(0, 0.3, channels), self.random.uniform(0.5, 2, channels)]
         parts = ("scale", "shift", "mean", "variance")
-        names = [self.constant(f"{layer}.{part}", v.astype(np.float32)) for part, v in zip(parts, values)]
+        names = [self.constant(f"{layer}.{part}", value.astype(np.float32))
+                 for part, value in zip(parts, values)]
         return self.op("BatchNormalization", f"{layer}.norm", x, *names, epsilon=1e-5)
 
     def clip(self, output, x):
@@ -55,9 +55,10 @@ class Net:
 
     def linear(self, layer, x, features, classes, alpha=1.0, beta=1.0, transposed=True):
         shape = (classes, features) if transposed else (features, classes)
-        weights = self.constant(f"{layer}.weight", self.random.normal(0, 0.5, shape).astype(np.float32))
-        bias = self.constant(f"{layer}.bias", self.random.normal(0, 0.5, classes).astype(np.float32))
-        return self.op("Gemm", "scores", x, weights, bias, transB=int(transposed), alpha=alpha, beta=beta)
+        weights, bias = (self.random.normal(0, 0.5, extents).astype(np.float32)
+                         for extents in (shape, classes))
+        constants = self.constant(f"{layer}.weight", weights), self.constant(f"{layer}.bias", bias)
+        return self.op("Gemm", "scores", x, *constants, transB=int(transposed), alpha=alpha, beta=beta)
 
     def head(self, x, channels):
         """Global pool, flatten, and the scores of LABELS."""
@@ -112,7 +113,8 @@ def gated(form, act=False, residual=False):
     elif form == "tile":
         pooled = net.op("MaxPool", "b.pool", a, kernel_shape=[4, 4], strides=[4, 4])
         scales = net.constant("b.scales", np.array([1, 1, 4, 4], np.float32))
-        maps = net.op("Resize", "b.resized", net.gate("b", pooled, 6, kernel=1), "", scales, mode="nearest",
+        maps = net.gate("b", pooled, 6, kernel=1)
+        maps = net.op("Resize", "b.resized", maps, "", scales, mode="nearest",
                       coordinate_transformation_mode="asymmetric", nearest_mode="floor")
         y = net.op("Mul", "b.product", y, maps)
     elif form == "group":

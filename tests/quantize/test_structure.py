@@ -206,7 +206,8 @@ class Numbers(Case):
         file, _ = self.good(net.finish(scores), "--calibration", "minmax")
         node = file.layer("a.conv")
         (integers, scales), _ = file.of(node.input[2])
-        np.testing.assert_allclose(integers * scales.astype(np.float64), net.weights["a.bias"], rtol=1e-4)
+        back = integers * scales.astype(np.float64)
+        np.testing.assert_allclose(back, net.weights["a.bias"], rtol=1e-4)
         (integers, scales, _), _ = file.of(node.input[1])
         self.assertFalse(integers[1].any())
         self.assertTrue(np.isfinite(scales).all() and (scales > 0).all())
@@ -245,8 +246,8 @@ class Answers(Case):
             self.assertLess(np.abs(branch - before).max(), 0.05 * np.abs(before).max())
             shift = file.weights[file.layer("b.norm").input[1]]
             if form == "position":
-                rows = np.broadcast_to(gate == 0, shifted.shape)
-                self.assertTrue((shifted[rows] == np.broadcast_to(shift, shifted.shape)[rows]).all())
+                zero, constant = (np.broadcast_to(x, shifted.shape) for x in (gate == 0, shift))
+                self.assertTrue((shifted[zero] == constant[zero]).all())
 
     def test_names_and_metadata_stay(self):
         net, scores = nets.gated("position")
