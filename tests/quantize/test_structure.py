@@ -208,6 +208,7 @@ class Numbers(Case):
         (integers, scales), _ = file.of(node.input[2])
         back = integers * scales.astype(np.float64)
         np.testing.assert_allclose(back, net.weights["a.bias"], rtol=1e-4)
+        self.assertLessEqual(np.abs(integers).max(), 2**24 + 1)
         (integers, scales, _), _ = file.of(node.input[1])
         self.assertFalse(integers[1].any())
         self.assertTrue(np.isfinite(scales).all() and (scales > 0).all())
