@@ -1,6 +1,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <Halide.h>
 
@@ -71,6 +72,7 @@ public:
     Input<int> stride_y{"stride_y"};
     /// Bytes from a pixel of the input to the next.
     Input<int> channel_stride{"channel_stride"};
+    /// Infinite where there is no clamp, which takes less time.
     Input<float> act_low{"act_low"};
     Input<float> act_high{"act_high"};
     Input<float> residual_zero{"residual_zero"};
@@ -91,7 +93,8 @@ public:
             zero = add_input<int>("zero");
         }
         if (form != Form::bytes) {
-            // 1: rounds after the clamp, 2: after the gate.
+            // 1: rounds after the clamp, 2: after the gate, which takes less time where there is no
+            // gate to tell them apart, 3: both.
             stages = add_input<int>("stages");
             for (int i = 0; i < 2; ++i) {
                 const std::string number = std::to_string(i + 1);
@@ -136,7 +139,7 @@ public:
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
-        sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps},
+        sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps, shorter_cases()},
                                               {vectors, lanes, unroll});
     }
 
@@ -150,6 +153,29 @@ private:
     Expr line(Expr entry) {
         return unsafe_promise_clamped(cast<int>(positions(entry) >> 16), 0,
                                       output.dim(2).extent() - 1);
+    }
+
+    Expr has_residual() { return residual.dim(1).stride() != 0; }
+
+    /// What leaves out a part of the epilogue, likeliest first.
+    std::vector<Expr> shorter_cases() {
+        // By their bits: Halide's own comparisons take no float to be infinite.
+        const auto has_bits = [](const Expr& value, uint32_t bits) {
+            return reinterpret<uint32_t>(value) == Expr(bits);
+        };
+        const Expr unclamped = has_bits(act_low, 0xff800000) && has_bits(act_high, 0x7f800000);
+        switch (form) {
+            case Form::bytes:
+                return {unclamped && !has_residual(), unclamped && has_residual()};
+            case Form::staged:
+                return gating == Gate::none
+                           ? std::vector<Expr>{unclamped && *stages == 2 && has_residual()}
+                           : std::vector<Expr>{unclamped && *stages == 1 && !has_residual(),
+                                               unclamped && *stages == 3 && has_residual()};
+            case Form::floats:
+                return {unclamped && *stages == 0 && !has_residual()};
+        }
+        return {};
     }
 
     /// The i-th rounding within the layer; undefined but in the staged form.
@@ -168,8 +194,10 @@ private:
                          .after_act = rounding(0),
                          .gate = gate_value(gating, gate, k, x, y),
                          .after_gate = rounding(1)};
-        Expr value = strict_float(of.value() + epilogue(k, 1) +
-                                  residual_value(residual(k, x, y), residual_zero, residual_scale));
+        const Expr shifted = of.value() + epilogue(k, 1);
+        const Expr summand = residual_value(residual(k, x, y), residual_zero, residual_scale);
+        // A zero is not added: the sum would be the same.
+        const Expr value = strict_float(select(has_residual(), shifted + summand, shifted));
         return form == Form::floats ? dequantised(value, low, high, *rounds, *scale)
                                     : quantised(value, low, high, *zero);
     }

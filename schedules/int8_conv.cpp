@@ -25,6 +25,9 @@ void schedule_tiles(const Int8ConvFuncs& f, int part, const Int8ConvParams& p) {
         .vectorize(lane)
         .unroll(vector)
         .unroll(list.x);
+    for (const Halide::Expr& shorter : f.cases) {
+        output.update(part).specialize(shorter);
+    }
 
     products.compute_at(output, list.y)
         .store_in(Halide::MemoryType::Register)

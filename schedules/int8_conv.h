@@ -26,6 +26,7 @@ struct Int8ConvFuncs {
     std::vector<Int8ConvTiles> parts;
     Halide::Var channel, pixel;
     Halide::RDom taps;  ///< x: bytes of a dot product, y: along a row of the patch, z: rows
+    std::vector<Halide::Expr> cases;  ///< in which computing the output takes less, likeliest first
 };
 
 void schedule_int8_conv(Int8ConvFuncs funcs, const Int8ConvParams& params);
