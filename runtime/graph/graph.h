@@ -209,8 +209,8 @@ enum class GateForm {
 /// units of the scale, less the zero point, is -zero_point .. 255 - zero_point. Where after_act or
 /// after_gate is there, scale is all 1; where act is no relu and does anything, too; where act is
 /// a relu, no scale is negative. Without a gate there is no after_act. The bias is below 2^30 in
-/// units of x's scale times weight_scale[k], and so are 255 times the weights of an output in sum:
-/// kernels add up in int32, with the bias rounded to those units.
+/// units of x's scale times weight_scale[k], and 255 times the weights of an output are below 2^29
+/// in sum: kernels add up in int32, with the bias rounded to those units.
 struct FusedConv {
     std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float or int8
     std::vector<float> weight_scale;          ///< [K], empty where weights are float

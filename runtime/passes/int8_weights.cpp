@@ -10,7 +10,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::int64_t sum_limit = std::int64_t{1} << 30;
+constexpr std::int64_t product_limit = std::int64_t{1} << 29;
+constexpr double bias_limit = 1 << 30;
 
 /// Whether the products with inputs of 255 stay small in sum, for each output.
 bool products_fit(const Constant& weights, std::size_t outputs) {
@@ -29,7 +30,7 @@ bool products_fit(const Constant& weights, std::size_t outputs) {
         }
     }
     return std::all_of(sums.begin(), sums.end(),
-                       [](std::int64_t sum) { return 255 * sum < sum_limit; });
+                       [](std::int64_t sum) { return 255 * sum < product_limit; });
 }
 
 /// Why a layer cannot run in int8, whatever its bias; empty where it can.
@@ -55,7 +56,7 @@ std::string obstacle(const ScalesAndZeros& numbers, const Constant& weights, boo
 bool fits_int32(std::span<const float> bias, float input_scale, std::span<const float> scale) {
     for (std::size_t k = 0; k < bias.size(); ++k) {
         const double unit = double(input_scale) * scale[k];
-        if (!(std::abs(double(bias[k])) < unit * double(sum_limit))) {
+        if (!(std::abs(double(bias[k])) < unit * bias_limit)) {
             return false;
         }
     }

@@ -19,8 +19,9 @@ struct LayerWeights {
 
 /// Of a layer whose weights `dequantize` gives, with a bias of each output, and whose input is
 /// rounded to numbers of one quantisation or not. `outputs` is the axis of the weights that counts
-/// the layer's outputs. In int8, 255 times the weights of an output, and its bias in units of the
-/// two scales, each stay below 2^30 in sum: so that an int32 holds what a kernel adds up.
+/// the layer's outputs. In int8, 255 times the weights of an output stay below 2^29 in sum, and its
+/// bias in units of the two scales below 2^30: so that an int32 holds what a kernel adds up, also
+/// where it adds what zero points make of the weights.
 Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
                                   const std::optional<Quantization>& input,
                                   std::span<const float> bias, std::size_t outputs);

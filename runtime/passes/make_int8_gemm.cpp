@@ -82,11 +82,16 @@ Status make_int8_gemm(Graph& graph) {
     const auto dequantizers = weight_dequantizers(graph);
     const Grids grids = grids_of(graph);
     for (Node& node : graph.nodes) {
-        if (node.op != Op::gemm || dequantizers[std::size_t(node.inputs[1])] == nullptr) {
+        if (node.op != Op::gemm) {
             continue;
         }
-        SLUICE_RETURN_IF_ERROR(quantise(graph, node, *dequantizers[std::size_t(node.inputs[1])],
-                                        grids[std::size_t(node.inputs[0])]));
+        const auto& input = grids[std::size_t(node.inputs[0])];
+        const Node* dequantize = dequantizers[std::size_t(node.inputs[1])];
+        if (dequantize != nullptr) {
+            SLUICE_RETURN_IF_ERROR(quantise(graph, node, *dequantize, input));
+        } else if (input) {
+            node.remark = "runs in float: its weights are not quantised";
+        }
     }
     // What no layer has taken as bytes becomes floats.
     remove_dead_nodes(graph);

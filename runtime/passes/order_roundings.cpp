@@ -98,6 +98,45 @@ void move_behind(Graph& graph) {
     }
 }
 
+/// The rounding that alone reads what a Concat of computed values writes; null where there is none.
+Node* rounding_of_join(const Links& links, const Node& node) {
+    const Graph& graph = links.graph();
+    const bool joins_values =
+        node.op == Op::concat &&
+        std::none_of(node.inputs.begin(), node.inputs.end(),
+                     [&graph](ValueId id) { return graph.constant(id) != nullptr; });
+    Node* reader = joins_values ? links.sole_reader(node.outputs[0]) : nullptr;
+    return reader != nullptr && reader->op == Op::fake_quantize ? reader : nullptr;
+}
+
+/// Rounds what a Concat joins and not the whole, so that each part is rounded by what writes it.
+void spread_over_joins(Graph& graph) {
+    const Links links(graph);
+    std::vector<Node> nodes;
+    std::vector<bool> is_spread(graph.nodes.size(), false);
+    for (std::size_t place = 0; place < graph.nodes.size(); ++place) {
+        Node& node = graph.nodes[place];
+        if (const Node* rounding = rounding_of_join(links, node)) {
+            for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+                Node part = *rounding;
+                part.name += "." + std::to_string(i);
+                Value value = graph.values[std::size_t(node.inputs[i])];
+                value.name += ".rounded";
+                part.inputs = {node.inputs[i]};
+                part.outputs = {graph.add_value(std::move(value))};
+                node.inputs[i] = part.outputs[0];
+                nodes.push_back(std::move(part));
+            }
+            node.outputs = rounding->outputs;
+            is_spread[std::size_t(rounding - graph.nodes.data())] = true;
+        }
+        if (!is_spread[place]) {
+            nodes.push_back(std::move(node));
+        }
+    }
+    graph.nodes = std::move(nodes);
+}
+
 /// How often each value is read; outputs of the graph once more.
 std::vector<int> count_readings(const Graph& graph) {
     std::vector<int> readings(graph.values.size(), 0);
@@ -164,6 +203,7 @@ void drop_repeated(Graph& graph) {
 Status order_roundings(Graph& graph) {
     drop_repeated(graph);
     remove_dead_nodes(graph);
+    spread_over_joins(graph);
     move_ahead(graph);
     move_behind(graph);
     drop_repeated(graph);

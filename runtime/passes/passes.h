@@ -29,8 +29,9 @@ Status optimise(Graph& graph);
 /// constant become Op::affine.
 [[nodiscard]] Status make_affine(Graph& graph);
 
-/// Clamps, and the Reshape of a product, move before the rounding that they alone read where that
-/// means the same; clamps and roundings that then change nothing go.
+/// Roundings move next to the layers that could take them: clamps, and the Reshape of a product,
+/// before a rounding that they alone read; others of what copies before them; and a rounding of
+/// what a Concat joins becomes one of each part. Clamps and roundings that then change nothing go.
 [[nodiscard]] Status order_roundings(Graph& graph);
 
 /// Conv becomes Op::fused_conv, quantised where its input is rounded and its weights are symmetric

@@ -11,6 +11,8 @@ float clip(float value, float low, float high) { return std::min(std::max(value,
 
 float round_even(float value) { return std::nearbyint(value); }
 
+float ratio(double scale, double by) { return float(scale / by); }
+
 /// The number that a value in units of the scale rounds to, less the zero point.
 float rounded(float value, const Quantization& q) {
     return round_even(clip(value, float(-q.zero_point), float(255 - q.zero_point)));
@@ -18,11 +20,8 @@ float rounded(float value, const Quantization& q) {
 
 /// A bound of a clamp as such a number.
 float rounded_bound(float bound, const Quantization& q) {
-    const double number = std::nearbyint(double(bound) / q.scale);
-    return float(std::min(std::max(number, double(-q.zero_point)), double(255 - q.zero_point)));
+    return rounded(ratio(bound, q.scale), q);
 }
-
-float ratio(double scale, double by) { return float(scale / by); }
 
 /// The steps after the sums of one output.
 class Epilogue {
