@@ -12,6 +12,8 @@ import onnx
 import onnxruntime
 from onnx import helper
 
+import quantised_cases
+
 Arrays = list[np.ndarray]
 RANDOM = np.random.default_rng(20)
 
@@ -158,7 +160,9 @@ def layouts_and_arithmetic(cases: Cases) -> None:
 
 def main() -> None:
     cases = Cases()
-    for part in (convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic):
+    for part in (convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic,
+                 quantised_cases.convolutions, quantised_cases.rounded_values,
+                 quantised_cases.sums_and_averages):
         part(cases)
     output = Path(sys.argv[1])
     aside = output.with_suffix(".tmp")

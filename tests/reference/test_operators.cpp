@@ -79,6 +79,34 @@ Tensor run_resize(const Case& c) {
     return resize(x, r);
 }
 
+/// Reals i and i + 1, a scale and a zero point; none of scale 0.
+std::optional<Quantization> quantization_of(const Case& c, std::size_t i) {
+    const Quantization found{float(c.reals[i]), int(c.reals[i + 1])};
+    return found.scale > 0 ? std::optional(found) : std::nullopt;
+}
+
+Tensor run_quantised(const Case& c) {
+    const auto& t = c.tensors;
+    FusedConv conv;
+    conv.weights = std::make_shared<Constant>(
+        Constant{t[1].shape, std::vector<std::int8_t>(t[1].data.begin(), t[1].data.end())});
+    conv.weight_scale = t[2].data;
+    conv.bias = t[3].data;
+    conv.scale = t[4].data;
+    conv.shift = t[5].data;
+    std::copy_n(c.ints.begin(), 2, conv.stride);
+    std::copy_n(c.ints.begin() + 2, 4, conv.pads);
+    conv.act = {float(c.reals[2]), float(c.reals[3])};
+    conv.post = {float(c.reals[4]), float(c.reals[5])};
+    conv.after_act = quantization_of(c, 8);
+    conv.after_gate = quantization_of(c, 10);
+    conv.output_rounding = quantization_of(c, 14);
+    const QuantisedIo io{*quantization_of(c, 0), quantization_of(c, 6).value_or(Quantization{}),
+                         quantization_of(c, 12)};
+    return quantised_conv(conv, io, t[0], t[6].data.empty() ? nullptr : &t[6],
+                          t[7].data.empty() ? nullptr : &t[7]);
+}
+
 using Run = std::function<Tensor(const Case&)>;
 const std::map<std::string, Run> operators = {
     {"conv",
@@ -112,6 +140,19 @@ const std::map<std::string, Run> operators = {
      }},
     {"softmax", [](const Case& c) { return softmax(c.tensors[0], int(c.ints[0])); }},
     {"linear", [](const Case& c) { return linear(c.tensors[0], c.tensors[1], c.tensors[2].data); }},
+    {"quantised_conv", run_quantised},
+    {"quantize", [](const Case& c) { return quantize(*quantization_of(c, 0), c.tensors[0]); }},
+    {"dequantize", [](const Case& c) { return dequantize(*quantization_of(c, 0), c.tensors[0]); }},
+    {"quantised_add",
+     [](const Case& c) {
+         return quantised_add(*quantization_of(c, 0), c.tensors[0], *quantization_of(c, 2),
+                              c.tensors[1], *quantization_of(c, 4));
+     }},
+    {"quantised_average_pool",
+     [](const Case& c) {
+         return quantised_average_pool(*quantization_of(c, 0), c.tensors[0], window_of(c.ints),
+                                       *quantization_of(c, 2));
+     }},
     {"binary", [](const Case& c) { return binary(Binary(c.ints[0]), c.tensors[0], c.tensors[1]); }},
 };
 
