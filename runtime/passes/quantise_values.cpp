@@ -186,9 +186,11 @@ private:
         return {};
     }
 
+    /// A gated layer skips outputs of uint8 alone, so it writes them also where floats are read.
     void write_layer(Node& node) {
         const ValueId y = node.outputs[0];
-        if (!wants_bytes(y) || !node.fused_conv->output_rounding) {
+        const bool is_gated = node.fused_conv->gate != GateForm::none;
+        if (!(wants_bytes(y) || is_gated) || !node.fused_conv->output_rounding) {
             nodes_.push_back(std::move(node));
             return;
         }

@@ -104,6 +104,17 @@ def gated(maps):
     return net.model(net.classes(x))
 
 
+def normalised():
+    """A gate before the normalisation and the activation, as networks with pre-activation have."""
+    net = Net()
+    x = net.conv("x", 8)
+    gate = net.clip(net.conv(x, 1, relu=False))
+    y = net.add("Mul", [net.conv(x, 8, relu=False), gate])
+    spread = [RANDOM.uniform(low, 1.5, 8).astype(np.float32) for low in (-0.5, -1, -1, 0.5)]
+    y = net.relu(net.add("BatchNormalization", [y, *map(net.constant, spread)]))
+    return net.model(net.classes(net.conv(y, 6)))
+
+
 def tiles():
     """A gate for every 4x4 outputs, and the gated convolution's activation before the gate."""
     net = Net((1, 3, 8, 8))
@@ -357,7 +368,8 @@ def opset21():
 def models():
     signed = {"act": QuantType.QInt8}
     for name, model in (("resnet", resnet()), ("position", gated(1)), ("group", gated(2)),
-                        ("element", gated(8)), ("tiles", tiles()), ("mixed", mixed())):
+                        ("element", gated(8)), ("normalised", normalised()), ("tiles", tiles()),
+                        ("mixed", mixed())):
         yield f"ort_u8_{name}", by_onnx_runtime(model)
         yield f"ort_s8_{name}", by_onnx_runtime(model, **signed)
         yield f"ort_s8_symmetric_{name}", by_onnx_runtime(model, symmetric=True, **signed)

@@ -11,7 +11,9 @@
 #include "onnx/reader.h"
 #include "passes/fold_constants.h"
 #include "passes/passes.h"
+#include "passes/quantised.h"
 #include "reference/interpreter.h"
+#include "reference/operators.h"
 
 using namespace sluice;
 
@@ -122,6 +124,15 @@ const std::map<std::string, Forms> rounded_everywhere = {
             rounded_end)},
 };
 
+/// A normalisation between roundings is in float.
+const Forms& normalised() {
+    static const Forms forms =
+        joined({quantizes, dense, branch, "FusedConv position (u8, f32, -) after_act -> u8",
+                dequantizes, "Affine (f32) -> f32", quantizes, dense},
+               rounded_end);
+    return forms;
+}
+
 /// Of networks as NNCF and PyTorch's exporters write them.
 const std::map<std::string, Forms> rounded_at_inputs = {
     {"resnet", joined({quantizes, dense, "MaxPool (u8) -> u8", dense, "FusedConv (u8, -, u8) -> u8",
@@ -133,6 +144,9 @@ const std::map<std::string, Forms> rounded_at_inputs = {
     {"element", joined({quantizes, dense, dense, "FusedConv (u8, -, -) -> f32",
                         "FusedConv element (u8, f32, u8) -> f32"},
                        float_end)},
+    {"normalised", joined({quantizes, dense, "FusedConv (u8, -, -) -> f32",
+                           "FusedConv position (u8, f32, -) -> u8", "FusedConv (u8, -, -) -> f32"},
+                          float_end)},
 };
 
 reference::Tensor input_of(const nlohmann::json& entry) {
@@ -175,6 +189,7 @@ float step_of(const Graph& graph) {
 
 TEST_CASE("networks with roundings around every operator become uint8 throughout") {
     for (const char* style : {"ort_u8", "ort_s8", "ort_s8_symmetric"}) {
+        CHECK(forms_of(optimised(folded(style + std::string("_normalised")))) == normalised());
         for (const auto& [net, forms] : rounded_everywhere) {
             CAPTURE(style, net);
             CHECK(forms_of(optimised(folded(style + ("_" + net)))) == forms);
@@ -188,6 +203,48 @@ TEST_CASE("networks with roundings before layers alone become uint8 where they h
         CAPTURE(net);
         CHECK(forms_of(optimised(folded("inputs_" + net))) == forms);
     }
+}
+
+TEST_CASE("a normalisation after a gate is scale and shift of the quantised convolution") {
+    const Graph graph = optimised(folded("inputs_normalised"));
+    const FusedConv& conv = *graph.nodes[3].fused_conv;
+    CHECK(conv.gate == GateForm::position);
+    CHECK(conv.act.is_none());
+    CHECK(conv.post.is_none());  // the rounding that follows has no negative numbers
+    CHECK(std::count(conv.scale.begin(), conv.scale.end(), 1.F) == 0);
+    CHECK(std::count(conv.shift.begin(), conv.shift.end(), 0.F) == 0);
+    CHECK(value(graph, graph.nodes[3].outputs[0]).quantization->zero_point == 0);
+}
+
+TEST_CASE("clamps pass roundings only where that means the same") {
+    std::mt19937 random(7);
+    const auto draw = [&random](int below) { return int(random() % unsigned(below)); };
+    int before = 0, implied = 0;
+    for (int trial = 0; trial < 2000; ++trial) {
+        const Quantization q{0.25F * float(1 + draw(9)), draw(256)};
+        const auto number = [&](int n) { return float(n - q.zero_point) * q.scale; };
+        const auto bound = [&] {
+            return number(draw(300) - 20) + (draw(3) == 0 ? 0.1F * q.scale : 0);
+        };
+        const float a = bound(), b = draw(4) == 0 ? number(255 + draw(9)) : bound();
+        const Clamp clamp{draw(4) == 0 ? number(-draw(9)) : std::min(a, b), std::max(a, b)};
+        bool same = true, none = true;
+        for (int n = -40; n < 1200; ++n) {
+            const float x = number(0) + 0.25F * float(n) * q.scale;
+            const auto rounded = [&](float v) {
+                return reference::dequantize(q, reference::quantize(q, {{}, {v}})).data[0];
+            };
+            same = same && clamp.apply(rounded(x)) == rounded(clamp.apply(x));
+            none = none && rounded(x) == rounded(clamp.apply(x));
+        }
+        CHECK(may_precede(clamp, q) == same);
+        CHECK((!is_implied(clamp, q) || none));
+        before += same;
+        implied += is_implied(clamp, q);
+    }
+    CHECK(before > 100);
+    CHECK(before < 1900);
+    CHECK(implied > 10);
 }
 
 TEST_CASE("quantised networks give what ONNX Runtime gives, but for a step here and there") {

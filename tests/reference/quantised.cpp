@@ -146,9 +146,9 @@ Tensor quantised_average_pool(const Quantization& qx, const Tensor& x, const Win
         y.data[i] = 0;
     }
     add_windows(centred, window, y);
+    const float factor = ratio(qx.scale, qy.scale);
     for (std::size_t i = 0; i < y.data.size(); ++i) {
-        const float factor = float(double(qx.scale) / (double(qy.scale) * counts.data[i]));
-        y.data[i] = rounded(y.data[i] * factor, qy) + float(qy.zero_point);
+        y.data[i] = rounded(y.data[i] * factor / counts.data[i], qy) + float(qy.zero_point);
     }
     return y;
 }
