@@ -206,7 +206,7 @@ def value_cases():
 
 
 def quantized(scale=np.float32(0.1), zero=np.uint8(3), other_zero=None, opset=21, **attributes):
-    """y = DequantizeLinear(QuantizeLinear(x)); a zero point for the latter alone where it differs."""
+    """y = DequantizeLinear(QuantizeLinear(x)), the former by another zero point where there is one."""
     weights = {"scale": scale, "zero": zero}
     if other_zero is not None:
         weights["other"] = other_zero
@@ -243,7 +243,8 @@ def quantized_errors():
          helper.make_node("DequantizeLinear", ["q", "scale"], ["y"], "back")], x=(1, 4)), \
         "has a scale that the model computes"
     yield "zero_int32", quantized(zero=np.int32(3)), "quantises to another type"
-    yield "zero_other", quantized(other_zero=np.int8(3)), "a zero point of another type than its uint8"
+    yield "zero_other", quantized(other_zero=np.int8(3)), \
+        "a zero point of another type than its uint8"
     yield "zero_two", quantized(zero=np.array([1, 2], np.uint8)), "has 2 zero points for 1 scales"
     yield "zero_int32_bias", build(
         [helper.make_node("DequantizeLinear", ["b", "scale", "zero"], ["d"], "back"),

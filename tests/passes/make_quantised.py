@@ -54,7 +54,8 @@ class Net:
         return self.add("Relu", [x])
 
     def clip(self, x, low=0.0, high=1.0):
-        return self.add("Clip", [x, self.constant(np.float32(low)), self.constant(np.float32(high))])
+        bounds = [self.constant(np.float32(bound)) for bound in (low, high)]
+        return self.add("Clip", [x, *bounds])
 
     def pool(self, x):
         return self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
@@ -209,7 +210,8 @@ def at_inputs(model):
         scale = np.abs(array).reshape(len(array), -1).max(1) / np.float32(127)
         wide = scale.reshape([-1] + [1] * (array.ndim - 1))
         names = [constant(f"{w}_q", np.round(array / wide).astype(np.int8)),
-                 constant(f"{w}_scale", scale), constant(f"{w}_zero", np.zeros(len(array), np.int8))]
+                 constant(f"{w}_scale", scale),
+                 constant(f"{w}_zero", np.zeros(len(array), np.int8))]
         nodes.append(helper.make_node("DequantizeLinear", names, [f"{w}_dq"], f"{w}_dq", axis=0))
         graph.initializer.remove(next(t for t in graph.initializer if t.name == w))
         return f"{w}_dq"

@@ -145,5 +145,6 @@ def sums_and_averages(cases):
         g = Graph()
         mean = g.add("AveragePool", g.dequantized(g.constant(a), qa), kernel_shape=[3, 2],
                      strides=[2, 3], pads=[1, 0, 1, 1], count_include_pad=include)
-        cases.add(f"average{include}", "quantised_average_pool", [3, 2, 2, 3, 1, 0, 1, 1, 0, include],
-                  [*qa, 0.017, 100], [a, g.answer(g.quantized(mean, (0.017, 100)))])
+        window = [3, 2, 2, 3, 1, 0, 1, 1, 0, include]
+        cases.add(f"average{include}", "quantised_average_pool", window, [*qa, 0.017, 100],
+                  [a, g.answer(g.quantized(mean, (0.017, 100)))])
