@@ -1,4 +1,5 @@
-"""The test cases of the onnx package that are about float32, in the forms that Sluice is given."""
+"""The test cases of the onnx package that are about float32, uint8 and int8, in the forms that Sluice
+is given."""
 
 import collections
 import json
@@ -10,7 +11,7 @@ import onnxruntime
 from onnx import TensorProto, numpy_helper
 
 OPSETS = (13, 23)  # what Sluice reads
-FLOAT = TensorProto.FLOAT
+ACTIVATIONS = {TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8}
 # Shapes, axes, indices and conditions.
 PARAMETERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL}
 # Cases whose outputs cannot be compared with; ONNX Runtime's are taken.
@@ -36,9 +37,9 @@ def element_types(values):
     return [v.type.tensor_type.elem_type for v in values]
 
 
-def about_float32(graph):
+def about_activations(graph):
     inputs, outputs = element_types(graph.input), element_types(graph.output)
-    return set(inputs) <= PARAMETERS | {FLOAT} and outputs[0] == FLOAT
+    return set(inputs) <= PARAMETERS | ACTIVATIONS and outputs[0] in ACTIVATIONS
 
 
 def at_opset(model):
@@ -57,7 +58,7 @@ def at_opset(model):
 
 def with_one_input(model, inputs, kept):
     """The model with all inputs but one as initialisers, as exporters write weights, and with its
-    float32 outputs alone."""
+    outputs that are activations alone."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for i, (value, array) in enumerate(zip(model.graph.input, inputs)):
@@ -66,7 +67,7 @@ def with_one_input(model, inputs, kept):
     del result.graph.input[:], result.graph.output[:]
     result.graph.input.append(model.graph.input[kept])
     result.graph.output.extend(o for o in model.graph.output
-                               if o.type.tensor_type.elem_type == FLOAT)
+                               if o.type.tensor_type.elem_type in ACTIVATIONS)
     return result
 
 
@@ -89,22 +90,27 @@ def answer(model, inputs):
 
 
 def forms(case, model):
-    """(form, model, inputs, outputs) of a case. The forms: as it is given; with one float32 input,
-    which has a batch, and all others constant; the same with that batch symbolic."""
+    """(form, model, inputs, outputs) of a case. The forms: as it is given; with one activation as its
+    input, which has a batch, and all others constant; the same with that batch symbolic."""
     inputs, outputs = case.data_sets[0]
     if case.name in ANSWERED_BY_ONNX_RUNTIME:
         outputs = answer(model, inputs)
     yield "given", model, inputs, outputs
-    floats = [array for array, kind in zip(outputs, element_types(model.graph.output))
-              if kind == FLOAT]
+    activations = [array for array, kind in zip(outputs, element_types(model.graph.output))
+                   if kind in ACTIVATIONS]
     for i, kind in enumerate(element_types(model.graph.input)):
-        if kind != FLOAT or np.ndim(inputs[i]) < 2:
+        if kind not in ACTIVATIONS or np.ndim(inputs[i]) < 2:
             continue
         one = with_one_input(model, inputs, i)
         name = f"of {model.graph.input[i].name}"
-        if len(inputs) > 1 or len(floats) < len(outputs):
-            yield name, one, [inputs[i]], floats
-        yield name + ", any batch", with_symbolic_batch(one), [inputs[i]], floats
+        if len(inputs) > 1 or len(activations) < len(outputs):
+            yield name, one, [inputs[i]], activations
+        yield name + ", any batch", with_symbolic_batch(one), [inputs[i]], activations
+
+
+def as_files_have_it(array):
+    """Bytes as floats, which is how they are read and compared."""
+    return array.astype(np.float32) if array.dtype in (np.uint8, np.int8) else array
 
 
 def write(folder, operators):
@@ -115,7 +121,7 @@ def write(folder, operators):
         if not all(n.op_type in operators and n.domain in ("", "ai.onnx") for n in graph.node):
             counts["of other operators"] += 1
             continue
-        if not about_float32(graph):
+        if not about_activations(graph):
             counts["of other element types"] += 1
             continue
         model = at_opset(case.model)
@@ -131,7 +137,7 @@ def write(folder, operators):
             for kind, arrays in (("inputs", inputs), ("outputs", outputs)):
                 for i, array in enumerate(arrays):
                     entry[kind].append(f"{stem}.{kind}{i}.npy")
-                    np.save(folder / entry[kind][-1], np.asarray(array))
+                    np.save(folder / entry[kind][-1], as_files_have_it(np.asarray(array)))
             entries.append(entry)
     (folder / "cases.json").write_text(json.dumps(entries))
     return counts

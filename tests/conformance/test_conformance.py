@@ -1,4 +1,4 @@
-"""Runs the test cases of the onnx package that use float32 operators of Sluice's alone.
+"""Runs the test cases of the onnx package that use Sluice's operators and element types alone.
 
     test_conformance.py [--write] [EMULATOR] PATH_OF_RUN_CASES
 

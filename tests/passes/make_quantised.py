@@ -17,129 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
                                       quantize_static)
 
-RANDOM = np.random.default_rng(18)
-IMAGE = (1, 3, 9, 8)
-
-
-class Net:
-    """Builds a float network, layer by layer; each method returns the name of what it gives."""
-
-    def __init__(self, image=IMAGE):
-        self.nodes, self.weights, self.channels = [], {}, {"x": image[1]}
-        self.image = image
-
-    def add(self, op, inputs, channels=None, **attributes):
-        name = f"{op.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
-        self.channels[name] = channels or self.channels[inputs[0]]
-        return name
-
-    def constant(self, array):
-        name = f"c{len(self.weights)}"
-        self.weights[name] = np.asarray(array)
-        return name
-
-    def conv(self, x, maps, kernel=3, stride=1, relu=True, bias=True):
-        channels = self.channels[x]
-        spread = (2 / (channels * kernel * kernel)) ** 0.5
-        weights = RANDOM.normal(0, spread, (maps, channels, kernel, kernel)).astype(np.float32)
-        inputs = [x, self.constant(weights)]
-        if bias:
-            inputs.append(self.constant(RANDOM.normal(0, 0.2, maps).astype(np.float32)))
-        y = self.add("Conv", inputs, maps, kernel_shape=[kernel] * 2, strides=[stride] * 2,
-                     pads=[kernel // 2] * 4)
-        return self.relu(y) if relu else y
-
-    def relu(self, x):
-        return self.add("Relu", [x])
-
-    def clip(self, x, low=0.0, high=1.0):
-        bounds = [self.constant(np.float32(bound)) for bound in (low, high)]
-        return self.add("Clip", [x, *bounds])
-
-    def pool(self, x):
-        return self.add("MaxPool", [x], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
-
-    def classes(self, x, count=5):
-        mean = self.add("Flatten", [self.add("GlobalAveragePool", [x])])
-        weights = RANDOM.normal(0, 0.5, (count, self.channels[x])).astype(np.float32)
-        bias = self.constant(RANDOM.normal(0, 0.2, count).astype(np.float32))
-        return self.add("Gemm", [mean, self.constant(weights), bias], count, transB=1)
-
-    def model(self, y):
-        self.nodes.append(helper.make_node("Identity", [y], ["y"], "last"))
-        graph = helper.make_graph(
-            self.nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.image)],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-            [numpy_helper.from_array(array, name) for name, array in self.weights.items()])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        return onnx.shape_inference.infer_shapes(model)
-
-
-def resnet():
-    net = Net()
-    x = net.pool(net.conv("x", 6))
-    y = net.conv(net.conv(x, 6), 6, relu=False)
-    x = net.relu(net.add("Add", [y, x]))
-    y = net.conv(net.conv(x, 10, stride=2), 10, relu=False)
-    x = net.relu(net.add("Add", [y, net.conv(x, 10, 1, 2, relu=False)]))
-    return net.model(net.classes(x))
-
-
-def gated(maps):
-    """A block whose second convolution is gated, with as many maps of gates."""
-    net = Net()
-    x = net.conv("x", 8)
-    y = net.conv(x, 8)
-    gate = net.clip(net.conv(y, maps, 3 if maps == 1 else 1, relu=False))
-    y = net.conv(y, 8, relu=False)
-    if 1 < maps < 8:
-        shape = [1, maps, 8 // maps, 9, 8]
-        y = net.add("Reshape", [y, net.constant(np.array(shape))], 8)
-        wide = net.add("Unsqueeze", [gate, net.constant(np.array([2]))])
-        y = net.add("Mul", [y, wide])
-        y = net.add("Reshape", [y, net.constant(np.array([1, 8, 9, 8]))], 8)
-    else:
-        y = net.add("Mul", [y, gate])
-    x = net.relu(net.add("Add", [y, x]))
-    return net.model(net.classes(x))
-
-
-def normalised():
-    """A gate before the normalisation and the activation, as networks with pre-activation have."""
-    net = Net()
-    x = net.conv("x", 8)
-    gate = net.clip(net.conv(x, 1, relu=False))
-    y = net.add("Mul", [net.conv(x, 8, relu=False), gate])
-    spread = [RANDOM.uniform(low, 1.5, 8).astype(np.float32) for low in (-0.5, -1, -1, 0.5)]
-    y = net.relu(net.add("BatchNormalization", [y, *map(net.constant, spread)]))
-    return net.model(net.classes(net.conv(y, 6)))
-
-
-def tiles():
-    """A gate for every 4x4 outputs, and the gated convolution's activation before the gate."""
-    net = Net((1, 3, 8, 8))
-    x = net.conv("x", 8)
-    coarse = net.add("MaxPool", [x], kernel_shape=[4, 4], strides=[4, 4])
-    gate = net.clip(net.conv(coarse, 1, 1, relu=False))
-    gate = net.add("Resize", [gate, "", net.constant(np.array([1, 1, 4, 4], np.float32))],
-                   mode="nearest", coordinate_transformation_mode="asymmetric",
-                   nearest_mode="floor")
-    y = net.add("Mul", [net.conv(x, 8), gate])
-    return net.model(net.classes(y))
-
-
-def mixed():
-    """Averages, an Add of two pooled maps, Concat, and a Resize that int8 has no kernel of."""
-    net = Net((1, 3, 8, 8))
-    x = net.conv("x", 6)
-    a = net.add("AveragePool", [x], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
-    b = net.add("MaxPool", [x], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1])
-    s = net.add("Add", [a, b])
-    c = net.add("Concat", [s, net.conv(x, 4)], 10, axis=1)
-    c = net.conv(c, 6, 1)
-    up = net.add("Resize", [c, "", net.constant(np.array([1, 1, 2, 2], np.float32))], mode="linear")
-    return net.model(net.classes(net.conv(up, 5)))
+from float_nets import IMAGE, RANDOM, gated, mixed, normalised, resnet, tiles
 
 
 class Reader(CalibrationDataReader):
@@ -331,6 +209,24 @@ def other_numbers():
     return of_nodes(nodes, weights, TensorProto.FLOAT)
 
 
+def copied_bytes(kind):
+    """Bytes that are copied and clipped before anything says what they stand for."""
+    weights = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 2]), "border": kind(7), "low": kind(3),
+               "high": kind(90), "to": np.array([1, 6, -1]), "s": np.float32(0.25), "z": kind(17),
+               "from": np.array([1]), "till": np.array([-1]), "axis": np.array([2])}
+    node = helper.make_node
+    nodes = [node("Transpose", ["x"], ["t"], "turn", perm=[0, 3, 1, 2]),
+             node("Pad", ["t", "pads", "border"], ["p"], "pad"),
+             node("MaxPool", ["p"], ["m"], "pool", kernel_shape=[2, 2], pads=[0, 1, 0, 0]),
+             node("Clip", ["m", "low", "high"], ["c"], "clip"),
+             node("Concat", ["m", "c"], ["j"], "join", axis=1),
+             node("Slice", ["j", "from", "till", "axis"], ["k"], "slice"),
+             node("Reshape", ["k", "to"], ["r"], "reshape"),
+             node("DequantizeLinear", ["r", "s", "z"], ["y"], "d")]
+    byte = TensorProto.INT8 if kind == np.int8 else TensorProto.UINT8
+    return of_nodes(nodes, weights, byte, (1, 9, 8, 3), TensorProto.FLOAT)
+
+
 def refused():
     """Files that ONNX Runtime takes, and the passes do not."""
     scales = {"s": np.float32([0.1, 0.2, 0.3]), "z": np.zeros(3, np.uint8)}
@@ -384,6 +280,8 @@ def models():
     yield "conv_integer", conv_integer()
     yield "other_numbers", other_numbers()
     yield "opset21", opset21()
+    yield "copied_u8", copied_bytes(np.uint8)
+    yield "copied_s8", copied_bytes(np.int8)
 
 
 def answer(model, x):
