@@ -69,10 +69,11 @@ Result<Lowered> lower_int8_gemm(Planner& planner, const Node& node) {
     Buffer input = view(x), output = view(lowered.output);
     input.axes = {{inputs, 1}, {1, inputs}};
     output.axes = {{padded, 1}, {1, padded}, {1, padded}};
-    Buffer gate =
-        planner.constants.add_floats(std::vector<float>(std::size_t(padded)), output.axes);
-    Buffer residual =
-        planner.constants.add_bytes(std::vector<std::uint8_t>(std::size_t(padded)), output.axes);
+    const std::vector<Axis> repeated = {{padded, 1}, {1, 0}, {1, 0}};
+    const Buffer gate =
+        planner.constants.add_floats(std::vector<float>(std::size_t(padded)), repeated);
+    const Buffer residual =
+        planner.constants.add_bytes(std::vector<std::uint8_t>(std::size_t(padded)), repeated);
     ConvLayer layer;
     layer.channel_stride = inputs;
     layer.outputs = padded;

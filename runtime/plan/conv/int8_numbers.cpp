@@ -28,7 +28,23 @@ OutputRange output_range(const Quantization& output) {
     return {float(-output.zero_point), float(largest - output.zero_point)};
 }
 
+namespace {
+
+/// Whether the activation may as well follow what comes after it: a gate is not negative, and so
+/// commutes with a relu. Kernels are faster without a clamp there.
+bool clamps_at_the_end(const FusedConv& conv, const Quantizations& of) {
+    const bool is_last =
+        !conv.after_act && !conv.after_gate && !of.residual &&
+        std::all_of(conv.shift.begin(), conv.shift.end(), [](float shift) { return shift == 0; });
+    return is_last && (conv.gate == GateForm::none || conv.act.is_relu());
+}
+
+}  // namespace
+
 Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of) {
+    const bool at_the_end = clamps_at_the_end(conv, of);
+    const Clamp act = at_the_end ? Clamp{} : conv.act;
+    const Clamp post = at_the_end ? compose(conv.act, conv.post) : conv.post;
     const auto& output = of.output ? of.output : conv.output_rounding;
     const double unit = output ? output->scale : 1;
     const double after_gate = conv.after_gate ? conv.after_gate->scale : unit;
@@ -39,8 +55,8 @@ Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of) {
         n.multiplier.push_back(ratio(product, after_act));
         n.shift.push_back(ratio(conv.shift[k], unit));
     }
-    n.act_low = ratio(conv.act.low, after_act);
-    n.act_high = ratio(conv.act.high, after_act);
+    n.act_low = ratio(act.low, after_act);
+    n.act_high = ratio(act.high, after_act);
     if (conv.after_act) {
         n.stages |= 1;
         n.after_act = inner_rounding(*conv.after_act, after_gate);
@@ -54,8 +70,8 @@ Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of) {
         n.residual_scale = ratio(of.residual->scale, unit);
     }
     n.rounds = output.has_value();
-    n.low = output ? nearest(conv.post.low, *output) : conv.post.low;
-    n.high = output ? nearest(conv.post.high, *output) : conv.post.high;
+    n.low = output ? nearest(post.low, *output) : post.low;
+    n.high = output ? nearest(post.high, *output) : post.high;
     n.zero = of.output ? of.output->zero_point : 0;
     n.scale = float(unit);
     return n;
