@@ -17,7 +17,8 @@ using namespace sluice::generators;
 /// Halves are rounded to even. What the input's zero point contributes, the bias takes back.
 ///
 /// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
-/// kernel * channel_stride consecutive bytes from (x * stride, y * stride).
+/// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
+/// steps of `bytes` are read, up to bytes - 1 more than it has.
 class Int8Branch : public Generator<Int8Branch> {
 public:
     // Of the target, as int8_conv's.
@@ -25,10 +26,11 @@ public:
     GeneratorParam<int> offset{"offset", 0};
     // Schedule.
     GeneratorParam<int> tile{"tile", 8};
+    GeneratorParam<int> bytes{"bytes", 16};  // of a patch row a step, for each pixel
 
-    /// (x * channel_stride + c, y), halo included; the channel stride is a multiple of the lanes.
+    /// (x * channel_stride + c, y), halo included.
     Input<Buffer<uint8_t, 2>> input{"input"};
-    /// (kx * channel_stride + c, ky).
+    /// (kx * channel_stride + c, ky), zeros after each row up to a multiple of `bytes`.
     Input<Buffer<int8_t, 2>> weights{"weights"};
     Input<int> stride_x{"stride_x"};
     Input<int> stride_y{"stride_y"};
@@ -49,18 +51,18 @@ public:
     Output<Buffer<float, 2>> output{"output"};
 
     void generate() {
-        const int lanes = natural_vector_size<float>();
-        // A patch row is so many vectors that fill a register, and so many of the fewest channels.
-        const int whole = lanes * dot, least = lanes / dot * dot;
-        Expr row = weights.dim(0).extent(), rows = weights.dim(1).extent();
-        Expr split = row / whole * whole;
-        wide = {Func("wide"), RDom(0, int(dot), 0, whole / dot, 0, row / whole, 0, rows, "wide")};
-        narrow = {Func("narrow"),
-                  RDom(0, int(dot), 0, least / dot, 0, (row - split) / least, 0, rows, "narrow")};
-        add_products(wide, 0, whole);
-        add_products(narrow, split, least);
+        Expr vectors = weights.dim(0).extent() / int(bytes), rows = weights.dim(1).extent();
+        taps = RDom(0, int(dot), 0, int(bytes) / int(dot), 0, vectors, 0, rows, "taps");
+        // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
+        Expr column = min(likely(x), output.dim(0).extent() - 1);
+        Expr tap = taps.z * int(bytes) + taps.y * int(dot) + taps.x;
+        Expr value = input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
+        if (offset == 128) {
+            value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
+        }
+        products(x, y) += cast<int>(value) * cast<int>(weights(tap, taps.w));
 
-        const Int8Sum of{.sum = bias + wide.products(x, y) + narrow.products(x, y),
+        const Int8Sum of{.sum = bias + products(x, y),
                          .multiplier = multiplier,
                          .act_low = act_low,
                          .act_high = act_high,
@@ -74,27 +76,13 @@ public:
         input.dim(0).set_min(0).dim(1).set_min(0);
         weights.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_min(0).set_stride(Expr()).dim(1).set_min(0);
-        sluice::schedules::schedule_int8_branch({output, {wide, narrow}, x, y, stride_x}, tile);
+        sluice::schedules::schedule_int8_branch({output, products, x, y, taps, stride_x}, tile);
     }
 
 private:
-    using Part = sluice::schedules::Int8BranchPart;
-
-    /// The part of the dot products that begins at `from` in each row, in vectors of `bytes`.
-    void add_products(Part& part, const Expr& from, int bytes) {
-        const RDom& taps = part.taps;
-        // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
-        Expr column = min(likely(x), output.dim(0).extent() - 1);
-        Expr tap = from + taps.z * bytes + taps.y * int(dot) + taps.x;
-        Expr value = input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
-        if (offset == 128) {
-            value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
-        }
-        part.products(x, y) += cast<int>(value) * cast<int>(weights(tap, taps.w));
-    }
-
     Var x{"x"}, y{"y"};
-    Part wide, narrow;
+    Func products{"products"};
+    RDom taps;
 };
 
 }  // namespace

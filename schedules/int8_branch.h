@@ -1,22 +1,15 @@
 #pragma once
 
-#include <vector>
-
 #include <Halide.h>
 
 namespace sluice::schedules {
 
-/// A part of each patch row, that a pixel's dot product sums in vectors of one length.
-struct Int8BranchPart {
-    Halide::Func products;
-    Halide::RDom taps;  ///< x: bytes of a lane, y: lanes of a vector, z: vectors, w: patch rows
-};
-
-/// What schedule_int8_branch arranges; `output` is computed from the sum of the parts.
+/// What schedule_int8_branch arranges. `products` sums, and `output` is computed from it.
 struct Int8BranchFuncs {
     Halide::Func output;
-    std::vector<Int8BranchPart> parts;
+    Halide::Func products;
     Halide::Var x, y;
+    Halide::RDom taps;  ///< x: bytes of a lane, y: lanes of a vector, z: vectors, w: patch rows
     Halide::Expr stride_x;
 };
 

@@ -107,6 +107,7 @@ struct Int8Info {
 
 /// Of int8_branch.cpp.
 struct Int8BranchInfo {
+    int bytes;   ///< of a patch row that are read at once: those of the weights are as long
     int offset;  ///< as Int8Info's
 };
 

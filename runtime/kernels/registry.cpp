@@ -162,7 +162,7 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
         bool operator()(const Int8Info& info) const {
             return has_blocks && fits_window(info.kernel, info.channels, layer);
         }
-        bool operator()(const Int8BranchInfo&) const { return has_vectors; }  // one output
+        bool operator()(const Int8BranchInfo&) const { return true; }
         bool operator()(const BinaryInfo&) const { return false; }
         bool operator()(std::monostate) const { return false; }
     };

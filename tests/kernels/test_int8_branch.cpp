@@ -48,11 +48,18 @@ std::vector<T> to_nhwc(const std::vector<T>& values, int channels, int channel_s
 
 void check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
     const ConvCase& c = p.shape;
+    const auto& [bytes, offset] = kernel.as<Int8BranchInfo>();
     const int channel_stride = round_up(c.channels, kernel.lanes), row = c.width * channel_stride;
-    const int offset = kernel.as<Int8BranchInfo>().offset, columns = c.kernel[1] * channel_stride;
-    const GuardedOf<std::uint8_t> input(to_nhwc<std::uint8_t>(p.x, c.channels, channel_stride, 77));
-    const GuardedOf<std::int8_t> packed(
-        to_nhwc<std::int8_t>(p.weights, c.channels, channel_stride, 0));
+    const int columns = c.kernel[1] * channel_stride, padded = round_up(columns, bytes);
+    auto pixels = to_nhwc<std::uint8_t>(p.x, c.channels, channel_stride, 77);
+    pixels.resize(pixels.size() + std::size_t(padded - columns), 77);
+    const GuardedOf<std::uint8_t> input(pixels);
+    const auto rows = to_nhwc<std::int8_t>(p.weights, c.channels, channel_stride, 0);
+    std::vector<std::int8_t> longer(std::size_t(c.kernel[0] * padded), 0);
+    for (int y = 0; y < c.kernel[0]; ++y) {
+        std::copy_n(rows.begin() + y * columns, columns, longer.begin() + y * padded);
+    }
+    const GuardedOf<std::int8_t> packed(longer);
     int sum = 0;
     for (const std::int8_t weight : p.weights) {
         sum += weight;
@@ -65,7 +72,7 @@ void check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
         }
     }
     View in(input.data() + part.first_row * c.stride[0] * row, {{row, 1}, {c.height, row}});
-    View weights(packed.data(), {{columns, 1}, {c.kernel[0], columns}});
+    View weights(packed.data(), {{padded, 1}, {c.kernel[0], padded}});
     View out(got.data() + part.first_row * part.stride_y,
              {{p.width, part.stride_x}, {part.rows, part.stride_y}});
     REQUIRE(call(kernel,

@@ -143,6 +143,25 @@ TEST_CASE("a target with a base has its own kernels that multiply bytes, and its
     CHECK(derived > 0);
 }
 
+TEST_CASE("an int8 layer is served by the widest kernel whose block divides its outputs") {
+    for (const Target& target : targets()) {
+        for (const std::int64_t vectors : {1, 2, 5, 12}) {
+            INFO(target.id << ", " << vectors << " vectors of outputs");
+            const ConvLayer layer = square_layer(5, 3, vectors * target.lanes, 2);
+            const Kernel* found = find_conv(Algorithm::int8_conv, GateForm::none, target, layer);
+            REQUIRE(found);
+            CHECK(layer.outputs % found->block() == 0);
+            for (const Kernel& other : kernels()) {
+                if (other.algorithm == Algorithm::int8_conv &&
+                    found->target == std::string(other.target) &&
+                    layer.outputs % other.block() == 0) {
+                    CHECK(other.block() <= found->block());
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("a kernel's block is its vectors of output channels") {
     for (const Kernel& kernel : kernels()) {
         INFO(kernel.name);

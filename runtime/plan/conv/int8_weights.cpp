@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/aligned.h"
+
 namespace sluice {
 namespace {
 
@@ -82,9 +84,10 @@ Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations
     return packed;
 }
 
-Buffer pack_int8_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride) {
+Buffer pack_int8_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride,
+                      std::int64_t bytes) {
     const Shape& shape = conv.weights->shape;
-    const std::int64_t row = shape[3] * channel_stride;
+    const std::int64_t row = round_up(shape[3] * channel_stride, bytes);
     return constants.add_packed_as<std::int8_t>(
         shape[2] * row, {{row, 1}, {shape[2], row}}, 1, [&](std::int8_t* to, std::int64_t) {
             std::fill_n(to, shape[2] * row, std::int8_t{0});

@@ -13,8 +13,10 @@ Quantizations quantizations(const Graph& graph, const Node& node);
 Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations& of,
                  const Kernel& kernel);
 
-/// The weights of a convolution of one output as generators/int8_branch.cpp reads them.
-Buffer pack_int8_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride);
+/// The weights of a convolution of one output as generators/int8_branch.cpp reads them, `bytes` at
+/// once.
+Buffer pack_int8_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride,
+                      std::int64_t bytes);
 
 /// Fails where a sum of the layer could leave int32.
 Status check_int8(const Planner& planner, const Node& node);

@@ -55,12 +55,13 @@ void set_branch(Planner& planner, const Node& node, const Layout& y, Step& step)
 
 void set_int8_branch(Planner& planner, const Node& node, const Layout& y, Step& step) {
     const FusedConv& conv = *node.fused_conv;
-    const Buffer weights =
-        pack_int8_rows(planner.constants, conv, planner.layout(node.inputs[0]).channel_stride());
+    const auto& [bytes, offset] = step.kernel->as<Int8BranchInfo>();
+    const Buffer weights = pack_int8_rows(planner.constants, conv,
+                                          planner.layout(node.inputs[0]).channel_stride(), bytes);
     const Quantizations of = quantizations(planner.graph, node);
     const Int8Numbers n = int8_numbers(conv, of);
     auto call = branch_call<Int8BranchCall<Buffer>>(planner, node, y, weights, step);
-    call.bias = (*int8_bias(conv, of.input, step.kernel->as<Int8BranchInfo>().offset))[0];
+    call.bias = (*int8_bias(conv, of.input, offset))[0];
     call.multiplier = n.multiplier[0];
     call.act_low = n.act_low;
     call.act_high = n.act_high;
