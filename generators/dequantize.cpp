@@ -31,7 +31,7 @@ public:
         }
         sluice::schedules::schedule_copy(
             {output, d0, d1, input.dim(0).stride(), input.dim(1).stride(), output.dim(0).stride(),
-             output.dim(1).stride()},
+             output.dim(1).stride(), output.dim(0).extent()},
             {natural_vector_size<float>()});
     }
 

@@ -8,6 +8,7 @@ struct CopyFuncs {
     Halide::Func output;
     Halide::Var d0, d1;
     Halide::Expr in0, in1, out0, out1;  ///< strides of the input and the output along d0 and d1
+    Halide::Expr extent0;               ///< of d0
 };
 
 struct CopyParams {

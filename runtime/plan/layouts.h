@@ -29,8 +29,9 @@ public:
     /// Memory for a node's output: its halo, and the lanes beside its channels that the node does
     /// not write, are zeros.
     Layout allocate(const Node& node, bool writes_all_lanes);
-    /// Memory for an input of the graph (the output of `node`). One that convolutions alone read
-    /// has no lanes beside its channels, nor has a map that only gates read.
+    /// Memory for an input of the graph, or for what quantises a value: the output of `node`. One
+    /// that convolutions alone read has no lanes beside its channels, nor has a map that only gates
+    /// read.
     Layout allocate_input(const Node& node);
     /// Arena memory for an image (channel, x, y) without halo that only the next steps use, zeros
     /// in the lanes beside its channels.

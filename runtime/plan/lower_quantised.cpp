@@ -8,11 +8,12 @@
 namespace sluice {
 namespace {
 
-/// A step that goes over the elements of two tensors; `call` has both and the numbers.
+/// A step that goes over the elements of two tensors; `call` has the numbers.
 template <typename Call>
-Result<Lowered> lower_elements(Planner& planner, const Node& node, Algorithm algorithm, Call call) {
+Result<Lowered> lower_elements(Planner& planner, const Node& node, Algorithm algorithm, Call call,
+                               Layout output) {
     Lowered lowered;
-    lowered.output = planner.layouts.allocate(node, false);
+    lowered.output = std::move(output);
     call.input = view(planner.layout(node.inputs[0]));
     call.output = view(lowered.output);
     Step step;
@@ -40,14 +41,17 @@ Result<Lowered> lower_quantize(Planner& planner, const Node& node) {
     const OutputRange range = output_range(*node.quantization);
     call.low = range.low;
     call.high = range.high;
-    return lower_elements(planner, node, Algorithm::quantize, call);
+    // As an input of the graph, images for convolutions alone have no lanes beside their channels.
+    return lower_elements(planner, node, Algorithm::quantize, call,
+                          planner.layouts.allocate_input(node));
 }
 
 Result<Lowered> lower_dequantize(Planner& planner, const Node& node) {
     DequantizeCall<Buffer> call;
     call.scale = node.quantization->scale;
     call.zero = node.quantization->zero_point;
-    return lower_elements(planner, node, Algorithm::dequantize, call);
+    return lower_elements(planner, node, Algorithm::dequantize, call,
+                          planner.layouts.allocate(node, false));
 }
 
 Result<Lowered> lower_int8_gemm(Planner& planner, const Node& node) {
