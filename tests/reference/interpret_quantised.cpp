@@ -109,7 +109,7 @@ QuantisedIo io_of(const Context& c) {
             c.id(2) == no_value ? Quantization{} : *value(c, c.id(2)).quantization, y.quantization};
 }
 
-Tensor run_gemm(const Context& c) {
+Tensor run_quantised_gemm(const Context& c) {
     Tensor x = c.input(0);
     x.shape.insert(x.shape.end(), {1, 1});
     Tensor y = quantised_conv(*c.node.fused_conv, io_of(c), x, nullptr, nullptr);
@@ -117,7 +117,7 @@ Tensor run_gemm(const Context& c) {
     return y;
 }
 
-Tensor run_pad(const Context& c, const Quantization& quantization) {
+Tensor run_quantised_pad(const Context& c, const Quantization& quantization) {
     const Shape pads = c.ints(1, {});
     const auto middle = pads.begin() + std::ptrdiff_t(pads.size() / 2);
     const Tensor border = quantize(quantization, {{}, {c.scalar(2, 0)}});
@@ -138,7 +138,7 @@ std::optional<Tensor> run_to_uint8(const Context& c, const Quantization& qy) {
             return quantised_average_pool(*value(c, c.id(0)).quantization, x, window, qy);
         }
         case Op::pad:
-            return run_pad(c, qy);
+            return run_quantised_pad(c, qy);
         default:
             return std::nullopt;  // a copy
     }
@@ -154,7 +154,7 @@ std::optional<Tensor> interpret_quantised(const Context& c) {
                                                   : dequantize(q, quantize(q, c.input(0)));
     }
     if (c.node.fused_conv && c.node.fused_conv->is_quantised()) {
-        return c.node.op == Op::gemm ? run_gemm(c)
+        return c.node.op == Op::gemm ? run_quantised_gemm(c)
                                      : quantised_conv(*c.node.fused_conv, io_of(c), c.input(0),
                                                       c.optional(1), c.optional(2));
     }
