@@ -20,6 +20,11 @@ bool products_fit(const Constant& weights, std::size_t outputs) {
         inner *= weights.shape[axis];
     }
     const std::int64_t count = weights.shape[outputs];
+    const auto weights_each =
+        std::int64_t(weights.int8s().size()) / std::max<std::int64_t>(count, 1);
+    if (255 * 128 * weights_each < product_limit) {
+        return true;
+    }
     std::vector<std::int64_t> sums(std::size_t(count), 0);
     const std::int8_t* next = weights.int8s().data();
     const auto runs = std::int64_t(weights.int8s().size()) / std::max<std::int64_t>(inner, 1);

@@ -79,17 +79,25 @@ Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of) {
 
 std::optional<std::vector<std::int32_t>> int8_bias(const FusedConv& conv, const Quantization& input,
                                                    int offset) {
-    const std::int8_t* weight = conv.weights->int8s().data();
+    const std::int8_t* weights = conv.weights->int8s().data();
     const std::size_t outputs = conv.weight_scale.size();
     const std::size_t each = conv.weights->int8s().size() / std::max(outputs, std::size_t{1});
     constexpr double most = std::numeric_limits<std::int32_t>::max();
+    constexpr std::size_t chunk = 4096;  // sums of int32 are taken by vectors
     std::vector<std::int32_t> result;
     for (std::size_t k = 0; k < outputs; ++k) {
         std::int64_t sum = 0, magnitude = 0;
-        for (std::size_t i = 0; i < each; ++i, ++weight) {
-            sum += *weight;
-            magnitude += std::abs(int(*weight));
+        for (std::size_t i = 0; i < each; i += chunk) {
+            const std::size_t end = std::min(i + chunk, each);
+            std::int32_t part = 0, positive = 0;
+            for (std::size_t j = i; j < end; ++j) {
+                part += weights[j];
+                positive += std::abs(std::int32_t(weights[j]));
+            }
+            sum += part;
+            magnitude += positive;
         }
+        weights += each;
         const double unit = double(input.scale) * conv.weight_scale[k];
         const double bias = std::nearbyint(conv.bias[k] / unit);
         const double start = bias - double(sum) * (input.zero_point - offset);

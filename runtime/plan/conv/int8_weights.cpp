@@ -26,20 +26,23 @@ struct Int8Layout {
 void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t number,
                  std::int8_t* packed) {
     const Shape& shape = weights.shape;
-    const std::int64_t channels = shape[1], columns = shape[3];
+    const std::int64_t channels = shape[1], columns = shape[3], taps = shape[2] * columns;
+    const std::int64_t dot = layout.dot, group = layout.block * dot;
     std::int8_t* const start = packed + number * layout.block_size();
     std::fill_n(start, layout.block_size(), std::int8_t{0});
     const std::int64_t end = std::min((number + 1) * layout.block, shape[0]);
     for (std::int64_t k = number * layout.block; k < end; ++k) {
-        const std::int8_t* from = weights.int8s().data() + k * channels * layout.rows * columns;
-        for (std::int64_t c = 0; c < channels; ++c) {
-            for (std::int64_t y = 0; y < layout.rows; ++y) {
-                for (std::int64_t x = 0; x < columns; ++x) {
-                    const std::int64_t i = x * layout.channel_stride + c;
-                    start[((y * layout.groups() + i / layout.dot) * layout.block +
-                           k % layout.block) *
-                              layout.dot +
-                          i % layout.dot] = *from++;
+        const std::int8_t* const output = weights.int8s().data() + k * channels * taps;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+            const std::int64_t first = tap % columns * layout.channel_stride;
+            std::int8_t* to = start + (tap / columns * layout.groups() + first / dot) * group +
+                              k % layout.block * dot;
+            std::int64_t rest = first % dot;
+            for (std::int64_t c = 0; c < channels; ++c) {
+                to[rest] = output[c * taps + tap];
+                if (++rest == dot) {
+                    rest = 0;
+                    to += group;
                 }
             }
         }
