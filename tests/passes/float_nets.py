@@ -81,11 +81,11 @@ def gated(maps):
     gate = net.clip(net.conv(y, maps, 3 if maps == 1 else 1, relu=False))
     y = net.conv(y, 8, relu=False)
     if 1 < maps < 8:
-        shape = [1, maps, 8 // maps, 9, 8]
+        shape = [0, maps, 8 // maps, 9, 8]
         y = net.add("Reshape", [y, net.constant(np.array(shape))], 8)
         wide = net.add("Unsqueeze", [gate, net.constant(np.array([2]))])
         y = net.add("Mul", [y, wide])
-        y = net.add("Reshape", [y, net.constant(np.array([1, 8, 9, 8]))], 8)
+        y = net.add("Reshape", [y, net.constant(np.array([0, 8, 9, 8]))], 8)
     else:
         y = net.add("Mul", [y, gate])
     x = net.relu(net.add("Add", [y, x]))

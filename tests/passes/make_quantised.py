@@ -1,5 +1,5 @@
-"""Writes small quantised networks as ONNX files, and cases.json with an input and ONNX Runtime's
-answer for each.
+"""Writes small quantised networks as ONNX files, each also as batch_NAME.onnx for any batch, and
+cases.json with an input and ONNX Runtime's answer for each.
 
 Usage: make_quantised.py OUTPUT_FOLDER
 """
@@ -212,7 +212,7 @@ def other_numbers():
 def copied_bytes(kind):
     """Bytes that are copied and clipped before anything says what they stand for."""
     weights = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 2]), "border": kind(7), "low": kind(3),
-               "high": kind(90), "to": np.array([1, 6, -1]), "s": np.float32(0.25), "z": kind(17),
+               "high": kind(90), "to": np.array([0, 6, -1]), "s": np.float32(0.25), "z": kind(17),
                "from": np.array([1]), "till": np.array([-1]), "axis": np.array([2])}
     node = helper.make_node
     nodes = [node("Transpose", ["x"], ["t"], "turn", perm=[0, 3, 1, 2]),
@@ -301,6 +301,15 @@ def image_of(model):
     return RANDOM.integers(low, low + 256, shape).astype(kind)
 
 
+def of_any_batch(model):
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    del result.graph.value_info[:]
+    result.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    result.graph.output[0].type.tensor_type.ClearField("shape")
+    return result
+
+
 def main():
     logging.disable()
     folder = Path(sys.argv[1])
@@ -310,8 +319,10 @@ def main():
         x = image_of(model)
         y = answer(model, x)
         onnx.save(model, folder / f"{name}.onnx")
+        onnx.save(of_any_batch(model), folder / f"batch_{name}.onnx")
         cases.append({"name": name, "x": [float(v) for v in x.ravel()], "x_shape": x.shape,
-                      "y": [float(v) for v in y.ravel()], "y_shape": y.shape})
+                      "x_type": x.dtype.name, "y": [float(v) for v in y.ravel()],
+                      "y_shape": y.shape, "y_type": y.dtype.name})
     for name, model in refused():
         onnx.save(model, folder / f"refused_{name}.onnx")
     (folder / "cases.json").write_text(json.dumps(cases))

@@ -12,19 +12,14 @@
 #include "passes/fold_constants.h"
 #include "passes/passes.h"
 #include "passes/quantised.h"
+#include "passes/quantised_files.h"
 #include "reference/interpreter.h"
 #include "reference/operators.h"
 
 using namespace sluice;
+using namespace sluice::quantised_files;
 
 namespace {
-
-const std::filesystem::path folder = SLUICE_QUANTISED_CASES;
-
-nlohmann::json cases() {
-    std::ifstream stream(folder / "cases.json");
-    return nlohmann::json::parse(stream);
-}
 
 Graph folded(const std::string& name) {
     auto graph = read_onnx(folder / (name + ".onnx"));
@@ -42,8 +37,6 @@ Graph optimised(Graph graph) {
     REQUIRE(status.ok());
     return graph;
 }
-
-const Value& value(const Graph& graph, ValueId id) { return graph.values[std::size_t(id)]; }
 
 std::string form_of(const Graph& graph, ValueId id) {
     if (id == no_value) {
@@ -149,42 +142,6 @@ const std::map<std::string, Forms> rounded_at_inputs = {
                           float_end)},
 };
 
-reference::Tensor input_of(const nlohmann::json& entry) {
-    return {entry["x_shape"].get<Shape>(), entry["x"].get<std::vector<float>>()};
-}
-
-/// What a graph gives, as the file counts.
-std::vector<float> answer(const Graph& graph, reference::Tensor x) {
-    for (float& number : x.data) {
-        number += value(graph, graph.inputs[0]).is_int8_outside ? 128 : 0;
-    }
-    const auto outputs = reference::interpret(graph, {x});
-    INFO(outputs.status().message());
-    REQUIRE(outputs.ok());
-    std::vector<float> y = outputs.value()[0].data;
-    for (float& number : y) {
-        number -= value(graph, graph.outputs[0]).is_int8_outside ? 128 : 0;
-    }
-    return y;
-}
-
-/// The step between two numbers of the output; 0 where nothing rounds it.
-float step_of(const Graph& graph) {
-    if (!value(graph, graph.outputs[0]).is_float()) {
-        return 1;
-    }
-    for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-        if (node->op == Op::dequantize_linear) {
-            return node->quantization->scale;
-        }
-        if (node->fused_conv) {
-            const auto& rounding = node->fused_conv->output_rounding;
-            return rounding ? rounding->scale : 0;
-        }
-    }
-    return 0;
-}
-
 }  // namespace
 
 TEST_CASE("networks with roundings around every operator become uint8 throughout") {
@@ -249,11 +206,11 @@ TEST_CASE("clamps pass roundings only where that means the same") {
 
 TEST_CASE("quantised networks give what ONNX Runtime gives, but for a step here and there") {
     int compared = 0;
-    for (const auto& entry : cases()) {
-        CAPTURE(entry["name"].get<std::string>());
-        const Graph before = folded(entry["name"]);
+    for (const File& file : files()) {
+        CAPTURE(file.name);
+        const Graph before = folded(file.name);
         const Graph after = optimised(before);
-        const auto expected = entry["y"].get<std::vector<float>>();
+        const std::vector<float>& expected = file.y;
         // What crosses half a step in one layer is a small part of the result in the end.
         float largest = 0;
         for (const float number : expected) {
@@ -261,7 +218,7 @@ TEST_CASE("quantised networks give what ONNX Runtime gives, but for a step here 
         }
         const float bound = std::max(1.001F * step_of(after), 0.01F * largest);
         for (const Graph* graph : {&before, &after}) {
-            const auto got = answer(*graph, input_of(entry));
+            const auto got = answer(*graph, file.x);
             REQUIRE(got.size() == expected.size());
             for (std::size_t i = 0; i < got.size(); ++i) {
                 CHECK(std::abs(got[i] - expected[i]) <= bound);
