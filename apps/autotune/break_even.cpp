@@ -144,11 +144,12 @@ double choose_break_even(double before, const BreakEven& found) {
     return std::min(1.0, std::ceil(found.measured * 100 - 1e-3) / 100);
 }
 
-Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
-                         const TuneSettings& settings, Progress& progress) {
+Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence, Progress& progress) {
     const std::string& name = rivals.kernel.name();
     const std::string& direct_name = rivals.direct.name();
-    const Result<TunedTable> table = read_either(settings.numbers, settings.base, settings.below);
+    // One file: both are kernels of one target.
+    const TunedFiles& files = rivals.kernel.files();
+    const Result<TunedTable> table = read_either(files.numbers, files.base, files.below);
     if (!table.ok()) {
         return table.status();
     }
@@ -171,11 +172,10 @@ Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
     const BreakEven& measured = *found.value();
     const double after = choose_break_even(before, measured);
     kept = {against, numbers, before, after, measured.measured, measured.spread};
-    SLUICE_RETURN_IF_ERROR(merge_evidence(evidence_path(settings.numbers), name, evidence));
+    SLUICE_RETURN_IF_ERROR(merge_evidence(evidence_path(files.numbers), name, evidence));
     progress.say(name + ": " + describe(*kept));
-    return after == before
-               ? Status()
-               : merge_break_even(settings.numbers, settings.base, name, after, settings.below);
+    return after == before ? Status()
+                           : merge_break_even(files.numbers, files.base, name, after, files.below);
 }
 
 }  // namespace sluice::autotune

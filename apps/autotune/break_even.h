@@ -34,7 +34,6 @@ double choose_break_even(double before, const BreakEven& found);
 
 /// Measures the break-even with the numbers that both kernels have now, unless the evidence holds
 /// it, and writes it and how it came about.
-Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence,
-                         const TuneSettings& settings, Progress& progress);
+Status settle_break_even(const Rivals& rivals, KernelEvidence& evidence, Progress& progress);
 
 }  // namespace sluice::autotune

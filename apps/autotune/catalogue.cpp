@@ -11,7 +11,8 @@ using nlohmann::json;
 
 Space Catalogue::space(const std::string& kernel, int channels) const {
     const KernelRow& row = kernels.at(kernel);
-    Space space{row.recipe.generator, count_registers(halide_target), lanes, 0, channels};
+    Space space{row.recipe.generator, count_registers(row.recipe.halide_target), lanes, 0,
+                channels};
     const bool is_conv = autotune::is_conv(row.recipe.generator);
     if (row.recipe.generator == "winograd_conv") {
         // Where the layer says how many channels there are, they come by the vector.
@@ -33,7 +34,40 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     return space;
 }
 
-Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target) {
+namespace {
+
+/// The build's kernel of that name, the target's own before its base's; null where neither has it.
+const Kernel* find_built(const std::string& name, const Target& target) {
+    for (const char* const id : {target.id, target.base}) {
+        const std::string whole = name + "__" + id;
+        for (const Kernel& kernel : sluice::kernels()) {
+            if (whole == kernel.name) {
+                return &kernel;
+            }
+        }
+    }
+    return nullptr;
+}
+
+KernelRow make_row(const Kernel& built, const json& kernel, const std::string& halide_target) {
+    KernelRow row;
+    row.built = &built;
+    row.recipe = {kernel.at("generator").get<std::string>(), halide_target, {}};
+    const json& params = kernel.at("params");
+    for (const auto& [key, value] : params.items()) {
+        row.recipe.params[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    row.kernel = params.value("kernel", 0);
+    row.channels = params.value("channels", 0);
+    row.most_channels = params.value("most_channels", row.channels);
+    row.stride = params.value("stride", 1);
+    row.side = params.value("side", 0);
+    return row;
+}
+
+}  // namespace
+
+Result<Catalogue> read_catalogue(const std::filesystem::path& source, const Target& target) {
     const std::filesystem::path targets_file = source / "schedules" / "targets.json";
     const std::filesystem::path build_file = SLUICE_KERNEL_LIST;
     const Result<json> targets = read_json(targets_file), build = read_json(build_file);
@@ -43,32 +77,25 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std:
         }
     }
     Catalogue catalogue;
+    catalogue.lanes = target.lanes;
     try {
-        catalogue.target = target;
-        const json& row = targets.value().at(catalogue.target);
-        catalogue.halide_target = row.at("halide").get<std::string>();
-        catalogue.lanes = row.at("lanes").get<int>();
-        for (const json& folder : build.value().at("tuned")) {
-            catalogue.tuned.push_back(std::filesystem::path(folder.get<std::string>()) /
-                                      (target + ".json"));
-        }
         for (const auto& [name, kernel] : build.value().at("kernels").items()) {
-            KernelRow added;
-            added.recipe = {kernel.at("generator").get<std::string>(), catalogue.halide_target, {}};
-            if (!is_tunable(added.recipe.generator)) {
+            const Kernel* const built = find_built(name, target);
+            if (built != nullptr && is_tunable(kernel.at("generator").get<std::string>())) {
+                const json& row = targets.value().at(built->target);
+                catalogue.kernels[name] =
+                    make_row(*built, kernel, row.at("halide").get<std::string>());
+            }
+        }
+        for (const auto& [name, kernel] : catalogue.kernels) {
+            std::vector<std::filesystem::path>& files = catalogue.tuned[kernel.built->target];
+            if (!files.empty()) {
                 continue;
             }
-            const json& params = kernel.at("params");
-            for (const auto& [key, value] : params.items()) {
-                added.recipe.params[key] =
-                    value.is_string() ? value.get<std::string>() : value.dump();
+            for (const json& folder : build.value().at("tuned")) {
+                files.push_back(std::filesystem::path(folder.get<std::string>()) /
+                                (std::string(kernel.built->target) + ".json"));
             }
-            added.kernel = params.value("kernel", 0);
-            added.channels = params.value("channels", 0);
-            added.most_channels = params.value("most_channels", added.channels);
-            added.stride = params.value("stride", 1);
-            added.side = params.value("side", 0);
-            catalogue.kernels[name] = std::move(added);
         }
     } catch (const json::exception& fault) {
         return Status(Problem{build_file.string(),

@@ -7,12 +7,14 @@
 
 #include "autotune/compile.h"
 #include "autotune/space.h"
+#include "kernels/registry.h"
 #include "sluice/status.h"
 
 namespace sluice::autotune {
 
-/// A kernel of the build for one target.
+/// A kernel of the build, as the target has it.
 struct KernelRow {
+    const Kernel* built = nullptr;  ///< of the target, or of its base
     Recipe recipe;
     int kernel = 0;         ///< extent of the window; 0: any
     int channels = 0;       ///< channel stride of the input; 0: any
@@ -21,13 +23,12 @@ struct KernelRow {
     int side = 0;           ///< winograd_conv: of a tile of outputs
 };
 
-/// What is compiled for one target, from the tables that CMake reads.
+/// What one target runs, from the tables that CMake reads.
 struct Catalogue {
-    std::string target;
-    std::string halide_target;
     int lanes = 1;
-    /// The files with its numbers. Of several, the later one's count, and the last one is written.
-    std::vector<std::filesystem::path> tuned;
+    /// The files with the numbers of a target's kernels, by its id: the target's and its base's.
+    /// Of several, the later one's count, and the last one is written.
+    std::map<std::string, std::vector<std::filesystem::path>> tuned;
     std::map<std::string, KernelRow> kernels;  ///< by name without the target; tunable ones alone
 
     /// The bounds of a kernel's schedules where its tiles must divide `channels`, the greatest
@@ -35,8 +36,7 @@ struct Catalogue {
     Space space(const std::string& kernel, int channels) const;
 };
 
-/// Reads the targets below `source`, and what cmake/SluiceKernels.cmake listed for this build. The
-/// target's id is that of runtime/kernels/registry.h.
-Result<Catalogue> read_catalogue(const std::filesystem::path& source, const std::string& target);
+/// Reads the targets below `source`, and what cmake/SluiceKernels.cmake listed for this build.
+Result<Catalogue> read_catalogue(const std::filesystem::path& source, const Target& target);
 
 }  // namespace sluice::autotune

@@ -38,6 +38,7 @@ KernelJob::KernelJob(std::string name, std::vector<const Layer*> layers, const C
       space_(catalogue.space(name_, common_channels(layers_))),
       present_(table.numbers(name_)),
       settings_(&settings),
+      files_(&settings.files.at(catalogue.kernels.at(name_).built->target)),
       weights_(layers_.size(), 1.0) {
     recipe_.params.merge(table.others(name_));
 }

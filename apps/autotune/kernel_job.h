@@ -17,6 +17,8 @@ public:
               const TunedTable& table, const TuneSettings& settings);
 
     const std::string& name() const { return name_; }
+    /// Of the target that the kernel is for.
+    const TunedFiles& files() const { return *files_; }
     const Space& space() const { return space_; }
     const Numbers& present() const { return present_; }
     const std::vector<const Layer*>& layers() const { return layers_; }
@@ -48,6 +50,7 @@ private:
     Space space_;
     Numbers present_;
     const TuneSettings* settings_;
+    const TunedFiles* files_;
     std::vector<double> weights_;
     std::vector<std::unique_ptr<LayerCase>> cases_;
     std::map<Numbers, std::filesystem::path> compiled_;

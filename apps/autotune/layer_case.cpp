@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <iterator>
 
 namespace sluice::autotune {
@@ -14,13 +13,12 @@ constexpr unsigned seed = 1;
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
 /// The build's, with one in the place of all that compute the same layers in the same way.
-std::vector<Kernel> kernels_with(const Kernel& candidate) {
+std::vector<Kernel> kernels_with(const Kernel& candidate, const Target& target) {
     std::vector<Kernel> kernels = {candidate};
     std::copy_if(sluice::kernels().begin(), sluice::kernels().end(), std::back_inserter(kernels),
                  [&](const Kernel& other) {
                      return other.algorithm != candidate.algorithm ||
-                            other.gate != candidate.gate ||
-                            std::strcmp(other.target, candidate.target) != 0;
+                            other.gate != candidate.gate || !is_for(other, target);
                  });
     return kernels;
 }
@@ -54,7 +52,7 @@ std::int64_t LayerCase::entries_of(std::size_t load) const {
 }
 
 Call LayerCase::start(const Kernel& candidate) const {
-    Call call{kernels_with(candidate), nullptr};
+    Call call{kernels_with(candidate, *layer_.target), nullptr};
     const std::size_t bytes = std::min(layer_.network_bytes, most_bytes);
     if (auto planned = layer_.plan(call.kernels)) {
         call.run = std::make_unique<apps::LayerRun>(std::move(*planned), seed, bytes);

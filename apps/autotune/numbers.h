@@ -48,6 +48,13 @@ private:
     std::vector<nlohmann::json> below_;
 };
 
+/// Where the numbers of a target's kernels stand.
+struct TunedFiles {
+    std::filesystem::path numbers;                  ///< the file to improve
+    std::filesystem::path base;                     ///< what it holds where it does not exist
+    std::vector<std::filesystem::path> below = {};  ///< TunedTable::read's
+};
+
 /// The table at `path`, or at `base` where there is none.
 Result<TunedTable> read_either(const std::filesystem::path& path, const std::filesystem::path& base,
                                std::span<const std::filesystem::path> below = {});

@@ -44,7 +44,7 @@ public:
     Result<Evidence> run();
 
 private:
-    Status prepare(const TunedTable& table, const Evidence& kept);
+    Status prepare();
     void share_out();
     Status time_present(Tuned& tuned);
     Status tune_kernel(Tuned& tuned, double share_before, double share_of_rest);
@@ -83,20 +83,50 @@ KernelEvidence begin_evidence(const KernelJob& job, const Basis& basis, const Ev
     return fresh;
 }
 
-Status Tuner::prepare(const TunedTable& table, const Evidence& kept) {
+/// What is known of a target's kernels.
+struct Known {
+    TunedTable table;
+    Evidence evidence;
+};
+
+Result<Known> read_known(const TunedFiles& files) {
+    Result<TunedTable> table = read_either(files.numbers, files.base, files.below);
+    if (!table.ok()) {
+        return table.status();
+    }
+    Result<Evidence> evidence = read_evidence(evidence_path(files.numbers));
+    if (!evidence.ok()) {
+        return evidence.status();
+    }
+    return Known{std::move(table).value(), std::move(evidence).value()};
+}
+
+Status Tuner::prepare() {
     std::map<std::string, std::vector<const Layer*>> by_kernel;
     for (const Layer& layer : workload_.layers) {
         by_kernel[layer.name].push_back(&layer);
     }
+    std::map<std::string, Known> by_target;
     for (auto& [name, layers] : by_kernel) {
-        if (table.numbers(name).empty()) {
-            return Status(Problem{settings_.numbers.string(),
+        const std::string target = layers[0]->kernel->target;
+        const TunedFiles& files = settings_.files.at(target);
+        if (!by_target.contains(target)) {
+            Result<Known> read = read_known(files);
+            if (!read.ok()) {
+                return read.status();
+            }
+            by_target.emplace(target, std::move(read).value());
+        }
+        const Known& known = by_target.at(target);
+        if (known.table.numbers(name).empty()) {
+            return Status(Problem{files.numbers.string(),
                                   {},
                                   "has no numbers for " + name,
                                   "restore it from version control"});
         }
-        KernelJob job(name, layers, catalogue_, table, settings_);
-        KernelEvidence evidence = begin_evidence(job, job.basis(workload_.densities), kept);
+        KernelJob job(name, layers, catalogue_, known.table, settings_);
+        KernelEvidence evidence =
+            begin_evidence(job, job.basis(workload_.densities), known.evidence);
         kernels_.push_back({std::move(job), std::move(evidence)});
     }
     for (Tuned& tuned : kernels_) {
@@ -129,7 +159,7 @@ Status Tuner::time_present(Tuned& tuned) {
         }
     }
     if (!problem.empty()) {
-        return Status(Problem{settings_.numbers.string(), tuned.job.name(),
+        return Status(Problem{tuned.job.files().numbers.string(), tuned.job.name(),
                               "its present schedule " + problem, "build and test before tuning"});
     }
     return {};
@@ -199,8 +229,8 @@ Status Tuner::search(Tuned& tuned, Search& search, Clock::time_point end, double
             tuned.evidence.is_confirmed = false;
         }
         tuned.evidence.date = today();
-        SLUICE_RETURN_IF_ERROR(
-            merge_evidence(evidence_path(settings_.numbers), tuned.job.name(), tuned.evidence));
+        SLUICE_RETURN_IF_ERROR(merge_evidence(evidence_path(tuned.job.files().numbers),
+                                              tuned.job.name(), tuned.evidence));
     }
     return {};
 }
@@ -287,12 +317,13 @@ Status Tuner::keep(Tuned& tuned) {
     tuned.evidence.date = today();
     tuned.evidence.is_confirmed = true;
     SLUICE_RETURN_IF_ERROR(
-        merge_evidence(evidence_path(settings_.numbers), tuned.job.name(), tuned.evidence));
+        merge_evidence(evidence_path(tuned.job.files().numbers), tuned.job.name(), tuned.evidence));
     if (tuned.evidence.best == tuned.job.present()) {
         return {};
     }
-    return merge_numbers(settings_.numbers, settings_.base,
-                         {{tuned.job.name(), tuned.evidence.best}}, settings_.below);
+    const TunedFiles& files = tuned.job.files();
+    return merge_numbers(files.numbers, files.base, {{tuned.job.name(), tuned.evidence.best}},
+                         files.below);
 }
 
 Status Tuner::tune_kernel(Tuned& tuned, double share_before, double share_of_rest) {
@@ -330,7 +361,7 @@ Status Tuner::settle_break_evens(Evidence& done) {
         });
         if (direct != kernels_.end()) {
             SLUICE_RETURN_IF_ERROR(
-                settle_break_even({tuned.job, direct->job}, tuned.evidence, settings_, progress_));
+                settle_break_even({tuned.job, direct->job}, tuned.evidence, progress_));
             done[tuned.job.name()] = tuned.evidence;
         }
     }
@@ -338,18 +369,9 @@ Status Tuner::settle_break_evens(Evidence& done) {
 }
 
 Result<Evidence> Tuner::run() {
-    const Result<TunedTable> table =
-        read_either(settings_.numbers, settings_.base, settings_.below);
-    if (!table.ok()) {
-        return table.status();
-    }
-    const Result<Evidence> kept = read_evidence(evidence_path(settings_.numbers));
-    if (!kept.ok()) {
-        return kept.status();
-    }
     progress_.say("densities: " + workload_.densities);
     Evidence done;
-    Status status = prepare(table.value(), kept.value());
+    Status status = prepare();
     double rest = 0, all = 0;
     for (const Tuned& tuned : kernels_) {
         rest += tuned.share;

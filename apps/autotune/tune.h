@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +23,9 @@ struct TuneSettings {
     std::string cpu;
     int threads = 1;  ///< candidates compiled at a time
     double seconds = 240;
-    std::filesystem::path numbers;    ///< the file to improve
-    std::filesystem::path base;       ///< what it holds where it does not exist
-    std::filesystem::path libraries;  ///< a folder for compiled candidates
+    std::map<std::string, TunedFiles> files;  ///< by the id of the target that a kernel is for
+    std::filesystem::path libraries;          ///< a folder for compiled candidates
     Compile compile = start_compilation;
-    std::vector<std::filesystem::path> below = {};  ///< TunedTable::read's
 };
 
 /// Searches for each kernel of the workload until nothing near its best schedule is better, or the

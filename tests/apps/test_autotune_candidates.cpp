@@ -50,7 +50,7 @@ public:
         std::string name = (fs::temp_directory_path() / "sluice-autotune-XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()) != nullptr);
         folder = name;
-        auto read_in = read_catalogue(SLUICE_SOURCE, best_target().id);
+        auto read_in = read_catalogue(SLUICE_SOURCE, best_target());
         REQUIRE(read_in.ok());
         catalogue = std::move(read_in).value();
         auto found = find_workload({fs::path(SLUICE_SOURCE) / "models/resnet20_lccl_cifar10.onnx"},
@@ -61,8 +61,10 @@ public:
             return std::find(kernels.begin(), kernels.end(), layer.name) == kernels.end();
         });
         REQUIRE(workload.layers.size() >= kernels.size());
-        const fs::path tuned = fs::path(SLUICE_TUNED) / (catalogue.target + ".json");
-        settings = {"test", 2, 60, folder / "t.json", tuned, folder, start_compilation};
+        // All of one target: the best one's, or its base's.
+        kernels_target = workload.layers[0].kernel->target;
+        const fs::path tuned = fs::path(SLUICE_TUNED) / (kernels_target + ".json");
+        settings = {"test", 2, 60, {{kernels_target, {folder / "t.json", tuned}}}, folder};
     }
     ~Bench() { fs::remove_all(folder); }
 
@@ -70,8 +72,9 @@ public:
         Progress progress;
         return autotune::tune(workload, catalogue, settings, progress);
     }
+    TunedFiles& files() { return settings.files.at(kernels_target); }
     Verdict judge(const std::string& body) {
-        const auto table = TunedTable::read(settings.base);
+        const auto table = TunedTable::read(files().base);
         REQUIRE(table.ok());
         KernelJob job(workload.layers[0].name, {&workload.layers[0]}, catalogue, table.value(),
                       settings);
@@ -91,6 +94,7 @@ public:
     }
 
     fs::path folder;
+    std::string kernels_target;
     Catalogue catalogue;
     Workload workload;
     TuneSettings settings;
@@ -101,7 +105,7 @@ const std::string stem = "gated_conv_f32_3x3_c3_none";
 /// Compares what candidates, and the present schedule, give on the demo's layers with the plan's.
 void check_answers(const std::string& name, std::vector<Numbers> candidates) {
     Bench bench({name});
-    const auto table = TunedTable::read(bench.settings.base);
+    const auto table = TunedTable::read(bench.files().base);
     REQUIRE(table.ok());
     std::vector<const Layer*> layers;
     for (const Layer& layer : bench.workload.layers) {
@@ -129,7 +133,7 @@ TEST_CASE("the shipped schedule, compiled in process, gives the plan's answers")
           "winograd_conv_f32_3x3_c32_position", "branch_f32_3x3_c32", "linear_f32_any"}) {
         INFO(kernel);
         Bench bench({kernel});
-        const auto table = TunedTable::read(bench.settings.base);
+        const auto table = TunedTable::read(bench.files().base);
         REQUIRE(table.ok());
         KernelJob job(kernel, {&bench.workload.layers[0]}, bench.catalogue, table.value(),
                       bench.settings);
@@ -189,7 +193,7 @@ TEST_CASE("a break-even follows the direct kernel's time") {
                       winograd = "winograd_conv_f32_3x3_c32_position",
                       sparse = "sparse_conv_f32_3x3_c32";
     Bench bench({direct, winograd, sparse});
-    const auto table = TunedTable::read(bench.settings.base);
+    const auto table = TunedTable::read(bench.files().base);
     REQUIRE(table.ok());
     const auto job = [&](const std::string& name) {
         std::vector<const Layer*> layers;
@@ -240,8 +244,8 @@ TEST_CASE("a run settles break-evens, once") {
                       winograd = "winograd_conv_f32_3x3_c64_position";
     Bench bench({direct, winograd});
     const fs::path poor = bench.folder / "poor.json";
-    REQUIRE(merge_break_even(poor, bench.settings.base, winograd, 0.99).ok());
-    bench.settings.base = poor;
+    REQUIRE(merge_break_even(poor, bench.files().base, winograd, 0.99).ok());
+    bench.files().base = poor;
     bench.settings.seconds = 0;
     int compiled = 0;
     bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
@@ -258,7 +262,7 @@ TEST_CASE("a run settles break-evens, once") {
     CHECK_THAT(evidence->against, Catch::StartsWith(direct + " "));
     CHECK_FALSE(first.value().at(direct).break_even.has_value());
     // The schedules are as they were; what is written is what was measured, rounded up.
-    const auto table = TunedTable::read(bench.settings.numbers);
+    const auto table = TunedTable::read(bench.files().numbers);
     REQUIRE(table.ok());
     CHECK(table->numbers(winograd) == TunedTable::read(poor)->numbers(winograd));
     const double written = table->break_even(winograd);
@@ -268,10 +272,10 @@ TEST_CASE("a run settles break-evens, once") {
     CHECK(written < evidence->measured + 0.0101);
     CHECK(compiled == 2);
 
-    const std::string before = read(evidence_path(bench.settings.numbers));
+    const std::string before = read(evidence_path(bench.files().numbers));
     REQUIRE(bench.tune().ok());
     CHECK(compiled == 4);  // the present schedules, to time them
-    CHECK(read(evidence_path(bench.settings.numbers)) == before);
+    CHECK(read(evidence_path(bench.files().numbers)) == before);
 }
 
 TEST_CASE("a tile never grows wider than some layer's channels") {
@@ -295,7 +299,7 @@ TEST_CASE("bad candidates leave the numbers alone, and a second run tries nothin
     bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
                                  const fs::path& path) {
         ++compiled;
-        const auto table = TunedTable::read(bench.settings.base);
+        const auto table = TunedTable::read(bench.files().base);
         return numbers == table->numbers(stem) ? start_compilation(recipe, numbers, path)
                                                : compile_source("std::abort();", path);
     };
@@ -308,8 +312,8 @@ TEST_CASE("bad candidates leave the numbers alone, and a second run tries nothin
     for (const auto& [numbers, outcome] : evidence.tried) {
         CHECK((numbers == evidence.before) == outcome.problem.empty());
     }
-    CHECK_FALSE(fs::exists(bench.settings.numbers));
-    CHECK(fs::exists(evidence_path(bench.settings.numbers)));
+    CHECK_FALSE(fs::exists(bench.files().numbers));
+    CHECK(fs::exists(evidence_path(bench.files().numbers)));
 
     compiled = 0;
     REQUIRE(bench.tune().ok());
@@ -325,10 +329,10 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
     Bench bench({stem, "linear_f32_any"});
     // The stem, tuned first because it takes longer, starts with numbers that any others beat.
     const fs::path poor = bench.folder / "poor.json";
-    REQUIRE(merge_numbers(poor, bench.settings.base,
+    REQUIRE(merge_numbers(poor, bench.files().base,
                           {{stem, {{"pixels", 1}, {"tail", 1}, {"unroll", 1}, {"vectors", 1}}}})
                 .ok());
-    bench.settings.base = poor;
+    bench.files().base = poor;
     apps::watch_interrupts();
     int of_linear = 0;
     bench.settings.compile = [&](const Recipe& recipe, const Numbers& numbers,
@@ -345,13 +349,13 @@ TEST_CASE("an interrupt keeps the kernels that are finished") {
     REQUIRE(done.value().size() == 1);
     const Numbers best = done.value().at(stem).best;
     CHECK(best.at("pixels") > 1);
-    const auto table = TunedTable::read(bench.settings.numbers);
+    const auto table = TunedTable::read(bench.files().numbers);
     REQUIRE(table.ok());
     CHECK(table->numbers(stem) == best);
     CHECK(table->numbers("linear_f32_any") == TunedTable::read(poor)->numbers("linear_f32_any"));
 
     // Only the stem's line changed.
-    std::istringstream before(read(poor)), after(read(bench.settings.numbers));
+    std::istringstream before(read(poor)), after(read(bench.files().numbers));
     int changed = 0;
     for (std::string a, b; std::getline(before, a) && std::getline(after, b);) {
         changed += a != b;

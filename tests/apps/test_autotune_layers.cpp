@@ -26,7 +26,7 @@ const std::filesystem::path samples = source / "apps/samples";
 Workload workload_of(const char* model, const std::optional<std::filesystem::path>& data = {}) {
     const auto target = choose_target("");
     REQUIRE(target.ok());
-    const auto catalogue = read_catalogue(source, target.value()->id);
+    const auto catalogue = read_catalogue(source, *target.value());
     REQUIRE(catalogue.ok());
     auto workload =
         find_workload({source / "models" / model}, *target.value(), catalogue.value(), data);
