@@ -24,7 +24,11 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }
-    if (is_conv && row.channels == 0) {
+    if (const auto* const info = std::get_if<Int8Info>(&row.built->info)) {
+        space.row = row.channels > 0 ? (row.kernel * row.channels + info->dot - 1) / info->dot : 0;
+        // Every layer that the kernel serves now is served still.
+        space.channels = info->vectors * lanes;
+    } else if (is_conv && row.channels == 0) {
         // Serves whatever no other does: a wider tile would leave some layers without a kernel.
         space.channels = lanes;
     } else if (is_conv && row.channels >= lanes) {
@@ -49,13 +53,19 @@ const Kernel* find_built(const std::string& name, const Target& target) {
     return nullptr;
 }
 
-KernelRow make_row(const Kernel& built, const json& kernel, const std::string& halide_target) {
+KernelRow make_row(const Kernel& built, const json& kernel, const json& target) {
     KernelRow row;
     row.built = &built;
-    row.recipe = {kernel.at("generator").get<std::string>(), halide_target, {}};
+    row.recipe = {
+        kernel.at("generator").get<std::string>(), target.at("halide").get<std::string>(), {}};
     const json& params = kernel.at("params");
     for (const auto& [key, value] : params.items()) {
         row.recipe.params[key] = value.is_string() ? value.get<std::string>() : value.dump();
+    }
+    if (std::holds_alternative<Int8Info>(built.info)) {
+        for (const auto& [key, value] : target.at("int8").items()) {
+            row.recipe.params[key] = value.dump();
+        }
     }
     row.kernel = params.value("kernel", 0);
     row.channels = params.value("channels", 0);
@@ -82,9 +92,8 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const Targ
         for (const auto& [name, kernel] : build.value().at("kernels").items()) {
             const Kernel* const built = find_built(name, target);
             if (built != nullptr && is_tunable(kernel.at("generator").get<std::string>())) {
-                const json& row = targets.value().at(built->target);
                 catalogue.kernels[name] =
-                    make_row(*built, kernel, row.at("halide").get<std::string>());
+                    make_row(*built, kernel, targets.value().at(built->target));
             }
         }
         for (const auto& [name, kernel] : catalogue.kernels) {

@@ -222,7 +222,7 @@ std::vector<Numbers> branch_neighbours(const Space& space, const Numbers& from) 
 
 /// Whether `pixels` and `vectors` are a register tile's.
 bool has_conv_tile(const std::string& generator) {
-    return generator == "gated_conv" || generator == "sparse_conv";
+    return generator == "gated_conv" || generator == "sparse_conv" || generator == "int8_conv";
 }
 
 /// Those that fit, each once.

@@ -9,7 +9,7 @@ namespace sluice::autotune {
 
 /// What bounds the schedules of one kernel.
 struct Space {
-    std::string generator;  ///< gated_conv, winograd_conv, sparse_conv, branch or linear
+    std::string generator;  ///< of those that is_tunable() names
     int registers = 16;     ///< vector registers of the target
     int lanes = 1;          ///< floats a vector
     /// Steps of the loop that `unroll` unrolls, which it must divide; 0 where run time decides.
@@ -31,8 +31,8 @@ bool is_conv(const std::string& generator);
 
 /// The register budget and the divisors that `space` asks for. gated_conv: pixels * vectors
 /// accumulators, `vectors` of weights and one broadcast input, as for sparse_conv, which has no
-/// `tail`; winograd_conv: rows * vectors likewise, and what a chunk keeps on the stack; branch:
-/// `tile` accumulators, one of weights and one of inputs; linear: `parts` likewise.
+/// `tail`, and int8_conv; winograd_conv: rows * vectors likewise, and what a chunk keeps on the
+/// stack; branch: `tile` accumulators, one of weights and one of inputs; linear: `parts` likewise.
 bool fits(const Space& space, const Numbers& numbers);
 
 /// Where the search begins: for each width of a tile the most pixels that fit, and a few less.

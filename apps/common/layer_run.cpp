@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t margin = 2 * memory_alignment;
 constexpr float not_written = std::numeric_limits<float>::quiet_NaN();
+constexpr std::byte byte_not_written{0xa5};
 
 std::size_t elements_of(const TensorInfo& tensor) {
     std::size_t count = 1;
@@ -32,7 +33,7 @@ std::vector<Buffer> writes_of(const Step& call) {
     return writes;
 }
 
-/// visit(place) for each element of a buffer, in its memory's elements.
+/// visit(place) for each element of a buffer, in bytes from where its memory begins.
 template <typename Visit>
 void for_each_place(const Buffer& buffer, Visit visit) {
     std::vector<std::int64_t> places = {buffer.offset};
@@ -44,7 +45,9 @@ void for_each_place(const Buffer& buffer, Visit visit) {
             }
         }
     }
-    std::for_each(places.begin(), places.end(), visit);
+    for (const std::int64_t place : places) {
+        visit(place * buffer.type.bytes());
+    }
 }
 
 /// As many copies as weigh `bytes`; one where that is not more than the weights.
@@ -56,6 +59,9 @@ std::size_t count_copies(const Step& call, std::size_t bytes) {
 }  // namespace
 
 double tolerance_of(const Kernel& kernel) {
+    if (kernel.type == ElementType::uint8) {
+        return 0;
+    }
     return kernel.algorithm == Algorithm::winograd_conv ? winograd_tolerance : direct_tolerance;
 }
 
@@ -85,26 +91,48 @@ Buffer output_of(const Step& call) {
             return call_of<SparseConvCall>(call).output;
         case Algorithm::branch:
             return call_of<BranchCall>(call).output;
+        case Algorithm::int8_conv:
+            return call_of<Int8ConvCall>(call).output;
+        case Algorithm::int8_staged_conv:
+            return call_of<Int8StagedConvCall>(call).output;
+        case Algorithm::int8_float_conv:
+            return call_of<Int8FloatConvCall>(call).output;
+        case Algorithm::int8_branch:
+            return call_of<Int8BranchCall>(call).output;
         default:
             return call_of<LinearCall>(call).output;
     }
+}
+
+LayerRun::Values::Values(const TensorInfo& tensor) {
+    if (tensor.type == DataType::float32) {
+        floats.resize(elements_of(tensor));
+    } else {
+        bytes.resize(elements_of(tensor));
+    }
+}
+
+const void* LayerRun::Values::data() const {
+    return bytes.empty() ? static_cast<const void*>(floats.data()) : bytes.data();
 }
 
 LayerRun::LayerRun(Alternative layer, unsigned seed, std::size_t weight_bytes)
     : layer_(std::move(layer)),
       memory_(margin + layer_.plan->arena_bytes + margin),
       arena_(memory_.data() + margin),
-      runner_(*layer_.plan, arena_, nullptr, {}) {
+      runner_(*layer_.plan, arena_, nullptr, {}),
+      output_(layer_.plan->outputs[0]) {
     const Plan& plan = *layer_.plan;
     for (std::size_t i = 0; i < plan.inputs.size(); ++i) {
         // Each input's own, so that two ways of the same layer read the same values.
         std::mt19937 random(seed + unsigned(plan.inputs.size() - i));
         std::uniform_real_distribution<float> draw(layer_.gated[i].empty() ? -1.0F : 0.1F, 1);
-        std::vector<float>& values = inputs_.emplace_back(elements_of(plan.inputs[i]));
-        std::generate(values.begin(), values.end(), [&] { return draw(random); });
+        Values& values = inputs_.emplace_back(plan.inputs[i]);
+        std::generate(values.floats.begin(), values.floats.end(), [&] { return draw(random); });
+        std::generate(values.bytes.begin(), values.bytes.end(),
+                      [&] { return std::uint8_t(random() & 0xff); });
         runner_.point_at(Memory::input, int(i), values.data());
     }
-    output_.resize(elements_of(plan.outputs[0]));
     runner_.point_at(Memory::output, 0, output_.data());
     const Step& call = layer_.call();
     const std::size_t copies = count_copies(call, weight_bytes), bytes = plan.constants.size();
@@ -125,14 +153,19 @@ void LayerRun::set_gates(std::span<const Gate* const> gates) {
     std::size_t next = 0;
     for (std::size_t i = 0; i < inputs_.size() && next < gates.size(); ++i) {
         if (!layer_.gated[i].empty()) {
-            std::copy(gates[next]->begin(), gates[next]->end(), inputs_[i].begin());
+            std::copy(gates[next]->begin(), gates[next]->end(), inputs_[i].floats.begin());
             ++next;
         }
     }
 }
 
 /// As a session begins.
-void LayerRun::clear() { std::memset(memory_.data(), 0, memory_.size()); }
+void LayerRun::clear() {
+    std::memset(memory_.data(), 0, memory_.size());
+    for (const Preset& preset : layer_.plan->presets) {
+        std::memset(arena_ + preset.offset, preset.value, std::size_t(preset.bytes));
+    }
+}
 
 void LayerRun::count_entries(std::int64_t most) {
     const ListUse& list = layer_.call().list;
@@ -183,21 +216,28 @@ Answer LayerRun::compute(std::int64_t most) {
     const std::size_t first = first_write();
     runner_.run_steps(0, first);
     const std::vector<Buffer> writes = writes_of(layer_.call());
-    auto* const arena = reinterpret_cast<float*>(arena_);
-    for_each_place(writes[0], [&](std::int64_t place) { arena[place] = not_written; });
+    for_each_place(writes[0], [&](std::int64_t place) {
+        if (writes[0].type.bytes() == 1) {
+            arena_[place] = byte_not_written;
+        } else {
+            std::memcpy(arena_ + place, &not_written, sizeof not_written);
+        }
+    });
     runner_.run_steps(first, layer_.step);
     count_entries(most);
     std::vector<std::byte> before(memory_.data(), memory_.data() + memory_.size());
     run();
     for (const Buffer& buffer : writes) {
         for_each_place(buffer, [&](std::int64_t place) {
-            std::memcpy(before.data() + margin + place * 4, arena + place, sizeof(float));
+            std::memcpy(before.data() + margin + place, arena_ + place,
+                        std::size_t(buffer.type.bytes()));
         });
     }
     Answer answer;
     answer.writes_outside = std::memcmp(before.data(), memory_.data(), memory_.size()) != 0;
     runner_.run_steps(layer_.step + 1, layer_.plan->steps.size());
-    answer.values = output_;
+    answer.values = output_.floats;
+    answer.values.insert(answer.values.end(), output_.bytes.begin(), output_.bytes.end());
     return answer;
 }
 

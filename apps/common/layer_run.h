@@ -12,7 +12,8 @@
 namespace sluice::apps {
 
 /// Of the largest value, how far a kernel's answer may be from the scalar one: float sums of 4608
-/// products, in any order; and Winograd's, whose transforms multiply the rounding about tenfold.
+/// products, in any order; and Winograd's, whose transforms multiply the rounding about tenfold. Of
+/// bytes nothing: their sums are exact, and each rounding is defined.
 inline constexpr double direct_tolerance = 1e-4;
 inline constexpr double winograd_tolerance = 1e-3;
 double tolerance_of(const Kernel& kernel);
@@ -26,7 +27,8 @@ Buffer output_of(const Step& call);
 
 /// What a layer gives.
 struct Answer {
-    /// NCHW; NaN where nothing was written.
+    /// NCHW, of bytes their numbers; where nothing was written NaN, or of bytes always the same
+    /// one.
     std::vector<float> values;
     bool writes_outside = false;  ///< the kernel, of its outputs
 };
@@ -45,8 +47,9 @@ public:
     LayerRun(Alternative layer, unsigned seed, std::size_t weight_bytes = 0);
 
     const Alternative& layer() const { return layer_; }
-    /// Of the plan's input of this number, NCHW.
-    std::span<float> input(std::size_t number) { return inputs_[number]; }
+    /// Of the plan's input of this number, NCHW; empty where the input is bytes, or is none.
+    std::span<float> input(std::size_t number) { return inputs_[number].floats; }
+    std::span<std::uint8_t> byte_input(std::size_t number) { return inputs_[number].bytes; }
     /// Sets the inputs that are gates, in order.
     void set_gates(std::span<const Gate* const> gates);
 
@@ -66,6 +69,14 @@ public:
     std::int64_t macs() const;
 
 private:
+    /// An input or an output: floats or bytes.
+    struct Values {
+        std::vector<float> floats;
+        std::vector<std::uint8_t> bytes;
+        explicit Values(const TensorInfo& tensor);
+        const void* data() const;
+    };
+
     void clear();
     std::size_t first_write() const;
     void count_entries(std::int64_t most);
@@ -78,8 +89,8 @@ private:
     std::byte* arena_;
     AlignedMemory weights_;
     Runner runner_;
-    std::vector<std::vector<float>> inputs_;
-    std::vector<float> output_;
+    std::vector<Values> inputs_;
+    Values output_;
     std::vector<BoundCall> calls_;  ///< a copy of the weights each
     std::size_t next_ = 0;
     std::int64_t entries_ = 0;

@@ -11,10 +11,13 @@ struct WayKernel {
     WayId way;
     Algorithm algorithm;
 };
-constexpr WayKernel way_kernels[] = {{WayId::direct, Algorithm::gated_conv},
-                                     {WayId::winograd, Algorithm::winograd_conv},
-                                     {WayId::pairs, Algorithm::sparse_conv},
-                                     {WayId::per_element, Algorithm::dot_conv}};
+constexpr WayKernel way_kernels[] = {
+    {WayId::direct, Algorithm::gated_conv},   {WayId::winograd, Algorithm::winograd_conv},
+    {WayId::pairs, Algorithm::sparse_conv},   {WayId::per_element, Algorithm::dot_conv},
+    {WayId::int8, Algorithm::int8_conv},      {WayId::int8, Algorithm::int8_staged_conv},
+    {WayId::int8, Algorithm::int8_float_conv}};
+constexpr WayId all_ways[] = {WayId::direct, WayId::winograd, WayId::pairs, WayId::per_element,
+                              WayId::int8};
 
 std::optional<WayId> way_of(Algorithm algorithm) {
     const auto* found =
@@ -24,7 +27,8 @@ std::optional<WayId> way_of(Algorithm algorithm) {
 }
 
 bool computes_layers(Algorithm algorithm) {
-    return way_of(algorithm) || algorithm == Algorithm::branch || algorithm == Algorithm::linear;
+    return way_of(algorithm) || algorithm == Algorithm::branch ||
+           algorithm == Algorithm::int8_branch || algorithm == Algorithm::linear;
 }
 
 /// Builds the graph of a layer from the network's.
@@ -76,7 +80,9 @@ private:
         const bool is_gate = reader.op == Op::fused_conv && input == 1;
         graph_.inputs.push_back(added);
         gated_.push_back(is_gate ? reader.name : "");
-        if (from_.producer(id) == nullptr || is_gate) {
+        // A per-element gate is read by the vector, as what is convolved.
+        const bool is_map = is_gate && reader.fused_conv->gate != GateForm::element;
+        if (from_.producer(id) == nullptr || is_map) {
             return added;
         }
         Node alias{};
@@ -96,14 +102,20 @@ private:
 };
 
 /// What spares a plan that would come to nothing.
-bool may_take(const Node& node, const Node* before, WayId way) {
+bool may_take(const Graph& graph, const Node& node, WayId way) {
     const bool is_conv = node.op == Op::fused_conv;
+    const Node* before = graph.producer(node.inputs[0]);
+    if (graph.values[std::size_t(node.inputs[0])].is_float() == (way == WayId::int8)) {
+        return false;
+    }
     const GateForm gate = is_conv ? node.fused_conv->gate : GateForm::none;
     switch (way) {
         case WayId::pairs:
             return gate == GateForm::position && before != nullptr && before->op == Op::fused_conv;
         case WayId::per_element:
             return gate == GateForm::element || gate == GateForm::group;
+        case WayId::int8:
+            return true;
         default:
             return is_conv;
     }
@@ -119,13 +131,12 @@ int Alternative::calls() const {
 
 std::optional<Alternative> alternative(const Graph& graph, const Node& node, const Target& target,
                                        std::optional<WayId> way, std::span<const Kernel> kernels) {
-    const Node* before = graph.producer(node.inputs[0]);
-    if (way && !may_take(node, before, *way)) {
+    if (way && !may_take(graph, node, *way)) {
         return std::nullopt;
     }
     LayerGraph layer(graph);
     if (way == WayId::pairs) {
-        layer.add(*before);
+        layer.add(*graph.producer(node.inputs[0]));
     }
     layer.add(node);
     std::vector<std::string> gated = layer.take_gated();
@@ -154,8 +165,8 @@ std::vector<Alternative> alternatives(const Graph& graph, const Node& node, cons
     if (node.op != Op::fused_conv && node.op != Op::gemm) {
         return found;
     }
-    for (const WayKernel& of : way_kernels) {
-        if (auto one = alternative(graph, node, target, of.way, kernels)) {
+    for (const WayId way : all_ways) {
+        if (auto one = alternative(graph, node, target, way, kernels)) {
             found.push_back(std::move(*one));
         }
     }

@@ -13,11 +13,13 @@ namespace sluice {
 /// One way of computing one layer of a graph, planned by itself, with its weights packed: what is
 /// measured where kernels are compared.
 struct Alternative {
-    /// None where the node has one kernel whatever its plan: an LCCL branch, a Gemm.
+    /// None where the node has one kernel whatever its plan: an LCCL branch, a Gemm. Of a quantised
+    /// convolution int8.
     std::optional<WayId> way;
     /// Of the layer alone. Its inputs are those of the node, in order: what it convolves, the gate
     /// and the residual where it has them. For pairs, whose input another gate has left constant in
     /// places, the layer before stands there in the place of what is convolved, with its inputs.
+    /// Quantised values are bytes.
     std::shared_ptr<const Plan> plan;
     /// Of each of the plan's inputs, the node that it gates; "" where it gates none.
     std::vector<std::string> gated;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "plan/alternatives.h"
 #include "plan/plan_of.h"
 #include "session/runner.h"
 
@@ -309,6 +310,29 @@ TEST_CASE("plans of quantised layers equal scalar code, integer for integer, on 
             REQUIRE(plan.ok());
             INFO(explain(*plan.value()));
             REQUIRE(differences(layer, *plan.value()) == 0);
+        }
+    }
+}
+
+TEST_CASE("a quantised layer has one way, and by itself gives its answer, integer for integer") {
+    const unsigned seed = 20261201;
+    Draw draw(seed);
+    const auto possible = possible_targets();
+    for (int trial = 0; trial < 100; ++trial) {
+        const Layer layer = draw.layer();
+        INFO("seed " << seed << ", trial " << trial << ": " << describe(layer));
+        const Graph graph = graph_of(layer);
+        for (const Target* target : possible) {
+            const auto found = alternatives(graph, graph.nodes.back(), *target);
+            INFO(target->id);
+            REQUIRE(found.size() == 1);
+            // One map is the LCCL branch's kernel, which is no way among others.
+            const bool has_branch = found[0].kernel().algorithm == Algorithm::int8_branch;
+            CHECK(found[0].way == (has_branch ? std::optional<WayId>() : WayId::int8));
+            CHECK((!has_branch || (layer.outputs == 1 && layer.is_float)));
+            CHECK(found[0].gated[layer.gate == GateForm::none ? 0 : 1] ==
+                  (layer.gate == GateForm::none ? "" : "layer"));
+            REQUIRE(differences(layer, *found[0].plan) == 0);
         }
     }
 }
