@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
-#include <variant>
 
 #include "passes/load_graph.h"
 #include "passes/quantised_files.h"
+#include "session/buffer.h"
 #include "session/cases.h"
 
 /// Quantised files through the API, of each style that is read, against the scalar reference and
@@ -17,34 +17,6 @@ using namespace sluice;
 using namespace sluice::session_test;
 using namespace sluice::quantised_files;
 using reference::Tensor;
-
-using Numbers = std::vector<float>;
-
-/// The caller's memory of an input or output.
-class Buffer {
-public:
-    Buffer(DataType type, const Numbers& numbers) {
-        if (type == DataType::uint8) {
-            data_ = std::vector<std::uint8_t>(numbers.begin(), numbers.end());
-        } else if (type == DataType::int8) {
-            data_ = std::vector<std::int8_t>(numbers.begin(), numbers.end());
-        } else {
-            data_ = numbers;
-        }
-    }
-    TensorView view(const Shape& shape) const {
-        return std::visit([&](auto& data) { return TensorView(data.data(), shape); }, data_);
-    }
-    MutableTensorView mutable_view(const Shape& shape) {
-        return std::visit([&](auto& data) { return MutableTensorView(data.data(), shape); }, data_);
-    }
-    Numbers numbers() const {
-        return std::visit([](auto& data) { return Numbers(data.begin(), data.end()); }, data_);
-    }
-
-private:
-    std::variant<std::vector<float>, std::vector<std::uint8_t>, std::vector<std::int8_t>> data_;
-};
 
 /// The file's image, then others: reversed, and with floats that saturate or bytes on end.
 std::vector<Tensor> images_of(const File& file) {

@@ -17,6 +17,9 @@ Net draw_convolutions(Random& random, std::uint64_t kind);
 /// A small graph of any operators that Sluice computes.
 Net draw_graph(Random& random);
 
+/// A float network quantised in one of the styles that files have. The scales suit its values.
+Net quantised(const Net& net, Random& random);
+
 /// A convolution of any kind over x; `most`: multiply-accumulates that it may take.
 Layer draw_layer(Net& net, ValueId x, std::int64_t most);
 

@@ -43,8 +43,11 @@ std::string text_of(const Graph& graph, ValueId id) {
     if (value.constant == nullptr) {
         return value.name + to_string(value.shape);
     }
-    if (!value.is_float()) {
+    if (value.type == ElementType::int64) {
         return to_string(value.constant->ints());
+    }
+    if (!value.is_float()) {
+        return "bytes" + to_string(value.constant->shape);
     }
     return value.constant->floats().size() == 1 ? std::to_string(value.constant->floats()[0])
                                                 : "constant" + to_string(value.constant->shape);
@@ -61,19 +64,18 @@ Net::Net(Random& random_, std::int64_t batch, bool is_symbolic) : random(random_
 }
 
 /// A value; the shape of a node's is not known before it is inferred.
-ValueId Net::add(const std::string& name, const std::optional<Shape>& shape, bool is_float) {
+ValueId Net::add(const std::string& name, const std::optional<Shape>& shape, ElementType type) {
     Value value;
     value.name = name;
     value.shape = shape.value_or(Shape());
     value.shape_known = shape.has_value();
-    value.type = is_float ? ElementType::float32 : ElementType::int64;
+    value.type = type;
     return graph.add_value(std::move(value));
 }
 
 ValueId Net::input(const Shape& extents) {
     Shape shape = extents;
     shape.insert(shape.begin(), graph.batch);
-    const ValueId id = add("input" + std::to_string(graph.inputs.size()), shape, true);
     Tensor tensor = reference::zeros(shape);
     // A part of larger values, so that the gates that they make active lie side by side.
     const std::size_t from = tensor.data.size() / 4, to = from + tensor.data.size() / 2;
@@ -81,13 +83,18 @@ ValueId Net::input(const Shape& extents) {
     for (std::size_t i = 0; i < tensor.data.size(); ++i) {
         tensor.data[i] = random.uniform(-1, 1) * (has_part && i >= from && i < to ? 4.0F : 1.0F);
     }
-    values_[id] = std::move(tensor);
+    return input(std::move(tensor), ElementType::float32);
+}
+
+ValueId Net::input(Tensor values, ElementType type) {
+    const ValueId id = add("input" + std::to_string(graph.inputs.size()), values.shape, type);
+    values_[id] = std::move(values);
     graph.inputs.push_back(id);
     return id;
 }
 
 ValueId Net::constant(const Shape& shape, std::vector<float> values) {
-    const ValueId id = add("c" + std::to_string(graph.values.size()), shape, true);
+    const ValueId id = add("c" + std::to_string(graph.values.size()), shape, ElementType::float32);
     graph.values[std::size_t(id)].constant = std::make_shared<Constant>(Constant{shape, values});
     values_[id] = {shape, std::move(values)};
     return id;
@@ -101,8 +108,21 @@ ValueId Net::constant(const Shape& shape, float low, float high) {
 
 ValueId Net::ints(const Shape& numbers) {
     const Shape shape = {std::int64_t(numbers.size())};
-    const ValueId id = add("i" + std::to_string(graph.values.size()), shape, false);
+    const ValueId id = add("i" + std::to_string(graph.values.size()), shape, ElementType::int64);
     graph.values[std::size_t(id)].constant = std::make_shared<Constant>(Constant{shape, numbers});
+    return id;
+}
+
+ValueId Net::integers(const Shape& shape, const std::vector<int>& numbers, ElementType type) {
+    const ValueId id = add("q" + std::to_string(graph.values.size()), shape, type);
+    Constant constant{shape, Shape(numbers.begin(), numbers.end())};
+    if (type == ElementType::int8) {
+        constant.data = Int8s(std::vector<std::int8_t>(numbers.begin(), numbers.end()));
+    } else if (type == ElementType::uint8) {
+        constant.data = Uint8s(std::vector<std::uint8_t>(numbers.begin(), numbers.end()));
+    }
+    graph.values[std::size_t(id)].constant = std::make_shared<Constant>(std::move(constant));
+    values_[id] = {shape, {numbers.begin(), numbers.end()}};
     return id;
 }
 
@@ -113,7 +133,8 @@ ValueId Net::node(Op op, std::vector<ValueId> inputs, AttributeMap attributes,
     node.name = "n" + std::to_string(graph.nodes.size());
     node.inputs = std::move(inputs);
     node.attributes = std::move(attributes);
-    const ValueId id = add("v" + std::to_string(graph.nodes.size()), std::nullopt, true);
+    const ValueId id =
+        add("v" + std::to_string(graph.nodes.size()), std::nullopt, ElementType::float32);
     node.outputs = {id};
     const Status status = infer_shape(graph, node);
     auto result = status.ok() ? reference::evaluate(graph, node, values_) : Result<Tensor>(status);

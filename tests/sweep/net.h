@@ -22,10 +22,14 @@ public:
 
     /// A graph input of random values; [batch, extents...].
     ValueId input(const Shape& extents);
+    /// A graph input of these values, floats or bytes.
+    ValueId input(Tensor values, ElementType type);
     ValueId constant(const Shape& shape, std::vector<float> values);
     ValueId constant(const Shape& shape, float low, float high);
     ValueId scalar(float value) { return constant({}, {value}); }
     ValueId ints(const Shape& numbers);
+    /// Numbers of int8, uint8, or int64, which the file has as int32.
+    ValueId integers(const Shape& shape, const std::vector<int>& numbers, ElementType type);
     /// `onnx_name`: the operator's name in the file where it is not that of `op`.
     ValueId node(Op op, std::vector<ValueId> inputs, AttributeMap attributes = {},
                  const std::string& onnx_name = {});
@@ -35,6 +39,7 @@ public:
     const Tensor& value(ValueId id) const { return values_.at(id); }
     float largest(ValueId id) const;
     bool is_output(ValueId id) const;
+    const std::string& onnx_name(std::size_t node) const { return onnx_names_[node]; }
     std::int64_t batch() const { return graph.batch; }
     /// Whether rounding, a float's or Winograd's, stays far below the criterion in all outputs. It
     /// does not where large values cancel, or where a clamp leaves only a small part of them.
@@ -48,7 +53,7 @@ public:
     Graph graph;
 
 private:
-    ValueId add(const std::string& name, const std::optional<Shape>& shape, bool is_float);
+    ValueId add(const std::string& name, const std::optional<Shape>& shape, ElementType type);
     double rounding_of(const Node& node) const;
 
     std::vector<std::string> onnx_names_;  ///< of the nodes

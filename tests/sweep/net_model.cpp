@@ -1,4 +1,5 @@
 #include <cstring>
+#include <set>
 
 #include "onnx.pb.h"
 #include "sweep/net.h"
@@ -22,9 +23,23 @@ void write(const Attribute& from, onnx::AttributeProto& to) {
     }
 }
 
-void write(const Constant& from, onnx::TensorProto& to) {
+onnx::TensorProto::DataType data_type(ElementType type) {
+    return type == ElementType::float32 ? onnx::TensorProto::FLOAT
+           : type == ElementType::uint8 ? onnx::TensorProto::UINT8
+           : type == ElementType::int8  ? onnx::TensorProto::INT8
+                                        : onnx::TensorProto::INT64;
+}
+
+/// `is_int32`: not int64.
+void write(const Constant& from, bool is_int32, onnx::TensorProto& to) {
     to.mutable_dims()->Add(from.shape.begin(), from.shape.end());
-    to.set_data_type(from.is_float() ? onnx::TensorProto::FLOAT : onnx::TensorProto::INT64);
+    if (from.is_int64() && is_int32) {
+        to.set_data_type(onnx::TensorProto::INT32);
+        const std::vector<std::int32_t> numbers(from.ints().begin(), from.ints().end());
+        to.set_raw_data(numbers.data(), numbers.size() * sizeof(std::int32_t));
+        return;
+    }
+    to.set_data_type(data_type(from.type()));
     std::visit(
         [&to](const auto& data) {
             to.set_raw_data(data.data(), data.size() * sizeof(data.front()));
@@ -37,7 +52,7 @@ void write(const Graph& graph, ValueId id, onnx::ValueInfoProto& to) {
     const Value& value = graph.values[std::size_t(id)];
     to.set_name(value.name);
     auto* type = to.mutable_type()->mutable_tensor_type();
-    type->set_elem_type(onnx::TensorProto::FLOAT);
+    type->set_elem_type(data_type(value.type));
     for (std::size_t axis = 0; axis < value.shape.size(); ++axis) {
         auto* dimension = type->mutable_shape()->add_dim();
         if (axis == 0 && graph.batch_is_symbolic) {
@@ -74,11 +89,18 @@ std::string Net::model() const {
             write(attribute, written);
         }
     }
-    for (const Value& value : graph.values) {
+    std::set<ValueId> quantised;
+    for (const Node& node : graph.nodes) {
+        if (node.op == Op::dequantize_linear) {
+            quantised.insert(node.inputs[0]);
+        }
+    }
+    for (std::size_t i = 0; i < graph.values.size(); ++i) {
+        const Value& value = graph.values[i];
         if (value.constant != nullptr) {
             onnx::TensorProto& tensor = *to.add_initializer();
             tensor.set_name(value.name);
-            write(*value.constant, tensor);
+            write(*value.constant, quantised.contains(ValueId(i)), tensor);
         }
     }
     for (const ValueId id : graph.inputs) {

@@ -8,6 +8,7 @@
 #include "kernels/registry.h"
 #include "sweep/cases.h"
 #include "sweep/compare.h"
+#include "sweep/quantised_reference.h"
 
 /// Random networks through the public API against the scalar reference, on $SLUICE_TARGET or on all
 /// targets that this CPU runs. $SLUICE_SWEEP_CASES: how many; $SLUICE_SWEEP_SEED: the first one's
@@ -45,12 +46,17 @@ struct Sweep {
     const char* name;  ///< of its test
     std::uint64_t cases;
     std::function<Net(Random&, std::uint64_t seed)> draw;
+    bool is_quantised = false;
 };
 
-/// A draw in which rounding could pass for a fault is drawn again.
+/// A draw in which rounding could pass for a fault is drawn again, but for quantised networks, of
+/// which each rounding is stated.
 Net draw_case(const Sweep& sweep, Random& random, std::uint64_t seed) {
     while (true) {
         Net net = sweep.draw(random, seed);
+        if (sweep.is_quantised) {
+            return quantised(net, random);
+        }
         if (net.is_well_conditioned()) {
             return net;
         }
@@ -61,8 +67,13 @@ void run_case(const Sweep& sweep, std::uint64_t seed, std::map<const Target*, Ta
     Random random(seed);
     const Net net = draw_case(sweep, random, seed);
     const bool winograd = random.chance(0.9);
+    const QuantisedReference reference =
+        sweep.is_quantised ? quantised_reference(net) : QuantisedReference{wanted_of(net), 0, {}};
     for (auto& [target, tally] : tallies) {
-        const std::string fault = compare(net, target->id, winograd, tally);
+        const std::string fault = reference.fault.empty()
+                                      ? compare(net, reference.outputs, target->id, winograd, tally)
+                                      : reference.fault;
+        tally.exact_outputs += reference.exact_outputs;
         if (!fault.empty()) {
             FAIL_CHECK("SLUICE_SWEEP_SEED=" << seed << " SLUICE_TARGET=" << target->id
                                             << " test_sweep \"" << sweep.name << "\"\n"
@@ -137,4 +148,19 @@ TEST_CASE("random graphs give what the reference gives") {
     const Sweep sweep{"random graphs*", SLUICE_SWEEP_GRAPHS,
                       [](Random& random, std::uint64_t) { return draw_graph(random); }};
     check_algorithms(sweep, run_sweep(sweep), Algorithm::max_pool, Algorithm::resize);
+}
+
+TEST_CASE("random quantised networks give what the reference gives") {
+    const Sweep sweep{"random quantised networks*", SLUICE_SWEEP_QUANTISED,
+                      [](Random& random, std::uint64_t seed) {
+                          return seed % 2 == 0 ? draw_convolutions(random, seed / 2 % conv_kinds)
+                                               : draw_graph(random);
+                      },
+                      true};
+    const auto tallies = run_sweep(sweep);
+    check_algorithms(sweep, tallies, Algorithm::quantize, Algorithm::int8_fill);
+    for (const auto& [target, tally] : tallies) {
+        std::cout << target->id << ": " << tally.exact_outputs << " outputs to the bit\n";
+        CHECK(tally.exact_outputs > 0);
+    }
 }
