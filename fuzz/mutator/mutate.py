@@ -17,15 +17,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from draw import pick
 from findings import Findings, read_sets
 from inputs import input_shapes, make_sets
 from judge import Judge, Verdict
-from mutations import mutate
+from mutations import EDITS, mutate
+from quantise import QUANTISED_EDITS, quantise
 from random_graph import random_graph, seed_graph
 from runner import Limits, Runner
 
 SECONDS_PER_REPORT = 30
 MOST_REASONS = 5
+KINDS = ("graphs", "mutants", "quantised")
 
 
 def make_case(kind: str, seed: int, number: int) -> tuple[bytes, list[dict[str, np.ndarray]], str]:
@@ -33,6 +36,11 @@ def make_case(kind: str, seed: int, number: int) -> tuple[bytes, list[dict[str, 
     random = np.random.default_rng([seed, number])
     if kind == "graphs":
         model, what = random_graph(random), "random graph"
+    elif kind == "quantised":
+        model, what = random_graph(random, int(random.integers(1, 6))), "quantised graph"
+        quantise(random, model)
+        if number % 2:
+            what = mutate(random, model, pick(random, (QUANTISED_EDITS, QUANTISED_EDITS + EDITS)))
     else:
         model = (
             seed_graph(random)
@@ -42,6 +50,8 @@ def make_case(kind: str, seed: int, number: int) -> tuple[bytes, list[dict[str, 
         what = mutate(random, model)
     shapes = input_shapes(model, int(random.integers(1, 4)))
     sets = make_sets(random, shapes) if shapes else []
+    if kind == "quantised":  # which number NaN becomes, ONNX leaves open
+        sets = sets[:2]
     return model.SerializeToString(), sets, what
 
 
@@ -119,7 +129,10 @@ def replay(campaign: Campaign, paths: list[Path]) -> None:
 def write_seeds(folder: Path, seed: int, count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        model = seed_graph(np.random.default_rng([seed, number]))
+        random = np.random.default_rng([seed, number])
+        model = seed_graph(random)
+        if number % 3 == 0:
+            quantise(random, model)
         (folder / f"seed_{seed}_{number}.onnx").write_bytes(model.SerializeToString())
 
 
@@ -127,7 +140,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runner", metavar="COMMAND", help="fuzz_run, and what starts it")
     parser.add_argument("--findings", type=Path, default=Path("build/fuzz-findings"), metavar="DIR")
-    parser.add_argument("--kind", choices=("graphs", "mutants", "both"), default="both")
+    parser.add_argument("--kind", choices=(*KINDS, "all"), default="all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, help="stop after so many")
     parser.add_argument("--minutes", type=float, help="stop after so long")
@@ -153,7 +166,7 @@ def read_options() -> argparse.Namespace:
 
 
 def cases(options: argparse.Namespace):
-    """(kind, number), those of one kind and of both alike in what a number means."""
+    """(kind, number), those of one kind and of all alike in what a number means."""
     if options.only is not None:
         numbers = [options.only]
     else:
@@ -161,7 +174,7 @@ def cases(options: argparse.Namespace):
         numbers = range(options.first, end)
     for number in numbers:
         yield (
-            (("graphs", "mutants")[number % 2] if options.kind == "both" else options.kind),
+            (KINDS[number % len(KINDS)] if options.kind == "all" else options.kind),
             number,
         )
 

@@ -13,11 +13,11 @@ EDITS = DATA_EDITS + GRAPH_EDITS
 MOST_EDITS = 4
 
 
-def mutate(random: np.random.Generator, model: onnx.ModelProto) -> str:
+def mutate(random: np.random.Generator, model: onnx.ModelProto, edits: tuple = EDITS) -> str:
     """Changes the model in place; returns the names of the edits."""
     done = []
     for _ in range(int(random.integers(1, MOST_EDITS + 1))):
-        edit = pick(random, EDITS)
+        edit = pick(random, edits)
         try:
             edit(random, model)
         except (ValueError, OverflowError, TypeError) as error:  # protobuf has no such value

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from judge import Judge, differ
-from mutate import make_case
+from mutate import KINDS, make_case
 from runner import Limits, Runner
 
 
@@ -46,7 +46,7 @@ class Mistaken:
 
 
 def test_cases_repeat() -> None:
-    for kind in ("graphs", "mutants"):
+    for kind in KINDS:
         models = [make_case(kind, 3, number)[0] for number in range(40)]
         check(models == [make_case(kind, 3, n)[0] for n in range(40)], f"{kind} do not repeat")
         check(len(set(models)) > 35, f"{kind} are the same again and again")
@@ -65,6 +65,11 @@ def test_differences_count() -> None:
         check(differ(right, wrong) is not None, f"{odd} for a number passes")
         check(differ(wrong, right) is not None, f"a number for {odd} passes")
     check(differ(right, right.T) is not None, "another shape passes")
+    wide = np.tile(right, 100)
+    off = wide.copy()
+    off[0, 0] += 1
+    check(differ(wide, off, 0.03) is None, "a single step of many numbers is an error")
+    check(differ(wide, wide + 0.2, 0.03) is not None, "an error of all numbers passes")
 
 
 def test_wrong_answers_are_found(judge: Judge) -> None:
