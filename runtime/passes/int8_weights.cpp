@@ -1,5 +1,6 @@
 #include "passes/int8_weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -12,6 +13,9 @@ namespace {
 
 constexpr std::int64_t product_limit = std::int64_t{1} << 29;
 constexpr double bias_limit = 1 << 30;
+// Of a layer's largest bias. One of int32 loses nothing; a float one half a unit, which is far less
+// unless the scales are coarser than the biases.
+constexpr double most_lost = 1.0 / 128;
 
 /// Whether the products with inputs of 255 stay small in sum, for each output.
 bool products_fit(const Constant& weights, std::size_t outputs) {
@@ -59,13 +63,16 @@ std::string obstacle(const ScalesAndZeros& numbers, const Constant& weights, boo
 }  // namespace
 
 bool fits_int32(std::span<const float> bias, float input_scale, std::span<const float> scale) {
+    double largest = 0, lost = 0;
     for (std::size_t k = 0; k < bias.size(); ++k) {
-        const double unit = double(input_scale) * scale[k];
-        if (!(std::abs(double(bias[k])) < unit * bias_limit)) {
+        const double unit = double(input_scale) * scale[k], exact = bias[k];
+        if (!(std::abs(exact) < unit * bias_limit)) {
             return false;
         }
+        largest = std::max(largest, std::abs(exact));
+        lost = std::max(lost, std::abs(exact - std::nearbyint(exact / unit) * unit));
     }
-    return true;
+    return lost <= largest * most_lost;
 }
 
 Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
@@ -80,7 +87,7 @@ Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
     std::vector<float> scale = std::move(numbers->scales);
     scale.resize(bias.size(), scale[0]);
     if (why.empty() && !fits_int32(bias, input->scale, scale)) {
-        why = "its bias is too large for int32";
+        why = "its bias is too large for int32, or lost in it";
     }
     if (why.empty()) {
         return LayerWeights{bytes, std::move(scale), ""};

@@ -10,6 +10,7 @@
 
 #include "onnx/reader.h"
 #include "passes/fold_constants.h"
+#include "passes/int8_weights.h"
 #include "passes/passes.h"
 #include "passes/quantised.h"
 #include "passes/quantised_files.h"
@@ -278,7 +279,7 @@ TEST_CASE("what cannot run in int8 runs in float, with the reason") {
         {"zeros_u8", "its weights are uint8"},
         {"unquantised_input", "its input is not quantised"},
         {"float_weights", "its weights are not quantised"},
-        {"large_bias", "its bias is too large for int32"},
+        {"large_bias", "its bias is too large for int32, or lost in it"},
         {"large_sums", "its sums may be too large for int32"},
         {"input_axis", "its scales are not those of its outputs"},
     };
@@ -294,6 +295,19 @@ TEST_CASE("what cannot run in int8 runs in float, with the reason") {
         }
         CHECK(found == 1);
     }
+}
+
+TEST_CASE("a bias is held in int32 where that is exact or loses little of it") {
+    const std::vector<float> scale = {0.5F, 0.25F};
+    const auto fits = [&scale](float first, float second, float input_scale) {
+        return fits_int32(std::vector{first, second}, input_scale, scale);
+    };
+    CHECK(fits(0, 0, 1e30F));
+    CHECK(fits(3, -0.25F, 1));         // whole units, few as they are
+    CHECK(fits(100.3F, 0.1F, 1));      // 0.2 lost of 100
+    CHECK_FALSE(fits(0.1F, 0.1F, 1));  // all of them lost
+    CHECK_FALSE(fits(0.1F, -0.2F, 1e30F));
+    CHECK_FALSE(fits(0, 1e9F, 1));  // 2^32 units of 0.25
 }
 
 TEST_CASE("bytes that the graph takes and gives keep their type outside") {
