@@ -129,6 +129,7 @@ Status Tuner::prepare() {
             begin_evidence(job, job.basis(workload_.densities), known.evidence);
         kernels_.push_back({std::move(job), std::move(evidence)});
     }
+    progress_.say("densities: " + workload_.densities);
     for (Tuned& tuned : kernels_) {
         show(tuned, 0);
         SLUICE_RETURN_IF_ERROR(time_present(tuned));
@@ -369,7 +370,6 @@ Status Tuner::settle_break_evens(Evidence& done) {
 }
 
 Result<Evidence> Tuner::run() {
-    progress_.say("densities: " + workload_.densities);
     Evidence done;
     Status status = prepare();
     double rest = 0, all = 0;

@@ -202,10 +202,14 @@ std::int64_t LayerRun::macs() const {
 /// The step that writes the output first: the kernel's own, or what fills skipped outputs.
 std::size_t LayerRun::first_write() const {
     const std::vector<Step>& steps = layer_.plan->steps;
+    const auto writes = [&](const Step& step) {
+        const Algorithm algorithm = step.kernel->algorithm;
+        return step.node == layer_.call().node &&
+               (algorithm == Algorithm::fill || algorithm == Algorithm::int8_fill ||
+                step.kernel == &layer_.kernel());
+    };
     std::size_t first = 0;
-    while (first < layer_.step && (steps[first].node != layer_.call().node ||
-                                   (steps[first].kernel->algorithm != Algorithm::fill &&
-                                    steps[first].kernel != &layer_.kernel()))) {
+    while (first < layer_.step && !writes(steps[first])) {
         ++first;
     }
     return first;
