@@ -8,7 +8,7 @@
 namespace sluice::benchmark {
 
 std::string find_disagreement(std::span<const float> scores, std::span<const float> reference,
-                              const std::string& reference_name) {
+                              const std::string& reference_name, double tolerance) {
     if (scores.size() != reference.size()) {
         return "wrong answer: " + std::to_string(scores.size()) + " scores, and " + reference_name +
                " gives " + std::to_string(reference.size());
@@ -21,7 +21,7 @@ std::string find_disagreement(std::span<const float> scores, std::span<const flo
         largest = std::max(largest, std::abs(static_cast<double>(reference[i])));
         worst = std::max(worst, std::abs(static_cast<double>(scores[i]) - reference[i]));
     }
-    if (worst <= score_tolerance * largest) {
+    if (worst <= tolerance * largest) {
         return {};
     }
     char text[96];

@@ -1,6 +1,7 @@
 #include "benchmark/conv_case.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <memory>
 #include <numeric>
@@ -16,6 +17,19 @@ std::vector<float> draw(std::mt19937& random, int count, float low, float high) 
     std::uniform_real_distribution<float> distribution(low, high);
     std::vector<float> values(static_cast<std::size_t>(count));
     std::generate(values.begin(), values.end(), [&] { return distribution(random); });
+    return values;
+}
+
+// Of quantised layers.
+constexpr Quantization input_numbers{0.02F, 128};
+constexpr float weight_scale = 0.01F;
+constexpr int output_zero = 3;
+
+std::vector<float> draw_integers(std::mt19937& random, int count, int low, int high) {
+    std::uniform_int_distribution<int> distribution(low, high);
+    std::vector<float> values(static_cast<std::size_t>(count));
+    std::generate(values.begin(), values.end(),
+                  [&] { return static_cast<float>(distribution(random)); });
     return values;
 }
 
@@ -47,12 +61,28 @@ void add_products(const LayerShape& shape, const float* input, int tap, double w
 
 }  // namespace
 
-ConvCase::ConvCase(const LayerShape& shape, unsigned seed) : shape_(shape) {
+void ConvCase::draw_values(std::mt19937& random) {
+    const int inputs = shape_.channels * shape_.positions(), channels = shape_.channels;
+    if (!is_quantised_) {
+        input_ = draw(random, inputs, -1, 1);
+        weights_ = draw(random, channels * channels * taps, -1, 1);
+        bias_ = draw(random, channels, -1, 1);
+        return;
+    }
+    input_ =
+        draw_integers(random, inputs, -input_numbers.zero_point, 255 - input_numbers.zero_point);
+    weights_ = draw_integers(random, channels * channels * taps, -127, 127);
+    bias_ = draw_integers(random, channels, -1000, 1000);
+    // A standard deviation of the sums is about 73 * 73 * sqrt(taps): half a range of bytes is two.
+    output_scale_ = input_numbers.scale * weight_scale * 73 * 73 *
+                    std::sqrt(static_cast<float>(taps * channels)) / 64;
+}
+
+ConvCase::ConvCase(const LayerShape& shape, unsigned seed, bool is_quantised)
+    : shape_(shape), is_quantised_(is_quantised) {
     std::mt19937 random(seed);
+    draw_values(random);
     const int positions = shape.positions(), channels = shape.channels;
-    input_ = draw(random, channels * positions, -1, 1);
-    weights_ = draw(random, channels * channels * taps, -1, 1);
-    bias_ = draw(random, channels, -1, 1);
     std::vector<double> sums(static_cast<std::size_t>(positions));
     const float* weight = weights_.data();
     for (const float bias : bias_) {
@@ -65,6 +95,37 @@ ConvCase::ConvCase(const LayerShape& shape, unsigned seed) : shape_(shape) {
         std::transform(sums.begin(), sums.end(), std::back_inserter(products_),
                        [](double sum) { return static_cast<float>(std::max(sum, 0.0)); });
     }
+}
+
+std::vector<std::uint8_t> ConvCase::byte_input() const {
+    std::vector<std::uint8_t> bytes(input_.size());
+    std::transform(input_.begin(), input_.end(), bytes.begin(), [](float value) {
+        return static_cast<std::uint8_t>(static_cast<int>(value) + input_numbers.zero_point);
+    });
+    return bytes;
+}
+
+FusedConv ConvCase::conv(int grid) const {
+    FusedConv conv;
+    const Shape shape = {shape_.channels, shape_.channels, side, side};
+    conv.bias = bias_;
+    if (is_quantised_) {
+        conv.weights = std::make_shared<Constant>(
+            Constant{shape, Int8s(std::vector<std::int8_t>(weights_.begin(), weights_.end()))});
+        conv.weight_scale.assign(bias_.size(), weight_scale);
+        std::transform(bias_.begin(), bias_.end(), conv.bias.begin(), [](float number) {
+            return static_cast<float>(double{number} * input_numbers.scale * weight_scale);
+        });
+    } else {
+        conv.weights = std::make_shared<Constant>(Constant{shape, weights_});
+    }
+    conv.scale.assign(bias_.size(), 1);
+    conv.shift.assign(bias_.size(), 0);
+    std::fill_n(conv.pads, 4, 1);
+    conv.act.low = 0;
+    conv.gate = grid == 0 ? GateForm::none : GateForm::position;
+    conv.gate_grid = std::max(grid, 1);
+    return conv;
 }
 
 Graph ConvCase::graph(int grid) const {
@@ -83,31 +144,35 @@ Graph ConvCase::graph(int grid) const {
         graph.inputs.push_back(gate);
     }
     graph.outputs = {y};
-    FusedConv conv;
-    conv.weights = std::make_shared<Constant>(
-        Constant{{shape_.channels, shape_.channels, side, side}, weights_});
-    conv.bias = bias_;
-    conv.scale.assign(bias_.size(), 1);
-    conv.shift.assign(bias_.size(), 0);
-    std::fill_n(conv.pads, 4, 1);
-    conv.act.low = 0;
-    conv.gate = grid == 0 ? GateForm::none : GateForm::position;
-    conv.gate_grid = std::max(grid, 1);
-    graph.nodes = {
-        {Op::identity, "before", {input}, {x}, {}, {}, {}, {}},
-        {Op::fused_conv, "layer", {x, gate, no_value}, {y}, {}, std::move(conv), {}, {}}};
+    if (is_quantised_) {
+        for (const ValueId id : {input, x, y}) {
+            Value& value = graph.values[static_cast<std::size_t>(id)];
+            value.type = ElementType::uint8;
+            value.quantization = id == y ? Quantization{output_scale_, output_zero} : input_numbers;
+        }
+    }
+    graph.nodes = {{Op::identity, "before", {input}, {x}, {}, {}, {}, {}},
+                   {Op::fused_conv, "layer", {x, gate, no_value}, {y}, {}, conv(grid), {}, {}}};
     return graph;
 }
 
 std::vector<float> ConvCase::compute(std::span<const float> gate, int grid) const {
     std::vector<float> result = products_;
-    if (grid == 0) {
-        return result;
+    if (is_quantised_) {
+        const auto unit =
+            static_cast<float>(double{input_numbers.scale} * weight_scale / output_scale_);
+        std::for_each(result.begin(), result.end(), [unit](float& value) { value *= unit; });
     }
     const auto map = static_cast<std::size_t>(shape_.positions());
-    for (std::size_t first = 0; first < result.size(); first += map) {
+    for (std::size_t first = 0; grid > 0 && first < result.size(); first += map) {
         for_each_position(shape_, grid, [&](std::size_t position, std::size_t square) {
             result[first + position] *= gate[square];
+        });
+    }
+    if (is_quantised_) {
+        // Halves to even.
+        std::for_each(result.begin(), result.end(), [](float& value) {
+            value = std::nearbyint(std::min(value, float{255 - output_zero})) + output_zero;
         });
     }
     return result;

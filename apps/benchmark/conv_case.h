@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <random>
 #include <span>
 #include <vector>
 
@@ -17,25 +19,35 @@ struct LayerShape {
     int positions() const { return height * width; }
 };
 
-/// relu(conv(x) + bias) * gate with random values, and the scalar answer.
+/// relu(conv(x) + bias) * gate with random values, and the scalar answer. A quantised one is of
+/// bytes, from its input to its output, and its answer exact.
 class ConvCase {
 public:
-    ConvCase(const LayerShape& shape, unsigned seed);
+    ConvCase(const LayerShape& shape, unsigned seed, bool is_quantised = false);
 
     const LayerShape& shape() const { return shape_; }
-    /// NCHW.
+    bool is_quantised() const { return is_quantised_; }
+    /// NCHW; of a quantised one less the zero point.
     const std::vector<float>& input() const { return input_; }
+    /// Of a quantised one: NCHW.
+    std::vector<std::uint8_t> byte_input() const;
     /// The layer, the last node, behind one that computes its input, with a gate for each square of
     /// `grid` outputs each way; 0: without a gate.
     Graph graph(int grid) const;
 
     /// Plain loops in double: NCHW, each position times the gate of its square, 0 where that is 0.
-    /// Without a gate `grid` is 0.
+    /// Without a gate `grid` is 0. Of a quantised one the bytes' numbers.
     std::vector<float> compute(std::span<const float> gate, int grid) const;
 
 private:
+    void draw_values(std::mt19937& random);
+    FusedConv conv(int grid) const;
+
     LayerShape shape_;
+    bool is_quantised_;
+    /// Quantised: whole numbers, the bias in units of the products.
     std::vector<float> input_, weights_, bias_;
+    float output_scale_ = 1;       ///< quantised
     std::vector<float> products_;  ///< relu(conv(x) + bias)
 };
 

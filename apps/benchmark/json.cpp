@@ -23,10 +23,17 @@ Json or_null(const std::optional<apps::Times>& times, double apps::Times::*which
     return times ? Json(rounded((*times).*which)) : Json(nullptr);
 }
 
+/// Of a peak; null where either is not known.
+Json share(const std::optional<apps::Times>& times, double rate, double peak) {
+    return times && peak > 0 ? Json(rounded(rate / peak)) : Json(nullptr);
+}
+
 Json to_object(const Machine& machine) {
     return {{"cpu", machine.cpu},
             {"cores", machine.cores},
             {"fma_peak_gflops", rounded(machine.fma_peak_gflops)},
+            {"int8_peak_gops",
+             machine.int8_peak_gops > 0 ? Json(rounded(machine.int8_peak_gops)) : Json(nullptr)},
             {"cache_read_gbps", rounded(machine.cache_gbps)},
             {"memory_read_gbps", rounded(machine.memory_gbps)}};
 }
@@ -37,7 +44,7 @@ Json to_object(const NetworkResult& row, const Machine& machine) {
                    {"variant", row.variant},
                    {"engine", row.engine},
                    {"target", row.target.empty() ? Json(nullptr) : Json(row.target)},
-                   {"precision", "fp32"},
+                   {"precision", row.is_int8 ? "int8" : "fp32"},
                    {"threads", row.threads},
                    {"batch", row.batch},
                    {"median_ms", or_null(row.times, &apps::Times::median_ms)},
@@ -53,10 +60,10 @@ Json to_object(const NetworkResult& row, const Machine& machine) {
                    {"inputs", row.inputs},
                    {"version", row.version},
                    {"idle_rss_mb", row.times ? Json(rounded(row.idle_rss_mb)) : Json(nullptr)}};
-    const double share = row.gflops() / (machine.fma_peak_gflops * row.threads);
+    const double peak = machine.peak(row.is_int8) * row.threads;
     object["runs"] = row.times ? row.times->runs : 0;
     object["gflops"] = row.times ? Json(rounded(row.gflops())) : Json(nullptr);
-    object["share_of_peak"] = row.times ? Json(rounded(share)) : Json(nullptr);
+    object["share_of_peak"] = share(row.times, row.gflops(), peak);
     object["problem"] = row.problem.empty() ? Json(nullptr) : Json(row.problem);
     return object;
 }
@@ -76,8 +83,7 @@ Json to_object(const KernelResult& row, const Machine& machine) {
             {"p10_ms", or_null(row.times, &apps::Times::p10_ms)},
             {"p90_ms", or_null(row.times, &apps::Times::p90_ms)},
             {"gflops", row.times ? Json(rounded(row.gflops())) : Json(nullptr)},
-            {"share_of_peak",
-             row.times ? Json(rounded(row.gflops() / machine.fma_peak_gflops)) : Json(nullptr)},
+            {"share_of_peak", share(row.times, row.gflops(), machine.peak(row.is_int8()))},
             {"departure", row.departure ? Json(rounded(*row.departure)) : Json(nullptr)},
             {"speed_up", row.speed_up ? Json(rounded(*row.speed_up)) : Json(nullptr)},
             {"break_even", row.break_even ? Json(rounded(*row.break_even)) : Json(nullptr)},

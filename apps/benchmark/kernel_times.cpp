@@ -53,6 +53,8 @@ struct Timed {
 
 bool is_winograd(const Family& family) { return family.algorithm == Algorithm::winograd_conv; }
 
+bool is_int8(const Family& family) { return family.algorithm == Algorithm::int8_conv; }
+
 KernelResult describe(const Family& family, const Target& target, const LayerShape& shape) {
     KernelResult row;
     row.family = family_name(family);
@@ -63,7 +65,9 @@ KernelResult describe(const Family& family, const Target& target, const LayerSha
     return row;
 }
 
-WayId way_of(const Family& family) { return is_winograd(family) ? WayId::winograd : WayId::direct; }
+WayId way_of(const Family& family) {
+    return is_winograd(family) ? WayId::winograd : is_int8(family) ? WayId::int8 : WayId::direct;
+}
 
 /// Of a Winograd kernel's tiles; 0 for others.
 int side_of(const Kernel& kernel) {
@@ -76,6 +80,9 @@ int side_of(const Kernel& kernel) {
 bool is_for(const Kernel& kernel, int channels) {
     if (const auto* winograd = std::get_if<WinogradInfo>(&kernel.info)) {
         return winograd->taps == 3 && winograd->stride == 1 && winograd->channels == channels;
+    }
+    if (const auto* int8 = std::get_if<Int8Info>(&kernel.info)) {
+        return int8->kernel == (channels > 0 ? 3 : 0) && int8->channels == channels;
     }
     const auto& direct = kernel.as<DirectInfo>();
     return direct.kernel == (channels > 0 ? 3 : 0) && direct.channels == channels;
@@ -100,7 +107,12 @@ Timed prepare(KernelResult row, const ConvCase& from, Alternative layer, int gri
     row.is_generic = is_for(kernel, 0);
     Timed timed{row, std::make_unique<apps::LayerRun>(std::move(layer), layer_seed), 1, {}};
     apps::LayerRun& call = *timed.call;
-    std::copy(from.input().begin(), from.input().end(), call.input(0).begin());
+    if (from.is_quantised()) {
+        const std::vector<std::uint8_t> bytes = from.byte_input();
+        std::copy(bytes.begin(), bytes.end(), call.byte_input(0).begin());
+    } else {
+        std::copy(from.input().begin(), from.input().end(), call.input(0).begin());
+    }
     std::vector<float> gate;
     const LayerShape& shape = from.shape();
     timed.result.active = shape.positions();
@@ -138,7 +150,10 @@ Timed prepare(KernelResult row, const ConvCase& from, Alternative layer, int gri
 class Rows {
 public:
     Rows(const KernelQuestion& question, const Target& target, const LayerShape& shape)
-        : question_(question), target_(target), from_(shape, layer_seed) {}
+        : question_(question),
+          target_(target),
+          from_(shape, layer_seed),
+          bytes_(shape, layer_seed, true) {}
 
     std::vector<Timed> prepare_all() {
         for (const Family& family : question_.families) {
@@ -153,13 +168,15 @@ public:
     }
 
 private:
+    const ConvCase& case_of(const Family& family) const { return is_int8(family) ? bytes_ : from_; }
+
     const std::vector<Kernel>& choose(const Family& family, int channels) {
         return kernels_.emplace_back(kernels_of(family, channels));
     }
 
     std::optional<Alternative> plan(const Family& family, const std::vector<Kernel>& kernels,
                                     int grid) const {
-        const Graph graph = from_.graph(grid);
+        const Graph graph = case_of(family).graph(grid);
         return alternative(graph, graph.nodes.back(), target_, way_of(family), kernels);
     }
 
@@ -167,7 +184,8 @@ private:
         for (const double density : grid > 0 ? question_.densities : std::vector<double>{1.0}) {
             KernelResult row = describe(family, target_, from_.shape());
             row.density = density;
-            rows_.push_back(prepare(std::move(row), from_, *plan(family, kernels, grid), grid));
+            rows_.push_back(
+                prepare(std::move(row), case_of(family), *plan(family, kernels, grid), grid));
         }
     }
 
@@ -178,8 +196,8 @@ private:
             add_densities(family, kernels, !gated ? 0 : winograd ? side_of(layer->kernel()) : 1);
             return;
         }
-        // Without kernels of its own, Winograd has those for any channels.
-        if (winograd && channels > 0) {
+        // Without kernels of their own, Winograd and int8 have those for any channels.
+        if ((winograd || is_int8(family)) && channels > 0) {
             return;
         }
         Timed none{describe(family, target_, from_.shape()), nullptr, 1, {}};
@@ -217,7 +235,7 @@ private:
 
     const KernelQuestion& question_;
     const Target& target_;
-    const ConvCase from_;
+    const ConvCase from_, bytes_;
     const std::vector<Kernel> all_{kernels().begin(), kernels().end()};
     std::deque<std::vector<Kernel>> kernels_;  ///< that the plans of the calls point into
     std::vector<Timed> rows_;

@@ -46,7 +46,9 @@ struct Layer {
     std::vector<double> dense_ms;
 };
 
-bool is_branch(const StepInfo& step) { return step.kernel.starts_with("branch_"); }
+bool is_branch(const StepInfo& step) {
+    return step.kernel.starts_with("branch_") || step.kernel.starts_with("int8_branch_");
+}
 
 /// Of up to three of a layer, one runs in each run.
 bool is_gated_product(const StepInfo& step) {

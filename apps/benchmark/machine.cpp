@@ -10,6 +10,7 @@ Machine measure_machine(int cores) {
     machine.cpu = apps::cpu_name();
     machine.cores = cores;
     machine.fma_peak_gflops = measure_fma_peak();
+    machine.int8_peak_gops = measure_int8_peak();
     machine.cache_gbps = measure_read_gbps(std::size_t{1} << 18);
     machine.memory_gbps = measure_read_gbps(std::size_t{1} << 28);
     return machine;

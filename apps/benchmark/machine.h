@@ -11,6 +11,10 @@ struct Machine {
     double fma_peak_gflops = 0;  ///< of one core, float32
     double cache_gbps = 0;       ///< one core's reads of 256 KiB again and again, in GB/s
     double memory_gbps = 0;      ///< and of 256 MiB
+    double int8_peak_gops = 0;   ///< of one core; 0: not known
+
+    /// Of one core, for what multiplies bytes or floats.
+    double peak(bool is_int8) const { return is_int8 ? int8_peak_gops : fma_peak_gflops; }
 };
 
 /// Names the CPU and measures the core that this runs on, for about a second.

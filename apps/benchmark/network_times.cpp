@@ -36,6 +36,13 @@ struct Contestant {
     }
 };
 
+bool is_quantised(const Model& model) {
+    const std::vector<StepInfo> steps = model.steps();
+    return std::any_of(steps.begin(), steps.end(), [](const StepInfo& step) {
+        return step.kernel.starts_with("int8_") && step.kernel.find("conv") != std::string::npos;
+    });
+}
+
 NetworkResult describe(const NetworkQuestion& question, const Model& model,
                        const apps::Inputs& inputs) {
     NetworkResult row;
@@ -44,6 +51,7 @@ NetworkResult describe(const NetworkQuestion& question, const Model& model,
     row.variant = model.gates().empty() ? "dense" : "lccl";
     const auto weights = model.metadata().find("sluice.weights");
     row.weights = weights == model.metadata().end() ? "trained" : weights->second;
+    row.is_int8 = is_quantised(model);
     row.inputs = inputs.source;
     row.threads = question.threads;
     row.batch = question.batch;
@@ -91,7 +99,8 @@ void compare(std::vector<Contestant>& all) {
             continue;
         }
         const std::string problem =
-            find_disagreement(c.scores, reference->scores, reference->result.engine);
+            find_disagreement(c.scores, reference->scores, reference->result.engine,
+                              c.result.is_int8 ? int8_score_tolerance : score_tolerance);
         c.result.agrees = problem.empty();
         if (!problem.empty()) {
             c.drop(problem);

@@ -5,6 +5,9 @@
 namespace sluice::benchmark {
 namespace {
 
+/// Of a peak; "-" where that is not known.
+std::string share(double rate, double peak) { return peak > 0 ? apps::percent(rate / peak) : "-"; }
+
 std::string agreement(const NetworkResult& row) {
     if (!row.problem.empty()) {
         return row.problem;
@@ -22,6 +25,9 @@ std::string kind_of(const KernelResult& row) {
 }
 
 std::string remark_on(const KernelResult& row) {
+    if (row.times && row.is_int8()) {
+        return "GOPS, of the int8 peak";
+    }
     return row.times && row.is_winograd() ? "GFLOPS of the direct sum's MACs" : row.problem;
 }
 
@@ -43,11 +49,11 @@ apps::Table network_table(std::span<const NetworkResult> rows, const Machine& ma
                                           std::to_string(row.threads),
                                           std::to_string(row.batch)};
         if (row.times) {
-            const double share = row.gflops() / (machine.fma_peak_gflops * row.threads);
+            const double peak = machine.peak(row.is_int8) * row.threads;
             for (const std::string& cell :
                  {apps::fixed(row.times->median_ms, 3), apps::fixed(row.times->p10_ms, 3),
                   apps::fixed(row.times->p90_ms, 3), apps::fixed(row.macs_executed / 1e6, 2),
-                  apps::fixed(row.gflops(), 1), apps::percent(share),
+                  apps::fixed(row.gflops(), 1), share(row.gflops(), peak),
                   apps::fixed(row.peak_rss_mb, 1), apps::fixed(row.load_ms, 1)}) {
                 cells.push_back(cell);
             }
@@ -76,7 +82,7 @@ apps::Table kernel_table(std::span<const KernelResult> rows, const Machine& mach
                  {apps::fixed(row.density, 2), apps::fixed(row.times->median_ms * 1000, 1),
                   apps::fixed(row.times->p10_ms * 1000, 1),
                   apps::fixed(row.times->p90_ms * 1000, 1), apps::fixed(row.gflops(), 1),
-                  apps::percent(row.gflops() / machine.fma_peak_gflops),
+                  share(row.gflops(), machine.peak(row.is_int8())),
                   row.departure ? sign + apps::percent(*row.departure) : "-",
                   row.speed_up ? apps::fixed(*row.speed_up, 2) + "x" : "-",
                   row.break_even ? apps::fixed(*row.break_even, 2) : "-"}) {
@@ -151,10 +157,10 @@ apps::Table step_table(std::span<const StepResult> rows, const Machine& machine)
             whole += other.network == row.network ? other.ms : 0;
         }
         const double rate = row.macs > 0 ? apps::gflops(row.macs, row.ms) : 0;
-        table.rows.push_back({row.network, row.node, row.kernel, row.shape,
-                              apps::fixed(row.ms * 1000, 1), apps::percent(row.ms / whole),
-                              row.macs > 0 ? apps::fixed(rate, 1) : "-",
-                              row.macs > 0 ? apps::percent(rate / machine.fma_peak_gflops) : "-"});
+        table.rows.push_back(
+            {row.network, row.node, row.kernel, row.shape, apps::fixed(row.ms * 1000, 1),
+             apps::percent(row.ms / whole), row.macs > 0 ? apps::fixed(rate, 1) : "-",
+             row.macs > 0 ? share(rate, machine.peak(row.kernel.starts_with("int8_"))) : "-"});
     }
     return table;
 }
@@ -162,8 +168,11 @@ apps::Table step_table(std::span<const StepResult> rows, const Machine& machine)
 std::string describe(const Machine& machine) {
     return machine.cpu + ", " + std::to_string(machine.cores) +
            (machine.cores == 1 ? " core" : " cores") + "; of one core: FMA peak " +
-           apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS, reads " +
-           apps::fixed(machine.cache_gbps, 0) + " GB/s from cache and " +
+           apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS, " +
+           (machine.int8_peak_gops > 0
+                ? "int8 peak " + apps::fixed(machine.int8_peak_gops, 1) + " GOPS, "
+                : "") +
+           "reads " + apps::fixed(machine.cache_gbps, 0) + " GB/s from cache and " +
            apps::fixed(machine.memory_gbps, 0) + " GB/s from memory";
 }
 

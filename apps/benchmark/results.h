@@ -12,11 +12,12 @@ namespace sluice::benchmark {
 
 /// One engine on one model file.
 struct NetworkResult {
-    std::string file;     ///< without folder and extension: "resnet18_lccl_d50_synthetic"
-    std::string network;  ///< the same for its variants, densities and weights: "resnet18"
-    std::string variant;  ///< "lccl" where it has gates, else "dense"
-    std::string weights;  ///< "trained" or "synthetic"
-    std::string inputs;   ///< "images" or "random normal"
+    std::string file;      ///< without folder and extension: "resnet18_lccl_d50_synthetic"
+    std::string network;   ///< the same for its variants, densities and weights: "resnet18"
+    std::string variant;   ///< "lccl" where it has gates, else "dense"
+    std::string weights;   ///< "trained" or "synthetic"
+    bool is_int8 = false;  ///< whether it is quantised
+    std::string inputs;    ///< "images" or "random normal"
     std::string engine;
     std::string version;
     std::string target;  ///< of our kernels; empty for others
@@ -56,6 +57,7 @@ struct KernelResult {
     std::optional<double> speed_up, break_even;
     std::string problem;
 
+    bool is_int8() const { return family.ends_with("_int8"); }
     bool is_winograd() const { return family.ends_with("_winograd"); }
     /// Of the direct sum at the active positions, whatever a kernel multiplies.
     double macs() const { return 9.0 * channels * channels * static_cast<double>(active); }

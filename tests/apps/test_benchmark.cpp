@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,11 @@ TEST_CASE("scores agree within a thousandth of the largest") {
     CHECK(find_disagreement(std::vector<float>{-20, 1, 0.019f}, reference, "r").empty());
     const std::string far = find_disagreement(std::vector<float>{-20, 1, 0.021f}, reference, "r");
     CHECK(far == "wrong answer: differs by 0.001 of the largest score from r");
+    // Of quantised networks within a tenth.
+    const std::vector<float> rounded = {-20, 1, 1.9f}, wrong = {-20, 1, 2.1f};
+    CHECK(find_disagreement(rounded, reference, "r", int8_score_tolerance).empty());
+    CHECK_FALSE(find_disagreement(rounded, reference, "r").empty());
+    CHECK_FALSE(find_disagreement(wrong, reference, "r", int8_score_tolerance).empty());
     CHECK(find_disagreement(std::vector<float>{-20, 1}, reference, "r") ==
           "wrong answer: 2 scores, and r gives 3");
     const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -201,6 +207,36 @@ TEST_CASE("a layer's run gives the scalar answer, and a wrong one is found") {
     }
 }
 
+TEST_CASE("a quantised layer's run gives the scalar answer, byte for byte") {
+    const Result<const Target*> target = choose_target("");
+    REQUIRE(target.ok());
+    for (const int channels : {16, 12}) {
+        const LayerShape shape{6, 9, channels};
+        const ConvCase values(shape, 1, true);
+        for (const int grid : {0, 1, 4}) {
+            INFO(channels << " channels, a gate for each " << grid);
+            const Graph graph = values.graph(grid);
+            auto layer = alternative(graph, graph.nodes.back(), *target.value(), WayId::int8);
+            REQUIRE(layer);
+            apps::LayerRun run(std::move(*layer), 1);
+            const std::vector<std::uint8_t> input = values.byte_input();
+            std::copy(input.begin(), input.end(), run.byte_input(0).begin());
+            const std::vector<float> gate =
+                grid > 0 ? draw_gate(shape, grid, 2, 1) : std::vector<float>();
+            if (grid > 0) {
+                std::copy(gate.begin(), gate.end(), run.input(1).begin());
+            }
+            const apps::Answer answer = run.compute();
+            CHECK_FALSE(answer.writes_outside);
+            std::vector<float> expected = values.compute(gate, grid);
+            CHECK(answer.values == expected);
+            // Neither all of one number nor all at an end.
+            CHECK(std::set<float>(expected.begin(), expected.end()).size() > 5);
+            CHECK(run.compute(1).values != expected);
+        }
+    }
+}
+
 TEST_CASE("answers differ by the largest difference, of the largest value") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     const std::vector<float> wanted = {1, -10, nan};
@@ -300,6 +336,16 @@ TEST_CASE("the core's peak is that of its FMA units") {
     CHECK(peak > 0.001);
     CHECK(peak < 1280);
     CHECK(measure_read_gbps(std::size_t{1} << 18) > 0.01);
+}
+
+TEST_CASE("the core's int8 peak is known where it is known how to measure it") {
+    const double peak = measure_int8_peak();
+    if (cpu_has("avx2")) {
+        CHECK(peak > 0.001);
+        CHECK(peak < 5120);  // four times as many bytes as floats
+    } else {
+        CHECK(peak == 0);
+    }
 }
 
 TEST_CASE("a child's end is described") {

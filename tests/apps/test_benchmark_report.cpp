@@ -19,7 +19,7 @@ namespace {
 
 Report make_report() {
     Report report;
-    report.machine = {"A <CPU> & more", 2, 100, 50, 10};
+    report.machine = {"A <CPU> & more", 2, 100, 50, 10, 300};
     NetworkResult ours;
     ours.file = "resnet18_lccl_d50_synthetic";
     ours.network = "resnet18";
@@ -88,6 +88,7 @@ TEST_CASE("the benchmark's JSON has the agreed form") {
     CHECK(json["machine"]["cpu"] == "A <CPU> & more");
     CHECK(json["machine"]["cores"] == 2);
     CHECK(json["machine"]["fma_peak_gflops"] == 100);
+    CHECK(json["machine"]["int8_peak_gops"] == 300);
     REQUIRE(json["results"].size() == 2);
     const auto& ours = json["results"][0];
     const std::vector<std::string> form = {"network",     "variant", "engine", "target",
@@ -133,6 +134,25 @@ TEST_CASE("a wrong answer has no time in any report") {
                 "| - | - | - | - | - | - | - | - | wrong answer: differs by 0.5"));
     CHECK(holds(to_html(report), "<td class=\"left\">wrong answer: differs by 0.5"));
     CHECK(holds(to_text(network_table(report.networks, report.machine)), "wrong answer: differs"));
+}
+
+TEST_CASE("what multiplies bytes is held against the int8 peak, where that is known") {
+    Report report = make_report();
+    report.kernels.resize(1);
+    report.kernels[0].family = "gated_int8";
+    report.networks.resize(1);
+    report.networks[0].is_int8 = true;
+    // 147.5 of 300, and 40 of 300.
+    CHECK(holds(to_markdown(report), "| 147.5 | 49.2% | - | - | - | GOPS, of the int8 peak |"));
+    CHECK(holds(to_markdown(report), "| 40.0 | 13.3% |"));
+    const auto json = nlohmann::json::parse(to_json(report));
+    CHECK(json["results"][0]["precision"] == "int8");
+    CHECK(json["results"][0]["share_of_peak"] == Approx(0.1333).margin(1e-4));
+    report.machine.int8_peak_gops = 0;
+    CHECK(holds(to_markdown(report), "| 147.5 | - | - | - | - | GOPS, of the int8 peak |"));
+    const auto unknown = nlohmann::json::parse(to_json(report));
+    CHECK(unknown["machine"]["int8_peak_gops"].is_null());
+    CHECK(unknown["results"][0]["share_of_peak"].is_null());
 }
 
 TEST_CASE("tables hold the figures and their shares") {
