@@ -232,6 +232,10 @@ Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
         SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
         lowered.gates.push_back(std::move(gate));
     }
+    if (!node.remark.empty()) {
+        std::string& remark = lowered.steps.back().remark;
+        remark += (remark.empty() ? "" : "; ") + node.remark;
+    }
     if (!conv.is_quantised()) {
         SLUICE_RETURN_IF_ERROR(clear_lanes(planner, node, lowered.output, lowered.steps));
     }
