@@ -9,7 +9,7 @@
 #     gate        the one gate form that the algorithm has, where that is no parameter
 #     operations  likewise, the generator's parameter `operation`
 #     numbers     of the schedule and of the choice of a kernel, which the tuned files state
-#     targets     of a shape class that cmake/SluiceModels.cmake adds: those that it is for
+#     targets     of a shape class that is for some targets alone: those
 #     int8        true of an algorithm that multiplies bytes: its kernels get the parameters that a target has
 #                 under `int8`, and targets with a base have kernels of their own for it
 # A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what

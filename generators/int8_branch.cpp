@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <Halide.h>
 
 #include "generators/int8_epilogue.h"
@@ -24,6 +26,9 @@ public:
     // Of the target, as int8_conv's.
     GeneratorParam<int> dot{"dot", 2};
     GeneratorParam<int> offset{"offset", 0};
+    // Shape class, of stride 1; 0 leaves it to run time.
+    GeneratorParam<int> kernel{"kernel", 0};
+    GeneratorParam<int> channels{"channels", 0};
     // Schedule.
     GeneratorParam<int> tile{"tile", 8};
     GeneratorParam<int> bytes{"bytes", 16};  // of a patch row a step, for each pixel
@@ -51,12 +56,18 @@ public:
     Output<Buffer<float, 2>> output{"output"};
 
     void generate() {
-        Expr vectors = weights.dim(0).extent() / int(bytes), rows = weights.dim(1).extent();
-        taps = RDom(0, int(dot), 0, int(bytes) / int(dot), 0, vectors, 0, rows, "taps");
+        const bool is_class = channels > 0;
+        Expr rows = is_class ? Expr(int(kernel)) : weights.dim(1).extent();
+        // Of a patch row whole steps, or where few channels are known a pixel a step.
+        Expr steps = is_class ? Expr(int(kernel)) : weights.dim(0).extent() / int(bytes);
+        const int step = is_class ? channels : bytes;
+        taps = RDom(0, int(dot), 0, step / int(dot), 0, steps, 0, rows, "taps");
         // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
         Expr column = min(likely(x), output.dim(0).extent() - 1);
-        Expr tap = taps.z * int(bytes) + taps.y * int(dot) + taps.x;
-        Expr value = input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
+        Expr tap = taps.z * step + taps.y * int(dot) + taps.x;
+        Expr value = is_class
+                         ? input(column * int(channels) + tap, y + taps.w)
+                         : input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
         if (offset == 128) {
             value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
         }
@@ -76,7 +87,9 @@ public:
         input.dim(0).set_min(0).dim(1).set_min(0);
         weights.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_min(0).set_stride(Expr()).dim(1).set_min(0);
-        sluice::schedules::schedule_int8_branch({output, products, x, y, taps, stride_x}, tile);
+        const int together = channels > 0 ? std::max(int(bytes) / int(channels), 1) : 1;
+        sluice::schedules::schedule_int8_branch({output, products, x, y, taps, stride_x},
+                                                {tile, together, kernel});
     }
 
 private:

@@ -7,8 +7,9 @@ using Halide::Var;
 
 // A tile of a row's pixels: each step loads one vector of weights for `tile` vectors of dot
 // products. One accumulator a pixel, and one sum over lanes at its end, those of a tile together.
-void schedule_int8_branch(Int8BranchFuncs f, int tile) {
-    Var outer("outer"), pixel("pixel"), lane("lane");
+void schedule_int8_branch(Int8BranchFuncs f, const Int8BranchParams& p) {
+    const int tile = p.tile;
+    Var outer("outer"), pixel("pixel"), lane("lane"), group("group");
     auto partial = f.products.update().rfactor(f.taps.y, lane);
     f.output.split(f.x, outer, pixel, tile, TailStrategy::PredicateStores).vectorize(pixel);
     f.products.compute_at(f.output, outer)
@@ -21,15 +22,22 @@ void schedule_int8_branch(Int8BranchFuncs f, int tile) {
         .store_in(Halide::MemoryType::Register)
         .bound_extent(f.x, tile)
         .reorder_storage(lane, f.x, f.y)
-        .reorder(lane, f.x)
+        .split(f.x, group, pixel, p.together)
+        .reorder(lane, pixel, group)
         .vectorize(lane)
-        .unroll(f.x);
+        .vectorize(pixel)
+        .unroll(group);
     partial.update()
-        .reorder(f.taps.x, lane, f.x, f.taps.z, f.taps.w)
+        .split(f.x, group, pixel, p.together)
+        .reorder(f.taps.x, lane, pixel, group, f.taps.z, f.taps.w)
         .atomic()
         .vectorize(f.taps.x)
         .vectorize(lane)
-        .unroll(f.x);
+        .vectorize(pixel)
+        .unroll(group);
+    if (p.kernel > 0) {
+        partial.update().unroll(f.taps.z).unroll(f.taps.w);
+    }
 
     // A map of its own is stored by whole vectors, and constant distances between the pixels of a
     // tile become part of the loads' addresses.

@@ -13,7 +13,12 @@ struct Int8BranchFuncs {
     Halide::Expr stride_x;
 };
 
-/// `tile`: output pixels of a row that are computed together.
-void schedule_int8_branch(Int8BranchFuncs funcs, int tile);
+struct Int8BranchParams {
+    int tile;      ///< output pixels of a row that are computed together
+    int together;  ///< of them, neighbours whose channels fill one vector
+    int kernel;    ///< extent of the window, where it is known; else 0
+};
+
+void schedule_int8_branch(Int8BranchFuncs funcs, const Int8BranchParams& params);
 
 }  // namespace sluice::schedules

@@ -162,7 +162,10 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
         bool operator()(const Int8Info& info) const {
             return has_blocks && fits_window(info.kernel, info.channels, layer);
         }
-        bool operator()(const Int8BranchInfo&) const { return true; }
+        bool operator()(const Int8BranchInfo& info) const {  // one output
+            return has_vectors && fits_window(info.kernel, info.channels, layer) &&
+                   (info.channels == 0 || is_square(layer.stride, 1));
+        }
         bool operator()(const BinaryInfo&) const { return false; }
         bool operator()(std::monostate) const { return false; }
     };

@@ -46,9 +46,20 @@ std::vector<T> to_nhwc(const std::vector<T>& values, int channels, int channel_s
     return out;
 }
 
-void check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
+/// Whether the kernel is for such layers; what it gives is checked where it is.
+bool check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
     const ConvCase& c = p.shape;
-    const auto& [bytes, offset] = kernel.as<Int8BranchInfo>();
+    ConvLayer layer;
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        layer.kernel[axis] = c.kernel[axis];
+        layer.stride[axis] = c.stride[axis];
+    }
+    layer.channel_stride = round_up(c.channels, kernel.lanes);
+    if (!fits(kernel, layer)) {
+        return false;
+    }
+    const int bytes = kernel.as<Int8BranchInfo>().bytes;
+    const int offset = kernel.as<Int8BranchInfo>().offset;
     const int channel_stride = round_up(c.channels, kernel.lanes), row = c.width * channel_stride;
     const int columns = c.kernel[1] * channel_stride, padded = round_up(columns, bytes);
     auto pixels = to_nhwc<std::uint8_t>(p.x, c.channels, channel_stride, 77);
@@ -91,6 +102,7 @@ void check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
                                                   .scale = p.scale,
                                                   .output = out}) == 0);
     CHECK(got == want);
+    return true;
 }
 
 }  // namespace
@@ -99,6 +111,7 @@ TEST_CASE("int8 branch kernels equal the scalar reference") {
     std::mt19937 rng(20261130);
     const int sizes[][2] = {{1, 1}, {7, 5}, {5, 17}, {20, 32}};
     for_each_kernel(Algorithm::int8_branch, [&](const Kernel& kernel) {
+        int checked = 0;
         for (int channels : {1, 3, 15, 16, 17, 32, 48, 64, 100}) {
             for (const auto& window : {std::array{1, 1}, {3, 3}, {5, 5}, {1, 3}}) {
                 for (const auto& [height, width] : sizes) {
@@ -108,13 +121,15 @@ TEST_CASE("int8 branch kernels equal the scalar reference") {
                                              << window[1] << "x" << window[0] << ", output "
                                              << width << "x" << height << ", stride " << stride[1]
                                              << ", x stride of the output " << gap);
-                            check(make_branch(channels, window, stride, height, width, rng), kernel,
-                                  {0, height, gap, gap * width + int(rng() % 3)});
+                            checked +=
+                                check(make_branch(channels, window, stride, height, width, rng),
+                                      kernel, {0, height, gap, gap * width + int(rng() % 3)});
                         }
                     }
                 }
             }
         }
+        CHECK(checked >= 16);
     });
 }
 
@@ -124,18 +139,20 @@ TEST_CASE("int8 branch kernels are exact at the ends of the range") {
         for (const int weight : {-128, 127}) {
             for (const int value : {0, 255}) {
                 INFO(kernel.name << ": weights " << weight << ", inputs " << value);
-                Int8Problem p = make_branch(272, {3, 3}, {1, 1}, 3, 9, rng);
+                const int known = kernel.as<Int8BranchInfo>().channels;
+                const int channels = known > 0 ? known : 272;
+                Int8Problem p = make_branch(channels, {3, 3}, {1, 1}, 3, 9, rng);
                 std::fill(p.weights.begin(), p.weights.end(), std::int8_t(weight));
                 std::fill(p.x.begin(), p.x.end(), std::uint8_t(value));
                 p.input_zero = 128;
-                p.bias = {3 - 272 * 9 * (value - 128) * weight};
+                p.bias = {3 - channels * 9 * (value - 128) * weight};
                 p.multiplier = {1};
                 compute_sums(p);
-                check(p, kernel, {0, 3, 1, 9});
+                CHECK(check(p, kernel, {0, 3, 1, 9}));
                 p.bias = {1};
                 p.multiplier = {1.1e-6f};
                 compute_sums(p);
-                check(p, kernel, {0, 3, 1, 9});
+                CHECK(check(p, kernel, {0, 3, 1, 9}));
             }
         }
     });
@@ -146,7 +163,10 @@ TEST_CASE("int8 branch kernels compute the rows of a cropped output and no other
     for_each_kernel(Algorithm::int8_branch, [&](const Kernel& kernel) {
         for (const auto& [first, rows] : {std::pair{0, 3}, {3, 1}, {4, 6}}) {
             INFO(kernel.name << ": rows " << first << " to " << first + rows);
-            check(make_branch(3, {5, 5}, {2, 2}, 10, 19, rng), kernel, {first, rows, 1, 19});
+            const int known = kernel.as<Int8BranchInfo>().channels;
+            const Int8Problem p = known > 0 ? make_branch(known, {3, 3}, {1, 1}, 10, 19, rng)
+                                            : make_branch(3, {5, 5}, {2, 2}, 10, 19, rng);
+            CHECK(check(p, kernel, {first, rows, 1, 19}));
         }
     });
 }

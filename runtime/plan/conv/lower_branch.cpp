@@ -55,13 +55,13 @@ void set_branch(Planner& planner, const Node& node, const Layout& y, Step& step)
 
 void set_int8_branch(Planner& planner, const Node& node, const Layout& y, Step& step) {
     const FusedConv& conv = *node.fused_conv;
-    const auto& [bytes, offset] = step.kernel->as<Int8BranchInfo>();
-    const Buffer weights = pack_int8_rows(planner.constants, conv,
-                                          planner.layout(node.inputs[0]).channel_stride(), bytes);
+    const auto& info = step.kernel->as<Int8BranchInfo>();
+    const Buffer weights = pack_int8_rows(
+        planner.constants, conv, planner.layout(node.inputs[0]).channel_stride(), info.bytes);
     const Quantizations of = quantizations(planner.graph, node);
     const Int8Numbers n = int8_numbers(conv, of);
     auto call = branch_call<Int8BranchCall<Buffer>>(planner, node, y, weights, step);
-    call.bias = (*int8_bias(conv, of.input, offset))[0];
+    call.bias = (*int8_bias(conv, of.input, info.offset))[0];
     call.multiplier = n.multiplier[0];
     call.act_low = n.act_low;
     call.act_high = n.act_high;
@@ -81,9 +81,9 @@ Result<Lowered> lower_branch(Planner& planner, const Node& node) {
     lowered.output = planner.layouts.allocate(node, false);
     const Layout& y = lowered.output;
     Step step;
-    step.kernel = conv.is_quantised() ? planner.kernel(Algorithm::int8_branch)
-                                      : find_conv(planner, Algorithm::branch, GateForm::none,
-                                                  conv_layer(x, conv, y, 1));
+    step.kernel =
+        find_conv(planner, conv.is_quantised() ? Algorithm::int8_branch : Algorithm::branch,
+                  GateForm::none, conv_layer(x, conv, y, 1));
     if (step.kernel == nullptr) {
         return planner.unsupported(node, "has no kernel for its branch", "choose another target");
     }
