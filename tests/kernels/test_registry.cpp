@@ -96,7 +96,8 @@ TEST_CASE("every target has a kernel of each algorithm, gate form and shape clas
     for (const Target& target : targets()) {
         INFO(target.id);
         const std::set<std::string>& names = by_target.at(target.id);
-        CHECK(std::includes(all.begin(), all.end(), names.begin(), names.end()));
+        // A derived one may have shape classes of its own.
+        CHECK((is_derived(target) || names == all));
         CHECK((names.size() == all.size()) == !is_derived(target));
         for (int i = 0; i < algorithm_count; ++i) {
             const Algorithm algorithm{i};
