@@ -162,9 +162,7 @@ void LayerRun::set_gates(std::span<const Gate* const> gates) {
 /// As a session begins.
 void LayerRun::clear() {
     std::memset(memory_.data(), 0, memory_.size());
-    for (const Preset& preset : layer_.plan->presets) {
-        std::memset(arena_ + preset.offset, preset.value, std::size_t(preset.bytes));
-    }
+    write_presets(layer_.plan->presets, arena_);
 }
 
 void LayerRun::count_entries(std::int64_t most) {

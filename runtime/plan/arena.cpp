@@ -1,6 +1,7 @@
 #include "plan/arena.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -201,6 +202,12 @@ std::int64_t place_blocks(std::vector<Block>& blocks) {
         }
     }
     return total;
+}
+
+void write_presets(std::span<const Preset> presets, std::byte* arena) {
+    for (const Preset& preset : presets) {
+        std::memset(arena + preset.offset, preset.value, std::size_t(preset.bytes));
+    }
 }
 
 int Arena::add_block(std::int64_t bytes) {

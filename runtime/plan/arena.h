@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "graph/aligned.h"
@@ -40,6 +41,8 @@ struct Preset {
     std::int64_t offset, bytes;
     std::uint8_t value;
 };
+/// Gives them their values, in an arena of zeros.
+void write_presets(std::span<const Preset> presets, std::byte* arena);
 
 /// The blocks of a plan while it is made. A buffer of the arena names its block, and counts its
 /// offset from there, until place() and settle().

@@ -111,9 +111,7 @@ Status Session::State::allocate(const SessionOptions& options) {
         }
         if (arena.data() != nullptr) {
             std::memset(arena.data(), 0, arena.size());
-            for (const Preset& preset : plan->presets) {
-                std::memset(arena.data() + preset.offset, preset.value, std::size_t(preset.bytes));
-            }
+            write_presets(plan->presets, arena.data());
         }
     }
     runners.reserve(std::size_t(whole) + 1);

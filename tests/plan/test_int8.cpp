@@ -256,9 +256,7 @@ Graph graph_of(const Layer& l) {
 int differences(const Layer& l, const Plan& plan) {
     AlignedMemory arena(plan.arena_bytes);
     std::memset(arena.data(), 0, arena.size());
-    for (const Preset& preset : plan.presets) {
-        std::memset(arena.data() + preset.offset, preset.value, std::size_t(preset.bytes));
-    }
+    write_presets(plan.presets, arena.data());
     const std::int64_t positions = l.out_height() * l.out_width();
     std::vector<float> floats(std::size_t(l.outputs * positions));
     Bytes bytes(floats.size());

@@ -1,13 +1,13 @@
 #include <algorithm>
 
+#include "plan/conv/list_way.h"
 #include "plan/conv/pack_weights.h"
-#include "plan/conv/way.h"
 
 /// An indirect GEMM over a list of positions: any layer, any density, time in proportion.
 namespace sluice {
 namespace {
 
-class Direct final : public Way {
+class Direct final : public ListWay {
 public:
     WayId id() const override { return WayId::direct; }
 
@@ -28,31 +28,6 @@ public:
                 .taps = {}};
     }
 
-    Work all(Planner& planner, const Convolution& c, const Kernel&) const override {
-        Work work;
-        work.list = planner.constants.all_positions(c.height(), c.width());
-        work.static_count = c.positions();
-        return work;
-    }
-
-    Work active(Planner&, const Convolution&, const Kernel&, const GateLists& lists,
-                std::span<const Cost>, std::vector<Step>&) const override {
-        Work work;
-        work.list = lists.active;
-        work.count = lists.active_count;
-        work.skipped = lists.skipped;
-        work.skipped_count = lists.skipped_count;
-        return work;
-    }
-
-    double cost_of_all(const Convolution& c, const Kernel&) const override {
-        return double(c.positions());
-    }
-
-    Cost cost(const Convolution&, const Kernel&, const Work& work) const override {
-        return {0, 1, work.count};
-    }
-
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
@@ -64,19 +39,11 @@ public:
         call.positions = work.list;
         call.weights = blocks_of(candidate.packed.weights, range, block);
         set_call(step, call);
-        const Shape& shape = c.conv.weights->shape;
-        step.packed_bytes = range.count * shape[2] * shape[3] * c.channel_stride * 4;
-        step.work = 2 * range.count * c.macs_per_output() * c.positions();
+        measure(step, c, work, range);
         step.list.argument = index_of(&Call::positions);
         step.list.tile = candidate.kernel->as<DirectInfo>().pixels;
         if (splits_weights(step, range.count / block)) {
             step.split = split_channels<Call>(c, range, block);
-        }
-        const std::int64_t macs_per_position = range.channels * c.macs_per_output();
-        if (work.static_count < 0) {
-            step.macs_per_entry = macs_per_position;
-        } else {
-            step.macs = macs_per_position * c.positions();
         }
         steps.push_back(std::move(step));
         return {};

@@ -3,7 +3,7 @@
 
 #include "plan/conv/int8_numbers.h"
 #include "plan/conv/int8_weights.h"
-#include "plan/conv/way.h"
+#include "plan/conv/list_way.h"
 
 /// A quantised convolution as an indirect GEMM over a list of positions: any layer, any density,
 /// time in proportion. It is the only way of quantised layers.
@@ -23,24 +23,16 @@ template <typename Call>
 Call conv_call(const Convolution& c, const Candidate& candidate, const Work& work,
                const ChannelRange& range, const Int8Numbers& n) {
     const Packed& packed = candidate.packed;
-    Call call;
-    call.input = c.input;
+    auto call = window_call<Call>(c, packed, range);
     call.positions = work.list;
     call.weights = blocks_of(packed.weights, range, candidate.kernel->block());
     call.bias = from_channel(packed.bias, range.first, range.count);
-    call.epilogue = from_channel(packed.epilogue, range.first, range.count);
-    call.gate = c.gate;
-    call.residual = from_channel(c.residual, range.first, range.count);
-    call.stride_x = std::int32_t(c.conv.stride[1]);
-    call.stride_y = std::int32_t(c.conv.stride[0]);
-    call.channel_stride = std::int32_t(c.channel_stride);
     call.act_low = n.act_low;
     call.act_high = n.act_high;
     call.residual_zero = n.residual_zero;
     call.residual_scale = n.residual_scale;
     call.low = n.low;
     call.high = n.high;
-    call.output = from_channel(c.output, range.first, range.count);
     return call;
 }
 
@@ -119,7 +111,7 @@ Step fill_step(const Planner& planner, const Convolution& c, const Packed& packe
     return step;
 }
 
-class Int8 final : public Way {
+class Int8 final : public ListWay {
 public:
     WayId id() const override { return WayId::int8; }
 
@@ -132,31 +124,6 @@ public:
         return pack_int8(planner.constants, c, quantizations(planner.graph, c.node), kernel);
     }
 
-    Work all(Planner& planner, const Convolution& c, const Kernel&) const override {
-        Work work;
-        work.list = planner.constants.all_positions(c.height(), c.width());
-        work.static_count = c.positions();
-        return work;
-    }
-
-    Work active(Planner&, const Convolution&, const Kernel&, const GateLists& lists,
-                std::span<const Cost>, std::vector<Step>&) const override {
-        Work work;
-        work.list = lists.active;
-        work.count = lists.active_count;
-        work.skipped = lists.skipped;
-        work.skipped_count = lists.skipped_count;
-        return work;
-    }
-
-    double cost_of_all(const Convolution& c, const Kernel&) const override {
-        return double(c.positions());
-    }
-
-    Cost cost(const Convolution&, const Kernel&, const Work& work) const override {
-        return {0, 1, work.count};
-    }
-
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
@@ -165,17 +132,9 @@ public:
             steps.push_back(fill_step(planner, c, candidate.packed, work, range, choice, numbers));
         }
         Step step = conv_step(c, candidate, work, choice);
-        const Shape& shape = c.conv.weights->shape;
-        step.packed_bytes = range.count * shape[2] * shape[3] * c.channel_stride;
-        step.work = 2 * range.count * c.macs_per_output() * c.positions();
+        measure(step, c, work, range);
         fill_call(step, c, candidate, work, range, numbers);
         step.list.tile = candidate.kernel->as<Int8Info>().pixels;
-        const std::int64_t macs_per_position = range.channels * c.macs_per_output();
-        if (work.static_count < 0) {
-            step.macs_per_entry = macs_per_position;
-        } else {
-            step.macs = macs_per_position * c.positions();
-        }
         steps.push_back(std::move(step));
         return {};
     }

@@ -120,7 +120,7 @@ void append_fill(const Planner& planner, const Convolution& c, const Packed& pac
 Status no_kernel(const Planner& planner, const Convolution& c);
 
 /// A call that computes some output channels over the layer's own window, but for its list and its
-/// weights.
+/// weights, and of int8 for its numbers.
 template <typename Call>
 Call window_call(const Convolution& c, const Packed& packed, const ChannelRange& range) {
     const FusedConv& conv = c.conv;
@@ -132,10 +132,12 @@ Call window_call(const Convolution& c, const Packed& packed, const ChannelRange&
     call.stride_x = std::int32_t(conv.stride[1]);
     call.stride_y = std::int32_t(conv.stride[0]);
     call.channel_stride = std::int32_t(c.channel_stride);
-    call.act_low = conv.act.low;
-    call.act_high = conv.act.high;
-    call.post_low = conv.post.low;
-    call.post_high = conv.post.high;
+    if constexpr (requires { call.post_low; }) {
+        call.act_low = conv.act.low;
+        call.act_high = conv.act.high;
+        call.post_low = conv.post.low;
+        call.post_high = conv.post.high;
+    }
     call.output = from_channel(c.output, range.first, range.count);
     return call;
 }
