@@ -27,16 +27,7 @@ public:
     }
 
     void schedule() {
-        input.dim(0).set_stride(Expr());
-        output.dim(0).set_stride(Expr());
-        for (int i = 0; i < 4; ++i) {
-            input.dim(i).set_min(0);
-            output.dim(i).set_min(0);
-        }
-        sluice::schedules::schedule_copy(
-            {output, d0, d1, input.dim(0).stride(), input.dim(1).stride(), output.dim(0).stride(),
-             output.dim(1).stride(), output.dim(0).extent()},
-            {natural_vector_size<float>()});
+        sluice::schedules::schedule_copy_of(input, output, d0, d1, {natural_vector_size<float>()});
     }
 
 private:
