@@ -71,9 +71,7 @@ Split split_views(const Buffer& output, std::vector<int> arguments) {
     return split;
 }
 
-namespace {
-
-std::string extents(const Buffer& view) {
+std::string extents_of(const Buffer& view) {
     Shape shape;
     for (const Axis& axis : view.axes) {
         shape.push_back(axis.extent);
@@ -81,33 +79,16 @@ std::string extents(const Buffer& view) {
     return to_string(shape);
 }
 
-}  // namespace
-
 Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& from,
                        const Buffer& to, std::int32_t flip) {
-    Buffer input = from, output = to;
-    Step step;
-    const bool is_bytes = to.type == halide_type_of<std::uint8_t>();
-    step.kernel = planner.kernel(is_bytes ? Algorithm::int8_copy : Algorithm::copy);
-    step.node = node.name;
-    step.shape = extents(to);
-    if (!arrange({&output, &input})) {
-        return planner.unsupported(node, "moves " + step.shape + " by more than four loops",
-                                   "reshape it to fewer extents");
+    constexpr char moves[] = "moves";
+    if (to.type == halide_type_of<std::uint8_t>()) {
+        return elementwise_step(planner, node, Algorithm::int8_copy,
+                                Int8CopyCall<Buffer>{.input = from, .flip = flip, .output = to},
+                                moves);
     }
-    for (const Axis& axis : output.axes) {
-        step.work = std::max(step.work, std::int64_t(1)) * axis.extent;
-    }
-    const auto set = [&]<typename Call>(const Call& call) {
-        step.split = split_views(output, {index_of(&Call::input), index_of(&Call::output)});
-        set_call(step, call);
-    };
-    if (is_bytes) {
-        set(Int8CopyCall<Buffer>{.input = input, .flip = flip, .output = output});
-    } else {
-        set(CopyCall<Buffer>{.input = input, .output = output});
-    }
-    return step;
+    return elementwise_step(planner, node, Algorithm::copy,
+                            CopyCall<Buffer>{.input = from, .output = to}, moves);
 }
 
 std::int64_t common_channels(const Planner& planner, const Layout& x) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "plan/planner.h"
@@ -15,6 +16,31 @@ bool arrange(std::vector<Buffer*> views);
 bool arrange_dense(std::vector<Buffer*> views);
 /// The axis that a call over arranged views is split along, for threads; `arguments` are theirs.
 Split split_views(const Buffer& output, std::vector<int> arguments);
+
+/// "[16, 32, 32]".
+std::string extents_of(const Buffer& view);
+
+/// A call that makes each element of its output from one of its input, views of the same extents
+/// in any order of axes; `what` it does to them, as a failure says it.
+template <typename Call>
+Result<Step> elementwise_step(const Planner& planner, const Node& node, Algorithm algorithm,
+                              Call call, const std::string& what) {
+    Step step;
+    step.kernel = planner.kernel(algorithm);
+    step.node = node.name;
+    step.shape = extents_of(call.output);
+    step.work = 1;
+    for (const Axis& axis : call.output.axes) {
+        step.work *= axis.extent;
+    }
+    if (!arrange({&call.output, &call.input})) {
+        return planner.unsupported(node, what + " " + step.shape + " by more than four loops",
+                                   "reshape it to fewer extents");
+    }
+    step.split = split_views(call.output, {index_of(&Call::input), index_of(&Call::output)});
+    set_call(step, call);
+    return step;
+}
 
 /// A copy between views of the same extents and type, in any order of axes. Of bytes, the bits of
 /// `flip` are turned.

@@ -8,7 +8,6 @@
 namespace sluice {
 namespace {
 
-/// A step that goes over the elements of two tensors; `call` has the numbers.
 template <typename Call>
 Result<Lowered> lower_elements(Planner& planner, const Node& node, Algorithm algorithm, Call call,
                                Layout output) {
@@ -16,19 +15,9 @@ Result<Lowered> lower_elements(Planner& planner, const Node& node, Algorithm alg
     lowered.output = std::move(output);
     call.input = view(planner.layout(node.inputs[0]));
     call.output = view(lowered.output);
-    Step step;
-    step.kernel = planner.kernel(algorithm);
-    step.node = node.name;
-    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
-    step.work = value_count(lowered.output);
-    step.remark = node.remark;
-    if (!arrange({&call.output, &call.input})) {
-        return planner.unsupported(node, "runs over " + step.shape + " by more than four loops",
-                                   "reshape it to fewer extents");
-    }
-    step.split = split_views(call.output, {index_of(&Call::input), index_of(&Call::output)});
-    set_call(step, call);
-    lowered.steps.push_back(std::move(step));
+    SLUICE_RETURN_IF_ERROR(
+        append(lowered.steps, elementwise_step(planner, node, algorithm, call, "runs over")));
+    lowered.steps.back().remark = node.remark;
     return lowered;
 }
 
