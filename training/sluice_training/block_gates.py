@@ -20,9 +20,11 @@ from torch.nn import functional
 from sluice_training.errors import TrainingError
 from sluice_training.fused import OneMapConv2d
 from sluice_training.lccl import GateSpec
-from sluice_training.nets import BasicBlock, PreactBlock
+from sluice_training.nets import BasicBlock, Bottleneck, PreactBlock
 
 BLOCK = "block"
+OWN_BLOCKS = (BasicBlock, Bottleneck, PreactBlock)
+BRANCHES, POOLS = ("3x3", "1x1"), ("max", "mean")
 WHOLE_MAP = 0
 GRAINS: dict[str, int | None] = {"1": 1, "2": 2, "4": 4, "8": 8, "map": WHOLE_MAP, "none": None}
 
@@ -40,16 +42,25 @@ class BlockGateSpec:
     grains: of each stage, or one for all. g is constant over t x t outputs for t = 1, 2, 4 or 8 and
         over the whole map for WHOLE_MAP; None leaves the stage dense.
     layers: shell pattern for the names of the blocks to gate, of those whose stage has a grain.
+    branch: kernel of the branches, "3x3" or "1x1"; for the whole map it is 1x1.
+    pool: what a coarser gate sees of its outputs' inputs, their "max" or their "mean".
     """
 
     form: str = BLOCK
     grains: tuple[int | None, ...] = (1,)
     layers: str = "*"
+    branch: str = "3x3"
+    pool: str = "max"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grains", tuple(self.grains))
         if not self.grains or any(grain not in GRAINS.values() for grain in self.grains):
             raise TrainingError(f"grains {self.grains}: each is one of {', '.join(GRAINS)}")
+        if self.branch not in BRANCHES or self.pool not in POOLS:
+            raise TrainingError(
+                f"branch '{self.branch}', pool '{self.pool}': use {' or '.join(BRANCHES)} and "
+                f"{' or '.join(POOLS)}"
+            )
 
 
 def parse_grains(text: str) -> tuple[int | None, ...]:
@@ -66,48 +77,94 @@ def spec_of(gate: dict[str, Any]) -> GateSpec | BlockGateSpec:
     return BlockGateSpec(**gate) if gate["form"] == BLOCK else GateSpec(**gate)
 
 
+@dataclass(frozen=True)
+class BlockForm:
+    """What add_block_gates must know of a residual block act(shortcut(x) + F(x)) of another package.
+
+    inputs, stride: channels that the block reads, and by what it shrinks the image.
+    masked: pairs of names within the block, of a convolution of F and of the module whose output
+        the mask multiplies: the batch norm that follows it, or the convolution itself where none
+        does. Those outputs are as large as the block's. The last pair is the end of F.
+    """
+
+    inputs: int
+    stride: int
+    masked: tuple[tuple[str, str], ...]
+
+
 class _Mask(torch.autograd.Function):
-    """1 where z > 0, else 0; its gradient is that of sigmoid(z)."""
+    """1 where z > 0, else 0; its gradient is that of sigmoid(z / temperature)."""
 
     @staticmethod
-    def forward(ctx, z):
+    def forward(ctx, z, temperature):
         ctx.save_for_backward(z)
+        ctx.temperature = temperature
         return (z > 0).to(z.dtype)
 
     @staticmethod
     def backward(ctx, gradient):
         (z,) = ctx.saved_tensors
-        soft = z.sigmoid()
-        return gradient * soft * (1 - soft)
+        soft = (z / ctx.temperature).sigmoid()
+        return gradient * soft * (1 - soft) / ctx.temperature, None
 
 
 class BlockGate(nn.Module):
     """The mask of a block by its input: [N, C, H, W] -> [N, 1, H', W'], zeros and ones.
 
     H' x W' is the block's output size. At grain 1 a 3x3 branch of the block's stride reads the
-    input. At coarser grains it reads the max-pooled input, and its values are repeated. For the
-    whole map a 1x1 branch reads the mean. The input is detached: branches pass no gradient on.
+    input. At coarser grains, and where the branch is 1x1, it reads the pooled input, and its values
+    are repeated. For the whole map a 1x1 branch reads the mean. The input is detached unless the
+    gate is `attached`: branches pass no gradient on.
 
-    `noise` scales the logistic noise of the masks in training. `observer`, where set, is called
-    with the masks of every batch, not detached, because the budget's loss reads them.
+    inputs, stride: channels that the block reads, and by what it shrinks the image.
+    spec: its `branch` and `pool` are used.
+
+    `noise` scales the logistic noise of the masks in training, `temperature` smoothes their
+    gradient. `observer`, where set, is called with the masks of every batch, not detached, because
+    the budget's loss reads them.
     """
 
     # How far calibration shifts thresholds, to either side.
     REACH = 8.0
 
-    def __init__(self, conv: nn.Conv2d, grain: int) -> None:
+    def __init__(
+        self, inputs: int, stride: int, grain: int, spec: BlockGateSpec = BlockGateSpec()
+    ) -> None:
         super().__init__()
         self.grain = grain
-        self.stride = conv.stride[0]
-        step = self.stride if grain == 1 else 1
-        if grain == WHOLE_MAP:
-            self.branch = nn.Conv2d(conv.in_channels, 1, 1)
+        self.stride = stride
+        self.pool = spec.pool
+        # How many inputs a pixel of what the branch reads stands for, along each side.
+        self.pooled = stride * grain if grain > 1 or spec.branch == "1x1" else 1
+        if grain == WHOLE_MAP or spec.branch == "1x1":
+            self.branch = nn.Conv2d(inputs, 1, 1)
         else:
-            self.branch = OneMapConv2d(conv.in_channels, 1, 3, step, 1)
+            self.branch = OneMapConv2d(inputs, 1, 3, stride if grain == 1 else 1, 1)
         nn.init.normal_(self.branch.weight, 0, 0.01)
         nn.init.zeros_(self.branch.bias)
+        self.attached = False
         self.noise: float | torch.Tensor = 0.0
+        self.temperature: float | torch.Tensor = 1.0
         self.observer: Callable[[torch.Tensor], None] | None = None
+        self.form: BlockForm | None = None
+        self._mask: torch.Tensor | None = None
+
+    def mask_from_outside(self, block: nn.Module, form: BlockForm) -> None:
+        """Mask a block that knows nothing of gates, by hooks that go with it where it is copied."""
+        self.form = form
+        block.register_forward_pre_hook(self._keep_mask)
+        for _, name in form.masked:
+            block.get_submodule(name).register_forward_hook(self._multiply)
+        block.register_forward_hook(self._drop_mask)
+
+    def _keep_mask(self, _block: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        self._mask = self(inputs[0])
+
+    def _multiply(self, _module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+        return output * self._mask
+
+    def _drop_mask(self, _block: nn.Module, _inputs: Any, _output: Any) -> None:
+        self._mask = None
 
     @property
     def threshold(self) -> float:
@@ -119,11 +176,12 @@ class BlockGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         size = tuple(-(-int(extent) // self.stride) for extent in x.shape[2:])
-        z = self.branch(self._pooled(x.detach()))
+        z = self.branch(self._pooled(x if self.attached else x.detach()))
         if z.dtype != torch.float32:  # a cast to the same type would be a node in exported files
             z = z.float()
         if self.training:
-            mask = _Mask.apply(z + self.noise * torch.rand_like(z).logit(NOISE_EDGE))
+            noisy = z + self.noise * torch.rand_like(z).logit(NOISE_EDGE)
+            mask = _Mask.apply(noisy, self.temperature)
         else:
             mask = (z * SLOPE).clamp(0.0, 1.0)
         if mask.dtype != x.dtype:
@@ -136,9 +194,10 @@ class BlockGate(nn.Module):
     def _pooled(self, x: torch.Tensor) -> torch.Tensor:
         if self.grain == WHOLE_MAP:
             return functional.adaptive_avg_pool2d(x, 1)
-        if self.grain > 1:
-            return functional.max_pool2d(x, self.grain * self.stride, ceil_mode=True)
-        return x
+        if self.pooled == 1:
+            return x
+        pool = functional.max_pool2d if self.pool == "max" else functional.avg_pool2d
+        return pool(x, self.pooled, ceil_mode=True)
 
     def _repeated(self, mask: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
         if self.grain == 1:
@@ -149,51 +208,95 @@ class BlockGate(nn.Module):
         return mask if covered else mask[:, :, : size[0], : size[1]]
 
 
+def torchvision_form(block: nn.Module) -> BlockForm | None:
+    """The form of a block that is built as in torchvision's ResNets; None for any other module.
+
+    Such a block has conv1, bn1, conv2, bn2, perhaps conv3, bn3, and a downsample beside them.
+    Convolutions before the block's stride stay dense: their outputs are larger than its mask.
+    """
+    names = [f"conv{i}" for i in (1, 2, 3) if isinstance(getattr(block, f"conv{i}", None), nn.Conv2d)]
+    norms = [f"bn{name[-1]}" for name in names]
+    if len(names) < 2 or not hasattr(block, "downsample"):
+        return None
+    if not all(isinstance(getattr(block, norm, None), nn.Module) for norm in norms):
+        return None
+    strides = [getattr(block, name).stride[0] for name in names]
+    last = max((i for i, stride in enumerate(strides) if stride > 1), default=0)
+    inputs = getattr(block, names[0]).in_channels
+    pairs = tuple(zip(names[last:], norms[last:]))
+    return BlockForm(inputs, math.prod(strides), pairs)
+
+
+def own_form(block: nn.Module) -> BlockForm | None:
+    """The form of a block of this package, which masks itself."""
+    if not isinstance(block, OWN_BLOCKS):
+        return None
+    names = [name for name, child in block.named_children() if isinstance(child, nn.Conv2d)]
+    convolutions = [getattr(block, name) for name in names]
+    stride = math.prod(conv.stride[0] for conv in convolutions)
+    return BlockForm(convolutions[0].in_channels, stride, tuple(zip(names, names)))
+
+
 def gated_blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The blocks of a model that have a gate, with their names, in definition order."""
     for name, module in model.named_modules():
-        if isinstance(module, (BasicBlock, PreactBlock)) and module.gate is not None:
+        gate = getattr(module, "gate", None)
+        if isinstance(gate, BlockGate) or (isinstance(module, OWN_BLOCKS) and gate is not None):
             yield name, module
 
 
 def masked_convolutions(block: nn.Module) -> list[nn.Conv2d]:
-    """What a block's mask skips: its own convolutions, not those of a projecting shortcut."""
-    return [child for child in block.children() if isinstance(child, nn.Conv2d)]
+    """What a gated block's mask skips: not its projecting shortcut."""
+    form = own_form(block) or block.gate.form
+    return [block.get_submodule(name) for name, _ in form.masked]
 
 
-def staged_blocks(model: nn.Module) -> list[tuple[str, nn.Module, int]]:
-    """The residual blocks of this package's networks, each with its stage, the first 0."""
-    found: list[tuple[str, nn.Module, int]] = []
+def staged_blocks(
+    model: nn.Module, form_of: Callable[[nn.Module], BlockForm | None]
+) -> list[tuple[str, nn.Module, BlockForm, int]]:
+    """The residual blocks of a network, each with its form and its stage, the first 0."""
+    found: list[tuple[str, nn.Module, BlockForm, int]] = []
     for name, module in model.named_modules():
-        if isinstance(module, (BasicBlock, PreactBlock)):
-            conv = module.conv1
-            starts = bool(found) and (conv.stride[0] > 1 or conv.in_channels != conv.out_channels)
-            found.append((name, module, (found[-1][2] if found else 0) + starts))
+        form = own_form(module) or form_of(module)
+        if form is None:
+            continue
+        outputs = module.get_submodule(form.masked[-1][0]).out_channels
+        starts = bool(found) and (form.stride > 1 or form.inputs != outputs)
+        found.append((name, module, form, (found[-1][3] if found else 0) + starts))
     return found
 
 
-def add_block_gates(model: nn.Module, spec: BlockGateSpec) -> nn.Module:
-    """Give the model's residual blocks gates, in place; returns the model.
+def add_block_gates(
+    model: nn.Module,
+    spec: BlockGateSpec,
+    form_of: Callable[[nn.Module], BlockForm | None] = torchvision_form,
+) -> nn.Module:
+    """Give the model's residual blocks gates, in place, its weights and their names kept.
 
-    Raises TrainingError where it has no such blocks, another number of stages than the spec, or no
-    block that the spec names.
+    form_of: says of each module that is a residual block of another package what to mask in it, and
+        None of others. A stage begins where a block's stride or channels change.
+
+    Returns the model. Raises TrainingError where it has no such blocks, another number of stages
+    than the spec, or no block that the spec names.
     """
-    blocks = staged_blocks(model)
+    blocks = staged_blocks(model, form_of)
     if not blocks:
         raise TrainingError("no residual blocks to gate in this network; use an LCCL form")
-    stages = blocks[-1][2] + 1
+    stages = blocks[-1][3] + 1
     grains = spec.grains * stages if len(spec.grains) == 1 else spec.grains
     if len(grains) != stages:
         raise TrainingError(f"{len(grains)} grains for {stages} stages; give one for each")
     chosen = [
-        (block, grains[stage])
-        for name, block, stage in blocks
+        (block, form, grains[stage])
+        for name, block, form, stage in blocks
         if grains[stage] is not None and fnmatchcase(name, spec.layers)
     ]
     if not chosen:
         raise TrainingError(f"no block to gate matches '{spec.layers}'; there is {blocks[0][0]}")
-    for block, grain in chosen:
-        block.gate = BlockGate(block.conv1, grain)
+    for block, form, grain in chosen:
+        block.gate = BlockGate(form.inputs, form.stride, grain, spec)
+        if not isinstance(block, OWN_BLOCKS):
+            block.gate.mask_from_outside(block, form)
     return model
 
 

@@ -14,7 +14,8 @@ from sluice_training.errors import TrainingError
 from sluice_training.fused import norm_relu
 from sluice_training.lccl import GatedConv2d, GateSpec, conv_norm_relu
 
-LARGE_STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+LARGE_STAGES = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
+BOTTLENECKS = ("resnet50",)
 CIFAR_DEPTHS = {f"resnet{depth}": depth for depth in (20, 32, 44, 56, 110)}
 
 
@@ -60,6 +61,36 @@ class BasicBlock(nn.Module):
         mask = None if self.gate is None else self.gate(x)
         h = conv_norm_relu(self.conv1, self.bn1, x, mask=mask)
         return conv_norm_relu(self.conv2, self.bn2, h, self.shortcut(x), mask)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and the shortcut, [N, C, H, W] -> [N, 4 K, H/s, W/s].
+
+    The first convolution has the stride, as in He et al. (2015), so that all three give the block's
+    own positions, and the mask of a `gate`, of block_gates.py, serves them all.
+    """
+
+    EXPANSION = 4
+
+    def __init__(
+        self, inputs: int, width: int, stride: int, shortcut: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        outputs = self.EXPANSION * width
+        self.conv1 = nn.Conv2d(inputs, width, 1, stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv3x3(width, width)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.shortcut = shortcut or PaddedShortcut(inputs, outputs, stride)
+        self.gate: nn.Module | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = None if self.gate is None else self.gate(x)
+        h = conv_norm_relu(self.conv1, self.bn1, x, mask=mask)
+        h = conv_norm_relu(self.conv2, self.bn2, h, mask=mask)
+        return conv_norm_relu(self.conv3, self.bn3, h, self.shortcut(x), mask)
 
 
 class PreactBlock(nn.Module):
@@ -114,26 +145,30 @@ class CifarResNet(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet-18 and 34 of He et al. (2015), table 1: [N, 3, H, W] -> scores [N, classes].
+    """ResNet-18, 34 and 50 of He et al. (2015), table 1: [N, 3, H, W] -> scores [N, classes].
 
     Images are usually 224x224. Shortcuts of a changed shape are projections (option B).
     """
 
-    def __init__(self, blocks_per_stage: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, blocks_per_stage: tuple[int, ...], classes: int, bottlenecks: bool = False
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn = nn.BatchNorm2d(64)
         self.pool = nn.MaxPool2d(3, 2, 1)
+        kind = Bottleneck if bottlenecks else BasicBlock
         blocks: list[nn.Module] = []
         inputs = 64
-        for stage, (count, outputs) in enumerate(zip(blocks_per_stage, (64, 128, 256, 512))):
+        for stage, (count, width) in enumerate(zip(blocks_per_stage, (64, 128, 256, 512))):
+            outputs = width * (Bottleneck.EXPANSION if bottlenecks else 1)
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
                 shortcut = projection(inputs, outputs, stride) if inputs != outputs else None
-                blocks.append(BasicBlock(inputs, outputs, stride, shortcut))
+                blocks.append(kind(inputs, width, stride, shortcut))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.linear = nn.Linear(512, classes)
+        self.linear = nn.Linear(inputs, classes)
         self.apply(initialize)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -158,8 +193,8 @@ def fold_norms(model: nn.Module) -> nn.Module:
     In place, for this file's networks but the pre-activation ones; returns the model.
     """
     for module in model.modules():
-        if isinstance(module, BasicBlock):
-            pairs = [("conv1", "bn1"), ("conv2", "bn2")]
+        if isinstance(module, (BasicBlock, Bottleneck)):
+            pairs = [(f"conv{i}", f"bn{i}") for i in (1, 2, 3) if hasattr(module, f"conv{i}")]
         elif isinstance(module, ResNet) or (isinstance(module, CifarResNet) and not module.preact):
             pairs = [("conv", "bn")]
         else:
@@ -174,9 +209,9 @@ def fold_norms(model: nn.Module) -> nn.Module:
 
 def make_net(name: str, classes: int) -> nn.Module:
     """A network by name: resnet20|32|44|56|110, their pre-activation twins preresnet* for 32x32
-    images, resnet18|34 for 224x224."""
+    images, resnet18|34|50 for 224x224."""
     if name in LARGE_STAGES:
-        return ResNet(LARGE_STAGES[name], classes)
+        return ResNet(LARGE_STAGES[name], classes, name in BOTTLENECKS)
     preact = name.startswith("preresnet")
     depth = CIFAR_DEPTHS.get(name.removeprefix("pre") if preact else name)
     if depth is None:
@@ -186,11 +221,14 @@ def make_net(name: str, classes: int) -> nn.Module:
 
 
 def residual_convolutions(model: nn.Module) -> list[str]:
-    """The convolutions the authors gate: every 3x3 inside a block, not the stem, not shortcuts."""
+    """The convolutions the authors gate: in basic blocks both, in bottlenecks the last two; not the
+    stem, not shortcuts."""
     return [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d) and name.startswith("blocks.") and ".conv" in name
+        f"{parent}.{name}"
+        for parent, block in model.named_modules()
+        for name, module in block.named_children()
+        if isinstance(module, nn.Conv2d) and parent.startswith("blocks.") and name.startswith("conv")
+        if not (isinstance(block, Bottleneck) and name == "conv1")
     ]
 
 

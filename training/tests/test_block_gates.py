@@ -56,7 +56,7 @@ def scalar_mask(gate: BlockGate, x: torch.Tensor, size: tuple[int, int]) -> torc
 @pytest.mark.parametrize("grain", [1, 2, 4, 8, WHOLE_MAP])
 def test_masks_equal_the_scalar_definition(grain: int, stride: int, side: int) -> None:
     torch.manual_seed(3)
-    gate = BlockGate(conv3x3(5, 6, stride), grain).eval()
+    gate = BlockGate(5, stride, grain).eval()
     nn.init.normal_(gate.branch.weight)
     x = torch.randn(4, 5, side, side + 3)
     size = tuple(conv3x3(5, 6, stride)(x).shape[2:])
@@ -114,7 +114,7 @@ def test_a_preactivation_block_masks_both_convolutions() -> None:
 
 def test_the_gradient_goes_straight_through_the_mask() -> None:
     """d sigmoid(z) / dz at logits -2, 0.5 and 3, whatever the mask says; none to the input."""
-    gate = BlockGate(nn.Conv2d(1, 1, 3, padding=1), WHOLE_MAP).train()
+    gate = BlockGate(1, 1, WHOLE_MAP).train()
     gate.branch.weight.data.fill_(1.0)
     logits = torch.tensor([-2.0, 0.5, 3.0])
     x = logits.reshape(3, 1, 1, 1).expand(3, 1, 4, 4).clone().requires_grad_()
