@@ -16,9 +16,14 @@ import torch
 
 from sluice_training.batches import Normalizer
 from sluice_training.calibration import calibrate_layers, calibrate_mean
-from sluice_training.checkpoint import read_checkpoint, restore_model, write_checkpoint
+from sluice_training.checkpoint import (
+    at_input_size,
+    read_checkpoint,
+    restore_model,
+    write_checkpoint,
+)
 from sluice_training.config import PRECISIONS, stored_config
-from sluice_training.data import LabelledImages, hold_out, read_split
+from sluice_training.data import ImageSet, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.loop import validate
 from sluice_training.macs import observed_gates
@@ -35,7 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measured(model: torch.nn.Module, data: LabelledImages, *how: Any) -> dict[str, float]:
+def measured(model: torch.nn.Module, data: ImageSet, *how: Any) -> dict[str, float]:
     accuracy, loss, macs = validate(model, data, *how)
     total = sum(layer.conv for layer in macs.layers)
     density = sum(layer.conv * layer.density for layer in macs.layers) / total
@@ -55,7 +60,7 @@ def main() -> None:
     target = config.target if arguments.target is None else arguments.target
     if not 0 < target < 1:
         raise TrainingError(f"--target {target}: must lie between 0 and 1")
-    held_out = hold_out(read_split(arguments.data, "train"))[1]
+    held_out = at_input_size(hold_out(read_split(arguments.data, "train"))[1], state)
     how = (Normalizer(tuple(state["mean"]), tuple(state["std"])), arguments.precision)
     before = measured(model, held_out, *how)
     if config.densities and arguments.target is None:

@@ -12,10 +12,16 @@ import numpy as np
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.card import write_card
 from sluice_training.checkpoint import read_checkpoint, replace_text, restore_model
-from sluice_training.data import LabelledImages, hold_out, read_split
+from sluice_training.data import ImageSet, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.loop import validate
-from sluice_training.onnx_file import ImageInfo, open_session, read_image_info, read_onnx
+from sluice_training.onnx_file import (
+    ImageInfo,
+    input_side,
+    open_session,
+    read_image_info,
+    read_onnx,
+)
 
 SPLITS = ("validation", "test")
 
@@ -34,12 +40,14 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_named_split(data: Path, split: str) -> LabelledImages:
-    """`test`, or the tenth of `train` that no run is trained on."""
-    return read_split(data, "test") if split == "test" else hold_out(read_split(data, "train"))[1]
+def read_named_split(data: Path, split: str, size: int) -> ImageSet:
+    """`test`, or the tenth of `train` that no run is trained on, of the network's input size."""
+    held = split != "test"
+    found = hold_out(read_split(data, "train"))[1] if held else read_split(data, "test")
+    return found.resized(size)
 
 
-def measure(path: Path, info: ImageInfo, data: LabelledImages, threads: int) -> float:
+def measure(path: Path, info: ImageInfo, data: ImageSet, threads: int) -> float:
     """Share of the images whose largest score is their label's."""
     if data.classes != info.labels:
         raise TrainingError(f"{path}: its labels are not the class folders of the data")
@@ -57,7 +65,8 @@ def main() -> None:
         raise TrainingError("--card needs --checkpoint and --log")
     proto = read_onnx(arguments.onnx)
     info = read_image_info(proto, arguments.onnx)
-    splits = {split: read_named_split(arguments.data, split) for split in arguments.split}
+    size = input_side(proto, arguments.onnx)
+    splits = {split: read_named_split(arguments.data, split, size) for split in arguments.split}
     accuracies = {
         split: measure(arguments.onnx, info, data, arguments.threads)
         for split, data in splits.items()
@@ -69,7 +78,7 @@ def main() -> None:
     if arguments.card:
         state = read_checkpoint(arguments.checkpoint)
         model = restore_model(state, arguments.checkpoint)
-        data = splits.get("validation") or read_named_split(arguments.data, "validation")
+        data = splits.get("validation") or read_named_split(arguments.data, "validation", size)
         _, _, macs = validate(model, data, Normalizer(info.mean, info.std))
         facts = dict(arguments.fact)
         write_card(arguments.card, arguments.onnx.stem, facts, accuracies, macs, arguments.log)

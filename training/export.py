@@ -22,6 +22,9 @@ from sluice_training.onnx_file import (
     write_onnx,
 )
 
+# What checkpoints were trained on that do not say it.
+CIFAR_SIDE = 32
+
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -31,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--half", action="store_true", help="round matrices and filters to float16, half the file"
     )
-    parser.add_argument("--size", type=int, default=32, help="side of the input in pixels")
+    parser.add_argument("--size", type=int, help="side of the input in pixels, else the run's")
     return parser.parse_args()
 
 
@@ -46,14 +49,15 @@ def main() -> None:
                 "use --exporter torchscript"
             )
         round_weights(model)
-    proto = to_onnx(model, (3, arguments.size, arguments.size), arguments.exporter)
+    size = arguments.size or state.get("size", CIFAR_SIDE)
+    proto = to_onnx(model, (3, size, size), arguments.exporter)
     if arguments.half:
         store_half(proto)
-    info = ImageInfo(
-        tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), arguments.size
-    )
+    # As much of an image is cut away as in the run's evaluation.
+    shorter = round(state.get("shorter_side", size) * size / state.get("size", size))
+    info = ImageInfo(tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), shorter)
     add_metadata(proto, info.metadata() | describe_network(state))
-    images = torch.randn(8, 3, arguments.size, arguments.size)
+    images = torch.randn(8, 3, size, size)
     may_differ = len(images) // 4 if any(gated_blocks(model)) else 0
     difference = check_scores(model, proto, images, may_differ)
     write_onnx(proto, arguments.output)

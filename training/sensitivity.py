@@ -15,7 +15,12 @@ import torch
 
 from sluice_training.allocate import GRID, allocate, measure_curves
 from sluice_training.batches import Normalizer
-from sluice_training.checkpoint import read_checkpoint, replace_text, restore_model
+from sluice_training.checkpoint import (
+    at_input_size,
+    read_checkpoint,
+    replace_text,
+    restore_model,
+)
 from sluice_training.config import PRECISIONS
 from sluice_training.data import hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
@@ -42,11 +47,11 @@ def main() -> None:
         raise TrainingError(f"--target must lie between {GRID[-1]} and {GRID[0]}")
     state = read_checkpoint(arguments.checkpoint)
     model = restore_model(state, arguments.checkpoint).to(memory_format=torch.channels_last)
-    held_out = hold_out(read_split(arguments.data, "train"))[1]
+    held_out = at_input_size(hold_out(read_split(arguments.data, "train"))[1], state)
     # Every n-th image, because they lie class by class.
     every = max(len(held_out) // arguments.images, 1)
     some = held_out.select(torch.arange(len(held_out)) % every == 0)
-    report = count_macs(model, (3, *some.images.shape[1:3]))
+    report = count_macs(model, some.input_size)
     if not any(gated_layers(model)):
         raise TrainingError(f"{arguments.checkpoint}: {state['net']} has no LCCLs")
     normalizer = Normalizer(tuple(state["mean"]), tuple(state["std"]))

@@ -17,6 +17,8 @@ from sluice_training.allocate import read_densities
 from sluice_training.batches import Normalizer
 from sluice_training.block_gates import (
     BLOCK,
+    BRANCHES,
+    POOLS,
     BlockGateSpec,
     parse_grains,
     set_density,
@@ -25,7 +27,7 @@ from sluice_training.block_gates import (
 from sluice_training.checkpoint import build_model, read_checkpoint, restore_model, warm_start
 from sluice_training.config import PRECISIONS, SCHEDULES, RunConfig, stored_config
 from sluice_training.data import (
-    LabelledImages,
+    ImageSet,
     channel_statistics,
     hold_out,
     read_split,
@@ -36,6 +38,7 @@ from sluice_training.gate_start import fit_gates
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
+from sluice_training.teacher import LITE0, kept_scores, make_teacher
 
 SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
@@ -66,6 +69,12 @@ def add_gate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maps", type=int, default=1, help="gate maps of the form 'groups'")
     parser.add_argument("--grid", type=int, default=4, help="tile side of the form 'tile'")
     parser.add_argument(
+        "--branch", choices=BRANCHES, default="3x3", help="kernel of the gates' branches per block"
+    )
+    parser.add_argument(
+        "--pool", choices=POOLS, default="max", help="what a coarser gate per block reads"
+    )
+    parser.add_argument(
         "--gate-layers", default="*", help="shell pattern for the names of the layers or blocks to gate"
     )
 
@@ -76,7 +85,7 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint and log")
     parser.add_argument(
-        "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34"
+        "--net", default="resnet20", help="resnet20|32|44|56|110, preresnet*, resnet18|34|50"
     )
     add_gate_options(parser)
     parser.add_argument("--densities", type=Path, help="a density per layer, by sensitivity.py")
@@ -88,7 +97,7 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="IMAGES",
         help="start the gates from what positions are worth on so many training images",
     )
-    parser.add_argument("--teacher", type=Path, help="checkpoint to distil from")
+    parser.add_argument("--teacher", help=f"checkpoint to distil from, or {LITE0}")
     parser.add_argument("--resume", action="store_true", help="go on from --output's checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -117,7 +126,10 @@ def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
         return None
     if arguments.gate == BLOCK:
         grains = parse_grains(arguments.grains)
-        return asdict(BlockGateSpec(grains=grains, layers=arguments.gate_layers))
+        spec = BlockGateSpec(
+            grains=grains, layers=arguments.gate_layers, branch=arguments.branch, pool=arguments.pool
+        )
+        return asdict(spec)
     return asdict(
         GateSpec(
             arguments.gate,
@@ -160,34 +172,46 @@ def read_state(arguments: argparse.Namespace, config: RunConfig) -> dict[str, An
     return state
 
 
-def prepare(arguments: argparse.Namespace, classes: int) -> tuple[nn.Module, nn.Module | None]:
-    """The network, warm-started where asked for, and its teacher."""
+def config_of(arguments: argparse.Namespace) -> RunConfig:
+    named = {field.name for field in fields(RunConfig)} - {"densities"}
+    return RunConfig(**{name: getattr(arguments, name) for name in named})
+
+
+def read_images(arguments: argparse.Namespace, config: RunConfig) -> tuple[ImageSet, ImageSet]:
+    """The training images and those held out, of the size that the run ends at."""
+    data = read_split(arguments.data, "train")
+    stages = config.size_stages
+    return hold_out(data if stages is None else data.resized(int(stages.last)))
+
+
+def prepare(arguments: argparse.Namespace, config: RunConfig, classes: int) -> nn.Module:
+    """The network, warm-started where asked for."""
     model = build_model(arguments.net, gate_of(arguments), classes)
-    set_density(model, arguments.target)
+    set_density(model, config.start_density or config.target)
     if arguments.warm_start:
         warm_start(model, read_checkpoint(arguments.warm_start), arguments.warm_start)
-    teacher = None
-    if arguments.teacher:
-        teacher = restore_model(read_checkpoint(arguments.teacher), arguments.teacher)
-    return model, teacher
+    return model
 
 
 def new_run(
-    arguments: argparse.Namespace, training: LabelledImages, normalizer: Normalizer
+    arguments: argparse.Namespace, config: RunConfig, training: ImageSet, normalizer: Normalizer
 ) -> Run:
     """The run before its first step."""
-    named = {field.name for field in fields(RunConfig)} - {"densities"}
-    config = RunConfig(**{name: getattr(arguments, name) for name in named})
     device = device_of(arguments)
     if arguments.speed == "fused":
         fused.enable(True, device)
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
-    model, teacher = prepare(arguments, len(training.classes))
+    model = prepare(arguments, config, len(training.classes))
+    teacher = table = None
+    if arguments.teacher and config.teacher_table:
+        table = kept_scores(arguments.teacher, training, normalizer, arguments.output, device)
+    elif arguments.teacher:
+        teacher = make_teacher(arguments.teacher, training.classes, normalizer)
     if arguments.densities:
         config = replace(config, densities=read_densities(arguments.densities, model))
     graphed = arguments.speed == "fused" and device.type == "cuda"
-    run = Run(model, config, training, normalizer, teacher, device, graphed)
+    run = Run(model, config, training, normalizer, teacher, device, graphed, table)
     if arguments.speed == "compile":
         run.model.compile()
     return run
@@ -196,17 +220,20 @@ def new_run(
 def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
-    training, held_out = hold_out(read_split(arguments.data, "train"))
-    normalizer = Normalizer(*channel_statistics(training.images))
-    run = new_run(arguments, training, normalizer)
+    config = config_of(arguments)
+    training, held_out = read_images(arguments, config)
+    normalizer = Normalizer(*channel_statistics(training.sample()))
     described = {
         "net": arguments.net,
         "gate": gate_of(arguments),
         "classes": list(training.classes),
         "mean": list(normalizer.mean),
         "std": list(normalizer.std),
+        "size": training.input_size[1],
+        "shorter_side": training.shorter_side,
     }
     with locked(arguments.output):
+        run = new_run(arguments, config, training, normalizer)
         state = read_state(arguments, run.config)
         if state is not None:
             run.restore(state)

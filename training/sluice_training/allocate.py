@@ -11,7 +11,7 @@ from torch import nn
 
 from sluice_training.batches import Normalizer
 from sluice_training.calibration import normalised_branches, threshold_at
-from sluice_training.data import LabelledImages
+from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import gated_layers
 from sluice_training.loop import validate
@@ -21,7 +21,7 @@ GRID = (0.95, 0.8, 0.65, 0.5, 0.35, 0.2)
 
 def measure_curves(
     model: nn.Module,
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
     precision: str = "fp32",
     grid: tuple[float, ...] = GRID,

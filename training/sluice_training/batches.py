@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import torch
 
-from sluice_training.data import LabelledImages
+from sluice_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from sluice_training.data import ImageSet, LabelledImages
 
 # Images, and their classes: int64 [N], or where they are mixed float32 [N, classes].
 Batch = tuple[torch.Tensor, torch.Tensor]
+# Of a batch in evaluation: 62 images of 224x224.
+PIXELS = 62 * 224 * 224
 
 
 class Normalizer:
-    """Maps uint8 [N, H, W, 3] to float32 [N, 3, H, W] in channels-last memory."""
+    """Maps pixels [N, H, W, 3], 0 to 255, to float32 [N, 3, H, W] in channels-last memory."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         self.mean = mean
@@ -33,8 +39,9 @@ class Normalizer:
 class AugmentedBatches:
     """Training images on their device, shifted by up to `pad` pixels and half of them mirrored.
 
-    The border is filled with the mean colour. Order and shifts are drawn apart from the images, so
-    that a step is a function of tensors alone.
+    The border is filled with the mean colour. A batch of a smaller size is cut out around the
+    shifted centre. Order and shifts are drawn apart from the images, so that a step is a function
+    of tensors alone.
     """
 
     def __init__(
@@ -51,8 +58,7 @@ class AugmentedBatches:
         self._padded[:, pad : pad + height, pad : pad + width] = data.images
         self._padded = self._padded.to(device)
         self._labels = data.labels.to(device)
-        self._rows = torch.arange(height, device=device)
-        self._columns = torch.arange(width, device=device)
+        self._size = height, width
         self._pad = pad
         self._normalizer = normalizer
         self._batch_size = batch_size
@@ -72,11 +78,18 @@ class AugmentedBatches:
         shifts = torch.randint(2 * self._pad + 1, (2, count), generator=generator)
         return torch.cat([shifts, torch.randint(2, (1, count), generator=generator)])
 
-    def batch(self, chosen: torch.Tensor, shifts: torch.Tensor) -> Batch:
-        """The images `chosen` [batch] under `shifts` [3, batch], both on the images' device."""
+    def batch(self, chosen: torch.Tensor, shifts: torch.Tensor, size: int | None = None) -> Batch:
+        """The images `chosen` [batch] under `shifts` [3, batch], both on the images' device.
+
+        size: of the batch's images, by default their own.
+        """
+        height, width = (size, size) if size is not None else self._size
+        if height > self._size[0] or width > self._size[1]:
+            raise TrainingError(f"size {size}: the images have {min(self._size)} pixels")
         down, right, mirrored = shifts[:, :, None]
-        columns = torch.where(mirrored > 0, self._columns.flip(0), self._columns) + right
-        rows = self._rows + down
+        own = torch.arange(width, device=shifts.device)
+        columns = torch.where(mirrored > 0, own.flip(0), own) + right + (self._size[1] - width) // 2
+        rows = torch.arange(height, device=shifts.device) + down + (self._size[0] - height) // 2
         pixels = self._padded[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
         return self._normalizer(pixels), self._labels[chosen]
 
@@ -94,12 +107,14 @@ def mix_pairs(batch: Batch, classes: int, share: torch.Tensor) -> Batch:
 
 
 def plain_batches(
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
-    size: int = 500,
+    size: int | None = None,
     device: torch.device | None = None,
 ) -> Iterator[Batch]:
-    """Every image once, in order, not augmented."""
+    """Every image once, in order, not augmented; `size` of them, by default as many as fit well."""
+    _, height, width = data.input_size
+    size = size or min(500, max(PIXELS // (height * width), 1))
     for start in range(0, len(data), size):
-        images = data.images[start : start + size].to(device)
+        images = data.pixels(start, start + size, device)
         yield normalizer(images), data.labels[start : start + size].to(device)

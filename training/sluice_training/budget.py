@@ -16,13 +16,14 @@ from torch import nn
 from sluice_training.block_gates import gated_blocks
 from sluice_training.config import RunConfig
 from sluice_training.controller import Controller
+from sluice_training.stages import parse_stages
 
 
 class Budget(Controller):
     """The loss of the block gates' densities, and the noise of their masks.
 
     weights: MACs of each gated block; the mean density is weighted by them.
-    config: its `target`, `budget`, `relax` and `noise_off` are used.
+    config: its `target`, `budget`, `relax`, `noise_off` and `mask_temperature` are used.
     """
 
     def __init__(self, model: nn.Module, weights: dict[str, float], config: RunConfig) -> None:
@@ -33,6 +34,7 @@ class Budget(Controller):
         self._shares = shares / shares.sum()
         self._densities = torch.ones(len(self._gates), device=device)
         self._observed: dict[str, torch.Tensor] = {}
+        self._temperature = parse_stages("mask_temperature", config.mask_temperature)
         for name, gate in self._gates.items():
             gate.observer = lambda mask, name=name: self._observe(name, mask)
 
@@ -46,9 +48,9 @@ class Budget(Controller):
         return float((self._densities * self._shares).sum())
 
     def schedule(self, progress: float) -> tuple[list[float], list[float]]:
-        """The masks' noise, 1 or 0, and the bounds of a block's density."""
+        """The masks' noise, 1 or 0, and temperature; the bounds of a block's density."""
         noise = 1.0 if progress < 1 - self._config.noise_off else 0.0
-        return [noise], list(density_bounds(progress, self._config.target, self._config.relax))
+        return [noise, self._temperature.at(progress)], list(density_bounds(progress, self._config.target, self._config.relax))
 
     def before_epoch(self, generator: torch.Generator) -> None:
         # The noise comes from PyTorch's own generator, because a CUDA graph knows no other.
@@ -56,7 +58,7 @@ class Budget(Controller):
 
     def before_step(self, settings: torch.Tensor) -> None:
         for gate in self._gates.values():
-            gate.noise = settings[0]
+            gate.noise, gate.temperature = settings
 
     def penalty(self, wanted: torch.Tensor) -> torch.Tensor:
         densities = torch.stack([self._observed[name] for name in self._gates])

@@ -14,7 +14,7 @@ from torch import nn
 
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.block_gates import BlockGate, gated_blocks
-from sluice_training.data import LabelledImages
+from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import Gate, GatedConv2d, gated_layers
 from sluice_training.loop import validate
@@ -32,7 +32,7 @@ class _Reached(Exception):
 def normalised_branches(
     model: nn.Module,
     layer: GatedConv2d,
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
     precision: str = "fp32",
 ) -> torch.Tensor:
@@ -80,7 +80,7 @@ def threshold_at(values: torch.Tensor, density: float) -> float:
 def calibrate_layers(
     model: nn.Module,
     densities: Mapping[str, float],
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
     precision: str = "fp32",
 ) -> None:
@@ -96,7 +96,7 @@ def calibrate_layers(
 def calibrate_mean(
     model: nn.Module,
     target: float,
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
     precision: str = "fp32",
     steps: int = 10,

@@ -11,10 +11,17 @@ import torch
 from torch import nn
 
 from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
+from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import gated_layers
 from sluice_training.nets import add_gates, make_net
-from sluice_training.onnx_file import metadata, read_image_info, read_onnx, trained_state
+from sluice_training.onnx_file import (
+    input_side,
+    metadata,
+    read_image_info,
+    read_onnx,
+    trained_state,
+)
 
 # What an exported file says of the network and its gates.
 NETWORK = "sluice.network"
@@ -63,8 +70,19 @@ def _read_exported(path: Path) -> dict[str, Any]:
     described = metadata(proto).get(NETWORK)
     if described is None:
         raise TrainingError(f"{path}: lacks {NETWORK}; export it again from its checkpoint")
-    fixed = {"classes": list(info.labels), "mean": list(info.mean), "std": list(info.std)}
+    fixed = {
+        "classes": list(info.labels),
+        "mean": list(info.mean),
+        "std": list(info.std),
+        "size": input_side(proto, path),
+        "shorter_side": info.shorter_side,
+    }
     return json.loads(described) | fixed | {"model": trained_state(proto)}
+
+
+def at_input_size(data: ImageSet, state: dict[str, Any]) -> ImageSet:
+    """The images at the size that a checkpoint's network is evaluated at."""
+    return data.resized(state["size"]) if "size" in state else data
 
 
 def describe_network(state: dict[str, Any]) -> dict[str, str]:

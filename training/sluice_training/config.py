@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from sluice_training.errors import TrainingError
+from sluice_training.stages import Stages, parse_stages
 
 SCHEDULES = ("cosine", "step")
 PRECISIONS = ("bf16", "fp32")
@@ -17,12 +18,20 @@ class RunConfig:
     """What defines a run; stored in its checkpoint, so that a resumed run goes on alike.
 
     peak_lr, schedule, warmup: the learning rate climbs to its peak over the share `warmup` of the
-        run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at 1/2 and at 3/4
-        of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
+        run; then `cosine` falls to 0 along half a cosine, `step` is divided by 10 at the shares
+        `steps` of the run (He et al., 2016, section 4.2: 32,000 and 48,000 of 64,000 steps).
+    sizes: of the training images in pixels, as in "128,224@0.8": 128, and 224 from 0.8 of the run
+        on. The last is that of validation; empty where images have their own size, or 224.
+    least_crop: the least share of a photograph's area that a training crop holds.
+    plain_momentum: momentum as it is, not Nesterov's.
     detach_branches: LCCL branches pass no gradient on to the layers before them. That gradient
         explodes from branch to branch while the density falls: docs/recipes.md, "Detached branches".
-        The branches of block gates never pass it on.
+        The branches of block gates never pass it on unless `attach_branches`.
     gate_lr: learning rate of the LCCL branches, as a multiple of the network's.
+    gate_decay: weight decay of block gates.
+    start_density: of block gates under noise, before the first step; 0 for the target's.
+    mask_temperature: of the sigmoid whose gradient block gates' masks have, over the run as `sizes`;
+        "5..0.1" falls exponentially.
     target: wanted mean density of the gates, weighted by MACs; unused in a dense run.
     densities: wanted density of each gated layer, in the network's order; empty where all layers
         share one threshold.
@@ -31,7 +40,9 @@ class RunConfig:
     relax: share of the run over which the bounds of a single block's density relax.
     noise_off: share of the run, its last, in which block gates' masks are drawn without noise.
     test_density: steer by the density in evaluation mode, which lies above that of the batches.
-    distill: weight of the teacher's soft labels in the loss, 0 without a teacher.
+    distill: weight of the teacher's soft labels in the loss, 0 without a teacher. That of the true
+        labels is the rest, or 1 where the teacher's `distill_adds`.
+    teacher_table: the teacher scores each training image once, as in evaluation, and not each crop.
     mixup: share of the batches whose images and labels are mixed in pairs (Zhang et al., 2018).
     """
 
@@ -56,6 +67,16 @@ class RunConfig:
     budget: float = 10.0
     relax: float = 0.33
     noise_off: float = 0.3
+    sizes: str = ""
+    least_crop: float = 0.35
+    steps: str = "0.5,0.75"
+    plain_momentum: bool = False
+    attach_branches: bool = False
+    gate_decay: float = 0.0
+    start_density: float = 0.0
+    mask_temperature: str = "1"
+    distill_adds: bool = False
+    teacher_table: bool = False
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -68,6 +89,19 @@ class RunConfig:
         for name in ("relax", "noise_off"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} {getattr(self, name)}: must be a share of the run")
+        if not 0 < self.least_crop <= 1:
+            raise TrainingError(f"least_crop {self.least_crop}: must be a share of the image")
+        if not 0 <= self.start_density < 1:
+            raise TrainingError(f"start_density {self.start_density}: must lie between 0 and 1")
+        if self.sizes:
+            parse_stages("sizes", self.sizes, int)
+        parse_stages("mask_temperature", self.mask_temperature)
+        rate_steps(self)
+
+    @property
+    def size_stages(self) -> Stages | None:
+        """The sizes of the training images over the run; None for one that does not change."""
+        return parse_stages("sizes", self.sizes, int) if self.sizes else None
 
 
 def stored_config(stored: dict[str, Any]) -> RunConfig:
@@ -79,11 +113,19 @@ def stored_config(stored: dict[str, Any]) -> RunConfig:
     return RunConfig(**stored | {"densities": tuple(stored.get("densities", ()))})
 
 
+def rate_steps(config: RunConfig) -> list[float]:
+    """The shares of the run at which the schedule `step` divides the learning rate by 10."""
+    try:
+        return [float(step) for step in config.steps.split(",")]
+    except ValueError as error:
+        raise TrainingError(f"steps '{config.steps}': write shares of the run as 0.5,0.75") from error
+
+
 def learning_rate(config: RunConfig, progress: float) -> float:
     """The network's learning rate when the share `progress` of the run is done."""
     if progress < config.warmup:
         return config.peak_lr * progress / config.warmup
     if config.schedule == "step":
-        return config.peak_lr * (1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01)
+        return config.peak_lr * 0.1 ** sum(progress >= step for step in rate_steps(config))
     done = (progress - config.warmup) / (1 - config.warmup)
     return config.peak_lr * 0.5 * (1 + math.cos(math.pi * done))

@@ -27,6 +27,12 @@ class Files:
         except OSError as error:
             raise TrainingError(f"{self.root / name}: cannot be read ({error.strerror})") from error
 
+    def stamp(self, name: str) -> str:
+        """Size and time of a file, by which a change of it is noticed."""
+        source = self.root if self.contents is not None else self.root / name
+        found = source.stat()
+        return f"{found.st_size} {found.st_mtime_ns}"
+
     def where(self, name: str) -> str:
         """How messages call a file."""
         return str(self.root / name)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from sluice_training.batches import Normalizer, plain_batches
-from sluice_training.data import LabelledImages
+from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import Gate, GatedConv2d, gated_layers
 
@@ -92,7 +92,7 @@ def gate_worth(gate: Gate, change: torch.Tensor) -> torch.Tensor:
 
 def fit_gates(
     model: nn.Module,
-    data: LabelledImages,
+    data: ImageSet,
     normalizer: Normalizer,
     seed: int = 1,
     batch_size: int = 100,

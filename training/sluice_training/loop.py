@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.checkpoint import replace_text, write_checkpoint
-from sluice_training.data import LabelledImages
+from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.macs import MacsReport, MaskRecorder, count_macs
 from sluice_training.run import Run, autocast
@@ -25,14 +25,14 @@ LOG, CHECKPOINT, LOCK = "log.jsonl", "checkpoint.pt", ".lock"
 
 @torch.no_grad()
 def validate(
-    model: nn.Module, data: LabelledImages, normalizer: Normalizer, precision: str = "fp32"
+    model: nn.Module, data: ImageSet, normalizer: Normalizer, precision: str = "fp32"
 ) -> tuple[float, float, MacsReport]:
     """Accuracy, mean loss and MACs of the model in evaluation mode on all of `data`."""
     model.eval()
     device = next(model.parameters()).device
     correct = 0
     loss = 0.0
-    report = count_macs(model, (3, *data.images.shape[1:3]))
+    report = count_macs(model, data.input_size)
     recorder = MaskRecorder(model)
     with recorder, autocast(precision, device):
         for images, labels in plain_batches(data, normalizer.to(device), device=device):
@@ -81,7 +81,7 @@ def held(folder: Path) -> bool:
 
 
 def train(
-    run: Run, held_out: LabelledImages, normalizer: Normalizer, folder: Path, fixed: dict[str, Any]
+    run: Run, held_out: ImageSet, normalizer: Normalizer, folder: Path, fixed: dict[str, Any]
 ) -> None:
     """Train to the end; each epoch adds a line to `log.jsonl` and replaces `checkpoint.pt`.
 

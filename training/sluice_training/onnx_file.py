@@ -79,6 +79,14 @@ def read_image_info(model: onnx.ModelProto, path: Path) -> ImageInfo:
         ) from error
 
 
+def input_side(model: onnx.ModelProto, path: Path) -> int:
+    """The side in pixels of a network's square input. Raises TrainingError for any other."""
+    sides = {d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim[2:]}
+    if len(sides) != 1 or 0 in sides:
+        raise TrainingError(f"{path}: its input is no square image of a fixed size; export again")
+    return sides.pop()
+
+
 def to_onnx(
     model: nn.Module,
     size: tuple[int, int, int],

@@ -17,11 +17,12 @@ from sluice_training.block_gates import BlockGate, gated_blocks
 from sluice_training.budget import Budget
 from sluice_training.config import RunConfig, learning_rate
 from sluice_training.controller import Controller
-from sluice_training.data import LabelledImages
+from sluice_training.data import ImageSet
 from sluice_training.density import DensityController
 from sluice_training.lccl import Gate, gated_layers
 from sluice_training.macs import MacsReport, count_macs
 from sluice_training.nets import fold_norms
+from sluice_training.photographs import CroppedBatches, Photographs
 from sluice_training.step_graph import StepGraph
 from sluice_training.tape import Tape
 
@@ -32,6 +33,8 @@ class Run:
     """A model in training; `state()` and `restore()` carry it over an interruption exactly.
 
     The model's layers and the teacher's move to `device`; the teacher's batch norms are folded.
+    data: the training images, of the size that the network is evaluated at.
+    table: the teacher's scores of each, float32 [N, classes], instead of the teacher itself.
     graphed: capture the step as a CUDA graph, on a CUDA device.
     """
 
@@ -39,11 +42,12 @@ class Run:
         self,
         model: nn.Module,
         config: RunConfig,
-        data: LabelledImages,
+        data: ImageSet,
         normalizer: Normalizer,
         teacher: nn.Module | None = None,
         device: torch.device = CPU,
         graphed: bool = False,
+        table: torch.Tensor | None = None,
     ) -> None:
         self.model = model.to(device, memory_format=torch.channels_last)
         self.config = config
@@ -52,10 +56,11 @@ class Run:
         if teacher is not None:
             teacher = fold_norms(teacher.eval()).to(device, memory_format=torch.channels_last)
         self._teacher = teacher
+        self._table = None if table is None else table.to(device)
         self._generator = torch.Generator().manual_seed(config.seed)
-        self._batches = AugmentedBatches(
-            data, normalizer.to(device), config.batch_size, device=device
-        )
+        self._batches = make_batches(data, normalizer.to(device), config, device)
+        self._own_size = data.input_size[1]
+        self._size: int | None = None
         self._classes = len(data.classes)
         self._optimizer = make_optimizer(model, config)
         self._sums = torch.zeros(2, device=device)
@@ -63,7 +68,9 @@ class Run:
         self._graph: StepGraph | None = None
         for _, layer in gated_layers(model):
             layer.gate.detached = config.detach_branches
-        self._controller = make_controller(model, config, (3, *data.images.shape[1:3]))
+        for _, block in gated_blocks(model):
+            block.gate.attached = config.attach_branches
+        self._controller = make_controller(model, config, data.input_size)
 
     def state(self) -> dict[str, Any]:
         """Everything that changes while the run goes on; it fits any device."""
@@ -95,6 +102,7 @@ class Run:
         """One pass over the training images; returns loss, accuracy, seconds and density."""
         self.model.train()
         started, computed = time.monotonic(), time.thread_time()
+        self._choose_size()
         tape = self._draw_tape()
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
         steps = self._replay(tape) if self._graphed else self._play(tape)
@@ -120,6 +128,14 @@ class Run:
         wanted = self.config.test_density and settled
         densities = [layer.density for layer in macs.layers] if wanted else []
         self._controller.after_epoch(len(self._batches), densities)
+
+    def _choose_size(self) -> None:
+        """Set the size of the epoch's images; a captured step has only one."""
+        stages = self.config.size_stages
+        progress = self.epoch / self.config.epochs
+        size = self._own_size if stages is None else int(stages.at(progress))
+        if size != self._size:
+            self._size, self._graph = size, None
 
     def _draw_tape(self) -> Tape:
         steps = len(self._batches)
@@ -176,16 +192,18 @@ class Run:
         return [*(tensor.data for tensor in model), *momenta, *controlled, self._sums]
 
     def _step(self, row: Tape, mixed: bool) -> None:
-        batch = self._batches.batch(row.chosen, row.shifts)
+        batch = self._batches.batch(row.chosen, row.shifts, self._size)
         labels = batch[1]
-        if mixed:
-            batch = mix_pairs(batch, self._classes, row.shares.to(self.device))
+        share = row.shares.to(self.device) if mixed else None
+        if share is not None:
+            batch = mix_pairs(batch, self._classes, share)
             labels = batch[1].argmax(1)
+        wanted = self._wanted(batch[0], row.chosen, share)
         self._controller.before_step(row.settings)
         self._set_rate(row.rates)
         with autocast(self.config.precision, self.device):
             scores = self.model(batch[0])
-        loss = self._loss(scores.float(), batch)
+        loss = self._loss(scores.float(), batch[1], wanted)
         penalty = self._controller.penalty(row.wanted)
         loss = loss if penalty is None else loss + penalty
         self._optimizer.zero_grad()
@@ -203,21 +221,51 @@ class Run:
             else:
                 group["lr"] = float(rate) * factor
 
-    def _loss(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
-        images, labels = batch
+    def _wanted(
+        self, images: torch.Tensor, chosen: torch.Tensor, share: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """The teacher's log-probabilities for a batch at the temperature, [batch, classes].
+
+        share: how the batch was mixed in pairs.
+        """
+        if self.config.distill == 0 or (self._teacher is None and self._table is None):
+            return None
+        temperature = self.config.temperature
+        if self._table is None:
+            with torch.no_grad(), autocast(self.config.precision, self.device):
+                scores = self._teacher(images).float()
+            return functional.log_softmax(scores / temperature, dim=1)
+        wanted = functional.log_softmax(self._table[chosen] / temperature, dim=1)
+        if share is None:
+            return wanted
+        # A teacher that never sees mixed images is mixed itself.
+        mixed = torch.lerp(wanted.exp(), wanted.exp().flip(0), share)
+        return mixed.clamp(min=torch.finfo(mixed.dtype).tiny).log()
+
+    def _loss(
+        self, scores: torch.Tensor, labels: torch.Tensor, wanted: torch.Tensor | None
+    ) -> torch.Tensor:
         loss = functional.cross_entropy(scores, labels)
-        if self._teacher is None or self.config.distill == 0:
+        if wanted is None:
             return loss
-        with torch.no_grad(), autocast(self.config.precision, self.device):
-            wanted = self._teacher(images).float()
         temperature, weight = self.config.temperature, self.config.distill
         soft = functional.kl_div(
             functional.log_softmax(scores / temperature, dim=1),
-            functional.log_softmax(wanted / temperature, dim=1),
+            wanted,
             reduction="batchmean",
             log_target=True,
         )
-        return (1 - weight) * loss + weight * temperature**2 * soft
+        rest = 1.0 if self.config.distill_adds else 1 - weight
+        return rest * loss + weight * temperature**2 * soft
+
+
+def make_batches(
+    data: ImageSet, normalizer: Normalizer, config: RunConfig, device: torch.device
+) -> AugmentedBatches | CroppedBatches:
+    """The training images' batches, augmented as suits them."""
+    if isinstance(data, Photographs):
+        return CroppedBatches(data, normalizer, config.batch_size, config.least_crop, device)
+    return AugmentedBatches(data, normalizer, config.batch_size, device=device)
 
 
 def make_controller(model: nn.Module, config: RunConfig, size: tuple[int, int, int]) -> Controller:
@@ -238,9 +286,9 @@ def make_controller(model: nn.Module, config: RunConfig, size: tuple[int, int, i
 
 
 def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; gates are a group of their own where they learn otherwise.
+    """SGD with momentum; gates are a group of their own where they learn otherwise.
 
-    Block gates have no weight decay, which would draw their densities to a half.
+    Block gates have a weight decay of their own: one draws their densities to a half.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
     has_blocks = any(isinstance(module, BlockGate) for module in model.modules())
@@ -257,7 +305,7 @@ def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
             {"params": [p for p in trained if id(p) in gates], "factor": config.gate_lr},
         ]
         if has_blocks:
-            groups[1]["weight_decay"] = 0.0
+            groups[1]["weight_decay"] = config.gate_decay
     # A captured step reads the rate on the device.
     device = trained[0].device
     on_cuda = device.type == "cuda"
@@ -267,7 +315,7 @@ def make_optimizer(model: nn.Module, config: RunConfig) -> torch.optim.SGD:
         groups,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
-        nesterov=True,
+        nesterov=not config.plain_momentum,
         fused=True if on_cuda else None,
     )
 

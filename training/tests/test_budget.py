@@ -62,7 +62,29 @@ def test_noise_ends_with_the_last_share() -> None:
     config = RunConfig(epochs=1, noise_off=0.25)
     budget = Budget(gated_net(), {"blocks.0": 1, "blocks.1": 1}, config)
     noise = [budget.schedule(progress)[0] for progress in (0.0, 0.74, 0.75, 0.99)]
-    assert noise == [[1.0], [1.0], [0.0], [0.0]]
+    assert noise == [[1.0, 1.0], [1.0, 1.0], [0.0, 1.0], [0.0, 1.0]]
+
+
+def test_mask_temperatures_reach_the_gates() -> None:
+    config = RunConfig(epochs=1, noise_off=0.0, mask_temperature="5,2.5@0.3,1@0.6")
+    model = gated_net()
+    budget = Budget(model, {"blocks.0": 1, "blocks.1": 1}, config)
+    settings = [budget.schedule(progress)[0] for progress in (0.0, 0.3, 0.9)]
+    assert settings == [[1.0, 5.0], [1.0, 2.5], [1.0, 1.0]]
+    budget.before_step(torch.tensor(settings[1]))
+    gates = [block.gate for _, block in gated_blocks(model)]
+    assert [(float(gate.noise), float(gate.temperature)) for gate in gates] == [(1.0, 2.5)] * 2
+
+
+def test_gates_may_decay_and_pass_gradients_on() -> None:
+    config = RunConfig(
+        epochs=1, batch_size=4, precision="fp32", gate_decay=1e-3, attach_branches=True,
+        plain_momentum=True,
+    )  # fmt: skip
+    run = Run(gated_net(), config, some_data(), NORMALIZER)
+    assert run._optimizer.param_groups[1]["weight_decay"] == 1e-3
+    assert not run._optimizer.param_groups[0]["nesterov"]
+    assert all(block.gate.attached for _, block in gated_blocks(run.model))
 
 
 def test_a_run_holds_its_density(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ OPTIONS = {
         "schedule": "step",
     },
     "distilled": {"distill": 0.5, "mixup": 0.5},
-    "blocks": {"gate_lr": 2.0, "relax": 0.4, "noise_off": 0.4},
+    "blocks": {"gate_lr": 2.0, "relax": 0.4, "noise_off": 0.4, "mask_temperature": "5..0.1"},
+    "sizes": {"sizes": "24,32@0.6"},
 }
 
 
@@ -105,10 +106,14 @@ def test_distillation_by_hand() -> None:
     e^2 / (e^2 + 9) and 1 / (e^2 + 9); the network's are all 1/10."""
     run = new_run(1, {"distill": 0.25, "temperature": 2.0})
     run._teacher = lambda images: torch.tensor([[4.0] + [0.0] * 9])
-    found = run._loss(torch.zeros(1, 10), (torch.zeros(1, 3, 32, 32), torch.tensor([3])))
+    wanted = run._wanted(torch.zeros(1, 3, 32, 32), torch.tensor([0]), None)
+    found = run._loss(torch.zeros(1, 10), torch.tensor([3]), wanted)
     first, other = math.exp(2) / (math.exp(2) + 9), 1 / (math.exp(2) + 9)
     divergence = first * math.log(10 * first) + 9 * other * math.log(10 * other)
     assert float(found) == pytest.approx(0.75 * math.log(10) + 0.25 * 4 * divergence, rel=1e-5)
+    run.config = replace(run.config, distill_adds=True)
+    found = run._loss(torch.zeros(1, 10), torch.tensor([3]), wanted)
+    assert float(found) == pytest.approx(math.log(10) + 0.25 * 4 * divergence, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,11 @@ def test_learning_rate_at_known_points() -> None:
     config = RunConfig(epochs=1, peak_lr=0.1, warmup=0.0, schedule="step")
     found = [learning_rate(config, p) for p in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)]
     assert found == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+    config = replace(config, steps="0.3,0.6,0.9")
+    found = [learning_rate(config, p) for p in (0.29, 0.3, 0.6, 0.95)]
+    assert found == pytest.approx([0.1, 0.01, 0.001, 0.0001])
+    with pytest.raises(TrainingError, match="write shares of the run"):
+        replace(config, steps="150;250")
 
 
 def test_controller_reaches_its_target_on_a_skewed_branch() -> None:

