@@ -231,8 +231,10 @@ def own_form(block: nn.Module) -> BlockForm | None:
     """The form of a block of this package, which masks itself."""
     if not isinstance(block, OWN_BLOCKS):
         return None
-    names = [name for name, child in block.named_children() if isinstance(child, nn.Conv2d)]
-    convolutions = [getattr(block, name) for name in names]
+    children = dict(block.named_children())
+    names = [name for name in ("conv1", "conv2", "conv3") if name in children]
+    # That of an LCCL's layer is within it.
+    convolutions = [getattr(children[name], "conv", children[name]) for name in names]
     stride = math.prod(conv.stride[0] for conv in convolutions)
     return BlockForm(convolutions[0].in_channels, stride, tuple(zip(names, names)))
 

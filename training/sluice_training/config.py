@@ -39,6 +39,7 @@ class RunConfig:
     budget: weight in the loss of what block gates' densities are off by.
     relax: share of the run over which the bounds of a single block's density relax.
     noise_off: share of the run, its last, in which block gates' masks are drawn without noise.
+    int8: share of the run, its last, in which the network computes as if it were quantised, in fp32.
     test_density: steer by the density in evaluation mode, which lies above that of the batches.
     distill: weight of the teacher's soft labels in the loss, 0 without a teacher. That of the true
         labels is the rest, or 1 where the teacher's `distill_adds`.
@@ -77,6 +78,7 @@ class RunConfig:
     mask_temperature: str = "1"
     distill_adds: bool = False
     teacher_table: bool = False
+    int8: float = 0.0
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -86,7 +88,7 @@ class RunConfig:
         for density in (self.target, *self.densities):
             if not 0 < density < 1:
                 raise TrainingError(f"density {density}: must lie between 0 and 1")
-        for name in ("relax", "noise_off"):
+        for name in ("relax", "noise_off", "int8"):
             if not 0 <= getattr(self, name) <= 1:
                 raise TrainingError(f"{name} {getattr(self, name)}: must be a share of the run")
         if not 0 < self.least_crop <= 1:

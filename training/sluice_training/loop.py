@@ -91,7 +91,7 @@ def train(
     records = [record for record in read_log(folder) if record["epoch"] <= run.epoch]
     while run.epoch < run.config.epochs:
         record: dict[str, Any] = run.train_epoch(show=True)
-        accuracy, loss, macs = validate(run.model, held_out, normalizer, run.config.precision)
+        accuracy, loss, macs = validate(run.model, held_out, normalizer, run.precision)
         run.after_validation(macs)
         record |= {"val_accuracy": round(accuracy, 4), "val_loss": round(loss, 4)}
         if macs.layers:

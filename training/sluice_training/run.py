@@ -19,10 +19,12 @@ from sluice_training.config import RunConfig, learning_rate
 from sluice_training.controller import Controller
 from sluice_training.data import ImageSet
 from sluice_training.density import DensityController
+from sluice_training.int8 import Int8
 from sluice_training.lccl import Gate, gated_layers
 from sluice_training.macs import MacsReport, count_macs
 from sluice_training.nets import fold_norms
 from sluice_training.photographs import CroppedBatches, Photographs
+from sluice_training.stages import EDGE
 from sluice_training.step_graph import StepGraph
 from sluice_training.tape import Tape
 
@@ -61,6 +63,7 @@ class Run:
         self._batches = make_batches(data, normalizer.to(device), config, device)
         self._own_size = data.input_size[1]
         self._size: int | None = None
+        self._int8 = Int8(model) if config.int8 else None
         self._classes = len(data.classes)
         self._optimizer = make_optimizer(model, config)
         self._sums = torch.zeros(2, device=device)
@@ -85,6 +88,7 @@ class Run:
             "optimizer": optimizer | {"param_groups": groups},
             "generator": self._generator.get_state(),
             "correction": self._controller.state(),
+            "int8": self._int8.state() if self._int8 else {},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -97,12 +101,19 @@ class Run:
             group |= {"lr": rate, "fused": is_fused}
         self._generator.set_state(state["generator"])
         self._controller.restore(state["correction"])
+        if self._int8:
+            self._int8.restore(state["int8"])
+
+    @property
+    def precision(self) -> str:
+        """What the newest epoch was computed in; rounding to int8 is simulated in fp32."""
+        return "fp32" if self._int8 and self._int8.on else self.config.precision
 
     def train_epoch(self, show: bool = False) -> dict[str, float]:
         """One pass over the training images; returns loss, accuracy, seconds and density."""
         self.model.train()
         started, computed = time.monotonic(), time.thread_time()
-        self._choose_size()
+        self._choose_form()
         tape = self._draw_tape()
         title = f"epoch {self.epoch + 1}/{self.config.epochs}"
         steps = self._replay(tape) if self._graphed else self._play(tape)
@@ -129,13 +140,17 @@ class Run:
         densities = [layer.density for layer in macs.layers] if wanted else []
         self._controller.after_epoch(len(self._batches), densities)
 
-    def _choose_size(self) -> None:
-        """Set the size of the epoch's images; a captured step has only one."""
+    def _choose_form(self) -> None:
+        """Set the size of the epoch's images and what it simulates; a captured step is of one form."""
         stages = self.config.size_stages
         progress = self.epoch / self.config.epochs
         size = self._own_size if stages is None else int(stages.at(progress))
         if size != self._size:
             self._size, self._graph = size, None
+        simulated = progress >= 1 - self.config.int8 - EDGE
+        if self._int8 and simulated != self._int8.on:
+            self._int8.switch(simulated)
+            self._graph = None
 
     def _draw_tape(self) -> Tape:
         steps = len(self._batches)
@@ -189,7 +204,8 @@ class Run:
         ]
         model = [*self.model.parameters(), *self.model.buffers()]
         controlled = self._controller.changing()
-        return [*(tensor.data for tensor in model), *momenta, *controlled, self._sums]
+        ranges = self._int8.changing() if self._int8 else []
+        return [*(tensor.data for tensor in model), *momenta, *controlled, *ranges, self._sums]
 
     def _step(self, row: Tape, mixed: bool) -> None:
         batch = self._batches.batch(row.chosen, row.shifts, self._size)
@@ -201,7 +217,7 @@ class Run:
         wanted = self._wanted(batch[0], row.chosen, share)
         self._controller.before_step(row.settings)
         self._set_rate(row.rates)
-        with autocast(self.config.precision, self.device):
+        with autocast(self.precision, self.device):
             scores = self.model(batch[0])
         loss = self._loss(scores.float(), batch[1], wanted)
         penalty = self._controller.penalty(row.wanted)

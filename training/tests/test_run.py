@@ -50,7 +50,7 @@ OPTIONS = {
     },
     "distilled": {"distill": 0.5, "mixup": 0.5},
     "blocks": {"gate_lr": 2.0, "relax": 0.4, "noise_off": 0.4, "mask_temperature": "5..0.1"},
-    "sizes": {"sizes": "24,32@0.6"},
+    "sizes and int8": {"sizes": "24,32@0.6", "int8": 0.7},
 }
 
 
