@@ -2,10 +2,11 @@
 """The runs that the networks of models/ need: which are done, and which is next.
 
     plan.py --runs RUNS                                     list them, with hours to go
-    plan.py --runs RUNS --data10 D --data100 D --next       train the next one, or go on with it
-    plan.py --runs RUNS --data10 D --data100 D --all        one after the other until none is left
-    plan.py ... --all --device cuda --together 6            six at a time, on one accelerator
+    plan.py --runs RUNS DATA --next                         train the next one, or go on with it
+    plan.py --runs RUNS DATA --all                          one after the other until none is left
+    plan.py --runs RUNS DATA --all --device cuda --together 6    six at a time, on one accelerator
 
+DATA is --data10 D --data100 D --data-imagenette D, or those of them that the runs need.
 On CPUs, start it once a core: a run's folder is held by one process. On an accelerator start NVIDIA's
 multi-process service first (nvidia-cuda-mps-control -d), or the runs take turns. Interrupted runs go
 on where they stopped.
@@ -19,14 +20,16 @@ import sys
 import time
 from collections.abc import Container
 from pathlib import Path
+from typing import Any
 
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.fleet import side_by_side
 from sluice_training.loop import held, read_log
-from sluice_training.schedule import EXPORTED, PLAN, PlannedRun, hours_left, ready
+from sluice_training.schedule import PLAN, PlannedRun, hours_left, longest_first, ready
+from sluice_training.teacher import LITE0
 
 HERE = Path(__file__).resolve().parent
-MODELS = HERE.parent / "models"
+DATA = {"cifar10": "--data10", "cifar100": "--data100", "imagenette": "--data-imagenette"}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -36,6 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs' folders")
     parser.add_argument("--data10", type=Path, help="CIFAR-10")
     parser.add_argument("--data100", type=Path, help="CIFAR-100")
+    parser.add_argument("--data-imagenette", type=Path, help="Imagenette, folders of synsets")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="consider these runs alone")
     parser.add_argument("--next", action="store_true", help="train the next run")
     parser.add_argument("--all", action="store_true", help="train until none is left")
@@ -43,6 +47,7 @@ def parse_arguments() -> argparse.Namespace:
         "--together", type=int, default=1, metavar="N", help="with --all: N runs at a time"
     )
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1, help="of each run")
     parser.add_argument("--speed", default="fused", help="as for train.py")
     parser.add_argument("--precision", help="as for train.py; fp32 on CPUs without bf16 units")
     return parser.parse_args()
@@ -66,16 +71,18 @@ def busy(folder: Path) -> bool:
 
 def options(planned: PlannedRun, arguments: argparse.Namespace) -> list[str]:
     """What train.py is to be told."""
-    data = {"cifar10": arguments.data10, "cifar100": arguments.data100}[planned.data]
+    option = DATA[planned.data]
+    data = getattr(arguments, option.removeprefix("--").replace("-", "_"))
     if data is None:
-        raise TrainingError(f"{planned.name}: needs --data{planned.data.removeprefix('cifar')}")
+        raise TrainingError(f"{planned.name}: needs {option}")
     line = ["--data", str(data), "--resume"]
     line += ["--output", str(arguments.runs / planned.name), *planned.options]
     for option, name in (("--warm-start", planned.warm_start), ("--teacher", planned.teacher)):
         if name:
             run = arguments.runs / name / "checkpoint.pt"
-            line += [option, str(MODELS / name if name.endswith(EXPORTED) else run)]
+            line += [option, name if name == LITE0 else str(run)]
     line += ["--device", arguments.device, "--speed", arguments.speed]
+    line += ["--threads", str(arguments.threads)]
     return [*line, "--precision", arguments.precision] if arguments.precision else line
 
 
@@ -84,7 +91,13 @@ def chosen(arguments: argparse.Namespace) -> list[PlannedRun]:
     for name in arguments.only or ():
         if name not in known:
             raise TrainingError(f"run '{name}' is not in the plan; plan.py --runs R lists them")
-    return [known[name] for name in arguments.only] if arguments.only else list(PLAN)
+    if arguments.only:
+        return [known[name] for name in arguments.only]
+    return longest_first(read_logs(arguments)) if arguments.together > 1 else list(PLAN)
+
+
+def read_logs(arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    return {planned.name: read_log(arguments.runs / planned.name) for planned in PLAN}
 
 
 def next_run(arguments: argparse.Namespace, started: Container[str] = ()) -> PlannedRun | None:
@@ -134,7 +147,7 @@ def describe(planned: PlannedRun, done: dict[str, int], folder: Path) -> str:
 
 def show(arguments: argparse.Namespace) -> None:
     done = {planned.name: epochs_done(arguments.runs / planned.name) for planned in PLAN}
-    logs = {planned.name: read_log(arguments.runs / planned.name) for planned in PLAN}
+    logs = read_logs(arguments)
     total = 0.0
     for planned in chosen(arguments):
         hours = hours_left(planned, logs)
