@@ -6,21 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-
-from sluice_training.block_gates import gated_blocks
 from sluice_training.checkpoint import describe_network, read_checkpoint, restore_model
 from sluice_training.errors import TrainingError, run_command
-from sluice_training.onnx_file import (
-    EXPORTERS,
-    ImageInfo,
-    add_metadata,
-    check_scores,
-    round_weights,
-    store_half,
-    to_onnx,
-    write_onnx,
-)
+from sluice_training.onnx_file import EXPORTERS, ImageInfo, export_network
 
 # What checkpoints were trained on that do not say it.
 CIFAR_SIDE = 32
@@ -42,25 +30,24 @@ def main() -> None:
     arguments = parse_arguments()
     state = read_checkpoint(arguments.checkpoint)
     model = restore_model(state, arguments.checkpoint)
-    if arguments.half:
-        if arguments.exporter == "dynamo":
-            raise TrainingError(
-                "--half: dynamo folds batch norms into weights that are rounded already; "
-                "use --exporter torchscript"
-            )
-        round_weights(model)
+    if arguments.half and arguments.exporter == "dynamo":
+        raise TrainingError(
+            "--half: dynamo folds batch norms into weights that are rounded already; "
+            "use --exporter torchscript"
+        )
     size = arguments.size or state.get("size", CIFAR_SIDE)
-    proto = to_onnx(model, (3, size, size), arguments.exporter)
-    if arguments.half:
-        store_half(proto)
     # As much of an image is cut away as in the run's evaluation.
     shorter = round(state.get("shorter_side", size) * size / state.get("size", size))
     info = ImageInfo(tuple(state["classes"]), tuple(state["mean"]), tuple(state["std"]), shorter)
-    add_metadata(proto, info.metadata() | describe_network(state))
-    images = torch.randn(8, 3, size, size)
-    may_differ = len(images) // 4 if any(gated_blocks(model)) else 0
-    difference = check_scores(model, proto, images, may_differ)
-    write_onnx(proto, arguments.output)
+    difference = export_network(
+        model,
+        info,
+        size,
+        arguments.output,
+        arguments.exporter,
+        describe_network(state),
+        arguments.half,
+    )
     print(f"{arguments.output}: scores within {difference:.1e} of PyTorch's")
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.checkpoint import replace_text, write_checkpoint
+from sluice_training.config import stored_config
 from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.macs import MacsReport, MaskRecorder, count_macs
@@ -80,13 +81,37 @@ def held(folder: Path) -> bool:
     return False
 
 
+def resume(run: Run, folder: Path) -> bool:
+    """Go on from a folder's checkpoint, where there is one; returns whether there was.
+
+    Raises TrainingError where it is damaged or of a run of other options.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return False
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        fits = stored_config(state["config"]) == run.config
+    except Exception as error:  # the unpickler lets any error of damaged bytes through
+        raise TrainingError(f"{path}: not a readable checkpoint; train again") from error
+    if not fits:
+        raise TrainingError(f"{path}: belongs to other options; repeat them or take another folder")
+    run.restore(state)
+    return True
+
+
 def train(
-    run: Run, held_out: ImageSet, normalizer: Normalizer, folder: Path, fixed: dict[str, Any]
+    run: Run,
+    held_out: ImageSet,
+    normalizer: Normalizer,
+    folder: Path,
+    fixed: dict[str, Any] | None = None,
 ) -> None:
     """Train to the end; each epoch adds a line to `log.jsonl` and replaces `checkpoint.pt`.
 
     `fixed` is stored beside the run's state: the network, its gates, classes and normalisation.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     # An interruption between the two files leaves a line of an epoch that will run again.
     records = [record for record in read_log(folder) if record["epoch"] <= run.epoch]
     while run.epoch < run.config.epochs:
@@ -102,5 +127,5 @@ def train(
             record["densities"] = [round(layer.density, 3) for layer in macs.layers]
         records.append(record)
         replace_text(folder / LOG, "".join(json.dumps(r) + "\n" for r in records))
-        write_checkpoint(folder / CHECKPOINT, fixed | run.state())
+        write_checkpoint(folder / CHECKPOINT, (fixed or {}) | run.state())
         print(json.dumps(record), flush=True)

@@ -17,6 +17,7 @@ import onnxruntime
 import torch
 from torch import nn
 
+from sluice_training.block_gates import gated_blocks
 from sluice_training.errors import TrainingError
 
 EXPORTERS = ("torchscript", "dynamo")
@@ -230,6 +231,34 @@ def check_scores(
             f"ONNX Runtime's scores differ from PyTorch's by {difference:.2g} of the largest; "
             "export with the other --exporter"
         )
+    return difference
+
+
+def export_network(
+    model: nn.Module,
+    info: ImageInfo,
+    side: int,
+    path: Path,
+    exporter: str = "torchscript",
+    further: dict[str, str] | None = None,
+    half: bool = False,
+) -> float:
+    """Write a network for square images of `side` pixels; returns `check_scores`' difference.
+
+    further: more metadata. half: store matrices and filters as float16, to which the model's are
+    rounded. Raises TrainingError where ONNX Runtime gives other scores, or the file cannot be
+    written.
+    """
+    if half:
+        round_weights(model)
+    proto = to_onnx(model, (3, side, side), exporter)
+    if half:
+        store_half(proto)
+    add_metadata(proto, info.metadata() | (further or {}))
+    images = torch.randn(8, 3, side, side)
+    may_differ = len(images) // 4 if any(gated_blocks(model)) else 0
+    difference = check_scores(model, proto, images, may_differ)
+    write_onnx(proto, path)
     return difference
 
 
