@@ -67,7 +67,7 @@ LayerResult read_layer(const json& item) {
             item.at("branch_ms"),
             item.at("dense_kernel"),
             item.at("dense_ms"),
-            item.at("theoretical")};
+            item.at("executed_share")};
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ Json to_object(const LayerResult& row) {
             {"branch_ms", rounded(row.branch_ms)},
             {"dense_kernel", row.dense_kernel},
             {"dense_ms", rounded(row.dense_ms)},
-            {"theoretical", rounded(row.theoretical)},
+            {"theoretical",
+             row.executed_share > 0 ? Json(rounded(row.theoretical())) : Json(nullptr)},
             {"realised", rounded(row.realised())}};
 }
 

@@ -167,7 +167,7 @@ LayerResult describe(const Model& model, const Layer& layer, const std::vector<S
     const Kernel& dense = layer.dense->layer().kernel();
     result.dense_kernel = family_name({dense.algorithm, dense.gate});
     result.dense_ms = apps::summarise(layer.dense_ms).median_ms;
-    result.theoretical = static_cast<double>(gate.macs) / executed;
+    result.executed_share = executed / static_cast<double>(gate.macs);
     return result;
 }
 

@@ -107,9 +107,9 @@ apps::Table layer_table(std::span<const LayerResult> rows) {
         table.rows.push_back(
             {row.network, row.layer, row.shape, row.dense_kernel, apps::fixed(row.density, 3),
              apps::fixed(row.dense_ms * 1000, 1), apps::fixed(row.gated_ms * 1000, 1),
-             apps::fixed(row.branch_ms * 1000, 1), apps::fixed(row.theoretical, 2) + "x",
+             apps::fixed(row.branch_ms * 1000, 1), apps::fixed(row.theoretical(), 2) + "x",
              apps::fixed(row.realised(), 2) + "x",
-             apps::percent(row.realised() / row.theoretical)});
+             apps::percent(row.realised() * row.executed_share)});
     }
     return table;
 }
@@ -126,7 +126,6 @@ std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows) {
         const auto at = static_cast<std::size_t>(found - merged.begin());
         if (found == merged.end()) {
             merged.push_back(row);
-            merged.back().theoretical = 1 / row.theoretical;
             counts.push_back(1);
             continue;
         }
@@ -135,13 +134,13 @@ std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows) {
         found->gated_ms += row.gated_ms;
         found->branch_ms += row.branch_ms;
         found->dense_ms += row.dense_ms;
-        found->theoretical += 1 / row.theoretical;  // the executed share of as many dense MACs each
+        found->executed_share += row.executed_share;  // of as many dense MACs each
     }
     for (std::size_t i = 0; i < merged.size(); ++i) {
         LayerResult& row = merged[i];
         row.layer = std::to_string(counts[i]) + (counts[i] == 1 ? " layer" : " layers");
-        row.theoretical = counts[i] / row.theoretical;
-        for (double* mean : {&row.density, &row.gated_ms, &row.branch_ms, &row.dense_ms}) {
+        for (double* mean : {&row.density, &row.gated_ms, &row.branch_ms, &row.dense_ms,
+                             &row.executed_share}) {
             *mean /= counts[i];
         }
     }

@@ -77,8 +77,9 @@ struct LayerResult {
     double branch_ms = 0;      ///< of gated_ms
     std::string dense_kernel;  ///< what a plan computes the layer by where it has no gate
     double dense_ms = 0;       ///< of that kernel, in turn with the network
-    double theoretical = 1;    ///< dense MACs / executed MACs, branch included
+    double executed_share = 1;  ///< executed MACs / dense MACs, branch included
 
+    double theoretical() const { return 1 / executed_share; }  ///< infinite where all is skipped
     double realised() const { return dense_ms / gated_ms; }
 };
 

@@ -138,7 +138,7 @@ json layers(State& state, const json& request) {
                                     {"branch_ms", layer.branch_ms},
                                     {"dense_kernel", layer.dense_kernel},
                                     {"dense_ms", layer.dense_ms},
-                                    {"theoretical", layer.theoretical}});
+                                    {"executed_share", layer.executed_share}});
     }
     return answer;
 }

@@ -73,7 +73,7 @@ Report make_report() {
     on_tiles.tiles = 2;
     report.kernels = {kernel, half, none, winograd, on_tiles};
     report.layers = {{"resnet18_lccl_d50_synthetic", "conv1", "16x8x8 -> 16x8x8, 3x3", 0.5, 0.002,
-                      0.0001, "dense_winograd", 0.003, 2}};
+                      0.0001, "dense_winograd", 0.003, 0.5}};
     return report;
 }
 
@@ -242,11 +242,20 @@ TEST_CASE("a plot draws its points in place, and escapes its texts") {
     CHECK(holds(svg, "dots &amp; more"));
 }
 
+TEST_CASE("a layer that skips everything has no theoretical speed-up in JSON") {
+    Report report;
+    report.layers = {{"a", "x", "s", 0, 1, 0, "k", 6, 0}, {"a", "y", "s", 0.5, 2, 0, "k", 6, 0.5}};
+    const std::string text = to_json(report);
+    CHECK(holds(text, "\"theoretical\": null"));
+    CHECK(holds(text, "\"theoretical\": 2.0"));
+    CHECK(to_text(layer_table(report.layers)).find("nan") == std::string::npos);
+}
+
 TEST_CASE("layers of one shape become their mean, and MACs those of all") {
-    // network, layer, shape, density, gated ms, branch ms, dense kernel, dense ms, theoretical
-    const std::vector<LayerResult> rows = {{"a", "x", "s", 0.2, 2, 1, "k", 6, 4},
-                                           {"a", "y", "t", 0.5, 1, 0, "k", 1, 2},
-                                           {"a", "z", "s", 0.6, 4, 3, "k", 8, 4.0 / 3},
+    // network, layer, shape, density, gated ms, branch ms, dense kernel, dense ms, executed share
+    const std::vector<LayerResult> rows = {{"a", "x", "s", 0.2, 2, 1, "k", 6, 0.25},
+                                           {"a", "y", "t", 0.5, 1, 0, "k", 1, 0.5},
+                                           {"a", "z", "s", 0.6, 4, 3, "k", 8, 0.75},
                                            {"b", "x", "s", 0.1, 1, 0, "k", 1, 1}};
     const std::vector<LayerResult> merged = merge_by_shape(rows);
     REQUIRE(merged.size() == 3);
@@ -256,8 +265,9 @@ TEST_CASE("layers of one shape become their mean, and MACs those of all") {
     CHECK(merged[0].branch_ms == Approx(2));
     CHECK(merged[0].dense_ms == Approx(7));
     // A quarter and three quarters of as many MACs were executed: half of all.
-    CHECK(merged[0].theoretical == Approx(2));
+    CHECK(merged[0].executed_share == Approx(0.5));
+    CHECK(merged[0].theoretical() == Approx(2));
     CHECK(merged[1].layer == "1 layer");
-    CHECK(merged[1].theoretical == Approx(2));
+    CHECK(merged[1].theoretical() == Approx(2));
     CHECK(merged[2].network == "b");
 }
