@@ -55,18 +55,22 @@ demo: configure  ## Classify the images of apps/samples with a gated ResNet-20 (
 	@echo "See the plan:  $(CLASSIFY) --model $(MODEL) --explain"
 	@echo "See the masks: $(CLASSIFY) --model $(MODEL) --masks masks $(SAMPLES)"
 
+comma := ,
 SYNTHETIC_SCRIPTS := $(wildcard python/synthetic/*.py)
 SYNTHETIC := $(foreach net,resnet20 resnet110 resnet18 resnet34,\
-    $(foreach variant,dense lccl_d70 lccl_d50 lccl_d30 tiles_d70 tiles_d50 tiles_d30,build/synthetic/$(net)_$(variant)_synthetic.onnx))
+    $(foreach variant,dense lccl_d70 lccl_d50 lccl_d30 tiles_d70 tiles_d50 tiles_d30,build/synthetic/$(net)_$(variant)_synthetic.onnx)) \
+    $(foreach net,resnet110 resnet18,build/synthetic/$(net)_blocks_d50_synthetic.onnx)
 
 synthetic: $(SYNTHETIC)  ## Write untrained networks of set densities to build/synthetic, for timing
 
 # resnet20_lccl_d70_synthetic: the network, its gates (lccl: per position, by a 3x3 branch; tiles: per
-# tile of 4x4 outputs), and their density in hundredths.
+# tile of 4x4 outputs; blocks: per block, of grains 4-4-2-1 in ResNet-18 and of whole maps in
+# ResNet-110), and their density in hundredths.
 build/synthetic/%_synthetic.onnx: $(SYNTHETIC_SCRIPTS) | setup
 	@mkdir -p $(@D)
 	@.venv/bin/python python/synthetic/make_synthetic.py --net $(firstword $(subst _, ,$*)) \
 	    $(if $(findstring _lccl_d,$*),--gate kxk-one) $(if $(findstring _tiles_d,$*),--gate tile) \
+	    $(if $(findstring _blocks_d,$*),--gate block --grains $(if $(findstring resnet18_,$*),4$(comma)4$(comma)2$(comma)1,map)) \
 	    $(if $(findstring _dense_,$*_),,--density 0.$(lastword $(subst _d, ,$*))) \
 	    --output $@
 

@@ -18,7 +18,11 @@ import numpy as np
 from builder import Builder, Value
 from errors import SyntheticError
 
-FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups", "tile")
+BLOCK = "block"
+FORMS = ("none", "kxk-one", "1x1", "1x1-one", "groups", "tile", BLOCK)
+# Outputs along each side of the squares that a gate per block is constant over; None: no gate.
+WHOLE_MAP = 0
+GRAINS: dict[str, int | None] = {"1": 1, "2": 2, "4": 4, "8": 8, "map": WHOLE_MAP, "none": None}
 SLOPE = 2.0
 LIMITS = (("low", 0), ("high", 1))
 CHANNELS_PER_GROUP = 16
@@ -37,11 +41,13 @@ SAMPLES = 4096
 class GateSpec:
     """form: `1x1` one map per channel; `1x1-one` and `kxk-one` one map shared by all channels;
     `groups` kxk with one map for every 16 channels; `tile` one gate for every 4x4 outputs, from the
-    maxima of what they see. density: the share of active gates, of each map.
+    maxima of what they see; `block` one map for all convolutions of a residual block. density: the
+    share of active gates, of each map. grains: of the gates per block, of each stage or one for all.
     """
 
     form: str = "none"
     density: float = 1.0
+    grains: tuple[int | None, ...] = (1,)
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:
@@ -55,11 +61,23 @@ class GateSpec:
         return max(channels // CHANNELS_PER_GROUP, 1) if self.form == "groups" else 1
 
 
+    def grain_of(self, stage: int, stages: int) -> int | None:
+        """Of the blocks of a stage; None where they have no gate."""
+        if self.form != BLOCK:
+            return None
+        if len(self.grains) not in (1, stages):
+            raise SyntheticError(
+                f"{len(self.grains)} grains for {stages} stages; give one, or one for each"
+            )
+        return self.grains[stage % len(self.grains)]
+
+
 @dataclass(frozen=True)
 class Gate:
-    """A gated convolution's names: of the layer, in Builder.macs, and of the gate's values."""
+    """The names of a gate: of the convolutions under it and of its branch, in Builder.macs, and of
+    its values."""
 
-    conv: str
+    convs: tuple[str, ...]
     branch: str
     values: str
 
@@ -75,21 +93,31 @@ def gated(
         side, stride = stride * GRID, 1
         window = {"kernel_shape": [side, side], "strides": [side, side], "ceil_mode": 1}
         x = builder.node("MaxPool", f"{name}.gate", x, **window)
-    weights, thresholds = _draw(builder, x, branch, (maps, kernel, stride), spec.density)
-    z = builder.conv(x, branch, weights, stride)
+    gate = clipped(builder, x, f"{name}.gate", (maps, kernel, stride), spec.density)
+    if spec.form == "tile":
+        gate = repeated(builder, gate, f"{name}.gate", GRID, y.data.shape[2:])
+    return _multiply(builder, y, gate, name), Gate((f"{name}.conv",), branch, gate.name)
+
+
+def clipped(
+    builder: Builder, x: Value, name: str, form: tuple[int, int, int], density: float
+) -> Value:
+    """Gates of `density` by a branch of `form`, (maps, kernel, stride), over x."""
+    maps, _, stride = form
+    weights, thresholds = _draw(builder, x, f"{name}.branch", form, density)
+    z = builder.conv(x, f"{name}.branch", weights, stride)
     by_map = _by_map(z.data)
     bias = SLOPE * (by_map.mean(axis=1) - thresholds) / _deviation(by_map)
-    normed = builder.batch_norm(z, f"{name}.gate.norm", np.full(maps, SLOPE), bias)
-    limits = [builder.weight(f"{name}.gate.{k}", np.array(v, np.float32)) for k, v in LIMITS]
-    gate = builder.node("Clip", f"{name}.gate", normed, *limits)
-    if spec.form == "tile":
-        gate = _upsampled(builder, gate, f"{name}.gate", y.data.shape[2:])
-    return _multiply(builder, y, gate, name), Gate(f"{name}.conv", branch, gate.name)
+    normed = builder.batch_norm(z, f"{name}.norm", np.full(maps, SLOPE), bias)
+    limits = [builder.weight(f"{name}.{k}", np.array(v, np.float32)) for k, v in LIMITS]
+    return builder.node("Clip", name, normed, *limits)
 
 
-def _upsampled(builder: Builder, gate: Value, name: str, extents: tuple[int, ...]) -> Value:
-    """Every gate GRID x GRID times, cut to the extents of the map that it gates."""
-    scales = builder.weight(f"{name}.scales", np.array([1, 1, GRID, GRID], np.float32))
+def repeated(
+    builder: Builder, gate: Value, name: str, times: int, extents: tuple[int, ...]
+) -> Value:
+    """Every gate times x times, cut to the extents of the map that it gates."""
+    scales = builder.weight(f"{name}.scales", np.array([1, 1, times, times], np.float32))
     nearest = {"mode": "nearest", "nearest_mode": "floor"}
     nearest["coordinate_transformation_mode"] = "asymmetric"
     wide = builder.node("Resize", name, gate, Value("", np.empty(0, np.float32)), scales, **nearest)

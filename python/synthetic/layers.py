@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from block_gates import BlockGate
 from builder import Builder, Value
-from gates import Gate, GateSpec, gated
+from gates import BLOCK, Gate, GateSpec, gated
 
 
 class Layers:
@@ -29,11 +30,17 @@ class Layers:
         self, x: Value, name: str, outputs: int, size: int, stride: int = 1, gain: float = 1
     ) -> Value:
         y = self.conv(x, f"{name}.conv", outputs, size, stride, gain)
-        if self._spec.form == "none":
+        if self._spec.form in ("none", BLOCK):
             return y
         y, gate = gated(self.builder, x, y, name, size, stride, self._spec)
         self.gates.append(gate)
         return y
+
+    def block_gate(self, x: Value, name: str, stride: int, grain: int | None) -> BlockGate | None:
+        """For the convolutions of a block that reads `x`; None where the stage has no gates."""
+        if grain is None:
+            return None
+        return BlockGate(self.builder, x, name, stride, grain, self._spec.density)
 
     def norm(self, x: Value, name: str, gain: float = 1) -> Value:
         random = self.builder.random(name)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import onnx
 
+from block_gates import parse_grains
 from errors import SyntheticError
-from gates import FORMS, GateSpec
+from gates import BLOCK, FORMS, GRAINS, GateSpec
 from measure import Measurement, measure
 from nets import ARCHITECTURES, PLACEMENTS, make_network
 
@@ -34,20 +35,26 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--placement", choices=PLACEMENTS, default="post", help="norm and ReLU after or before"
     )
+    parser.add_argument(
+        "--grains",
+        help=f"of --gate block, of each stage as 4,4,2,1 or one for all: of {', '.join(GRAINS)}",
+    )
     parser.add_argument("--density", type=float, help="share of active gates, 0 < density <= 1")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True, help="the ONNX file to write")
     return parser.parse_args()
 
 
-def gate_spec(form: str, density: float | None) -> GateSpec:
+def gate_spec(form: str, density: float | None, grains: str | None) -> GateSpec:
+    if grains is not None and form != BLOCK:
+        raise SyntheticError("--grains are of gates per block; pass --gate block")
     if form == "none":
         if density is not None:
             raise SyntheticError("--density needs gates; pass --gate kxk-one or another form")
         return GateSpec()
     if density is None:
         raise SyntheticError(f"--gate {form} needs a density; pass --density 0.5 or another")
-    return GateSpec(form, density)
+    return GateSpec(form, density, parse_grains(grains or "1"))
 
 
 def write(model: onnx.ModelProto, path: Path) -> None:
@@ -80,7 +87,7 @@ def describe(path: Path, measured: Measurement) -> str:
 
 def main() -> None:
     arguments = parse_arguments()
-    spec = gate_spec(arguments.gate, arguments.density)
+    spec = gate_spec(arguments.gate, arguments.density, arguments.grains)
     if not arguments.output.parent.is_dir():
         raise SyntheticError(f"{arguments.output.parent}: is no folder; create it first")
     network = make_network(arguments.net, spec, arguments.placement, arguments.seed)

@@ -17,7 +17,7 @@ FRESH_IMAGES = 32
 
 @dataclass(frozen=True)
 class Measurement:
-    """densities: the share of active gates of each gated layer. macs, executed: per image, without
+    """densities: the share of active gates of each gated layer or block. macs, executed: per image, without
     gates and with gates and LCCL branches. An active output costs its taps, borders included.
     """
 
@@ -49,7 +49,8 @@ def measure(network: Network, seed: int, count: int = FRESH_IMAGES) -> Measureme
     branches = sum(network.macs[gate.branch] for gate in network.gates)
     macs = sum(network.macs.values()) - branches
     skipped = sum(
-        network.macs[gate.conv] * (1 - density)
+        network.macs[conv] * (1 - density)
         for gate, density in zip(network.gates, densities)
+        for conv in gate.convs
     )
     return Measurement(densities, macs, macs - skipped + branches)

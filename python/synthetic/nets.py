@@ -2,7 +2,8 @@
 
 Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (2016) and, for the
 placement `pre`, "Identity Mappings in Deep Residual Networks" (2016). Both 3x3 convolutions of a
-basic block carry a gate, in bottlenecks the 3x3 and the last 1x1; stem and shortcuts never.
+basic block carry a gate, in bottlenecks the 3x3 and the last 1x1; stem and shortcuts never. A gate
+per block is of all convolutions of its block.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Block:
     width: int
     stride: int
     gain: float
+    grain: int | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def make_network(name: str, spec: GateSpec, placement: str = "post", seed: int =
     """A network by name. The seed gives the weights and the calibration images.
 
     placement: `post` has norm and ReLU after each convolution and a ReLU after the sum; `pre` has
-    them before, so that nothing follows the sum. The gate multiplies the bare convolution in both.
+    them before, so that nothing follows the sum. The gate multiplies the bare convolution in both,
+    but for gates per block in `post`, which multiply what the norm and ReLU give.
     """
     architecture = ARCHITECTURES.get(name)
     if architecture is None:
@@ -99,12 +102,14 @@ def make_network(name: str, spec: GateSpec, placement: str = "post", seed: int =
     layers = Layers(builder, spec)
     x = _stem(layers, builder.input, architecture, placement)
     index = 0
+    stages = len(architecture.blocks)
     for stage, (blocks, width) in enumerate(zip(architecture.blocks, architecture.widths)):
+        grain = spec.grain_of(stage, stages)
         for first in (True, *[False] * (blocks - 1)):
             stride = 2 if first and stage > 0 else 1
             fills = architecture.style == "cifar" and stride > 1
             gain = 1 if fills else BLOCK_GAIN / sum(architecture.blocks)
-            block = Block(f"blocks.{index}", width, stride, gain)
+            block = Block(f"blocks.{index}", width, stride, gain, grain)
             x = _add_block(layers, x, block, architecture, placement)
             index += 1
     if placement == "pre":
@@ -139,17 +144,23 @@ def _add_block(
     steps = [(width, 3, stride, layers.gated_conv), (width, 3, 1, layers.gated_conv)]
     if architecture.bottleneck:
         steps = [(width, 1, 1, layers.conv), steps[0], (4 * width, 1, 1, layers.gated_conv)]
-    y = first = x
+    y = first = layers.norm_relu(x, f"{name}.bn1") if placement == "pre" else x
+    gate = layers.block_gate(first, name, stride, block.grain)
     for index, (outputs, size, step, convolve) in enumerate(steps, 1):
-        gain = block.gain if index == len(steps) else 1
+        is_last = index == len(steps)
+        gain = block.gain if is_last else 1
+        layer, norm = f"{name}.conv{index}", f"{name}.bn{index}"
+        conv = layer if convolve == layers.conv else f"{layer}.conv"
         if placement == "pre":
-            y = layers.norm_relu(y, f"{name}.bn{index}")
-            first = y if index == 1 else first
-            y = convolve(y, f"{name}.conv{index}", outputs, size, step, gain)
+            y = layers.norm_relu(y, norm) if index > 1 else y
+            y = convolve(y, layer, outputs, size, step, gain)
         else:
-            y = convolve(y, f"{name}.conv{index}", outputs, size, step)
-            y = layers.norm(y, f"{name}.bn{index}", gain)
-            y = layers.relu(y, f"{name}.bn{index}") if index < len(steps) else y
+            y = convolve(y, layer, outputs, size, step)
+            y = layers.norm(y, norm, gain)
+            y = y if is_last else layers.relu(y, norm)
+        y = y if gate is None else gate.times(y, conv)
+    if gate is not None:
+        layers.gates.append(gate.finish())
     shortcut = x
     if stride > 1 or x.channels != y.channels:
         if architecture.style == "cifar":

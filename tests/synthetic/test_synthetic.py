@@ -22,8 +22,9 @@ SCRIPT = CHECKOUT / "python/synthetic/make_synthetic.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
 import nets
-from gates import GateSpec
+from gates import WHOLE_MAP, GateSpec
 from images import CIFAR, make_images
+from measure import measure
 
 # By hand: 3x3 taps x inputs x outputs x positions, and the last layer's weights.
 RESNET20_MACS = (
@@ -110,6 +111,22 @@ class Files(Case):
             maps = {"1x1-one": 1, "groups": 4, "1x1": 64}[form]
             self.assertEqual(masks[-1].shape[1], maps)
 
+    def test_gates_per_block_hold_the_density(self):
+        spec = GateSpec("block", 0.5, (1, 4, WHOLE_MAP))
+        network = nets.make_network("resnet20", spec)
+        self.assertEqual(len(network.gates), 9)
+        maps = run(network.model, fresh_images(64), [gate.values for gate in network.gates])[1:]
+        self.assertEqual([g.shape[2] for g in maps], 3 * [32] + 3 * [4] + 3 * [1])
+        found = [float((g > 0).mean()) for g in maps]
+        self.assertAlmostEqual(np.mean(found[:6]), 0.5, delta=0.04)
+        self.assertAlmostEqual(np.mean(found[6:]), 0.5, delta=0.2)  # of 64 images
+        measured = measure(network, 0)
+        expected = RESNET20_MACS + 3 * (9 * 16 * 1024) + (
+            9 * (16 + 32 + 32) * 16) + (32 + 64 + 64)
+        skipped = sum(network.macs[conv] * (1 - density) for gate, density in zip(
+            network.gates, measured.densities) for conv in gate.convs)
+        self.assertAlmostEqual(measured.executed, expected - skipped, delta=1)
+
     def test_masks_follow_the_image_and_are_coherent(self):
         network = nets.make_network("resnet20", GateSpec("kxk-one", 0.5))
         masks = [g > 0 for g in run(network.model, fresh_images(16),
@@ -167,24 +184,57 @@ class Files(Case):
 class Structure(unittest.TestCase):
     """Which convolutions carry a gate. The densities mean nothing here: calibrated on one image."""
 
-    def gated(self, name):
-        with mock.patch.dict(nets.CALIBRATION_IMAGES, imagenet=1):
-            network = nets.make_network(name, GateSpec("kxk-one", 0.5))
+    def gated(self, name, spec=GateSpec("kxk-one", 0.5), placement="post"):
+        with mock.patch.dict(nets.CALIBRATION_IMAGES, imagenet=1, cifar=2):
+            network = nets.make_network(name, spec, placement)
         sizes = {node.name: node.attribute for node in network.model.graph.node}
         kernel = {n: next(a.ints[0] for a in attributes if a.name == "kernel_shape")
                   for n, attributes in sizes.items() if n.endswith("/Conv")}
-        return [(gate.conv, kernel[f"{gate.conv}/Conv"]) for gate in network.gates], kernel
+        gates = [(conv, kernel[f"{conv}/Conv"]) for gate in network.gates for conv in gate.convs]
+        return gates, kernel, network.model
+
+    def products(self, model):
+        """Of each gate, in order, the shapes that its products have, and those of what they read."""
+        inferred = onnx.shape_inference.infer_shapes(model)
+        shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim][1:]
+                  for v in inferred.graph.value_info}
+        return [(shapes[node.output[0]], shapes[node.input[1]])
+                for node in model.graph.node if node.op_type == "Mul"]
 
     def test_basic_blocks(self):
-        gates, convolutions = self.gated("resnet18")
+        gates, convolutions, _ = self.gated("resnet18")
         self.assertEqual(gates, [(f"blocks.{b}.conv{c}.conv", 3) for b in range(8) for c in (1, 2)])
         self.assertEqual(len(convolutions), 1 + 2 * 16 + 3)
 
     def test_bottlenecks(self):
-        gates, convolutions = self.gated("resnet50")
+        gates, convolutions, _ = self.gated("resnet50")
         self.assertEqual(gates, [(f"blocks.{b}.conv{c}.conv", k)
                                  for b in range(16) for c, k in ((2, 3), (3, 1))])
         self.assertEqual(len(convolutions), 1 + 3 * 16 + 2 * 16 + 4)
+
+
+    def test_one_gate_is_of_all_convolutions_of_a_basic_block(self):
+        for placement in ("post", "pre"):
+            spec = GateSpec("block", 0.5, (8, 2, WHOLE_MAP))
+            gates, convolutions, model = self.gated("resnet20", spec, placement)
+            self.assertEqual(
+                gates, [(f"blocks.{b}.conv{c}.conv", 3) for b in range(9) for c in (1, 2)])
+            self.assertEqual(len(convolutions), 1 + 2 * 9 + 9)
+            sides = [(product[1], gate[1]) for product, gate in self.products(model)]
+            self.assertEqual(sides, 6 * [(32, 32)] + 6 * [(16, 16)] + 6 * [(8, 1)])
+            resizes = [node.name for node in model.graph.node if node.op_type == "Resize"]
+            self.assertEqual(len(resizes), 6)  # one for both convolutions of a block
+
+    def test_one_gate_is_of_all_convolutions_of_a_bottleneck(self):
+        gates, convolutions, model = self.gated("resnet50", GateSpec("block", 0.5, (4, 4, 2, None)))
+        self.assertEqual(
+            gates, [(f"blocks.{b}.conv{c}" + (".conv" if c > 1 else ""), 3 if c == 2 else 1)
+                    for b in range(13) for c in (1, 2, 3)])
+        self.assertEqual(len(convolutions), 1 + 3 * 16 + 13 + 4)
+        sides = [(product[1], gate[1]) for product, gate in self.products(model)]
+        # The first layer of a stage lies before its stride.
+        self.assertEqual([side for side, _ in sides], 9 * [56] + [56] + 11 * [28] + [28] + 17 * [14])
+        self.assertTrue(all(side == gate for side, gate in sides))
 
 
 class BadArguments(Case):
@@ -207,6 +257,10 @@ class BadArguments(Case):
         self.bad("--net", "resnet20", "--density", "0.5", *output, names=["--gate"])
         self.bad("--net", "resnet20", "--gate", "5x5", *output, names=["5x5", "kxk-one"])
         self.bad(*gate, *output, names=["--density"])
+        self.bad(*gate, "--density", "0.5", "--grains", "4", *output, names=["--gate block"])
+        blocks = ("--net", "resnet20", "--gate", "block", "--density", "0.5", "--grains")
+        self.bad(*blocks, "4,3,1", *output, names=["3", "map", "none"])
+        self.bad(*blocks, "4,1", *output, names=["2 grains", "3 stages"])
         for density in ("0", "1.01", "-0.5", "nan", "half"):
             self.bad(*gate, "--density", density, *output, names=[density])
         self.bad(*gate, "--density", "0.5", "--seed", "-1", *output, names=["-1"])
