@@ -75,6 +75,9 @@ def add_gate_options(parser: argparse.ArgumentParser) -> None:
         "--pool", choices=POOLS, default="max", help="what a coarser gate per block reads"
     )
     parser.add_argument(
+        "--context", action="store_true", help="gates per block see the mean of the map as well"
+    )
+    parser.add_argument(
         "--gate-layers", default="*", help="shell pattern for the names of the layers or blocks to gate"
     )
 
@@ -127,7 +130,11 @@ def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
     if arguments.gate == BLOCK:
         grains = parse_grains(arguments.grains)
         spec = BlockGateSpec(
-            grains=grains, layers=arguments.gate_layers, branch=arguments.branch, pool=arguments.pool
+            grains=grains,
+            layers=arguments.gate_layers,
+            branch=arguments.branch,
+            pool=arguments.pool,
+            context=arguments.context,
         )
         return asdict(spec)
     return asdict(

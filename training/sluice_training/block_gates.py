@@ -44,6 +44,7 @@ class BlockGateSpec:
     layers: shell pattern for the names of the blocks to gate, of those whose stage has a grain.
     branch: kernel of the branches, "3x3" or "1x1"; for the whole map it is 1x1.
     pool: what a coarser gate sees of its outputs' inputs, their "max" or their "mean".
+    context: whether a 1x1 branch on the whole map's mean is added, the same for all positions.
     """
 
     form: str = BLOCK
@@ -51,6 +52,7 @@ class BlockGateSpec:
     layers: str = "*"
     branch: str = "3x3"
     pool: str = "max"
+    context: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grains", tuple(self.grains))
@@ -113,11 +115,12 @@ class BlockGate(nn.Module):
 
     H' x W' is the block's output size. At grain 1 a 3x3 branch of the block's stride reads the
     input. At coarser grains, and where the branch is 1x1, it reads the pooled input, and its values
-    are repeated. For the whole map a 1x1 branch reads the mean. The input is detached unless the
+    are repeated. For the whole map a 1x1 branch reads the mean; with a `context` such a branch is added
+    to the others. The input is detached unless the
     gate is `attached`: branches pass no gradient on.
 
     inputs, stride: channels that the block reads, and by what it shrinks the image.
-    spec: its `branch` and `pool` are used.
+    spec: its `branch`, `pool` and `context` are used.
 
     `noise` scales the logistic noise of the masks in training, `temperature` smoothes their
     gradient. `observer`, where set, is called with the masks of every batch, not detached, because
@@ -140,6 +143,11 @@ class BlockGate(nn.Module):
             self.branch = nn.Conv2d(inputs, 1, 1)
         else:
             self.branch = OneMapConv2d(inputs, 1, 3, stride if grain == 1 else 1, 1)
+        self.context = None
+        if spec.context and grain != WHOLE_MAP:
+            # The branch's bias serves both.
+            self.context = nn.Conv2d(inputs, 1, 1, bias=False)
+            nn.init.normal_(self.context.weight, 0, 0.01)
         nn.init.normal_(self.branch.weight, 0, 0.01)
         nn.init.zeros_(self.branch.bias)
         self.attached = False
@@ -176,7 +184,10 @@ class BlockGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         size = tuple(-(-int(extent) // self.stride) for extent in x.shape[2:])
-        z = self.branch(self._pooled(x if self.attached else x.detach()))
+        seen = x if self.attached else x.detach()
+        z = self.branch(self._pooled(seen))
+        if self.context is not None:
+            z = z + self.context(functional.adaptive_avg_pool2d(seen, 1))
         if z.dtype != torch.float32:  # a cast to the same type would be a node in exported files
             z = z.float()
         if self.training:

@@ -107,7 +107,8 @@ def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
     ]
     for name, block in gated_blocks(model):
         conv = sum(counts[conv] for conv in masked_convolutions(block))
-        layers.append(LayerMacs(name, conv, counts[block.gate.branch], is_block=True))
+        branch = sum(counts[part] for part in block.gate.modules() if part in counts)
+        layers.append(LayerMacs(name, conv, branch, is_block=True))
     return MacsReport(sum(counts.values()) - sum(layer.branch for layer in layers), layers)
 
 

@@ -156,6 +156,21 @@ def test_branches_may_see_the_mean_of_their_outputs_inputs(grain: int, stride: i
             assert torch.equal(found[:, 0, i, j], (means > 0).float())
 
 
+def test_a_context_is_added_to_every_position() -> None:
+    gate = BlockGate(2, 1, 1, BlockGateSpec(context=True)).eval()
+    nn.init.normal_(gate.branch.weight)
+    nn.init.normal_(gate.context.weight, 0, 4)
+    torch.manual_seed(3)
+    x = torch.randn(8, 2, 6, 6)
+    added = torch.einsum("nc,c->n", x.mean(dim=(2, 3)), gate.context.weight.flatten())
+    wanted = gate.branch(x) + added[:, None, None, None] > 0
+    assert torch.equal(gate(x), wanted.float())
+    assert not torch.equal(wanted, gate.branch(x) > 0)
+    model = add_block_gates(make_net("resnet20", 10), BlockGateSpec(context=True, grains=(1, 0, 0)))
+    first, *_, last = count_macs(model, (3, 32, 32)).layers
+    assert (first.branch, last.branch) == (32 * 32 * 9 * 16 + 16, 64)
+
+
 def test_gradients_are_those_of_the_sigmoid_at_a_temperature() -> None:
     """An attached gate passes them on to its input."""
     gate = BlockGate(1, 1, WHOLE_MAP).train()
