@@ -20,6 +20,7 @@ endfunction()
 # A struct of runtime/kernels/kernel.h, its fields from the values of a kernel's parameters and numbers.
 function(sluice_info algorithm values out)
     set(gated_conv DirectInfo kernel channels pixels vectors)
+    set(depthwise_conv DepthwiseInfo kernel stride=step pixels vectors)
     set(winograd_conv WinogradInfo taps=kernel stride channels least_channels most_channels side pixels vectors break_even)
     set(dot_conv DotInfo kernel channels elements break_even)
     set(sparse_conv PairsInfo kernel channels pixels vectors break_even)

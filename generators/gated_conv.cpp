@@ -17,8 +17,10 @@ using namespace sluice::generators;
 ///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
 ///                            + residual(k, x, y))        for each (x, y) of the list
 ///
-/// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
-/// kernel * channel_stride consecutive values from (x * stride, y * stride).
+/// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows, each of
+/// runs of consecutive values, from (x * stride, y * stride): of a dense layer without dilation one
+/// run of kernel * channel_stride values, else a run for each column, of the channels that a block
+/// of outputs reads.
 class GatedConv : public Generator<GatedConv> {
 public:
     GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
@@ -35,8 +37,11 @@ public:
     Input<Buffer<float, 2>> input{"input"};
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
-    /// (k % block, kx * channel_stride + c, ky, k / block), block = vectors * lanes.
-    Input<Buffer<float, 4>> weights{"weights"};
+    /// (k % block, value of a run, run, ky, k / block), block = vectors * lanes. Where the shape
+    /// class has channels there is one run.
+    Input<Buffer<float, 5>> weights{"weights"};
+    /// (k / block): the first channel that the block reads. Kernels that have channels read 0.
+    Input<Buffer<int32_t, 1>> starts{"starts"};
     /// (k, row): row 0 bias, 1 scale, 2 shift.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
     /// (k, x, y); position gates are read at k = 0, unread where gating is none.
@@ -45,8 +50,11 @@ public:
     Input<Buffer<float, 3>> residual{"residual"};
     Input<int> stride_x{"stride_x"};
     Input<int> stride_y{"stride_y"};
-    /// Floats from a pixel of the input to the next.
+    /// Floats from a pixel of the input to the next, and from a run of a patch's row to the next.
     Input<int> channel_stride{"channel_stride"};
+    Input<int> run_stride{"run_stride"};
+    /// Rows of the input from a row of a patch to the next.
+    Input<int> row_step{"row_step"};
     Input<float> act_low{"act_low"};
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
@@ -55,11 +63,12 @@ public:
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        Expr row = kernel > 0 && channels > 0 ? Expr(int(kernel) * int(channels))
+        // A run is read in full; where the shape is free, the weights say how long it is.
+        Expr run = kernel > 0 && channels > 0 ? Expr(int(kernel) * int(channels))
                                               : weights.dim(1).extent();
-        Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
-        // A patch row is read in full; where the shape is free, the weights say how long it is.
-        taps = RDom(0, row, 0, rows, "taps");
+        Expr runs = channels > 0 ? Expr(1) : weights.dim(2).extent();
+        Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(3).extent();
+        taps = RDom(0, run, 0, runs, 0, rows, "taps");
         Expr length = positions.dim(0).extent();
         Expr tiles = length / int(pixels), rest = length % int(pixels);
         full = {Func("products"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
@@ -84,6 +93,8 @@ public:
         weights.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block);
         weights.dim(2).set_min(0);
         weights.dim(3).set_min(0);
+        weights.dim(4).set_min(0);
+        starts.dim(0).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
@@ -109,9 +120,16 @@ private:
         Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
         Expr from = entry(tile, p);
         t.products(k, p, tile) = epilogue(k, 0);
+        Expr at = column(from) * stride_x * pixel + taps.x, row = line(from) * stride_y;
+        if (channels > 0) {
+            row += taps.z;
+        } else {
+            at += unsafe_promise_clamped(starts(k / block), 0, channel_stride - 1) +
+                  taps.y * run_stride;
+            row += taps.z * row_step;
+        }
         t.products(k, p, tile) +=
-            weights(k % block, taps.x, taps.y, k / block) *
-            input(column(from) * stride_x * pixel + taps.x, line(from) * stride_y + taps.y);
+            weights(k % block, taps.x, taps.y, taps.z, k / block) * input(at, row);
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);

@@ -37,7 +37,7 @@ void schedule_tiles(const GatedConvFuncs& f, int part, const GatedConvParams& p)
 
     products.update()
         .split(f.channel, vector, lane, p.lanes)
-        .reorder(lane, vector, f.pixel, f.taps.x, f.taps.y)
+        .reorder(lane, vector, f.pixel, f.taps.x, f.taps.y, f.taps.z)
         .vectorize(lane)
         .unroll(vector)
         .unroll(f.pixel);

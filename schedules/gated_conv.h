@@ -25,7 +25,7 @@ struct GatedConvFuncs {
     Halide::Func output;
     std::vector<GatedConvTiles> parts;
     Halide::Var channel, pixel;
-    Halide::RDom taps;  ///< x: along a row of the patch (kx * C + c), y: rows (ky)
+    Halide::RDom taps;  ///< x: values of a run, y: runs of a row of the patch, z: rows (ky)
 };
 
 void schedule_gated_conv(GatedConvFuncs funcs, const GatedConvParams& params);

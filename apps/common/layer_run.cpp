@@ -83,6 +83,8 @@ Buffer output_of(const Step& call) {
     switch (call.kernel->algorithm) {
         case Algorithm::gated_conv:
             return call_of<GatedConvCall>(call).output;
+        case Algorithm::depthwise_conv:
+            return call_of<DepthwiseConvCall>(call).output;
         case Algorithm::winograd_conv:
             return call_of<WinogradConvCall>(call).output;
         case Algorithm::dot_conv:

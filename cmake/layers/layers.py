@@ -168,13 +168,18 @@ def zero_border(model: Model, node: onnx.NodeProto) -> list[int] | None:
     return [p[2], p[3], p[6], p[7]] if min(p) >= 0 and not any(p[i] for i in (0, 1, 4, 5)) else None
 
 
-def is_conv(model: Model, node: onnx.NodeProto) -> bool:
+def is_fused_conv(model: Model, node: onnx.NodeProto) -> bool:
     """As runtime/passes/make_fused_conv.cpp, and the shapes are known."""
     if node.op_type != "Conv" or node.input[1] not in model.constants:
         return False
     weights, y = model.shape(node.input[1]), model.shape(node.output[0])
     return (weights is not None and len(weights) == 4 and y is not None
-            and model.shape(node.input[0]) is not None and attribute(node, "group", 1) == 1
+            and model.shape(node.input[0]) is not None)
+
+
+def is_conv(model: Model, node: onnx.NodeProto) -> bool:
+    """One that kernels of given channels take."""
+    return (is_fused_conv(model, node) and attribute(node, "group", 1) == 1
             and list(attribute(node, "dilations", [1, 1])) == [1, 1])
 
 
@@ -194,7 +199,7 @@ def pads_of(node: onnx.NodeProto, x: list[int], y: list[int], kernel: list[int],
 
 def only_convolved(model: Model, name: str) -> bool:
     def convolves(node: onnx.NodeProto) -> bool:
-        if is_conv(model, node):
+        if is_fused_conv(model, node):
             return node.input[0] == name
         is_border = zero_border(model, node) is not None
         return is_border and only_convolved(model, node.output[0])

@@ -83,6 +83,7 @@ const char* to_string(Op op) {
                                          "ConstantOfShape",
                                          "Conv",
                                          "ConvInteger",
+                                         "ConvTranspose",
                                          "DequantizeLinear",
                                          "Div",
                                          "Equal",

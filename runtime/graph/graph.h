@@ -116,6 +116,7 @@ enum class Op {
     constant_of_shape,
     conv,
     conv_integer,
+    conv_transpose,
     dequantize_linear,
     div,
     equal,
@@ -192,6 +193,14 @@ enum class GateForm {
 ///
 ///     y = post(scale * (act(conv(x) + bias) * gate) + shift + residual)
 ///
+/// where conv(x) at (k, y, x) is the sum, over the inputs c of k's group and the taps (i, j), of
+///
+///     weights[k, c, i, j] * padded(x)[c, y * stride[0] + i * dilation[0], ...]
+///
+/// Output k is of group k / (K / groups), which reads C / groups consecutive channels. A transposed
+/// convolution (ONNX's ConvTranspose) is the same over its input with zeros between neighbours: see
+/// input_dilation.
+///
 /// `act` and `post` are clamps. Where the gate is zero the convolution is skipped and
 /// y = post(shift + residual). That is exact unless conv(x) is infinite or NaN: its product with
 /// zero would be NaN. Scale and shift are finite. Where there is a gate, weights and bias are too.
@@ -212,13 +221,19 @@ enum class GateForm {
 /// units of x's scale times weight_scale[k], and 255 times the weights of an output are below 2^29
 /// in sum: kernels add up in int32, with the bias rounded to those units.
 struct FusedConv {
-    std::shared_ptr<const Constant> weights;  ///< [K, C, kh, kw], float or int8
+    std::shared_ptr<const Constant> weights;  ///< [K, C / groups, kh, kw], float or int8
     std::vector<float> weight_scale;          ///< [K], empty where weights are float
     std::vector<float> bias;                  ///< [K]
     std::vector<float> scale;                 ///< [K], all 1 where nothing follows the gate
     std::vector<float> shift;                 ///< [K]
     std::int64_t stride[2] = {1, 1};          ///< y, x
     std::int64_t pads[4] = {0, 0, 0, 0};      ///< top, left, bottom, right
+    std::int64_t groups = 1;
+    std::int64_t dilation[2] = {1, 1};  ///< y, x: from a tap to the next
+    /// y, x: of a transposed convolution, the distance of its inputs, with zeros between; its
+    /// stride is then 1, its weights are turned by half a circle, and negative pads crop the input
+    /// with its zeros. It has no gate.
+    std::int64_t input_dilation[2] = {1, 1};
     Clamp act;
     std::optional<Quantization> after_act;   ///< between act and gate
     std::optional<Quantization> after_gate;  ///< after the gate, or after act where there is none
@@ -231,6 +246,10 @@ struct FusedConv {
     bool is_branch = false;  ///< this convolution is an LCCL branch: its MACs are the gate's cost
 
     bool is_quantised() const { return !weight_scale.empty(); }
+    bool is_dilated() const { return dilation[0] != 1 || dilation[1] != 1; }
+    bool is_transposed() const { return input_dilation[0] != 1 || input_dilation[1] != 1; }
+    /// Whether every output reads a whole patch of neighbours.
+    bool is_plain() const { return groups == 1 && !is_dilated() && !is_transposed(); }
 };
 
 /// Per-channel affine and clamp: y = clamp(scale[c] * x + shift[c]) over [N, C, ...].

@@ -21,6 +21,7 @@ Status is_computed(const Graph& graph, const Node& node, const char* what);
 Status no_such_axis(const Graph& graph, const Node& node, std::int64_t axis);
 
 Result<Shape> conv(const Graph& graph, const Node& node);
+Result<Shape> conv_transpose(const Graph& graph, const Node& node);
 Result<Shape> pool(const Graph& graph, const Node& node);
 Result<Shape> global_pool(const Graph& graph, const Node& node);
 Result<Shape> resize(const Graph& graph, const Node& node);

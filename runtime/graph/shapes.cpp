@@ -185,6 +185,8 @@ Rule rule_of(Op op) {
             return {2, rules::conv};
         case Op::conv_integer:
             return {2, rules::conv_integer};
+        case Op::conv_transpose:
+            return {2, rules::conv_transpose};
         case Op::dequantize_linear:
             return {2, rules::dequantize_linear};
         case Op::expand:

@@ -151,6 +151,87 @@ Result<Shape> conv(const Graph& graph, const Node& node) {
     return slide(graph, node, std::move(window), weights[0]);
 }
 
+namespace {
+
+Status does_not_transpose(const Graph& graph, const Node& node, const std::string& what) {
+    return error_at(graph, node, what, "export the model again");
+}
+
+/// What a transposed window leaves out at both ends of an axis together, where the output's extent
+/// is given.
+std::int64_t cropped(const Window& window, std::size_t axis, std::int64_t extent, std::int64_t more,
+                     std::int64_t output) {
+    const std::int64_t reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+    return (extent - 1) * window.strides[axis] + reach + more - output;
+}
+
+/// Extents of the output along the axes of the image.
+Result<Shape> spread(const Graph& graph, const Node& node, const Window& window, const Shape& x) {
+    const std::size_t axes = window.kernel.size();
+    const Shape more = graph.ints_attribute(node, "output_padding", Shape(axes, 0));
+    const Shape given = graph.ints_attribute(node, "output_shape", {});
+    if (more.size() != axes || (!given.empty() && given.size() != axes) || !all_between(given, 1)) {
+        return does_not_transpose(graph, node,
+                                  "has output_padding " + to_string(more) + " and output_shape " +
+                                      to_string(given) + " for " + std::to_string(axes) + " axes");
+    }
+    Shape shape;
+    for (std::size_t axis = 0; axis < axes; ++axis) {
+        const std::int64_t extent = x[axis + 2], stride = window.strides[axis];
+        if (more[axis] < 0 || more[axis] >= std::max(stride, window.dilations[axis])) {
+            return does_not_transpose(graph, node,
+                                      "has output_padding " + to_string(more) + ", which strides " +
+                                          to_string(window.strides) + " do not leave room for");
+        }
+        const bool is_padded = window.auto_pad == "NOTSET" && given.empty();
+        const std::int64_t pads = is_padded ? window.pads[axis] + window.pads[axis + axes] : 0;
+        shape.push_back(!given.empty()    ? given[axis]
+                        : is_same(window) ? extent * stride
+                                          : cropped(window, axis, extent, more[axis], pads));
+        // Where the extent is given, engines disagree on what lies beyond the windows.
+        if (shape.back() < 1 || cropped(window, axis, extent, more[axis], shape.back()) < 0) {
+            return does_not_transpose(graph, node,
+                                      "spreads " + to_string(x) + " to " + to_string(shape) +
+                                          ", which its windows do not cover");
+        }
+    }
+    return shape;
+}
+
+}  // namespace
+
+Result<Shape> conv_transpose(const Graph& graph, const Node& node) {
+    SLUICE_RETURN_IF_ERROR(check_image(graph, node));
+    const Shape& x = input_shape(graph, node, 0);
+    const Shape& weights = input_shape(graph, node, 1);
+    const std::int64_t group = graph.int_attribute(node, "group", 1);
+    if (weights.size() != x.size() || group < 1 || x[1] % group != 0 || weights[0] != x[1]) {
+        return does_not_transpose(graph, node,
+                                  "has weights " + to_string(weights) + " in " +
+                                      std::to_string(group) +
+                                      " groups, which do not fit its input " + to_string(x));
+    }
+    const std::int64_t channels = weights[1] * group;
+    if (has_input(node, 2) && input_shape(graph, node, 2) != Shape{channels}) {
+        return does_not_transpose(graph, node,
+                                  "has a bias " + to_string(input_shape(graph, node, 2)) + " for " +
+                                      std::to_string(channels) + " channels");
+    }
+    Window window;
+    window.kernel.assign(weights.begin() + 2, weights.end());
+    const Result<Window> read = read_window(graph, node, x, std::move(window));
+    if (!read.ok()) {
+        return read.status();
+    }
+    const Result<Shape> image = spread(graph, node, read.value(), x);
+    if (!image.ok()) {
+        return image.status();
+    }
+    Shape shape = {x[0], channels};
+    shape.insert(shape.end(), image->begin(), image->end());
+    return shape;
+}
+
 Result<Shape> pool(const Graph& graph, const Node& node) {
     SLUICE_RETURN_IF_ERROR(check_image(graph, node));
     Window window;

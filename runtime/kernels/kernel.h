@@ -10,6 +10,7 @@ namespace sluice {
 /// What a kernel computes: a row of generators/kernels.json, which names the generator.
 enum class Algorithm {
     gated_conv,
+    depthwise_conv,
     winograd_conv,
     dot_conv,
     sparse_conv,
@@ -53,6 +54,14 @@ struct DirectInfo {
     int channels;  ///< channel stride of the input; 0: any
     int pixels;    ///< entries of the list that are computed together
     int vectors;   ///< of output channels that are computed together
+};
+
+/// Of depthwise_conv.cpp. An entry of its list is a position.
+struct DepthwiseInfo {
+    int kernel;   ///< extent of the window along both axes, without dilation; 0: any
+    int stride;   ///< along both axes; 0: any
+    int pixels;   ///< entries of the list that are computed together
+    int vectors;  ///< of channels that are computed together
 };
 
 /// Of winograd_conv.cpp. An entry of its list is a tile of side * side outputs.
@@ -134,8 +143,8 @@ struct Kernel {
     const char* target;
     int lanes;
     KernelFunction function;
-    std::variant<std::monostate, DirectInfo, WinogradInfo, DotInfo, PairsInfo, BranchInfo,
-                 BinaryInfo, Int8Info, Int8BranchInfo>
+    std::variant<std::monostate, DirectInfo, DepthwiseInfo, WinogradInfo, DotInfo, PairsInfo,
+                 BranchInfo, BinaryInfo, Int8Info, Int8BranchInfo>
         info;  ///< of the algorithm
 
     /// The info of this kernel's algorithm, and of no other.

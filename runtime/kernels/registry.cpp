@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <tuple>
+#include <type_traits>
 
 #include "kernels/cpu.h"
 #include "kernels/kernel_table.h"
@@ -102,6 +103,9 @@ bool has_pads(const ConvLayer& layer, std::int64_t pad) {
     return std::all_of(layer.pads, layer.pads + 4, [&](std::int64_t p) { return p == pad; });
 }
 
+/// Whether every output reads a whole patch of neighbours.
+bool is_plain(const ConvLayer& layer) { return layer.groups == 1 && is_square(layer.dilation, 1); }
+
 /// The extents of a patch row: shape classes of any stride.
 bool fits_window(int kernel, int channels, const ConvLayer& layer) {
     return (kernel == 0 || is_square(layer.kernel, kernel)) &&
@@ -137,12 +141,23 @@ bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& lay
 bool fits(const Kernel& kernel, const ConvLayer& layer) {
     const bool has_blocks = layer.outputs % kernel.block() == 0;
     const bool has_vectors = layer.channel_stride % kernel.lanes == 0;
+    const auto* direct = std::get_if<DirectInfo>(&kernel.info);
+    const bool takes_runs = direct != nullptr && direct->channels == 0;
+    if (!is_plain(layer) && !takes_runs && !std::holds_alternative<DepthwiseInfo>(kernel.info)) {
+        return false;
+    }
     struct Fits {
         bool has_blocks, has_vectors;
         const ConvLayer& layer;
 
         bool operator()(const DirectInfo& info) const {
             return has_blocks && fits_window(info.kernel, info.channels, layer);
+        }
+        bool operator()(const DepthwiseInfo& info) const {
+            const bool fits_any = info.kernel == 0 || is_square(layer.dilation, 1);
+            return layer.is_depthwise && has_blocks && has_vectors && fits_any &&
+                   fits_window(info.kernel, 0, layer) &&
+                   (info.stride == 0 || is_square(layer.stride, info.stride));
         }
         bool operator()(const WinogradInfo& info) const {
             return has_blocks && fits_tiles(info, has_vectors, layer);
@@ -174,11 +189,14 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
 
 namespace {
 
-/// 0 where a kernel takes any number.
+/// 0 where a kernel takes any number; of depthwise kernels, which all do, the window and the
+/// stride.
 int channels_of(const Kernel& kernel) {
     const auto channels = [](const auto& of) {
         if constexpr (requires { of.channels; }) {
             return of.channels;
+        } else if constexpr (std::is_same_v<decltype(of), const DepthwiseInfo&>) {
+            return of.kernel + of.stride;
         } else {
             return 0;
         }

@@ -41,6 +41,9 @@ const Kernel* find_kernel(BinaryOperation operation, const Target& target);
 struct ConvLayer {
     std::int64_t kernel[2] = {1, 1};
     std::int64_t stride[2] = {1, 1};
+    std::int64_t dilation[2] = {1, 1};
+    std::int64_t groups = 1;
+    bool is_depthwise = false;            ///< a group for each input channel, of one output
     std::int64_t pads[4] = {0, 0, 0, 0};  ///< top, left, bottom, right
     std::int64_t input[2] = {1, 1};       ///< rows and columns, with the padding
     std::int64_t output[2] = {1, 1};      ///< rows and columns

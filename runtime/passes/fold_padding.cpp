@@ -29,7 +29,8 @@ std::optional<Shape> zero_border(const Graph& graph, const Node& node) {
 bool absorb(const Graph& graph, Node& node, const Shape& border) {
     if (node.op == Op::fused_conv) {
         for (std::size_t side = 0; side < 4; ++side) {
-            node.fused_conv->pads[side] += border[side];
+            // A transposed convolution's pads count the zeros between its inputs.
+            node.fused_conv->pads[side] += border[side] * node.fused_conv->input_dilation[side % 2];
         }
         return true;
     }

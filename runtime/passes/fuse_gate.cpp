@@ -121,6 +121,9 @@ std::string obstacle(const Links& links, const NonNegative& known, const Node& m
         return "the convolution's ungated output is read elsewhere";
     }
     const FusedConv& conv = *node->fused_conv;
+    if (conv.is_transposed()) {
+        return "the convolution is transposed";
+    }
     if (conv.gate != GateForm::none || node->inputs[2] != no_value || !conv.post.is_none() ||
         !all_equal(conv.shift, 0) || (conv.output_rounding && !all_equal(conv.scale, 1))) {
         return "more than an activation lies between the convolution and the product";

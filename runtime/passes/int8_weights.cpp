@@ -92,6 +92,11 @@ Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
     if (why.empty()) {
         return LayerWeights{bytes, std::move(scale), ""};
     }
+    return float_weights(graph, dequantize, why);
+}
+
+Result<LayerWeights> float_weights(const Graph& graph, const Node& dequantize,
+                                   const std::string& why) {
     auto floats = dequantize_constant(graph, dequantize);
     if (!floats.ok()) {
         return floats.status();

@@ -26,6 +26,10 @@ Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
                                   const std::optional<Quantization>& input,
                                   std::span<const float> bias, std::size_t outputs);
 
+/// Of such a layer in floats, because of `why`.
+Result<LayerWeights> float_weights(const Graph& graph, const Node& dequantize,
+                                   const std::string& why);
+
 /// Whether a bias is small enough for that, and rounding it to those units loses little of it.
 bool fits_int32(std::span<const float> bias, float input_scale, std::span<const float> scale);
 

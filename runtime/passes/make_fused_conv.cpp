@@ -14,16 +14,20 @@ bool is_supported(const Graph& graph, const Node& node, const Node* dequantize) 
     };
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != no_value;
     return (dequantize != nullptr || is_float(node.inputs[1])) &&
-           (!has_bias || is_float(node.inputs[2])) && shape_of(graph, node.inputs[1]).size() == 4 &&
-           graph.int_attribute(node, "group", 1) == 1 &&
+           (!has_bias || is_float(node.inputs[2])) && shape_of(graph, node.inputs[1]).size() == 4;
+}
+
+/// Whether the layer has neither groups nor dilation, which no int8 kernel takes.
+bool is_plain(const Graph& graph, const Node& node) {
+    return graph.int_attribute(node, "group", 1) == 1 &&
            graph.ints_attribute(node, "dilations", {1, 1}) == Shape{1, 1};
 }
 
 /// Pads of ONNX's auto_pad SAME_UPPER and SAME_LOWER, which put the odd one last or first.
 void set_same_pads(FusedConv& conv, const Shape& x, const Shape& y, bool upper) {
     for (std::size_t a = 0; a < 2; ++a) {
-        const std::int64_t reach =
-            (y[a + 2] - 1) * conv.stride[a] + conv.weights->shape[a + 2] - x[a + 2];
+        const std::int64_t window = conv.dilation[a] * (conv.weights->shape[a + 2] - 1) + 1;
+        const std::int64_t reach = (y[a + 2] - 1) * conv.stride[a] + window - x[a + 2];
         const std::int64_t total = std::max(reach, std::int64_t{0});
         conv.pads[a] = upper ? total / 2 : total - total / 2;
         conv.pads[a + 2] = total - conv.pads[a];
@@ -44,6 +48,11 @@ void set_window(const Graph& graph, const Node& node, FusedConv& conv) {
     conv.shift.assign(conv.bias.size(), 0);
     const Shape stride = graph.ints_attribute(node, "strides", {1, 1});
     std::copy_n(stride.begin(), 2, conv.stride);
+    const Shape dilation = graph.ints_attribute(node, "dilations", {1, 1});
+    for (std::size_t a = 0; a < 2; ++a) {
+        conv.dilation[a] = conv.weights->shape[a + 2] == 1 ? 1 : dilation[a];
+    }
+    conv.groups = graph.int_attribute(node, "group", 1);
     const std::string automatic = graph.string_attribute(node, "auto_pad", "NOTSET");
     if (automatic == "NOTSET") {
         const Shape pads = graph.ints_attribute(node, "pads", {0, 0, 0, 0});
@@ -72,7 +81,9 @@ Status make_fused_conv(Graph& graph) {
             conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
             node.remark = grid ? "runs in float: its weights are not quantised" : "";
         } else {
-            auto weights = int8_weights(graph, *dequantize, grid, conv.bias, 0);
+            auto weights = is_plain(graph, node)
+                               ? int8_weights(graph, *dequantize, grid, conv.bias, 0)
+                               : float_weights(graph, *dequantize, "it has groups or dilation");
             if (!weights.ok()) {
                 return weights.status();
             }

@@ -35,8 +35,12 @@ Status optimise(Graph& graph);
 [[nodiscard]] Status order_roundings(Graph& graph);
 
 /// Conv becomes Op::fused_conv, quantised where its input is rounded and its weights are symmetric
-/// int8; else its remark says why it runs in float. Grouped, dilated and non-2-D ones stay.
+/// int8; else its remark says why it runs in float, as those with groups or dilation do. Those that
+/// are not 2-D stay.
 [[nodiscard]] Status make_fused_conv(Graph& graph);
+
+/// ConvTranspose becomes Op::fused_conv, in float. Those that are not 2-D stay.
+[[nodiscard]] Status make_transposed_conv(Graph& graph);
 
 /// Gemm becomes a quantised one under the same conditions (Node::fused_conv). The weights that
 /// layers in float read become floats.

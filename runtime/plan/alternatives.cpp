@@ -12,12 +12,12 @@ struct WayKernel {
     Algorithm algorithm;
 };
 constexpr WayKernel way_kernels[] = {
-    {WayId::direct, Algorithm::gated_conv},   {WayId::winograd, Algorithm::winograd_conv},
-    {WayId::pairs, Algorithm::sparse_conv},   {WayId::per_element, Algorithm::dot_conv},
-    {WayId::int8, Algorithm::int8_conv},      {WayId::int8, Algorithm::int8_staged_conv},
-    {WayId::int8, Algorithm::int8_float_conv}};
-constexpr WayId all_ways[] = {WayId::direct, WayId::winograd, WayId::pairs, WayId::per_element,
-                              WayId::int8};
+    {WayId::direct, Algorithm::gated_conv},      {WayId::depthwise, Algorithm::depthwise_conv},
+    {WayId::winograd, Algorithm::winograd_conv}, {WayId::pairs, Algorithm::sparse_conv},
+    {WayId::per_element, Algorithm::dot_conv},   {WayId::int8, Algorithm::int8_conv},
+    {WayId::int8, Algorithm::int8_staged_conv},  {WayId::int8, Algorithm::int8_float_conv}};
+constexpr WayId all_ways[] = {WayId::direct, WayId::depthwise,   WayId::winograd,
+                              WayId::pairs,  WayId::per_element, WayId::int8};
 
 std::optional<WayId> way_of(Algorithm algorithm) {
     const auto* found =
@@ -114,6 +114,8 @@ bool may_take(const Graph& graph, const Node& node, WayId way) {
             return gate == GateForm::position && before != nullptr && before->op == Op::fused_conv;
         case WayId::per_element:
             return gate == GateForm::element || gate == GateForm::group;
+        case WayId::depthwise:
+            return is_conv && node.fused_conv->groups > 1;
         case WayId::int8:
             return true;
         default:

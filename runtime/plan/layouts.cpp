@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/aligned.h"
+#include "plan/conv/transposed.h"
 
 namespace sluice {
 
@@ -68,11 +69,12 @@ void Layouts::measure_halos() {
             continue;
         }
         auto& halo = halos_[std::size_t(node->inputs[0])];
+        const auto needed = node->op == Op::fused_conv
+                                ? halo_of(*node->fused_conv, image_shape(node->inputs[0]),
+                                          image_shape(node->outputs[0]))
+                                : halos_[std::size_t(node->outputs[0])];
         for (std::size_t side = 0; side < 4; ++side) {
-            const std::int64_t needed = node->op == Op::fused_conv
-                                            ? node->fused_conv->pads[side]
-                                            : halos_[std::size_t(node->outputs[0])][side];
-            halo[side] = std::max(halo[side], needed);
+            halo[side] = std::max(halo[side], needed[side]);
         }
     }
 }

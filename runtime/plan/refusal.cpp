@@ -27,8 +27,6 @@ Why reduce_mean(const Graph& graph, const Node& node) {
 
 Why conv(const Graph& graph, const Node& node) {
     const Shape& weights = shape_of(graph, node.inputs[1]);
-    const std::int64_t group = graph.int_attribute(node, "group", 1);
-    const Shape dilations = graph.ints_attribute(node, "dilations", {1, 1});
     for (std::size_t i = 1; i < node.inputs.size(); ++i) {
         const char* const name = i == 1 ? "weights" : "a bias";
         const Constant* constant = graph.constant(node.inputs[i]);
@@ -40,20 +38,20 @@ Why conv(const Graph& graph, const Node& node) {
             return {std::string("has ") + name + " of integers", "export float32 weights"};
         }
     }
-    if (weights.size() != 4) {
-        return {"convolves " + to_string(shape_of(graph, node.inputs[0])) +
-                    ", which is no [N, C, H, W]",
-                "use two-dimensional convolutions"};
+    if (weights.size() == 4) {
+        return {"has strides " + to_string(graph.ints_attribute(node, "strides", {1, 1})) +
+                    ", whose outputs are too far apart",
+                "use smaller strides"};
     }
-    if (group != 1) {
-        return {"has group " + std::to_string(group), "use convolutions of group 1"};
-    }
-    return {"has dilations " + to_string(dilations), "use convolutions without dilation"};
+    return {
+        "convolves " + to_string(shape_of(graph, node.inputs[0])) + ", which is no [N, C, H, W]",
+        "use two-dimensional convolutions"};
 }
 
 Why why_not(const Graph& graph, const Node& node) {
     switch (node.op) {
         case Op::conv:
+        case Op::conv_transpose:
             return conv(graph, node);
         case Op::reduce_mean:
             return reduce_mean(graph, node);

@@ -88,6 +88,22 @@ def conv():
     return "Conv", inputs, attributes
 
 
+def conv_transpose():
+    axes, group = pick(1, 2, 2, 2), pick(1, 1, 2)
+    kernel = extents(axes, 2, 4)
+    channels, maps = group * draw(1, 3), draw(1, 3)
+    inputs = [tensor([draw(1, 2), channels, *extents(axes, 4, 9)]), tensor([channels, maps, *kernel])]
+    if chance(0.5):
+        inputs.append(tensor([maps * group]))
+    strides, dilations = extents(axes, 1, 3), extents(axes, 1, 2)
+    attributes = {"strides": strides, "dilations": dilations, "group": group}
+    if chance(0.5):
+        attributes["pads"] = [draw(0, 1) for _ in kernel * 2]
+    if chance(0.5):
+        attributes["output_padding"] = [draw(0, s - 1) for s in strides]
+    return "ConvTranspose", inputs, attributes
+
+
 def pool():
     axes = pick(1, 2, 2, 2)
     kernel = extents(axes, 1, 4)
@@ -336,7 +352,7 @@ def of_bytes():
 
 
 GENERATORS = [
-    elementwise, where, same_shape, batch_normalization, conv, pool, global_average_pool, concat,
+    elementwise, where, same_shape, batch_normalization, conv, conv_transpose, pool, global_average_pool, concat,
     expand, flatten, gather, gemm, mat_mul, pad, range_, reduce_mean, reshape, resize, shape_of,
     slice_, squeeze, unsqueeze, transpose, constant, constant_of_shape,
     quantize_linear, dequantize_linear, q_linear_conv, q_linear_mat_mul, conv_integer,
@@ -352,6 +368,8 @@ REFUSED = [
     ("Conv", [X, tensor([5, 4, 10, 3])], {}),
     ("Conv", [X, tensor([5, 4, 3, 3])], {"strides": [1]}),
     ("Conv", [X, tensor([5, 2, 3, 3])], {"group": 2}),
+    ("ConvTranspose", [X, tensor([5, 3, 3, 3])], {}),
+    ("ConvTranspose", [X, tensor([4, 3, 3, 3]), tensor([4])], {}),
     ("MaxPool", [X], {"kernel_shape": [3]}),
     ("AveragePool", [X], {"kernel_shape": [3, 3], "pads": [1, 1]}),
     ("BatchNormalization", [X, *[tensor([3])] * 4], {}),

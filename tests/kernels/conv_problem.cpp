@@ -12,20 +12,53 @@ using reference::Tensor;
 
 namespace {
 
-// [K, C, kh, kw] -> (k % block, kx * channel_stride + c, ky, k / block), zeros where there is no
-// channel.
+// The first channel that an output reads.
+int first_channel(const ConvCase& c, int k) {
+    const int outputs = c.outputs / c.groups;
+    return std::min(k, c.outputs - 1) / outputs * (c.channels / c.groups);
+}
+
+// {values of a run, runs, rows} of a direct kernel's weights.
+std::array<int, 3> direct_matrices(const ConvCase& c, int block, int channel_stride) {
+    const auto [rows, columns] = c.kernel;
+    if (c.is_plain()) {
+        return {columns * channel_stride, 1, rows};
+    }
+    int run = 0;
+    for (int k = 0; k < c.outputs; ++k) {
+        run = std::max(
+            run, first_channel(c, k) + c.channels / c.groups - first_channel(c, k / block * block));
+    }
+    return {run, columns, rows};
+}
+
+// The first channel that each block of outputs reads, of as many as a run holds.
+std::vector<std::int32_t> block_starts(const ConvCase& c, int block, int output_stride) {
+    std::vector<std::int32_t> starts;
+    const int run = c.is_plain() ? c.channels : direct_matrices(c, block, 0)[0];
+    for (int k = 0; k < output_stride; k += block) {
+        starts.push_back(std::min(first_channel(c, k), c.channels - run));
+    }
+    return starts;
+}
+
+// [K, C / G, kh, kw] -> (k % block, value of a run, run, ky, k / block), zeros elsewhere.
 std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int channel_stride,
                                 int output_stride) {
     const int block = kernel.block();
     const auto [rows, columns] = p.shape.kernel;
-    std::vector<float> out(std::size_t(output_stride * rows * columns * channel_stride));
+    const auto [run, runs, lines] = direct_matrices(p.shape, block, channel_stride);
+    std::vector<float> out(std::size_t(output_stride * run * runs * lines));
     const float* from = p.conv.weights->floats().data();
+    const auto starts = block_starts(p.shape, block, output_stride);
     for (int k = 0; k < p.shape.outputs; ++k) {
-        for (int c = 0; c < p.shape.channels; ++c) {
+        const int start = starts[std::size_t(k / block)];
+        for (int c = 0; c < p.shape.channels / p.shape.groups; ++c) {
+            const int channel = first_channel(p.shape, k) - start + c;
             for (int y = 0; y < rows; ++y) {
                 for (int x = 0; x < columns; ++x) {
-                    const int line = k / block * rows + y;
-                    const int at = line * columns * channel_stride + x * channel_stride + c;
+                    const int row = (k / block * rows + y) * runs * run;
+                    const int at = row + (runs == 1 ? x * channel_stride : x * run) + channel;
                     out[std::size_t(at * block + k % block)] = *from++;
                 }
             }
@@ -139,7 +172,8 @@ std::string to_string(const ConvCase& c) {
     text << c.channels << " -> " << c.outputs << " channels, input " << c.width << "x" << c.height
          << ", kernel " << c.kernel[1] << "x" << c.kernel[0] << ", stride " << c.stride[1] << "x"
          << c.stride[0] << ", pads " << c.pads[0] << " " << c.pads[1] << " " << c.pads[2] << " "
-         << c.pads[3];
+         << c.pads[3] << ", groups " << c.groups << ", dilation " << c.dilation[1] << "x"
+         << c.dilation[0];
     return text.str();
 }
 
@@ -153,7 +187,8 @@ namespace {
 Tensor convolve(const ConvProblem& p) {
     const ConvCase& c = p.shape;
     return reference::conv2d(p.x, weights_of(p), p.conv.bias, {c.stride[0], c.stride[1]},
-                             {c.pads[0], c.pads[1], c.pads[2], c.pads[3]});
+                             {c.pads[0], c.pads[1], c.pads[2], c.pads[3]},
+                             {c.dilation[0], c.dilation[1]});
 }
 
 }  // namespace
@@ -164,9 +199,10 @@ ConvProblem make_problem(const ConvCase& c, std::mt19937& rng) {
     p.shape = c;
     p.x = {{1, c.channels, c.height, c.width},
            random_values(rng, std::size_t(c.channels * c.height * c.width), -1, 1)};
+    const int inputs = c.channels / c.groups;
     const Tensor weights = {
-        {c.outputs, c.channels, c.kernel[0], c.kernel[1]},
-        random_values(rng, std::size_t(c.outputs * c.channels * c.kernel[0] * c.kernel[1]), -1, 1)};
+        {c.outputs, inputs, c.kernel[0], c.kernel[1]},
+        random_values(rng, std::size_t(c.outputs * inputs * c.kernel[0] * c.kernel[1]), -1, 1)};
     const std::size_t outputs = std::size_t(c.outputs);
     p.conv.weights = std::make_shared<Constant>(Constant{weights.shape, weights.data});
     p.conv.bias = random_values(rng, outputs, -1, 1);
@@ -241,19 +277,19 @@ PackedConv::PackedConv(const ConvProblem& problem, const Kernel& kernel, int cha
       output_stride_(round_up(problem.shape.outputs, kernel.block())),
       padded_width_(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
       padded_height_(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
-      matrices_(
-          is_winograd(kernel)
-              ? std::array{kernel.as<WinogradInfo>().stride * kernel.as<WinogradInfo>().stride *
-                               channel_stride,
-                           count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
-              : std::array{problem.shape.kernel[1] * channel_stride, problem.shape.kernel[0]}),
+      matrices_(is_winograd(kernel)
+                    ? std::array{kernel.as<WinogradInfo>().stride *
+                                     kernel.as<WinogradInfo>().stride * channel_stride,
+                                 1, count_matrices(kernel.as<WinogradInfo>(), beside_taps)}
+                    : direct_matrices(problem.shape, kernel.block(), channel_stride)),
       input_(padded_input(problem, kernel, channel_stride)),
       weights_(is_winograd(kernel)
                    ? pack_transformed(problem, kernel, channel_stride, output_stride_, beside_taps)
                    : pack_weights(problem, kernel, channel_stride, output_stride_)),
       epilogue_(pack_epilogue(problem.conv, kernel, output_stride_)),
       residual_(problem.has_residual ? to_nhwc(problem.residual, output_stride_, {})
-                                     : std::vector<float>(std::size_t(output_stride_), 0.0f)) {}
+                                     : std::vector<float>(std::size_t(output_stride_), 0.0f)),
+      starts_(block_starts(problem.shape, kernel.block(), output_stride_)) {}
 
 Strided PackedConv::output() const {
     const int row = (problem_.width + 1) * output_stride_;
@@ -267,8 +303,8 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
         return;  // as the session does: a kernel is given one position at least
     }
     const ConvProblem& p = problem_;
-    const auto [row, rows] = matrices_;
-    const int block = kernel_.block(), matrix = rows * row * block;
+    const auto [run, runs, rows] = matrices_;
+    const int block = kernel_.block(), row = runs * run, matrix = rows * row * block;
     // A map of a position gate lies in its own lane; an element gate has a value a channel.
     const bool element = kernel_.gate == GateForm::element;
     const int gate_stride = element ? output_stride_ : round_up(int(gate.shape[1]), kernel_.lanes);
@@ -280,8 +316,16 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     View in(input_.data(), {{padded_width_ * channel_stride_, 1},
                             {padded_height_, padded_width_ * channel_stride_}});
     View positions(list.data(), {{int(list.size()), 1}});
-    View weights(weights_.data() + first / block * matrix,
-                 {{block, 1}, {row, block}, {rows, row * block}, {count / block, matrix}});
+    std::vector<std::pair<int, int>> extents = {{block, 1},
+                                                {run, block},
+                                                {runs, run * block},
+                                                {rows, row * block},
+                                                {count / block, matrix}};
+    if (is_winograd(kernel_)) {
+        extents.erase(extents.begin() + 2);
+    }
+    View weights(weights_.data() + first / block * matrix, extents);
+    View starts(starts_.data() + first / block, {{count / block, 1}});
     View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_stride_}});
     View g(maps.data() + (element ? first : std::max(map, 0)),
            {{element ? count : 1, 1},
@@ -306,20 +350,24 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                                                .post_low = post.low,
                                                                .post_high = post.high,
                                                                .output = out})
-            : call(kernel_, GatedConvCall<halide_buffer_t*>{.input = in,
-                                                            .positions = positions,
-                                                            .weights = weights,
-                                                            .epilogue = epilogue,
-                                                            .gate = g,
-                                                            .residual = residual,
-                                                            .stride_x = p.shape.stride[1],
-                                                            .stride_y = p.shape.stride[0],
-                                                            .channel_stride = channel_stride_,
-                                                            .act_low = act.low,
-                                                            .act_high = act.high,
-                                                            .post_low = post.low,
-                                                            .post_high = post.high,
-                                                            .output = out});
+            : call(kernel_, GatedConvCall<halide_buffer_t*>{
+                                .input = in,
+                                .positions = positions,
+                                .weights = weights,
+                                .starts = starts,
+                                .epilogue = epilogue,
+                                .gate = g,
+                                .residual = residual,
+                                .stride_x = p.shape.stride[1],
+                                .stride_y = p.shape.stride[0],
+                                .channel_stride = channel_stride_,
+                                .run_stride = p.shape.dilation[1] * channel_stride_,
+                                .row_step = p.shape.dilation[0],
+                                .act_low = act.low,
+                                .act_high = act.high,
+                                .post_low = post.low,
+                                .post_high = post.high,
+                                .output = out});
     REQUIRE(failed == 0);
 }
 

@@ -18,6 +18,10 @@ struct ConvCase {
     std::array<int, 2> kernel;  ///< y, x
     std::array<int, 2> stride;  ///< y, x
     std::array<int, 4> pads;    ///< top, left, bottom, right
+    int groups = 1;
+    std::array<int, 2> dilation = {1, 1};  ///< y, x
+
+    bool is_plain() const { return groups == 1 && dilation == std::array{1, 1}; }
 };
 
 std::string to_string(const ConvCase& c);
@@ -78,8 +82,10 @@ private:
     const ConvProblem& problem_;
     const Kernel& kernel_;
     int channel_stride_, output_stride_, padded_width_, padded_height_;
-    std::array<int, 2> matrices_;  ///< extents of the weights between k % block and k / block
+    /// Extents of the weights between k % block and k / block; of Winograd's the second one is 1.
+    std::array<int, 3> matrices_;
     Guarded input_, weights_, epilogue_, residual_;
+    GuardedOf<std::int32_t> starts_;  ///< of the direct kernel's blocks
 };
 
 }  // namespace sluice::kernel_test

@@ -16,7 +16,8 @@ namespace {
 bool serves(const Kernel& kernel, const ConvCase& c) {
     const bool square = c.kernel[0] == c.kernel[1];
     const DirectInfo& info = kernel.as<DirectInfo>();
-    return (info.channels == 0 || info.channels == c.channels) &&
+    return (c.is_plain() || info.channels == 0) &&
+           (info.channels == 0 || info.channels == c.channels) &&
            (info.kernel == 0 || (square && info.kernel == c.kernel[0]));
 }
 
@@ -83,6 +84,9 @@ void check_position_gates(const ConvProblem& p, const Kernel& kernel, int maps, 
 void check_group_gates(ConvCase c, const Kernel& kernel, std::mt19937& rng) {
     for (const auto& [maps, tiles] : {std::pair{2, 1}, {3, 2}}) {
         c.outputs = maps * tiles * kernel.block();
+        if (c.outputs % c.groups != 0) {
+            continue;
+        }
         INFO(to_string(c));
         check_position_gates(make_problem(c, rng), kernel, maps, rng);
     }
@@ -193,6 +197,31 @@ TEST_CASE("convolution kernels give NaN and infinities where the scalar referenc
                 check_output(p, output, is_gated ? &gate : nullptr, form == GateForm::position);
             }
         });
+    }
+}
+
+TEST_CASE("convolution kernels take groups and dilation") {
+    std::mt19937 rng(6);
+    for (const auto& [groups, inputs, outputs] :
+         {std::array{2, 8, 16}, {3, 1, 1}, {4, 4, 4}, {5, 3, 7}, {17, 1, 2}, {2, 20, 20}}) {
+        ConvCase c{groups * inputs, groups * outputs, 9, 8, {3, 3}, {1, 1}, {1, 1, 1, 1}};
+        c.groups = groups;
+        check_all_forms(c, rng);
+        c.kernel = {1, 1};
+        c.pads = {0, 0, 0, 0};
+        check_all_forms(c, rng);
+        c.kernel = {2, 5};
+        c.stride = {2, 1};
+        c.dilation = {3, 2};
+        c.pads = {2, 1, 0, 3};
+        check_all_forms(c, rng);
+    }
+    for (const int channels : {1, 3, 20}) {
+        for (const auto& dilation : {std::array{2, 2}, {1, 3}, {4, 1}}) {
+            ConvCase c{channels, 10, 9, 12, {3, 3}, {1, 2}, {2, 3, 1, 2}};
+            c.dilation = dilation;
+            check_all_forms(c, rng);
+        }
     }
 }
 

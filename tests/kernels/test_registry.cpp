@@ -168,6 +168,7 @@ TEST_CASE("a kernel's block is its vectors of output channels") {
         INFO(kernel.name);
         const int vectors =
             kernel.algorithm == Algorithm::gated_conv       ? kernel.as<DirectInfo>().vectors
+            : kernel.algorithm == Algorithm::depthwise_conv ? kernel.as<DepthwiseInfo>().vectors
             : kernel.algorithm == Algorithm::winograd_conv  ? kernel.as<WinogradInfo>().vectors
             : kernel.algorithm == Algorithm::sparse_conv    ? kernel.as<PairsInfo>().vectors
             : std::holds_alternative<Int8Info>(kernel.info) ? kernel.as<Int8Info>().vectors

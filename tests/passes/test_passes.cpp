@@ -422,12 +422,20 @@ TEST_CASE("MatMul and its bias become Gemm") {
     CHECK(graph.nodes[0].op == Op::gemm);
 }
 
-TEST_CASE("a grouped convolution stays") {
+TEST_CASE("convolutions with groups and dilation, and transposed ones, become fused ones") {
     GraphBuilder b(1);
-    b.output(b.conv(b.input({1, 1, 4, 4}), 2, 3));
-    b.graph.nodes[0].attributes["group"] = std::int64_t{2};
-    REQUIRE(optimise(b.graph).ok());
-    CHECK(b.graph.nodes[0].op == Op::conv);
+    const ValueId x = b.input({1, 4, 5, 6});
+    const ValueId y = b.node(
+        Op::conv, {x, b.constant({6, 2, 3, 3}), b.constant({6})}, {1, 6, 3, 6},
+        {{"group", std::int64_t{2}}, {"dilations", Shape{2, 1}}, {"pads", Shape{1, 1, 1, 1}}});
+    const ValueId z =
+        b.node(Op::conv_transpose, {b.relu(y), b.constant({6, 1, 2, 3})}, {1, 3, 6, 12},
+               {{"group", std::int64_t{3}}, {"strides", Shape{2, 2}}, {"pads", Shape{0, 1, 0, 0}}});
+    b.output(b.relu(b.normalize(z)));
+    const Graph graph = optimised(b);
+    REQUIRE(graph.nodes.size() == 2);
+    CHECK(graph.nodes[0].fused_conv->groups == 2);
+    CHECK(graph.nodes[1].fused_conv->is_transposed());
 }
 
 TEST_CASE("an unknown shape is a failure that names the node") {

@@ -24,6 +24,7 @@ struct LayerForm {
     std::int64_t maps = 1;  ///< of the gate
     std::int64_t grid = 1;
     bool residual = false;
+    std::int64_t groups = 1, dilation = 1;
 };
 
 /// Layers after each other, with inputs of random values.
@@ -84,7 +85,7 @@ private:
     }
 
     FusedConv conv(const LayerForm& form) {
-        const Shape shape = {form.outputs, form.channels, form.kernel, form.kernel};
+        const Shape shape = {form.outputs, form.channels / form.groups, form.kernel, form.kernel};
         FusedConv conv;
         conv.weights = std::make_shared<Constant>(
             Constant{shape, draw(std::size_t(element_count(shape)), -0.3F, 0.3F)});
@@ -96,7 +97,9 @@ private:
             conv.shift = draw(std::size_t(form.outputs), -1, 1);
         }
         std::fill_n(conv.stride, 2, form.stride);
-        std::fill_n(conv.pads, 4, form.kernel / 2);
+        std::fill_n(conv.pads, 4, form.dilation * (form.kernel / 2));
+        std::fill_n(conv.dilation, 2, form.dilation);
+        conv.groups = form.groups;
         conv.post.low = 0;
         conv.gate = form.gate;
         conv.gate_grid = form.grid;
@@ -212,6 +215,18 @@ TEST_CASE("a dense layer's ways give its answer") {
     check_ways_of({{.channels = 5, .outputs = 7, .kernel = 5}}, {WayId::direct});
     // One output map is the LCCL branch's kernel, which is no way among others.
     check_ways_of({{.outputs = 1, .height = 1, .width = 3}}, {std::nullopt});
+}
+
+TEST_CASE("a depthwise layer has a way of its own beside the direct one, one of groups has not") {
+    const Ways both = {WayId::direct, WayId::depthwise};
+    check_ways_of({{.groups = 16}}, both);
+    check_ways_of({{.kernel = 5, .stride = 2, .residual = true, .groups = 16}}, both);
+    check_ways_of({{.channels = 20, .outputs = 20, .groups = 20, .dilation = 2}}, both);
+    check_ways_of({{.gate = GateForm::position, .residual = true, .groups = 16}}, both);
+    check_ways_of({{.gate = GateForm::element, .maps = 16, .groups = 16}}, {WayId::direct});
+    check_ways_of({{.outputs = 32, .groups = 16}}, {WayId::direct});
+    check_ways_of({{.groups = 4}}, {WayId::direct});
+    check_ways_of({{.gate = GateForm::position, .dilation = 3}}, {WayId::direct});
 }
 
 TEST_CASE("the ways of a layer of stride 2 give its answer") {

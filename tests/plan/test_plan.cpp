@@ -161,12 +161,12 @@ TEST_CASE("convolutions that no kernel computes are refused by name") {
         b.output(b.node(Op::conv, {x, b.constant(weights)}, y, attributes));
         return b;
     };
-    const std::string grouped =
-        failure(conv_with({16, 4, 1, 1}, {{"group", std::int64_t{4}}}, {1, 16, 9, 7}), "node0");
-    CHECK(contains(grouped, "node0 (Conv): has group 4; use convolutions of group 1"));
-    CHECK(contains(
-        failure(conv_with({8, 16, 3, 3}, {{"dilations", Shape{2, 2}}}, {1, 8, 5, 3}), "node0"),
-        "has dilations [2, 2]"));
+    GraphBuilder far(3);
+    const ValueId near = far.input({1, 16, 2, 2});
+    far.output(far.node(Op::conv_transpose, {near, far.constant({16, 8, 1, 1})}, {1, 8, 65, 66},
+                        {{"strides", Shape{64, 65}}}));
+    CHECK(contains(failure(far, "node0"),
+                   "node0 (ConvTranspose): has strides [64, 65], whose outputs are too far apart"));
     CHECK(contains(
         failure(conv_with({8, 16, 1, 1}, {{"pads", Shape{-1, 0, 0, 0}}}, {1, 8, 8, 7}), "node0"),
         "has pads [-1, 0, 0, 0]"));

@@ -66,7 +66,7 @@ Tensor product(const Context& c, bool is_conv, const Tensor& x, const Tensor& we
     }
     const Window window = window_of(c, {weights.shape[2], weights.shape[3]});
     bias.resize(std::size_t(weights.shape[0]));
-    return conv2d(x, weights, bias, window.stride, window.pads);
+    return conv2d(x, weights, bias, window.stride, window.pads, window.dilation);
 }
 
 Tensor run_q_linear(const Context& c) {

@@ -10,7 +10,7 @@
 namespace sluice::reference {
 
 Window window_of(const Context& c, const Shape& kernel) {
-    const Shape stride = c.ints("strides", {1, 1});
+    const Shape stride = c.ints("strides", {1, 1}), dilation = c.ints("dilations", {1, 1});
     const std::string automatic = c.graph.string_attribute(c.node, "auto_pad", "NOTSET");
     Shape pads = {0, 0, 0, 0};
     if (automatic == "NOTSET") {
@@ -19,8 +19,8 @@ Window window_of(const Context& c, const Shape& kernel) {
         for (std::size_t a = 0; a < 2; ++a) {
             const std::int64_t in = c.input(0).shape[a + 2];
             const std::int64_t out = (in + stride[a] - 1) / stride[a];
-            const std::int64_t total =
-                std::max<std::int64_t>((out - 1) * stride[a] + kernel[a] - in, 0);
+            const std::int64_t total = std::max<std::int64_t>(
+                (out - 1) * stride[a] + dilation[a] * (kernel[a] - 1) + 1 - in, 0);
             pads[a] = automatic == "SAME_UPPER" ? total / 2 : (total + 1) / 2;
             pads[a + 2] = total - pads[a];
         }
@@ -29,7 +29,8 @@ Window window_of(const Context& c, const Shape& kernel) {
             {stride[0], stride[1]},
             {pads[0], pads[1], pads[2], pads[3]},
             c.integer("ceil_mode", 0) != 0,
-            c.integer("count_include_pad", 0) != 0};
+            c.integer("count_include_pad", 0) != 0,
+            {dilation[0], dilation[1]}};
 }
 
 Window pool_window(const Context& c) { return window_of(c, c.ints("kernel_shape", {1, 1})); }
@@ -42,7 +43,29 @@ Tensor run_conv(const Context& c) {
     const Window window = window_of(c, {weights.shape[2], weights.shape[3]});
     return conv2d(c.input(0), weights,
                   bias ? bias->data : std::vector<float>(std::size_t(weights.shape[0])),
-                  window.stride, window.pads);
+                  window.stride, window.pads, window.dilation);
+}
+
+Tensor run_conv_transpose(const Context& c) {
+    const Tensor& x = c.input(0);
+    const Tensor& weights = c.input(1);
+    const Tensor* bias = c.optional(2);
+    const Shape& shape = c.shape();
+    Window window = window_of(c, {weights.shape[2], weights.shape[3]});
+    const bool is_given = !c.ints("output_shape", {}).empty();
+    const std::string automatic = c.graph.string_attribute(c.node, "auto_pad", "NOTSET");
+    for (std::size_t a = 0; a < 2; ++a) {
+        // ONNX: what the output's extent leaves is split, the odd one at the end for SAME_UPPER.
+        const std::int64_t total = window.stride[a] * (x.shape[a + 2] - 1) +
+                                   c.ints("output_padding", {0, 0})[a] +
+                                   window.dilation[a] * (window.kernel[a] - 1) + 1 - shape[a + 2];
+        if (is_given || automatic.starts_with("SAME")) {
+            window.pads[a] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
+        }
+    }
+    return conv_transpose2d(x, weights,
+                            bias ? bias->data : std::vector<float>(std::size_t(shape[1])), window,
+                            c.integer("group", 1), {shape[2], shape[3]});
 }
 
 Tensor run_batch_normalization(const Context& c) {
@@ -162,6 +185,7 @@ const std::map<Op, Run>& table() {
         {Op::mul, run_binary(Binary::mul)},
         {Op::div, run_binary(Binary::div)},
         {Op::conv, run_conv},
+        {Op::conv_transpose, run_conv_transpose},
         {Op::batch_normalization, run_batch_normalization},
         {Op::relu,
          [](const Context& c) {

@@ -61,13 +61,30 @@ class Cases:
 
 
 def convolutions(cases: Cases) -> None:
-    for i, (kernel, stride, pads) in enumerate(
-        [((3, 3), (1, 1), (1, 1, 1, 1)), ((1, 1), (2, 2), (0, 0, 0, 0)),
-         ((5, 3), (2, 1), (2, 0, 1, 2))]
+    for i, (kernel, stride, pads, dilation, group) in enumerate(
+        [((3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1), ((1, 1), (2, 2), (0, 0, 0, 0), (1, 1), 1),
+         ((5, 3), (2, 1), (2, 0, 1, 2), (1, 1), 1), ((3, 3), (1, 2), (2, 1, 2, 3), (2, 3), 1),
+         ((3, 3), (2, 1), (1, 1, 1, 1), (1, 1), 6), ((3, 2), (1, 1), (1, 0, 3, 1), (3, 1), 3)]
     ):
-        feeds = {"x": random(2, 3, 9, 8), "w": random(4, 3, *kernel), "b": random(4)}
-        y = one("Conv", feeds, strides=stride, pads=pads)
-        cases.add(f"conv{i}", "conv", [*stride, *pads], [], [*feeds.values(), y])
+        feeds = {"x": random(2, 6, 9, 8), "w": random(12, 6 // group, *kernel), "b": random(12)}
+        y = one("Conv", feeds, strides=stride, pads=pads, dilations=dilation, group=group)
+        cases.add(f"conv{i}", "conv", [*stride, *pads, *dilation], [], [*feeds.values(), y])
+
+
+def transposed_convolutions(cases: Cases) -> None:
+    for i, (kernel, stride, pads, dilation, group, more) in enumerate(
+        [((2, 2), (2, 2), (0, 0, 0, 0), (1, 1), 1, (0, 0)),
+         ((4, 4), (2, 2), (1, 1, 1, 1), (1, 1), 1, (0, 0)),
+         ((3, 3), (2, 2), (1, 1, 1, 1), (1, 1), 2, (1, 1)),
+         ((3, 2), (3, 1), (0, 1, 2, 0), (1, 2), 1, (2, 0)),
+         ((1, 1), (2, 3), (0, 0, 0, 0), (1, 1), 1, (0, 0)),
+         ((3, 3), (1, 2), (3, 1, 4, 0), (2, 3), 6, (0, 1))]
+    ):
+        feeds = {"x": random(2, 6, 5, 4), "w": random(6, 12 // group, *kernel), "b": random(12)}
+        y = one("ConvTranspose", feeds, strides=stride, pads=pads, dilations=dilation, group=group,
+                output_padding=more)
+        cases.add(f"conv_transpose{i}", "conv_transpose", [*stride, *pads, *dilation, group], [],
+                  [*feeds.values(), y])
 
 
 def fused_convolutions(cases: Cases) -> None:
@@ -160,7 +177,7 @@ def layouts_and_arithmetic(cases: Cases) -> None:
 
 def main() -> None:
     cases = Cases()
-    for part in (convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic,
+    for part in (convolutions, transposed_convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic,
                  quantised_cases.convolutions, quantised_cases.rounded_values,
                  quantised_cases.sums_and_averages):
         part(cases)

@@ -26,21 +26,32 @@ struct Window {
     std::array<std::int64_t, 2> stride = {1, 1};
     std::array<std::int64_t, 4> pads = {0, 0, 0, 0};
     bool ceil_mode = false;
-    bool count_include_pad = false;  ///< average pooling only
+    bool count_include_pad = false;                 ///< average pooling only
+    std::array<std::int64_t, 2> dilation = {1, 1};  ///< convolutions only
 };
 
 /// Windows along axis 0 (y) or 1 (x) of an input of this extent. With ceil_mode a last window
 /// that is cut off counts, unless it starts in the padding behind the input.
 std::int64_t window_count(const Window& window, int axis, std::int64_t extent);
 
-/// x [N, C, H, W], weights [K, C, kh, kw], bias [K] -> [N, K, H', W'].
+/// x [N, C, H, W], weights [K, C / G, kh, kw], bias [K] -> [N, K, H', W']: G groups, of which each
+/// reads C / G consecutive channels and writes K / G of them. Negative pads crop.
 Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
-              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads);
+              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads,
+              const std::array<std::int64_t, 2>& dilation = {1, 1});
+
+/// x [N, C, H, W], weights [C, K / G, kh, kw] of `groups` G, bias [K] -> [N, K, height, width]:
+/// every input adds itself times the window of its group to the outputs around it, which are the
+/// window's stride apart; of those within {height, width}, less the pads at the top and the left.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
+                        const Window& window, std::int64_t groups,
+                        const std::array<std::int64_t, 2>& size);
 
 /// The same of integers, exact and without a bias: [N, K, H', W'].
 std::vector<std::int64_t> integer_conv2d(const Tensor& x, const Tensor& weights,
                                          const std::array<std::int64_t, 2>& stride,
-                                         const std::array<std::int64_t, 4>& pads);
+                                         const std::array<std::int64_t, 4>& pads,
+                                         const std::array<std::int64_t, 2>& dilation = {1, 1});
 
 /// post(scale * (act(conv(x) + bias) * gate) + shift + residual), as FusedConv states it. Where the
 /// gate is zero the product is zero, whatever the convolution is. `gate` is null where conv.gate is

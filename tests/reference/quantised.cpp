@@ -85,10 +85,14 @@ Tensor quantised_conv(const FusedConv& conv, const QuantisedIo& io, const Tensor
     const Tensor weights{conv.weights->shape, {bytes.begin(), bytes.end()}};
     const std::vector<std::int64_t> sums =
         integer_conv2d(less_zero(io.x, x), weights, {conv.stride[0], conv.stride[1]},
-                       {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]});
+                       {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]},
+                       {conv.dilation[0], conv.dilation[1]});
     const Window window{{weights.shape[2], weights.shape[3]},
                         {conv.stride[0], conv.stride[1]},
-                        {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]}};
+                        {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]},
+                        false,
+                        false,
+                        {conv.dilation[0], conv.dilation[1]}};
     Tensor y = zeros({x.shape[0], weights.shape[0], window_count(window, 0, x.shape[2]),
                       window_count(window, 1, x.shape[3])});
     const Epilogue epilogue(conv, io);

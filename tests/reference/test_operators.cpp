@@ -113,7 +113,15 @@ const std::map<std::string, Run> operators = {
      [](const Case& c) {
          const Shape& i = c.ints;
          return conv2d(c.tensors[0], c.tensors[1], c.tensors[2].data, {i[0], i[1]},
-                       {i[2], i[3], i[4], i[5]});
+                       {i[2], i[3], i[4], i[5]}, {i[6], i[7]});
+     }},
+    {"conv_transpose",
+     [](const Case& c) {
+         const Shape &i = c.ints, &y = c.tensors.back().shape, &w = c.tensors[1].shape;
+         const Window window{{w[2], w[3]}, {i[0], i[1]}, {i[2], i[3], i[4], i[5]},
+                             false,        false,        {i[6], i[7]}};
+         return conv_transpose2d(c.tensors[0], c.tensors[1], c.tensors[2].data, window, i[8],
+                                 {y[2], y[3]});
      }},
     {"fused_conv", run_fused},
     {"max_pool", [](const Case& c) { return max_pool(c.tensors[0], window_of(c.ints)); }},

@@ -9,7 +9,8 @@ namespace sluice::reference {
 std::int64_t window_count(const Window& window, int axis, std::int64_t extent) {
     const auto a = std::size_t(axis);
     const std::int64_t stride = window.stride[a];
-    const std::int64_t room = extent + window.pads[a] + window.pads[a + 2] - window.kernel[a];
+    const std::int64_t reach = window.dilation[a] * (window.kernel[a] - 1) + 1;
+    const std::int64_t room = extent + window.pads[a] + window.pads[a + 2] - reach;
     if (!window.ceil_mode) {
         return room / stride + 1;
     }
@@ -43,6 +44,7 @@ void add_tap(const float* x, std::int64_t height, std::int64_t width, Sum weight
 template <typename Sum>
 std::vector<Sum> sums_of(const Tensor& x, const Tensor& weights, const Window& window) {
     const std::int64_t maps = weights.shape[0], channels = weights.shape[1];
+    const std::int64_t maps_each = maps / (x.shape[1] / channels);  // of a group
     const std::int64_t height = x.shape[2], width = x.shape[3];
     const std::int64_t out_height = window_count(window, 0, height);
     const std::int64_t out_width = window_count(window, 1, width);
@@ -53,9 +55,11 @@ std::vector<Sum> sums_of(const Tensor& x, const Tensor& weights, const Window& w
             for (std::int64_t c = 0; c < channels; ++c) {
                 for (std::int64_t r = 0; r < window.kernel[0]; ++r) {
                     for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
-                        add_tap(&x.data[offset(x.shape, {n, c, 0, 0})], height, width,
+                        const std::int64_t from = k / maps_each * channels + c;
+                        add_tap(&x.data[offset(x.shape, {n, from, 0, 0})], height, width,
                                 Sum(weights.data[offset(weights.shape, {k, c, r, s})]),
-                                r - window.pads[0], s - window.pads[1], window.stride, out_height,
+                                r * window.dilation[0] - window.pads[0],
+                                s * window.dilation[1] - window.pads[1], window.stride, out_height,
                                 out_width, plane);
                     }
                 }
@@ -66,15 +70,31 @@ std::vector<Sum> sums_of(const Tensor& x, const Tensor& weights, const Window& w
 }
 
 Window conv_window(const Tensor& weights, const std::array<std::int64_t, 2>& stride,
-                   const std::array<std::int64_t, 4>& pads) {
-    return {{weights.shape[2], weights.shape[3]}, stride, pads};
+                   const std::array<std::int64_t, 4>& pads,
+                   const std::array<std::int64_t, 2>& dilation) {
+    return {{weights.shape[2], weights.shape[3]}, stride, pads, false, false, dilation};
+}
+
+/// x with input_dilation - 1 zeros between neighbours.
+Tensor spread(const Tensor& x, const std::int64_t (&distance)[2]) {
+    Shape shape = x.shape;
+    for (std::size_t a = 0; a < 2; ++a) {
+        shape[a + 2] = (shape[a + 2] - 1) * distance[a] + 1;
+    }
+    Tensor wide = zeros(shape);
+    for_each_index(x.shape, [&](const Shape& at) {
+        const Shape to = {at[0], at[1], at[2] * distance[0], at[3] * distance[1]};
+        wide.data[offset(shape, to)] = x.data[offset(x.shape, at)];
+    });
+    return wide;
 }
 
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
-              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads) {
-    const Window window = conv_window(weights, stride, pads);
+              const std::array<std::int64_t, 2>& stride, const std::array<std::int64_t, 4>& pads,
+              const std::array<std::int64_t, 2>& dilation) {
+    const Window window = conv_window(weights, stride, pads, dilation);
     const auto sums = sums_of<double>(x, weights, window);
     Tensor y = zeros({x.shape[0], weights.shape[0], window_count(window, 0, x.shape[2]),
                       window_count(window, 1, x.shape[3])});
@@ -85,10 +105,39 @@ Tensor conv2d(const Tensor& x, const Tensor& weights, const std::vector<float>& 
     return y;
 }
 
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weights, const std::vector<float>& bias,
+                        const Window& window, std::int64_t groups,
+                        const std::array<std::int64_t, 2>& size) {
+    const std::int64_t each = weights.shape[1], channels = x.shape[1] / groups;
+    const Shape shape = {x.shape[0], each * groups, size[0], size[1]};
+    std::vector<double> sums(std::size_t(element_count(shape)), 0);
+    for_each_index(x.shape, [&](const Shape& at) {
+        for_each_index(Shape{each, window.kernel[0], window.kernel[1]}, [&](const Shape& tap) {
+            const std::int64_t k = at[1] / channels * each + tap[0];
+            const std::int64_t y =
+                at[2] * window.stride[0] + tap[1] * window.dilation[0] - window.pads[0];
+            const std::int64_t x_out =
+                at[3] * window.stride[1] + tap[2] * window.dilation[1] - window.pads[1];
+            if (y >= 0 && y < size[0] && x_out >= 0 && x_out < size[1]) {
+                const Shape from = {at[1], tap[0], tap[1], tap[2]};
+                sums[offset(shape, {at[0], k, y, x_out})] +=
+                    double(x.data[offset(x.shape, at)]) * weights.data[offset(weights.shape, from)];
+            }
+        });
+    });
+    Tensor y = zeros(shape);
+    for_each_index(shape, [&](const Shape& at) {
+        const std::size_t i = offset(shape, at);
+        y.data[i] = float(double(bias[std::size_t(at[1])]) + sums[i]);
+    });
+    return y;
+}
+
 std::vector<std::int64_t> integer_conv2d(const Tensor& x, const Tensor& weights,
                                          const std::array<std::int64_t, 2>& stride,
-                                         const std::array<std::int64_t, 4>& pads) {
-    return sums_of<std::int64_t>(x, weights, conv_window(weights, stride, pads));
+                                         const std::array<std::int64_t, 4>& pads,
+                                         const std::array<std::int64_t, 2>& dilation) {
+    return sums_of<std::int64_t>(x, weights, conv_window(weights, stride, pads, dilation));
 }
 
 Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
@@ -119,8 +168,10 @@ Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,
     const Floats& floats = conv.weights->floats();
     const Tensor weights{conv.weights->shape, {floats.begin(), floats.end()}};
     return gated(conv,
-                 conv2d(x, weights, conv.bias, {conv.stride[0], conv.stride[1]},
-                        {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]}),
+                 conv2d(conv.is_transposed() ? spread(x, conv.input_dilation) : x, weights,
+                        conv.bias, {conv.stride[0], conv.stride[1]},
+                        {conv.pads[0], conv.pads[1], conv.pads[2], conv.pads[3]},
+                        {conv.dilation[0], conv.dilation[1]}),
                  gate, residual);
 }
 

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
+from convolution_cases import convolution_cases
 from layout_cases import fraction_cases, layout_cases, mixing_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
@@ -295,7 +296,7 @@ def add_small(folder):
         folder.add("small", name, path, x, *run(model, gates, [x]))
 
     for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
-                      tile_cases, phase_cases, batch_cases):
+                      tile_cases, phase_cases, batch_cases, convolution_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
     for cases in (winograd_cases, element_cases, sparse_cases):

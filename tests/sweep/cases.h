@@ -8,11 +8,14 @@
 namespace sluice::sweep {
 
 /// Ways of drawing convolutions, taken in turn by the seed: of any kind, then of the kinds that
-/// specialised kernels compute.
-constexpr std::uint64_t conv_kinds = 10;
+/// specialised kernels compute, and at last of those that run in float in a quantised network.
+constexpr std::uint64_t conv_kinds = 13, int8_conv_kinds = 10;
 
 /// One to three convolutions in a row, drawn by the seed.
 Net draw_convolutions(Random& random, std::uint64_t kind);
+
+/// A layer of a kind beyond int8_conv_kinds: 0 depthwise, 1 with groups or dilation, 2 transposed.
+void add_sparse_window(Net& net, std::uint64_t kind);
 
 /// A small graph of any operators that Sluice computes.
 Net draw_graph(Random& random);

@@ -297,7 +297,11 @@ Net draw_convolutions(Random& random, std::uint64_t kind) {
             add_image_stem(net);
             break;
         default:
-            add_class_layers(net, Kind(kind));
+            if (kind < int8_conv_kinds) {
+                add_class_layers(net, Kind(kind));
+            } else {
+                add_sparse_window(net, kind - int8_conv_kinds);
+            }
     }
     return net;
 }

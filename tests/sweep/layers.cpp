@@ -18,14 +18,17 @@ Layer bare(const Net& net, ValueId x, const Shape& to, const Layer& layer, std::
     bare.kernel = layer.kernel;
     bare.stride = layer.stride;
     bare.pads = layer.pads;
+    bare.dilation = layer.dilation;
+    bare.is_transposed = layer.is_transposed;
     bare.auto_pad = layer.auto_pad;
     bare.outputs = outputs;
     const Shape& from = net.shape(x);
     const auto fits = [&](std::size_t axis) {
         return (from[axis + 2] - 1) / layer.stride[axis] + 1 == to[axis + 2];
     };
-    if (is_pointwise && fits(0) && fits(1)) {
+    if (is_pointwise && !layer.is_transposed && fits(0) && fits(1)) {
         bare.kernel = {1, 1};
+        bare.dilation = {1, 1};
         bare.pads = {0, 0, 0, 0};
         bare.auto_pad.clear();
     }
@@ -193,9 +196,14 @@ ValueId add_residual(Net& net, ValueId x, ValueId y, const Layer& layer) {
 
 ValueId add_conv(Net& net, ValueId x, const Layer& layer) {
     const std::int64_t channels = channels_of(net, x);
-    const float norm = 1.7F / std::sqrt(float(channels * layer.kernel[0] * layer.kernel[1]));
-    std::vector<ValueId> inputs = {
-        x, net.constant({layer.outputs, channels, layer.kernel[0], layer.kernel[1]}, -norm, norm)};
+    const std::int64_t each = channels / layer.conv_groups;
+    const float norm = 1.7F / std::sqrt(float(each * layer.kernel[0] * layer.kernel[1]));
+    Shape weights = {layer.outputs, each, layer.kernel[0], layer.kernel[1]};
+    if (layer.is_transposed) {
+        weights[0] = channels;
+        weights[1] = layer.outputs / layer.conv_groups;
+    }
+    std::vector<ValueId> inputs = {x, net.constant(weights, -norm, norm)};
     if (layer.has_bias) {
         inputs.push_back(net.constant({layer.outputs}, -0.5F, 0.5F));
     }
@@ -211,7 +219,13 @@ ValueId add_conv(Net& net, ValueId x, const Layer& layer) {
     if (net.random.chance(0.5)) {
         attributes["kernel_shape"] = layer.kernel;
     }
-    return net.node(Op::conv, inputs, attributes);
+    if (layer.conv_groups > 1) {
+        attributes["group"] = layer.conv_groups;
+    }
+    if (layer.dilation != Shape{1, 1}) {
+        attributes["dilations"] = layer.dilation;
+    }
+    return net.node(layer.is_transposed ? Op::conv_transpose : Op::conv, inputs, attributes);
 }
 
 ValueId add_batch_norm(Net& net, ValueId x) {

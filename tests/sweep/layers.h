@@ -20,6 +20,9 @@ struct Layer {
     std::string auto_pad;      ///< instead of the pads, where not empty
     bool pads_apart = false;   ///< by a Pad before it
     std::int64_t outputs = 1;  ///< channels
+    Shape dilation = {1, 1};
+    std::int64_t conv_groups = 1;
+    bool is_transposed = false;  ///< a ConvTranspose
     bool has_bias = true;
     Gating gating = Gating::none;
     std::int64_t groups = 1;         ///< of Gating::group

@@ -173,6 +173,7 @@ double Net::rounding_of(const Node& node) const {
     const auto factor = [this](ValueId id) { return double(largest(id)); };
     switch (node.op) {
         case Op::conv:
+        case Op::conv_transpose:
         case Op::gemm:
         case Op::mat_mul: {
             const Tensor& weights = value(node.inputs[1]);
@@ -180,9 +181,11 @@ double Net::rounding_of(const Node& node) const {
             for (const float w : weights.data) {
                 squares += double(w) * double(w);
             }
-            const bool is_row_major = node.op == Op::mat_mul;  // [inputs, outputs]
-            const double norm = std::sqrt(squares / double(weights.shape[is_row_major ? 1 : 0]));
             const Shape& w = weights.shape;
+            const bool is_row_major = node.op == Op::mat_mul;  // [inputs, outputs]
+            const std::int64_t outputs =
+                node.op == Op::conv_transpose ? shape(node.outputs[0])[1] : w[is_row_major ? 1 : 0];
+            const double norm = std::sqrt(squares / double(outputs));
             const bool may_be_winograd = w.size() == 4 && w[2] == w[3] && w[2] >= 3;
             return own + norm * (of(x) + (may_be_winograd ? of_winograd : of_sum) * factor(x));
         }

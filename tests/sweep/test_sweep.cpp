@@ -153,8 +153,9 @@ TEST_CASE("random graphs give what the reference gives") {
 TEST_CASE("random quantised networks give what the reference gives") {
     const Sweep sweep{"random quantised networks*", SLUICE_SWEEP_QUANTISED,
                       [](Random& random, std::uint64_t seed) {
-                          return seed % 2 == 0 ? draw_convolutions(random, seed / 2 % conv_kinds)
-                                               : draw_graph(random);
+                          return seed % 2 == 0
+                                     ? draw_convolutions(random, seed / 2 % int8_conv_kinds)
+                                     : draw_graph(random);
                       },
                       true};
     const auto tallies = run_sweep(sweep);

@@ -46,10 +46,11 @@ public:
     /// or shape, naming the tensor, the shape it has and the shape it needs.
     ///
     /// NaN and infinities of inputs and weights come out as from ONNX Runtime without its
-    /// optimiser, with three exceptions:
+    /// optimiser, with four exceptions:
     /// - A skipped convolution counts as zero, even where it is NaN or infinite and ONNX's product
     ///   with the gate would be NaN.
     /// - Winograd's kernels spread them: see ModelOptions::winograd.
+    /// - Groups of few channels read their neighbours' times zero: docs/limits.md.
     /// - MaxPool gives NaN for every window that holds one. ONNX leaves it undefined. ONNX
     ///   Runtime gives NaN for some places of the window.
     Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);

@@ -5,6 +5,7 @@
 
 #include "plan/arrange.h"
 #include "plan/conv/int8_weights.h"
+#include "plan/conv/transposed.h"
 
 namespace sluice {
 namespace {
@@ -18,7 +19,9 @@ bool holds_what_is_read(const Planner& planner, const Node& node) {
     const auto has_lanes = [&](ValueId id) {
         return id == no_value || planner.layout(id).channel_stride() >= outputs;
     };
-    return std::equal(conv.pads, conv.pads + 4, x.halo, std::less_equal<>()) &&
+    const auto halo = halo_of(conv, planner.layouts.image_shape(node.inputs[0]),
+                              planner.layouts.image_shape(node.outputs[0]));
+    return std::equal(halo.begin(), halo.end(), x.halo, std::less_equal<>()) &&
            (conv.gate != GateForm::element || has_lanes(node.inputs[1])) &&
            has_lanes(node.inputs[2]);
 }
@@ -43,7 +46,8 @@ Buffer no_bytes(Planner& planner, std::int64_t outputs, const Layout& y) {
 
 Status check_conv(const Planner& planner, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
-    if (std::any_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad < 0; })) {
+    const bool crops = std::any_of(conv.pads, conv.pads + 4, [](auto pad) { return pad < 0; });
+    if (crops && !conv.is_transposed()) {
         return planner.unsupported(node, "has pads " + to_string(Shape(conv.pads, conv.pads + 4)),
                                    "slice its input instead");
     }
@@ -77,6 +81,10 @@ ConvLayer conv_layer(const Layout& x, const FusedConv& conv, const Layout& y,
     ConvLayer layer;
     std::copy_n(conv.weights->shape.begin() + 2, 2, layer.kernel);
     std::copy_n(conv.stride, 2, layer.stride);
+    std::copy_n(conv.dilation, 2, layer.dilation);
+    layer.groups = conv.groups;
+    layer.is_depthwise =
+        conv.groups > 1 && conv.groups == conv.weights->shape[0] && conv.weights->shape[1] == 1;
     std::copy_n(conv.pads, 4, layer.pads);
     layer.input[0] = conv.pads[0] + x.height() + conv.pads[2];
     layer.input[1] = conv.pads[1] + x.width() + conv.pads[3];
@@ -93,6 +101,13 @@ std::string conv_shape(const Layout& input, const Layout& output, const FusedCon
                        std::to_string(w[2]) + "x" + std::to_string(w[3]);
     if (conv.stride[0] != 1 || conv.stride[1] != 1) {
         text += " by " + std::to_string(conv.stride[0]) + "x" + std::to_string(conv.stride[1]);
+    }
+    if (conv.is_dilated()) {
+        text += ", dilation " + std::to_string(conv.dilation[0]) + "x" +
+                std::to_string(conv.dilation[1]);
+    }
+    if (conv.groups > 1) {
+        text += ", " + std::to_string(conv.groups) + " groups";
     }
     return text;
 }

@@ -7,25 +7,43 @@
 namespace sluice {
 namespace {
 
+std::int64_t packed_bytes_of(const Buffer& weights) {
+    std::int64_t bytes = std::int64_t(weights.type.bytes());
+    for (const Axis& axis : weights.axes) {
+        bytes *= axis.extent;
+    }
+    return bytes;
+}
+
 class Direct final : public ListWay {
 public:
     WayId id() const override { return WayId::direct; }
 
     Found find(const Planner& planner, const Convolution& c) const override {
-        return {find_conv(planner, Algorithm::gated_conv, c.gate_form, c.layer), {}};
+        const Kernel* kernel = find_conv(planner, Algorithm::gated_conv, c.gate_form, c.layer);
+        if (kernel == nullptr || c.conv.groups == 1) {
+            return {kernel, {}};
+        }
+        const std::int64_t each = c.conv.weights->shape[1];
+        const std::int64_t read = block_inputs(c, kernel->block()).channels;
+        return {kernel, read == each ? ""
+                                     : "multiplies " + std::to_string(read) +
+                                           " channels for groups of " + std::to_string(each)};
     }
 
     Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
                 std::span<const Candidate> others) const override {
+        const Buffer starts = pack_starts(planner.constants, c, kernel.block());
         for (const Candidate& other : others) {
             if (!other.packed.taps.axes.empty()) {
-                return {
-                    .weights = other.packed.taps, .epilogue = other.packed.epilogue, .taps = {}};
+                return {.weights = other.packed.taps,
+                        .starts = starts,
+                        .epilogue = other.packed.epilogue};
             }
         }
         return {.weights = pack_taps(planner.constants, c, kernel.block()),
-                .epilogue = pack_epilogue(planner.constants, c),
-                .taps = {}};
+                .starts = starts,
+                .epilogue = pack_epilogue(planner.constants, c)};
     }
 
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
@@ -38,12 +56,17 @@ public:
         auto call = window_call<Call>(c, candidate.packed, range);
         call.positions = work.list;
         call.weights = blocks_of(candidate.packed.weights, range, block);
+        call.starts = blocks_of(candidate.packed.starts, range, block);
+        call.run_stride = std::int32_t(c.conv.dilation[1] * c.channel_stride);
+        call.row_step = std::int32_t(c.conv.dilation[0]);
         set_call(step, call);
         measure(step, c, work, range);
+        step.packed_bytes = packed_bytes_of(call.weights);
         step.list.argument = index_of(&Call::positions);
         step.list.tile = candidate.kernel->as<DirectInfo>().pixels;
         if (splits_weights(step, range.count / block)) {
-            step.split = split_channels<Call>(c, range, block);
+            step.split = split_channels<Call>(c, range, block, 5);
+            step.split.along.push_back(along(&Call::starts, 0, 1));
         }
         steps.push_back(std::move(step));
         return {};

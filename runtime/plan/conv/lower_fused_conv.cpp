@@ -3,6 +3,7 @@
 
 #include "plan/arrange.h"
 #include "plan/conv/lower_branch.h"
+#include "plan/conv/lower_transposed.h"
 #include "plan/conv/select.h"
 #include "plan/lower.h"
 
@@ -193,6 +194,21 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
                                 : lower_positions(planner, c, candidates, gate, steps);
 }
 
+Status lower_ordinary(Planner& planner, const Node& node, Lowered& lowered) {
+    const Convolution c = make_convolution(planner, node, lowered.output);
+    const std::int64_t macs = c.channels() * c.macs_per_output() * c.positions();
+    (c.conv.is_branch ? lowered.branch_macs : lowered.macs) = macs;
+    if (c.conv.gate == GateForm::none) {
+        const auto candidates = select_for_all(planner, c);
+        return candidates.ok() ? emit_all(planner, c, candidates.value(), lowered.steps)
+                               : candidates.status();
+    }
+    PlannedGate gate = make_gate(planner, node, macs);
+    SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
+    lowered.gates.push_back(std::move(gate));
+    return {};
+}
+
 /// Lanes beside the channels have weights of zero, whose products with an infinity are NaN: readers
 /// would multiply that by zeros of their own, and add it to what they compute of real channels.
 Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& steps) {
@@ -218,19 +234,10 @@ Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
     const FusedConv& conv = *node.fused_conv;
     Lowered lowered;
     lowered.output = planner.layouts.allocate(node, true);
-    const Convolution c = make_convolution(planner, node, lowered.output);
-    const std::int64_t macs = c.channels() * c.macs_per_output() * c.positions();
-    (conv.is_branch ? lowered.branch_macs : lowered.macs) = macs;
-    if (conv.gate == GateForm::none) {
-        const auto candidates = select_for_all(planner, c);
-        if (!candidates.ok()) {
-            return candidates.status();
-        }
-        SLUICE_RETURN_IF_ERROR(emit_all(planner, c, candidates.value(), lowered.steps));
+    if (conv.is_transposed()) {
+        SLUICE_RETURN_IF_ERROR(lower_transposed(planner, node, lowered));
     } else {
-        PlannedGate gate = make_gate(planner, node, macs);
-        SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
-        lowered.gates.push_back(std::move(gate));
+        SLUICE_RETURN_IF_ERROR(lower_ordinary(planner, node, lowered));
     }
     if (!node.remark.empty()) {
         std::string& remark = lowered.steps.back().remark;

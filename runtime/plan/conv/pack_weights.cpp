@@ -62,11 +62,13 @@ void write_taps(const Constant& weights, const float* scale, const TapLayout& la
     }
 }
 
-/// As gated_conv reads the taps of a layout: (k % block, kx * channel_stride + c, ky, k / block).
+/// As gated_conv reads the taps of a layout: (k % block, kx * channel_stride + c, 1, ky, k /
+/// block).
 std::vector<Axis> tap_axes(const Shape& shape, const TapLayout& layout) {
     const std::int64_t row = shape[3] * layout.depth;
     return {{layout.block, 1},
             {row, layout.block},
+            {1, row * layout.block},
             {shape[2], row * layout.block},
             {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
 }
@@ -104,12 +106,89 @@ Buffer pack_scaled_epilogue(Constants& constants, const Convolution& c) {
     return constants.add_floats(rows, {{c.outputs, 1}, {3, c.outputs}});
 }
 
+BlockInputs block_inputs(const Convolution& c, std::int64_t block) {
+    const Shape& shape = c.conv.weights->shape;
+    const std::int64_t outputs = shape[0] / c.conv.groups, inputs = shape[1];
+    const auto group_of = [&](std::int64_t k) { return std::min(k, shape[0] - 1) / outputs; };
+    const std::int64_t blocks = c.outputs / block;
+    BlockInputs result{0, {}};
+    for (std::int64_t b = 0; b < blocks; ++b) {
+        const std::int64_t groups = group_of(b * block + block - 1) - group_of(b * block) + 1;
+        result.channels = std::max(result.channels, groups * inputs);
+    }
+    for (std::int64_t b = 0; b < blocks; ++b) {
+        const std::int64_t first = group_of(b * block) * inputs;
+        const std::int64_t last = inputs * c.conv.groups - result.channels;
+        result.starts.push_back(std::int32_t(std::min(first, last)));
+    }
+    return result;
+}
+
+namespace {
+
+bool has_one_run(const Convolution& c) { return c.conv.groups == 1 && c.conv.dilation[1] == 1; }
+
+/// (k % block, channel of a run, kx, ky, k / block).
+Buffer pack_runs(Constants& constants, const Convolution& c, std::int64_t block) {
+    const Constant& weights = *c.conv.weights;
+    const Shape& shape = weights.shape;
+    const std::int64_t taps = shape[2] * shape[3], channels = shape[1];
+    const std::int64_t outputs = shape[0] / c.conv.groups, blocks = c.outputs / block;
+    const BlockInputs inputs = block_inputs(c, block);
+    const std::int64_t run = inputs.channels * block, size = taps * run;
+    return constants.add_packed(
+        blocks * size,
+        {{block, 1},
+         {inputs.channels, block},
+         {shape[3], run},
+         {shape[2], shape[3] * run},
+         {blocks, size}},
+        blocks, [&](float* to, std::int64_t part) {
+            float* const start = to + part * size;
+            std::fill_n(start, size, 0.0F);
+            const std::int64_t end = std::min((part + 1) * block, shape[0]);
+            for (std::int64_t k = part * block; k < end; ++k) {
+                const float* from = weights.floats().data() + k * channels * taps;
+                const std::int64_t first =
+                    k / outputs * channels - inputs.starts[std::size_t(part)];
+                for (std::int64_t i = 0; i < channels * taps; ++i) {
+                    start[i % taps * run + (first + i / taps) * block + k % block] = from[i];
+                }
+            }
+        });
+}
+
+}  // namespace
+
+Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t block) {
+    const std::vector<std::int32_t> starts = block_inputs(c, block).starts;
+    return constants.add_ints(starts, {{c.outputs / block, 1}});
+}
+
 Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block) {
+    if (!has_one_run(c)) {
+        return pack_runs(constants, c, block);
+    }
     const Constant& weights = *c.conv.weights;
     const TapLayout layout{c.channel_stride, c.outputs, block, weights.shape[2] * weights.shape[3]};
     return constants.add_packed(
         layout.size(), tap_axes(weights.shape, layout), layout.blocks(),
         [&](float* to, std::int64_t part) { write_taps(weights, nullptr, layout, part, to); });
+}
+
+Buffer pack_channels(Constants& constants, const Convolution& c, std::int64_t block) {
+    const Constant& weights = *c.conv.weights;
+    const std::int64_t columns = weights.shape[3], taps = weights.shape[2] * columns;
+    std::vector<float> packed(std::size_t(c.outputs * taps));
+    for (std::int64_t i = 0; i < weights.shape[0] * taps; ++i) {
+        const std::int64_t k = i / taps, tap = i % taps;
+        packed[std::size_t((k / block * taps + tap) * block + k % block)] =
+            weights.floats()[std::size_t(i)];
+    }
+    return constants.add_floats(packed, {{block, 1},
+                                         {columns, block},
+                                         {weights.shape[2], columns * block},
+                                         {c.outputs / block, taps * block}});
 }
 
 Buffer pack_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride) {

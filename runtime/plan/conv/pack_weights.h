@@ -11,9 +11,22 @@ Buffer pack_epilogue(Constants& constants, const Convolution& c);
 /// gate the shift is in it.
 Buffer pack_scaled_epilogue(Constants& constants, const Convolution& c);
 
-/// Taps for a direct kernel of `block` outputs: (k % block, kx * channel stride + c, ky, k /
-/// block).
+/// What a direct kernel multiplies for each block of outputs: consecutive channels of the input,
+/// with weights of zero where a block holds outputs of several groups.
+struct BlockInputs {
+    std::int64_t channels;             ///< of each block
+    std::vector<std::int32_t> starts;  ///< the first one, by block
+};
+BlockInputs block_inputs(const Convolution& c, std::int64_t block);
+
+/// Taps for a direct kernel of `block` outputs: (k % block, value of a run, run, ky, k / block). A
+/// row of a patch is one run of kx * channel stride + c; of layers with groups or dilation along x
+/// it is a run for each kx.
 Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block);
+/// (k / block): the first channel that such a kernel reads for the block.
+Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t block);
+/// Taps for a depthwise kernel: (k % block, kx, ky, k / block).
+Buffer pack_channels(Constants& constants, const Convolution& c, std::int64_t block);
 /// Rows for dot products: (kx * channel_stride + c, ky, k), zeros beyond the channels.
 Buffer pack_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride);
 /// Scaled and transformed for a Winograd kernel: (k % block, c, point, k / block).

@@ -15,6 +15,12 @@ namespace {
 /// Work::tables, in this order: what pair_count writes, and the masks of the output's gate.
 enum Table : std::size_t { counts, around, before, masks };
 
+/// The direct kernel's weights (k % block, value of a run, run, ky, k / block) of one run.
+Buffer in_one_run(Buffer weights) {
+    weights.axes.erase(weights.axes.begin() + 2);
+    return weights;
+}
+
 class Pairs final : public Way {
 public:
     WayId id() const override { return WayId::pairs; }
@@ -31,12 +37,12 @@ public:
                 std::span<const Candidate> others) const override {
         for (const Candidate& other : others) {
             if (other.way->id() == WayId::direct && other.kernel->block() == kernel.block()) {
-                return other.packed;
+                return {.weights = in_one_run(other.packed.weights),
+                        .epilogue = other.packed.epilogue};
             }
         }
-        return {.weights = pack_taps(planner.constants, c, kernel.block()),
-                .epilogue = pack_epilogue(planner.constants, c),
-                .taps = {}};
+        return {.weights = in_one_run(pack_taps(planner.constants, c, kernel.block())),
+                .epilogue = pack_epilogue(planner.constants, c)};
     }
 
     Work all(Planner&, const Convolution&, const Kernel&) const override { return {}; }

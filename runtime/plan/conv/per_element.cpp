@@ -29,6 +29,9 @@ public:
         if (c.gate_form != GateForm::element) {
             return {};
         }
+        if (!c.conv.is_plain()) {
+            return {nullptr, "multiplied densely: it has groups or dilation"};
+        }
         const Kernel* kernel = find_conv(planner, Algorithm::dot_conv, c.gate_form, c.layer);
         return {kernel, kernel != nullptr
                             ? ""
@@ -38,8 +41,7 @@ public:
     Packed pack(Planner& planner, const Convolution& c, const Kernel&,
                 std::span<const Candidate>) const override {
         return {.weights = pack_rows(planner.constants, c.conv, c.channel_stride),
-                .epilogue = pack_epilogue(planner.constants, c),
-                .taps = {}};
+                .epilogue = pack_epilogue(planner.constants, c)};
     }
 
     Work all(Planner&, const Convolution&, const Kernel&) const override { return {}; }

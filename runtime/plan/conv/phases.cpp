@@ -10,7 +10,7 @@ std::int64_t phase_taps(std::int64_t kernel) { return (kernel + stride - 1) / st
 }  // namespace
 
 std::optional<ConvLayer> over_phases(const Convolution& c) {
-    if (c.conv.gate != GateForm::none) {
+    if (c.conv.gate != GateForm::none || !c.conv.is_plain()) {
         return std::nullopt;
     }
     const ConvLayer& layer = c.layer;

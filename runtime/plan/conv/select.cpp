@@ -34,8 +34,14 @@ bool add(const Planner& planner, const Convolution& c, const Way& way, Candidate
 }
 
 /// What computes a layer at any density.
-const Way& list_way(const Convolution& c) {
-    return c.conv.is_quantised() ? int8_way() : direct_way();
+const Way& list_way(const Planner& planner, const Convolution& c) {
+    if (c.conv.is_quantised()) {
+        return int8_way();
+    }
+    const Way& depthwise = depthwise_way();
+    const bool is_depthwise = c.conv.groups > 1 && may_take(planner, depthwise) &&
+                              depthwise.find(planner, c).kernel != nullptr;
+    return is_depthwise ? depthwise : direct_way();
 }
 
 /// Adds Winograd's kernel where it takes less time than the direct one for all outputs: with fewer
@@ -119,7 +125,7 @@ std::string element_remark(const Convolution& c, std::span<const Cost> costs, st
 
 Result<Candidates> select_for_all(Planner& planner, const Convolution& c) {
     Candidates candidates;
-    add(planner, c, list_way(c), candidates);
+    add(planner, c, list_way(planner, c), candidates);
     if (candidates.ways.empty()) {
         return no_kernel(planner, c);
     }
@@ -133,7 +139,7 @@ Result<Candidates> select_for_all(Planner& planner, const Convolution& c) {
 
 Candidates select_for_positions(Planner& planner, const Convolution& c) {
     Candidates candidates;
-    add(planner, c, list_way(c), candidates);
+    add(planner, c, list_way(planner, c), candidates);
     if (candidates.ways.empty()) {
         return candidates;
     }
@@ -141,7 +147,7 @@ Candidates select_for_positions(Planner& planner, const Convolution& c) {
     candidates.ways[0].remark = candidates.why_not;
     const auto& ways = candidates.ways;
     // Taps that lie among Winograd's points have the scale in them, which pairs cannot take.
-    if (!c.conv.is_quantised() &&
+    if (!c.conv.is_quantised() && c.conv.is_plain() &&
         (ways.size() == 1 || !can_share_taps(*ways[1].kernel, *ways[0].kernel))) {
         add(planner, c, pairs_way(), candidates);
     }

@@ -19,6 +19,7 @@ struct Found {
 /// What a way's kernel reads in place of weights, bias, scale and shift.
 struct Packed {
     Buffer weights = {};
+    Buffer starts = {};    ///< of the direct way: the first input channel of each block of outputs
     Buffer epilogue = {};  ///< (k, row): as the generator says; of floats, row 2 holds the shift
     Buffer bias = {};      ///< of int8; elsewhere it is a row of the epilogue
     /// The direct kernel's weights of the same block, where they lie inside of these; else no axes.
@@ -96,6 +97,7 @@ protected:
 };
 
 const Way& direct_way();
+const Way& depthwise_way();
 const Way& winograd_way();
 const Way& pairs_way();
 const Way& per_element_way();
@@ -142,11 +144,13 @@ Call window_call(const Convolution& c, const Packed& packed, const ChannelRange&
     return call;
 }
 
-/// Shares out a call's output channels between threads, by blocks of them.
+/// Shares out a call's output channels between threads, by blocks of them, which are the last of
+/// `weight_axes`.
 template <typename Call>
-Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block) {
+Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block,
+                     int weight_axes) {
     Split split{range.count / block,
-                {along(&Call::weights, 3, 1), along(&Call::epilogue, 0, block),
+                {along(&Call::weights, weight_axes - 1, 1), along(&Call::epilogue, 0, block),
                  along(&Call::residual, 0, block), along(&Call::output, 0, block)},
                 -1};
     if (c.gate_form == GateForm::element) {

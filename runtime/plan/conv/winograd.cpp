@@ -177,7 +177,7 @@ void split_tiles(Step& step, const Convolution& c, const ChannelRange& range,
     const bool overlaps = c.height() % side != 0 || c.width() % side != 0;
     step.list.tile = kernel.as<WinogradInfo>().pixels;
     if (splits_weights(step, range.count / block) || (overlaps && step.list.static_count < 0)) {
-        step.split = split_channels<WinogradConvCall<Buffer>>(c, range, block);
+        step.split = split_channels<WinogradConvCall<Buffer>>(c, range, block, 4);
     } else if (overlaps) {
         step.list.tile = count_tiles(c.width(), side) * rows_of_unit(rows, c.height() % side != 0);
     }

@@ -1,0 +1,93 @@
+#include <algorithm>
+
+#include "plan/conv/list_way.h"
+#include "plan/conv/pack_weights.h"
+
+/// Each channel by itself, with vectors along the channels: over the whole map, or over a list of
+/// the positions that a gate leaves active.
+namespace sluice {
+namespace {
+
+/// (c, x, y) of the channels that the range of outputs reads.
+Buffer depthwise_input(const Convolution& c, const ChannelRange& range) {
+    Buffer input = c.input;
+    const std::int64_t width = input.axes[0].extent / c.channel_stride;
+    input.offset += range.first;
+    input.axes = {{range.count, 1}, {width, c.channel_stride}, input.axes[1]};
+    return input;
+}
+
+DepthwiseConvCall<Buffer> depthwise_call(const Convolution& c, const Candidate& candidate,
+                                         const Work& work, const ChannelRange& range) {
+    const FusedConv& conv = c.conv;
+    return {.input = depthwise_input(c, range),
+            .positions = work.list,
+            .weights = blocks_of(candidate.packed.weights, range, candidate.kernel->block()),
+            .epilogue = from_channel(candidate.packed.epilogue, range.first, range.count),
+            .gate = c.gate,
+            .residual = from_channel(c.residual, range.first, range.count),
+            .stride_x = std::int32_t(conv.stride[1]),
+            .stride_y = std::int32_t(conv.stride[0]),
+            .dilation_x = std::int32_t(conv.dilation[1]),
+            .dilation_y = std::int32_t(conv.dilation[0]),
+            .act_low = conv.act.low,
+            .act_high = conv.act.high,
+            .post_low = conv.post.low,
+            .post_high = conv.post.high,
+            .output = from_channel(c.output, range.first, range.count)};
+}
+
+class Depthwise final : public ListWay {
+public:
+    WayId id() const override { return WayId::depthwise; }
+
+    Found find(const Planner& planner, const Convolution& c) const override {
+        return {find_conv(planner, Algorithm::depthwise_conv, c.gate_form, c.layer), {}};
+    }
+
+    Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
+                std::span<const Candidate>) const override {
+        return {.weights = pack_channels(planner.constants, c, kernel.block()),
+                .epilogue = pack_epilogue(planner.constants, c)};
+    }
+
+    /// The kernel for all outputs reads no list.
+    Work all(Planner& planner, const Convolution& c, const Kernel&) const override {
+        Work work;
+        work.list = planner.constants.all_positions(1, 1);
+        work.static_count = c.positions();
+        return work;
+    }
+
+    Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
+                const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
+                std::vector<Step>& steps) const override {
+        using Call = DepthwiseConvCall<Buffer>;
+        append_fill(planner, c, candidate.packed, work, range, choice, steps);
+        Step step = conv_step(c, candidate, work, choice);
+        set_call(step, depthwise_call(c, candidate, work, range));
+        measure(step, c, work, range);
+        step.packed_bytes /= c.channel_stride;
+        if (candidate.kernel->gate == GateForm::none) {
+            step.list = {};
+            step.split = {c.height(),
+                          {along(&Call::input, 2, c.conv.stride[0]), along(&Call::residual, 2, 1),
+                           along(&Call::output, 2, 1)},
+                          -1};
+        } else {
+            step.list.argument = index_of(&Call::positions);
+            step.list.tile = candidate.kernel->as<DepthwiseInfo>().pixels;
+        }
+        steps.push_back(std::move(step));
+        return {};
+    }
+};
+
+}  // namespace
+
+const Way& depthwise_way() {
+    static const Depthwise way;
+    return way;
+}
+
+}  // namespace sluice
