@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from layers import Layer
+from layers import WHOLE_MAP, Layer
 
 # Parameters of the runtime's table that no specialised class has.
 GENERIC_ONLY = ("least_channels", "most_channels", "label")
@@ -102,7 +102,8 @@ class Needs:
 
     def _is_of_pairs(self) -> bool:
         layer = self.layer
-        return (layer.maps == 1 and layer.reads_gated and layer.kernel[0] == 3
+        return (layer.maps == 1 and layer.reads_gated and layer.grid != WHOLE_MAP
+                and layer.kernel[0] == 3
                 and layer.strides == [1, 1] and layer.pads == [1] * 4 and min(layer.extents) >= 2)
 
     def _winograd(self) -> Iterator[Need]:

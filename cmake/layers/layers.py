@@ -13,6 +13,7 @@ import onnx
 
 from model import Model, attribute
 
+WHOLE_MAP = 1 << 16  # more than any map has outputs along a side
 KEEPS_SIGN = {"Resize", "MaxPool", "Reshape", "Expand", "Slice", "Transpose", "Unsqueeze", "Squeeze",
               "Flatten"}
 
@@ -73,7 +74,7 @@ class Layer:
     shifts: bool = False
     has_residual: bool = False
     maps: int = 0  # of the gate; 0: dense
-    is_grid: bool = False  # the gate has one value per tile
+    grid: int = 1  # outputs along each side that a value of the gate governs; WHOLE_MAP: all
     reads_gated: bool = False  # another layer's gate has left the input constant in places
 
     @property
@@ -89,7 +90,7 @@ class Layer:
     @property
     def leaves_constant(self) -> bool:
         """Whether what the gate leaves of the output is one value per channel."""
-        return self.maps == 1 and not self.is_grid and not self.has_residual
+        return self.maps == 1 and self.grid < 4 and not self.has_residual
 
     @property
     def has_single_clamp(self) -> bool:
@@ -300,7 +301,7 @@ class Walk:
         if matches:
             layer, gate, result = matches[0]
             layer.maps = self.model.shape(gate)[1]
-            layer.is_grid = layer.maps == 1 and self._is_grid(gate)
+            layer.grid = self._grid_of(gate, layer) if layer.maps == 1 else 1
             self._done.add(result)
             self._extend(layer, result)
 
@@ -320,7 +321,7 @@ class Walk:
                    and not layer.has_residual and layer.post.is_none and not layer.shifts)
         fits = (y is not None and g is not None and len(y) == len(g) == 4
                 and model.shape(result) == y and g[0] == y[0] and y[1] % g[1] == 0
-                and g[2:] == y[2:])
+                and (g[2:] == y[2:] or g[1:] == [1, 1, 1]))
         return (layer, gate, result) if is_open and fits and self._is_non_negative(gate) else None
 
     def _maps(self, gate: str) -> str:
@@ -331,19 +332,28 @@ class Walk:
             gate = node.input[0]
             node = self.model.producer(gate)
         shape, whole = self.model.shape(gate), self.model.shape(first)
-        is_map = shape and whole and len(shape) == 4 and shape[2:] == whole[-2:]
+        is_map = shape and whole and len(shape) == 4 and (
+            shape[2:] == whole[-2:] or shape[1:] == [1, 1, 1])
         return gate if is_map else first
 
     def _is_pointwise(self, gate: str) -> bool:
         layer = self._owners.get(gate)
         return layer is not None and layer.kernel == [1, 1]
 
-    def _is_grid(self, gate: str) -> bool:
-        """As runtime/passes/fold_gate_grid.cpp: a map enlarged four times."""
-        node = self.model.producer(gate)
-        if node is not None and node.op_type == "Slice":
-            node = self.model.producer(node.input[0])
-        if node is None or node.op_type != "Resize" or attribute(node, "mode", "nearest") != "nearest":
-            return False
-        small, large = self.model.shape(node.input[0]), self.model.shape(node.output[0])
-        return bool(small and large) and large[2:] == [4 * extent for extent in small[2:]]
+    def _grid_of(self, gate: str, layer: Layer) -> int:
+        """As runtime/passes/fold_gate_grid.cpp: enlargements, each perhaps cut."""
+        side = 1
+        while (node := self._before_slice(gate)) is not None and node.op_type == "Resize" and attribute(
+                node, "mode", "nearest") == "nearest":
+            small, large = self.model.shape(node.input[0]), self.model.shape(node.output[0])
+            times = large[2] // small[2] if small and large else 0
+            is_one = small is not None and small[2:] == [1, 1]
+            if not is_one and (times < 2 or large[2:] != [times * extent for extent in small[2:]]):
+                break
+            gate, side = node.input[0], side * times
+        is_whole = self.model.shape(gate)[2:] == [1, 1] and layer.extents != [1, 1]
+        return WHOLE_MAP if is_whole else side
+
+    def _before_slice(self, name: str) -> onnx.NodeProto | None:
+        node = self.model.producer(name)
+        return self.model.producer(node.input[0]) if node is not None and node.op_type == "Slice" else node

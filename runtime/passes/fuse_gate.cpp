@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "passes/edit.h"
@@ -83,6 +84,24 @@ ValueId before_repeat(const Links& links, ValueId gate) {
     return repeats_blocks ? maps : gate;
 }
 
+/// One value for a whole map: a gate per block whose grain is the map has it, as [N, 1, 1, 1].
+bool is_for_whole_map(const Shape& gate) { return gate == Shape{gate[0], 1, 1, 1}; }
+
+/// What an Expand repeats over the channels or over the whole map; else `gate`.
+ValueId before_expand(const Links& links, ValueId gate) {
+    while (const Node* expand = producer_of(links, gate, Op::expand)) {
+        const Shape& narrow = shape_of(links.graph(), expand->inputs[0]);
+        const Shape& wide = shape_of(links.graph(), gate);
+        const bool has_maps = narrow.size() == 4 && wide.size() == 4 && narrow[0] == wide[0];
+        const Shape one_map = has_maps ? Shape{wide[0], 1, wide[2], wide[3]} : Shape{};
+        if (!has_maps || (narrow != one_map && !is_for_whole_map(narrow))) {
+            break;
+        }
+        gate = expand->inputs[0];
+    }
+    return gate;
+}
+
 /// y.reshape(N, G, K/G, H, W) * g.unsqueeze(2), reshaped back: conv no_value where it is not.
 Match match_blocks(const Links& links, const Node& mul, std::size_t side) {
     const Node* split = producer_of(links, mul.inputs[side], Op::reshape);
@@ -106,7 +125,8 @@ Match match_side(const Links& links, Node& mul, std::size_t side) {
     if (shape_of(links.graph(), mul.outputs[0]).size() == 5) {
         return match_blocks(links, mul, side);
     }
-    return {mul.inputs[side], before_repeat(links, mul.inputs[1 - side]), &mul};
+    const ValueId gate = before_expand(links, mul.inputs[1 - side]);
+    return {mul.inputs[side], before_repeat(links, gate), &mul};
 }
 
 /// Why a match is no gate; empty where it is one.
@@ -136,8 +156,9 @@ std::string obstacle(const Links& links, const NonNegative& known, const Node& m
     }
     const Shape& y = shape_of(graph, match.conv);
     const Shape& g = shape_of(graph, match.gate);
-    if (shape_of(graph, match.result->outputs[0]) != y || g.size() != 4 || g[0] != y[0] ||
-        y[1] % g[1] != 0 || g[2] != y[2] || g[3] != y[3]) {
+    const bool has_maps = g.size() == 4 && g[0] == y[0] && y[1] % g[1] == 0;
+    if (shape_of(graph, match.result->outputs[0]) != y || !has_maps ||
+        ((g[2] != y[2] || g[3] != y[3]) && !is_for_whole_map(g))) {
         return "the factors " + to_string(y) + " and " + to_string(g) + " do not match as a gate";
     }
     if (g[1] != 1 && g[1] != y[1] && match.result == &mul &&
@@ -156,15 +177,16 @@ bool comes_from_pointwise(const Links& links, ValueId id) {
 
 void apply(Links& links, const Match& match) {
     Node& node = *links.producer(match.conv);
-    const std::int64_t maps = shape_of(links.graph(), match.gate)[1];
-    const std::int64_t channels = shape_of(links.graph(), match.conv)[1];
+    const Shape gate = shape_of(links.graph(), match.gate);
+    const Shape y = shape_of(links.graph(), match.conv);
     links.set_input(node, 1, match.gate);
     FusedConv& conv = *node.fused_conv;
     auto& rounding = conv.output_rounding ? conv.output_rounding : conv.after_gate;
     conv.after_act = std::exchange(rounding, std::nullopt);
-    conv.gate = maps == 1          ? GateForm::position
-                : maps == channels ? GateForm::element
-                                   : GateForm::group;
+    conv.gate = gate[1] == 1      ? GateForm::position
+                : gate[1] == y[1] ? GateForm::element
+                                  : GateForm::group;
+    conv.gate_grid = is_for_whole_map(gate) ? std::max(y[2], y[3]) : 1;
     links.move_into(node, *match.result);
 }
 

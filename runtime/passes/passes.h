@@ -57,8 +57,9 @@ Status optimise(Graph& graph);
 /// is Less", CVPR 2017, section 3). What looks like a gate and is none gets a remark.
 [[nodiscard]] Status fuse_gate(Graph& graph);
 
-/// A position gate that is a map enlarged four times by its nearest values (the tile gates of Dong
-/// et al.'s released code) becomes that map, a gate for every 4x4 outputs.
+/// A position gate that repeats each value of a smaller map over t x t outputs, or one value over
+/// the whole map, becomes that map: the tile gates of Dong et al.'s released code, and gates per
+/// block of a grain.
 [[nodiscard]] Status fold_gate_grid(Graph& graph);
 
 /// Add becomes the residual of the fused_conv on one of its sides.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <compare>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +24,19 @@ struct TileLists {
     Buffer active;   ///< row << 16 | column of the tiles that hold an active position
     Buffer skipped;  ///< the others
     Buffer active_count, skipped_count;
+};
+
+/// A map of gates (x, y) and, where a step has listed it, its positions.
+struct GateMap {
+    Buffer values;
+    std::optional<GateLists> lists;
+};
+
+/// A gate with each of its values repeated `times` along both extents, cut to these.
+struct RepeatedGate {
+    ValueId gate = no_value;
+    std::int64_t times = 1, width = 0, height = 0;
+    auto operator<=>(const RepeatedGate&) const = default;
 };
 
 /// What a gate leaves of a layer's output: one number per channel wherever it is skipped.
@@ -57,6 +72,10 @@ public:
                            const GateLists& lists, std::int64_t width, std::int64_t height,
                            std::int64_t side);
 
+    /// The place of a map that layers of the same gate share; its buffer has no axes until a step
+    /// writes it.
+    GateMap& repeated(const RepeatedGate& gate) { return repeated_[gate]; }
+
     /// Remembers what a gate leaves of a value, for the layer that reads it.
     void set_gated(ValueId id, GatedValue value) { gated_values_[id] = std::move(value); }
     /// Null where no per-position gate is known.
@@ -66,6 +85,7 @@ private:
     const Target* target_;
     Arena* arena_;
     std::map<std::pair<ValueId, std::int64_t>, GateLists> lists_;
+    std::map<RepeatedGate, GateMap> repeated_;
     std::map<std::pair<int, std::int64_t>, TileLists> tiles_;  ///< of masks and side
     std::map<ValueId, GatedValue> gated_values_;
 };

@@ -225,8 +225,9 @@ void place_arena(Arena& arena, Plan& plan) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         for_each_buffer(plan.steps[i], [&](const Buffer& buffer) { arena.use(buffer, i); });
     }
-    // Gates are read after the run, so their counts live to its end.
+    // Gates are read after their layers, and their counts after the run.
     for (const GateSource& source : plan.gate_sources) {
+        arena.use(source.values, source.step);
         for (const Buffer& count : source.counts) {
             arena.use(count, plan.steps.size());
         }

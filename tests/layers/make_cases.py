@@ -19,7 +19,8 @@ from model import Model  # noqa: E402
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     models = sorted((SOURCE / "models").glob("*.onnx"))
-    for make in (nets.gated_network, nets.dense_network, nets.packed_network):
+    for make in (nets.gated_network, nets.dense_network, nets.packed_network,
+                 nets.block_network):
         models.append(FOLDER / f"{make.__name__}.onnx")
         onnx.save(make(), models[-1])
     table = Table(json.loads((SOURCE / "generators/kernels.json").read_text()))

@@ -7,6 +7,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "session"))
 
+from block_cases import SPELLINGS, WHOLE_MAP, block, images_of  # noqa: E402
 from net import Net  # noqa: E402
 
 
@@ -94,3 +95,17 @@ def packed_network():
     bordered = net.op("Pad", "x", net.ints(0, 0, 2, 2, 0, 0, 2, 2))
     z = net.conv(bordered, 3, 96, (5, 5), strides=[2, 2], pads=[0] * 4)
     return net.finish(net.op("Concat", y, z, axis=1))
+
+
+def block_network():
+    """Gates per block, of all grains, in basic blocks and bottlenecks."""
+    size, images = (16, 12), images_of(2, 3, (16, 12))
+    net, channels = Net(2, 3, *size, batch=2), 24
+    x = net.op("Relu", net.conv("x", 3, channels))
+    for grain in (1, 2, 3, 4, 8, WHOLE_MAP):
+        for form in ("post", "bottleneck", "bare"):
+            x = block(net, x, channels, channels, size, 1, grain, images, form)
+    for spelling in SPELLINGS:
+        x = block(net, x, channels, channels, size, 1, WHOLE_MAP, images, "post", spelling)
+    x = block(net, x, channels, 40, size, 2, 4, images, "bottleneck")
+    return net.finish(x)

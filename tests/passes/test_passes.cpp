@@ -3,51 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "builder.h"
-#include "passes/passes.h"
+#include "optimised.h"
 
 using namespace sluice;
 
 namespace {
-
-std::vector<const Node*> nodes_of(const Graph& graph, Op op) {
-    std::vector<const Node*> found;
-    for (const Node& node : graph.nodes) {
-        if (node.op == op) {
-            found.push_back(&node);
-        }
-    }
-    return found;
-}
-
-/// Optimises the built graph; the result must be what the unoptimised graph computes.
-Graph optimised(GraphBuilder& b) {
-    INFO("seed " << b.seed);
-    std::vector<reference::Tensor> inputs;
-    for (const ValueId id : b.graph.inputs) {
-        inputs.push_back({b.shape(id), b.numbers(b.shape(id), -1, 1)});
-    }
-    Graph graph = b.graph;
-    const Status status = optimise(graph);
-    INFO(status.message());
-    REQUIRE(status.ok());
-    const auto before = reference::interpret(b.graph, inputs);
-    const auto after = reference::interpret(graph, inputs);
-    REQUIRE(before.ok());
-    REQUIRE(after.ok());
-    for (std::size_t o = 0; o < before->size(); ++o) {
-        const auto& expected = before.value()[o];
-        const auto& got = after.value()[o];
-        REQUIRE(got.shape == expected.shape);
-        for (std::size_t i = 0; i < expected.data.size(); ++i) {
-            const float want = expected.data[i], is = got.data[i];
-            const double bound = 1e-5 * (1 + std::abs(double(want)));
-            REQUIRE((std::isnan(want) ? std::isnan(is)
-                                      : is == want || std::abs(double(is) - want) <= bound));
-        }
-    }
-    return graph;
-}
 
 /// One gated fused_conv and its branch, nothing else.
 const Node& require_gated(const Graph& graph, GateForm form) {
@@ -224,63 +184,6 @@ TEST_CASE("a tile gate fuses through Resize and marks its branch") {
     REQUIRE(convs.size() == 2);
     CHECK(convs[0]->fused_conv->is_branch);
     CHECK(convs[1]->fused_conv->gate == GateForm::position);
-}
-
-namespace {
-
-/// conv(x) times a map of a coarser one, enlarged to `wide` and cut to the extents of x.
-GraphBuilder enlarged_gate(const Shape& x_shape, const Shape& coarse, const Shape& wide,
-                           const std::string& mode, const std::string& place,
-                           const std::string& rounding, std::int64_t first_row = 0) {
-    GraphBuilder b(5);
-    const ValueId x = b.input(x_shape);
-    const ValueId map = b.clip(b.conv(b.input({2, 3, coarse[0], coarse[1]}), 1, 1), 0, 1);
-    ValueId gate = b.node(
-        Op::resize, {map}, {2, 1, wide[0], wide[1]},
-        {{"mode", mode}, {"coordinate_transformation_mode", place}, {"nearest_mode", rounding}});
-    if (Shape{x_shape[2], x_shape[3]} != wide) {
-        gate = b.node(Op::slice,
-                      {gate, b.integers({first_row, 0}),
-                       b.integers({first_row + x_shape[2], x_shape[3]}), b.integers({2, 3})},
-                      {2, 1, x_shape[2], x_shape[3]});
-    }
-    b.output(b.mul(b.conv(x, 6, 3), gate));
-    return b;
-}
-
-std::int64_t grid_of(GraphBuilder b) {
-    const Graph graph = optimised(b);
-    const auto convs = nodes_of(graph, Op::fused_conv);
-    REQUIRE(convs.size() == 2);
-    CHECK(convs[1]->fused_conv->gate == GateForm::position);
-    const bool is_folded = convs[1]->inputs[1] == convs[0]->outputs[0];
-    CHECK(is_folded == (convs[1]->fused_conv->gate_grid == 4));
-    CHECK(is_folded == nodes_of(graph, Op::resize).empty());
-    return convs[1]->fused_conv->gate_grid;
-}
-
-}  // namespace
-
-TEST_CASE("a gate that is enlarged four times becomes a gate for every 4x4 outputs") {
-    CHECK(grid_of(enlarged_gate({2, 3, 8, 12}, {2, 3}, {8, 12}, "nearest", "asymmetric",
-                                "floor")) == 4);
-    CHECK(grid_of(enlarged_gate({2, 3, 4, 8}, {1, 2}, {4, 8}, "nearest", "half_pixel",
-                                "round_prefer_floor")) == 4);
-    CHECK(grid_of(enlarged_gate({2, 3, 7, 9}, {2, 3}, {8, 12}, "nearest", "asymmetric", "floor")) ==
-          4);
-}
-
-TEST_CASE("a gate that is enlarged otherwise, or cut elsewhere, stays as it is") {
-    const Shape x = {2, 3, 8, 8};
-    CHECK(grid_of(enlarged_gate(x, {4, 4}, {8, 8}, "nearest", "asymmetric", "floor")) == 1);
-    CHECK(grid_of(enlarged_gate(x, {2, 4}, {8, 8}, "nearest", "asymmetric", "floor")) == 1);
-    CHECK(grid_of(enlarged_gate(x, {2, 2}, {8, 8}, "nearest", "asymmetric", "ceil")) == 1);
-    CHECK(grid_of(enlarged_gate(x, {2, 2}, {8, 8}, "linear", "asymmetric", "floor")) == 1);
-    // A row of gates too many, and one cut off in front.
-    CHECK(grid_of(enlarged_gate({2, 3, 4, 8}, {2, 2}, {8, 8}, "nearest", "asymmetric", "floor")) ==
-          1);
-    CHECK(grid_of(enlarged_gate({2, 3, 7, 8}, {2, 2}, {8, 8}, "nearest", "asymmetric", "floor",
-                                1)) == 1);
 }
 
 // In one number with the weights, 0 * infinity would be NaN where conv(x) is none.

@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
+from block_cases import block_cases
 from convolution_cases import convolution_cases
 from layout_cases import fraction_cases, layout_cases, mixing_cases
 from nan_cases import nan_cases
@@ -217,7 +218,7 @@ def pair():
 
 
 def before_enlargement(gate, producers):
-    """The map of which a gate repeats every value 4x4 times, else the gate."""
+    """The map of which a gate repeats every value over squares, else the gate."""
     node = producers[gate]
     node = producers[node.input[0]] if node.op_type == "Slice" else node
     return node.input[0] if node.op_type == "Resize" else gate
@@ -314,7 +315,7 @@ def add_small(folder):
         path = folder.path / f"{name}.onnx"
         onnx.save(model, path)
         folder.add("nan", name, path, *values)
-    for case in channel_cases():
+    for case in (*channel_cases(), *block_cases()):
         add(*case)
     onnx.save(pair(), folder.path / "pair.onnx")
 

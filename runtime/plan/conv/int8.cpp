@@ -93,7 +93,7 @@ Step fill_step(const Planner& planner, const Convolution& c, const Packed& packe
     step.kernel = planner.kernel(Algorithm::int8_fill);
     step.node = c.node.name;
     step.shape = c.shape;
-    step.choice = choice;
+    step.choice = work.fills_where ? work.fills_where : choice;
     set_call(step, Call{.positions = *work.skipped,
                         .epilogue = from_channel(packed.epilogue, range.first, range.count),
                         .residual = from_channel(c.residual, range.first, range.count),

@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "plan/arrange.h"
+#include "plan/conv/gate_map.h"
 #include "plan/conv/lower_branch.h"
 #include "plan/conv/lower_transposed.h"
 #include "plan/conv/select.h"
@@ -12,6 +13,10 @@ namespace sluice {
 namespace {
 
 using Steps = std::vector<Step>;
+
+/// Of squares that are larger along a side whole Winograd tiles are left, and no pairs worth
+/// counting.
+constexpr std::int64_t finest_squares = 3;
 
 PlannedGate make_gate(const Planner& planner, const Node& node, std::int64_t macs) {
     const Layout& map = planner.layout(node.inputs[1]);
@@ -32,73 +37,80 @@ std::vector<float> skipped_outputs(const FusedConv& conv) {
 }
 
 /// One value per position for each of the groups of output channels; `candidates` are for a group.
-Status lower_positions(Planner& planner, Convolution c, const Candidates& candidates,
-                       PlannedGate& gate, Steps& steps) {
+Status lower_groups(Planner& planner, Convolution c, const Candidates& candidates,
+                    PlannedGate& gate, Steps& steps) {
     const ValueId id = c.node.inputs[1];
     const Layout& map = planner.layout(id);
-    const std::int64_t groups = c.conv.gate == GateForm::group ? map.channels() : 1;
-    const std::int64_t each = groups == 1 ? c.outputs : c.channels() / groups;
-    for (std::int64_t g = 0; g < groups; ++g) {
+    const std::int64_t each = c.channels() / map.channels();
+    for (std::int64_t g = 0; g < map.channels(); ++g) {
         const GateLists lists = planner.scans.lists(steps, c.node.name, id, map, g);
         c.gate = from_channel(pixels(map, 1), g, 1);
-        const ChannelRange range{g * each, each, groups == 1 ? c.channels() : each};
-        const auto count = emit_active(planner, c, candidates, lists, range, steps);
+        const auto count =
+            emit_active(planner, c, candidates, lists, {g * each, each, each}, steps);
         if (!count.ok()) {
             return count.status();
         }
         gate.source.counts.push_back(count.value());
-        if (groups == 1 && c.node.inputs[2] == no_value && !c.conv.is_quantised()) {
-            planner.scans.set_gated(c.node.outputs[0], {lists, skipped_outputs(c.conv)});
-        }
     }
-    gate.source.step = steps.size() - 1;
     return {};
 }
 
-/// One value for every tile of outputs that Winograd's kernel computes.
-Status lower_tiles(Planner& planner, Convolution c, const Candidates& candidates, PlannedGate& gate,
-                   Steps& steps) {
-    const ValueId id = c.node.inputs[1];
-    const Layout& map = planner.layout(id);
-    const GateLists lists = planner.scans.lists(steps, c.node.name, id, map, 0);
-    c.gate = pixels(map, 1);
-    c.gate_shift = std::int32_t(std::countr_zero(std::uint64_t(c.conv.gate_grid)));
-    const auto count = emit_active(planner, c, candidates, lists, all_channels(c), steps);
+/// One value per position, or per square of positions that no kernel computes at once.
+Status lower_positions(Planner& planner, Convolution c, const Candidates& candidates,
+                       PlannedGate& gate, Steps& steps) {
+    const auto map = gate_of_outputs(planner, c, steps);
+    const auto lists = list_squares(planner, c, 1, steps);
+    if (!map.ok() || !lists.ok()) {
+        return map.ok() ? lists.status() : map.status();
+    }
+    c.gate = map.value();
+    const auto count = emit_active(planner, c, candidates, lists.value(), all_channels(c), steps);
     if (!count.ok()) {
         return count.status();
     }
-    gate.source.counts.push_back(count.value());
-    gate.source.step = steps.size() - 1;
+    if (c.conv.gate_grid == 1) {
+        gate.source.counts.push_back(count.value());
+    }
+    const bool is_fine = c.conv.gate_grid <= finest_squares;
+    if (is_fine && c.node.inputs[2] == no_value && !c.conv.is_quantised()) {
+        planner.scans.set_gated(c.node.outputs[0], {lists.value(), skipped_outputs(c.conv)});
+    }
     return {};
 }
 
-/// One value for every tile of outputs becomes one per position, (x, y).
-Result<Buffer> append_expanded_gate(Planner& planner, const Convolution& c, Steps& steps) {
-    const Layout& map = planner.layout(c.node.inputs[1]);
-    const std::int64_t grid = c.conv.gate_grid, height = map.height(), width = map.width();
-    const std::int64_t row = width * grid;
-    Buffer gate = planner.arena.scratch(height * grid * row, halide_type_of<float>(), {});
-    Buffer from = view(map), to = gate;
-    from.axes = {{grid, 0}, map.axes[2], {grid, 0}, map.axes[1]};
-    to.axes = {{grid, 1}, {width, grid}, {grid, row}, {height, grid * row}};
-    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
-    gate.axes = {{c.width(), 1}, {c.height(), row}};
-    return gate;
+/// One value for every tile of outputs that Winograd's kernel computes, or for several.
+Status lower_tiles(Planner& planner, Convolution c, const Candidates& candidates, PlannedGate& gate,
+                   Steps& steps) {
+    const std::int64_t side = candidates.ways[0].kernel->as<WinogradInfo>().side;
+    const auto lists = list_squares(planner, c, side, steps);
+    if (!lists.ok()) {
+        return lists.status();
+    }
+    c.gate = pixels(planner.layout(c.node.inputs[1]), 1);
+    c.gate_shift = std::int32_t(std::countr_zero(std::uint64_t(c.conv.gate_grid)));
+    const auto count = emit_active(planner, c, candidates, lists.value(), all_channels(c), steps);
+    if (!count.ok()) {
+        return count.status();
+    }
+    if (c.conv.gate_grid == side) {
+        gate.source.counts.push_back(count.value());
+    }
+    return {};
 }
 
-/// One value for every tile of outputs that no kernel computes.
-Status lower_expanded_tiles(Planner& planner, Convolution c, const Candidates& candidates,
-                            PlannedGate& gate, Steps& steps) {
-    // The map's memory is free once it is copied.
-    gate.source.step = steps.size();
-    const auto expanded = append_expanded_gate(planner, c, steps);
-    if (!expanded.ok()) {
-        return expanded.status();
+/// One value for the whole map: a run computes all of the layer, or nothing.
+Status lower_whole_map(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
+    const auto map = gate_of_outputs(planner, c, steps);
+    const auto lists = list_squares(planner, c, c.conv.gate_grid, steps);
+    if (!map.ok() || !lists.ok()) {
+        return map.ok() ? lists.status() : map.status();
     }
-    c.gate = expanded.value();
-    const GateLists lists = planner.scans.scan(steps, c.node.name, c.gate);
-    c.gate.axes.insert(c.gate.axes.begin(), Axis{1, 1});
-    return emit_active(planner, c, candidates, lists, all_channels(c), steps).status();
+    c.gate = map.value();
+    gate.source.counts.push_back(lists->active_count);
+    const auto candidates = select_for_all(planner, c);
+    return candidates.ok()
+               ? emit_all_or_nothing(planner, c, candidates.value(), lists->active_count, steps)
+               : candidates.status();
 }
 
 /// One map for each group of channels becomes one for each channel.
@@ -116,8 +128,6 @@ Result<Buffer> append_wide_gate(Planner& planner, const Convolution& c, Steps& s
 
 /// One value per element, or one per group of channels that no kernel's tile divides.
 Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
-    // The maps are read first by the step that comes next: later ones may take their memory.
-    gate.source.step = steps.size();
     if (c.conv.gate == GateForm::group) {
         const auto wide = append_wide_gate(planner, c, steps);
         if (!wide.ok()) {
@@ -146,17 +156,12 @@ Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps&
 /// One value per position, multiplied where nothing is skipped: int8 has no kernels that fill float
 /// outputs.
 Status lower_unskipped(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
-    gate.source.step = steps.size();
     gate.info.skips = false;
-    c.gate = pixels(planner.layout(c.node.inputs[1]), 1);
-    if (c.conv.gate_grid > 1) {
-        const auto expanded = append_expanded_gate(planner, c, steps);
-        if (!expanded.ok()) {
-            return expanded.status();
-        }
-        c.gate = expanded.value();
-        c.gate.axes.insert(c.gate.axes.begin(), Axis{});
+    const auto map = gate_of_outputs(planner, c, steps);
+    if (!map.ok()) {
+        return map.status();
     }
+    c.gate = map.value();
     c.gate_form = GateForm::position;
     auto candidates = select_for_all(planner, c);
     if (!candidates.ok()) {
@@ -175,23 +180,26 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
                                               : lower_unskipped(planner, c, gate, steps);
     }
     c.gate_form = GateForm::position;
+    if (is_for_whole_map(planner, c)) {
+        return lower_whole_map(planner, c, gate, steps);
+    }
     if (c.conv.gate_grid > 1) {
         const Candidates candidates = select_for_tiles(planner, c);
         if (!candidates.ways.empty()) {
             return lower_tiles(planner, c, candidates, gate, steps);
         }
     }
+    const bool has_groups = c.conv.gate == GateForm::group;
     Convolution call = c;
-    if (c.conv.gate == GateForm::group) {
+    if (has_groups) {
         call.layer.outputs = c.channels() / planner.layout(c.node.inputs[1]).channels();
     }
     const Candidates candidates = select_for_positions(planner, call);
     if (candidates.ways.empty()) {
-        return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
-                                              : no_kernel(planner, c);
+        return has_groups ? lower_elements(planner, c, gate, steps) : no_kernel(planner, c);
     }
-    return c.conv.gate_grid > 1 ? lower_expanded_tiles(planner, c, candidates, gate, steps)
-                                : lower_positions(planner, c, candidates, gate, steps);
+    return has_groups ? lower_groups(planner, c, candidates, gate, steps)
+                      : lower_positions(planner, c, candidates, gate, steps);
 }
 
 Status lower_ordinary(Planner& planner, const Node& node, Lowered& lowered) {
@@ -205,6 +213,7 @@ Status lower_ordinary(Planner& planner, const Node& node, Lowered& lowered) {
     }
     PlannedGate gate = make_gate(planner, node, macs);
     SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
+    gate.source.step = lowered.steps.size() - 1;
     lowered.gates.push_back(std::move(gate));
     return {};
 }

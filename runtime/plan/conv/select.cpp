@@ -1,9 +1,11 @@
 #include "plan/conv/select.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "plan/conv/pack_weights.h"
+#include "plan/conv/skipped_outputs.h"
 
 namespace sluice {
 namespace {
@@ -159,8 +161,10 @@ Candidates select_for_positions(Planner& planner, const Convolution& c) {
 Candidates select_for_tiles(Planner& planner, const Convolution& c) {
     Candidates candidates;
     add_winograd(planner, c, candidates);
-    const auto fits = [&c](const Candidate& way) {
-        return way.kernel->as<WinogradInfo>().side == c.conv.gate_grid;
+    // The kernel finds the gate of an output by a shift.
+    const bool is_power = std::has_single_bit(std::uint64_t(c.conv.gate_grid));
+    const auto fits = [&](const Candidate& way) {
+        return is_power && c.conv.gate_grid % way.kernel->as<WinogradInfo>().side == 0;
     };
     std::erase_if(candidates.ways, [&](const Candidate& way) { return !fits(way); });
     pack(planner, c, candidates);
@@ -192,6 +196,18 @@ Status emit_all(Planner& planner, const Convolution& c, const Candidates& candid
                           all_channels(c), {}, steps);
 }
 
+Status emit_all_or_nothing(Planner& planner, const Convolution& c, const Candidates& candidates,
+                           const Buffer& active, std::vector<Step>& steps) {
+    const Candidate& only = candidates.ways[0];
+    Work work = only.way->all(planner, c, *only.kernel);
+    if (are_skipped_outputs_read(planner, c)) {
+        work.skipped = planner.constants.all_positions(c.height(), c.width());
+        work.skipped_static_count = c.positions();
+        work.fills_where = Choice{active, 0};
+    }
+    return only.way->emit(planner, c, only, work, all_channels(c), Choice{active, 1}, steps);
+}
+
 Result<Buffer> emit_active(Planner& planner, const Convolution& c, const Candidates& candidates,
                            const GateLists& lists, const ChannelRange& range,
                            std::vector<Step>& steps) {
@@ -204,6 +220,9 @@ Result<Buffer> emit_active(Planner& planner, const Convolution& c, const Candida
             costs.push_back({candidate.way->cost_of_all(c, kernel), 0, {}});
         } else {
             work.push_back(candidate.way->active(planner, c, kernel, lists, costs, steps));
+            if (!are_skipped_outputs_read(planner, c)) {
+                work.back().skipped.reset();
+            }
             costs.push_back(candidate.way->cost(c, kernel, work.back()));
         }
     }

@@ -21,7 +21,8 @@ Result<Candidates> select_for_all(Planner& planner, const Convolution& c);
 /// no gate yet. Empty where no kernel fits the channels of one call.
 Candidates select_for_positions(Planner& planner, const Convolution& c);
 
-/// Winograd's kernel where the gate has one value for each of its tiles; none where it does not.
+/// Winograd's kernel where the gate has one value for each of its tiles, or for several that make a
+/// square; none where it does not.
 Candidates select_for_tiles(Planner& planner, const Convolution& c);
 
 /// Dot products for the active elements, and what computes all of them where too many are active.
@@ -30,6 +31,11 @@ Result<Candidates> select_for_elements(Planner& planner, const Convolution& c);
 /// Emits a way's steps over all outputs.
 Status emit_all(Planner& planner, const Convolution& c, const Candidates& candidates,
                 std::vector<Step>& steps);
+
+/// Emits a way's steps over all outputs for runs where the only gate of the map is active, and what
+/// fills them for all other runs. `active`: 1 or 0, an int32 of the arena.
+Status emit_all_or_nothing(Planner& planner, const Convolution& c, const Candidates& candidates,
+                           const Buffer& active, std::vector<Step>& steps);
 
 /// Emits the steps of all candidates over what a gate leaves active, and before them the scans that
 /// they need and, where there are several, the step that chooses in each run. `lists` are those of

@@ -39,7 +39,7 @@ void append_fill(const Planner& planner, const Convolution& c, const Packed& pac
     step.kernel = planner.kernel(Algorithm::fill);
     step.node = c.node.name;
     step.shape = c.shape;
-    step.choice = choice;
+    step.choice = work.fills_where ? work.fills_where : choice;
     set_call(step, Call{.positions = *work.skipped,
                         .epilogue = from_channel(packed.epilogue, range.first, range.count),
                         .residual = from_channel(c.residual, range.first, range.count),

@@ -39,6 +39,7 @@ struct Work {
     std::int64_t skipped_static_count = -1;
     Buffer skipped_count;
     std::int64_t skipped_side = 1;
+    std::optional<Choice> fills_where;  ///< none: they are filled where the way is chosen
     /// What the way's own steps read besides.
     std::vector<Buffer> tables;
 };

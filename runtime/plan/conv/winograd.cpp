@@ -160,10 +160,11 @@ public:
 
 /// Copies the input's phases side by side, as channels of a smaller image; returns where.
 Result<Buffer> append_phases(Planner& planner, const Convolution& c, const Kernel& kernel,
-                             std::vector<Step>& steps) {
+                             const std::optional<Choice>& choice, std::vector<Step>& steps) {
     const PhaseCopy copy =
         copy_of_phases(planner, c, kernel.as<WinogradInfo>().taps, winograd_depth(c));
     SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, copy.from, copy.to)));
+    steps.back().choice = choice;
     return copy.phases;
 }
 
@@ -191,7 +192,7 @@ Status Winograd::emit(Planner& planner, const Convolution& c, const Candidate& c
     Buffer input = c.input;
     std::int64_t channel_stride = c.channel_stride;
     if (reads_copied_phases(kernel, c)) {
-        const auto phases = append_phases(planner, c, kernel, steps);
+        const auto phases = append_phases(planner, c, kernel, choice, steps);
         if (!phases.ok()) {
             return phases.status();
         }
