@@ -10,6 +10,8 @@ from net import Net, Value
 FORMS = ("position", "position_1x1", "group", "repeated_group", "element", "tile", "pooled")
 POINT = ((1, 1), (1, 1), [0] * 4)
 TILE = 4
+WHOLE_MAP = 0
+GRAINS = (1, 1, 2, 3, 4, 8, WHOLE_MAP)
 
 
 def gate(net: Net, branch: Value) -> Value:
@@ -128,4 +130,55 @@ def chain(net: Net, x: Value) -> Value | None:
     return y
 
 
-GATED = (gated, gated, gated, chain)
+def block_gate(net: Net, x: Value, stride: int, grain: int) -> Value | None:
+    """The gate of a block that reads x, before it is repeated."""
+    if grain == WHOLE_MAP:
+        x, shape = net.op("GlobalAveragePool", [x], (*x.shape[:2], 1, 1)), POINT
+    elif grain == 1:
+        shape = ((3, 3), (stride, stride), [1] * 4)
+    else:
+        side = grain * stride
+        size = [-(-extent // side) for extent in x.size]
+        window = {"kernel_shape": [side] * 2, "strides": [side] * 2, "ceil_mode": 1}
+        x, shape = net.op("MaxPool", [x], (*x.shape[:2], *size), **window), ((3, 3), (1, 1), [1] * 4)
+    branch = conv(net, x, 1, *shape)
+    return None if branch is None else gate(net, branch)
+
+
+def under(net: Net, y: Value, g: Value, times: int) -> Value:
+    """y times a gate of which each value is for times x times outputs, or one for all of them."""
+    if times == WHOLE_MAP:
+        channels = net.pick(0, 1, y.channels)
+        if channels:
+            to = (1, channels, *y.size)
+            g = net.op("Expand", [g, net.ints(*to)], (y.shape[0], *to[1:]))
+    elif times > 1:
+        g = enlarged(net, g, times, y.size)
+    return net.op("Mul", net.pick([y, g], [g, y]), y.shape)
+
+
+def block(net: Net, x: Value) -> Value | None:
+    """A residual block, two or three convolutions under one gate."""
+    if not x.is_map or min(x.size) < 2:
+        return None
+    stride, grain, outputs = net.pick(1, 1, 2), net.pick(*GRAINS), net.pick(x.channels, 16, 17)
+    g, y, before_stride = block_gate(net, x, stride, grain), x, stride
+    sides = net.pick((3, 3), (1, 3, 1))
+    for place, side in enumerate(sides):
+        is_last = place == len(sides) - 1
+        step = before_stride if side == 3 else 1
+        before_stride //= step
+        width = outputs if is_last else net.pick(8, 16, 16, 24)
+        y = conv(net, y, width, (side, side), (step, step), [side // 2] * 4)
+        if y is None or g is None:
+            return None
+        y = y if is_last else net.op("Relu", [y], y.shape)
+        y = under(net, y, g, grain * before_stride)
+    short = x if x.shape == y.shape else conv(net, x, outputs, (1, 1), (stride, stride), [0] * 4)
+    if short is None:
+        return None
+    y = net.op("Add", net.pick([y, short], [short, y]), y.shape)
+    return net.op("Relu", [y], y.shape) if net.chance(0.7) else y
+
+
+GATED = (gated, gated, gated, chain, block, block)

@@ -8,14 +8,18 @@
 namespace sluice::sweep {
 
 /// Ways of drawing convolutions, taken in turn by the seed: of any kind, then of the kinds that
-/// specialised kernels compute, and at last of those that run in float in a quantised network.
-constexpr std::uint64_t conv_kinds = 13, int8_conv_kinds = 10;
+/// specialised kernels compute and of blocks, and at last of those that run in float in a quantised
+/// network.
+constexpr std::uint64_t conv_kinds = 14, int8_conv_kinds = 11;
 
 /// One to three convolutions in a row, drawn by the seed.
 Net draw_convolutions(Random& random, std::uint64_t kind);
 
 /// A layer of a kind beyond int8_conv_kinds: 0 depthwise, 1 with groups or dilation, 2 transposed.
 void add_sparse_window(Net& net, std::uint64_t kind);
+/// One or two residual blocks under a gate each, over an input of so many channels, and of about so
+/// many multiply-accumulates.
+void add_gated_blocks(Net& net, std::int64_t channels, std::int64_t macs);
 
 /// A small graph of any operators that Sluice computes.
 Net draw_graph(Random& random);

@@ -21,6 +21,7 @@ enum Kind : std::uint64_t {
     element_class,
     tile_class,
     group_class,
+    gated_blocks,
 };
 
 /// Channels that kernels are made for.
@@ -296,6 +297,11 @@ Net draw_convolutions(Random& random, std::uint64_t kind) {
         case image_stem:
             add_image_stem(net);
             break;
+        case gated_blocks: {
+            const std::int64_t macs = draw_size(random);
+            add_gated_blocks(net, any_channels(random), macs);
+            break;
+        }
         default:
             if (kind < int8_conv_kinds) {
                 add_class_layers(net, Kind(kind));

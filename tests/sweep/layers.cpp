@@ -62,44 +62,6 @@ float bound_of(const std::vector<float>& values, double density) {
     return std::min(between, values.front() - 0.2F * size);
 }
 
-/// Maps of numbers made a gate: shifted so that `density` of each map is active, scaled to about
-/// one, and clamped.
-ValueId add_clamped_gate(Net& net, ValueId maps, double density) {
-    Random& random = net.random;
-    const std::int64_t count = channels_of(net, maps);
-    const bool differ = count > 1 && random.chance(0.3);
-    std::vector<float> scale, shift;
-    for (std::int64_t map = 0; map < count; ++map) {
-        const std::vector<float> values = sorted_map(net.value(maps), map);
-        const float bound = bound_of(values, differ ? random.unit() * 1.4 - 0.2 : density);
-        const float reach = std::max(values.front() - bound, 0.5F * (bound - values.back()));
-        scale.push_back(random.uniform(0.8F, 1.6F) / std::max(reach, 0.01F));
-        shift.push_back(-bound * scale.back());
-    }
-    ValueId gate = no_value;
-    if (random.chance(0.5)) {
-        const Shape each = {count};
-        gate = net.node(Op::batch_normalization,
-                        {maps, net.constant(each, scale), net.constant(each, shift),
-                         net.constant(each, std::vector<float>(scale.size(), 0)),
-                         net.constant(each, std::vector<float>(scale.size(), 1))},
-                        {{"epsilon", 0.0F}});
-    } else {
-        const Shape each = {1, count, 1, 1};
-        gate = net.node(Op::mul, {maps, net.constant(each, scale)});
-        gate = net.node(Op::add, {net.constant(each, shift), gate});
-    }
-    switch (random.between(0, 4)) {
-        case 0:
-        case 1:
-            return net.node(Op::clip, {gate, net.scalar(0), net.scalar(1)});
-        case 2:  // 0.3 x + 0 of HardSigmoid: active where the value is positive
-            return net.node(Op::hard_sigmoid, {gate}, {{"alpha", 0.3F}, {"beta", 0.0F}});
-        default:
-            return net.node(Op::relu, {gate});
-    }
-}
-
 /// A max-pool of x to `tiles` values along each axis: with ceil_mode over squares of `side`
 /// outputs, where those give as many, else over windows of equal strides.
 ValueId pool_to_tiles(Net& net, ValueId x, const Shape& tiles, std::int64_t side,
@@ -137,18 +99,7 @@ ValueId add_tile_gate(Net& net, ValueId x, const Shape& to, const Layer& layer) 
     pointwise.pads = {0, 0, 0, 0};
     ValueId small = add_conv(net, pool_to_tiles(net, x, tiles, side, layer), pointwise);
     small = add_clamped_gate(net, small, layer.density);
-    const bool is_half = random.chance(0.3);
-    const float by = float(side);
-    const ValueId wide = net.node(
-        Op::resize, {small, no_value, net.constant({4}, std::vector<float>{1, 1, by, by})},
-        {{"mode", std::string("nearest")},
-         {"coordinate_transformation_mode", std::string(is_half ? "half_pixel" : "asymmetric")},
-         {"nearest_mode", std::string(is_half ? "round_prefer_floor" : "floor")}});
-    if (net.shape(wide) == Shape{to[0], 1, to[2], to[3]}) {
-        return wide;
-    }
-    return net.node(Op::slice,
-                    {wide, net.ints({0, 0}), net.ints({to[2], to[3]}), net.ints({2, 3})});
+    return enlarge(net, small, {side, side}, to);
 }
 
 /// y.reshape(N, G, K / G, H, W) * gate.unsqueeze(2), or y times the gate repeated to K maps.
@@ -193,6 +144,58 @@ ValueId add_residual(Net& net, ValueId x, ValueId y, const Layer& layer) {
 }
 
 }  // namespace
+
+ValueId add_clamped_gate(Net& net, ValueId maps, double density) {
+    Random& random = net.random;
+    const std::int64_t count = channels_of(net, maps);
+    const bool differ = count > 1 && random.chance(0.3);
+    std::vector<float> scale, shift;
+    for (std::int64_t map = 0; map < count; ++map) {
+        const std::vector<float> values = sorted_map(net.value(maps), map);
+        const float bound = bound_of(values, differ ? random.unit() * 1.4 - 0.2 : density);
+        const float reach = std::max(values.front() - bound, 0.5F * (bound - values.back()));
+        scale.push_back(random.uniform(0.8F, 1.6F) / std::max(reach, 0.01F));
+        shift.push_back(-bound * scale.back());
+    }
+    ValueId gate = no_value;
+    if (random.chance(0.5)) {
+        const Shape each = {count};
+        gate = net.node(Op::batch_normalization,
+                        {maps, net.constant(each, scale), net.constant(each, shift),
+                         net.constant(each, std::vector<float>(scale.size(), 0)),
+                         net.constant(each, std::vector<float>(scale.size(), 1))},
+                        {{"epsilon", 0.0F}});
+    } else {
+        const Shape each = {1, count, 1, 1};
+        gate = net.node(Op::mul, {maps, net.constant(each, scale)});
+        gate = net.node(Op::add, {net.constant(each, shift), gate});
+    }
+    switch (random.between(0, 4)) {
+        case 0:
+        case 1:
+            return net.node(Op::clip, {gate, net.scalar(0), net.scalar(1)});
+        case 2:  // 0.3 x + 0 of HardSigmoid: active where the value is positive
+            return net.node(Op::hard_sigmoid, {gate}, {{"alpha", 0.3F}, {"beta", 0.0F}});
+        default:
+            return net.node(Op::relu, {gate});
+    }
+}
+
+ValueId enlarge(Net& net, ValueId small, const Shape& times, Shape to) {
+    const bool is_half = net.random.chance(0.3);
+    const ValueId scales =
+        net.constant({4}, std::vector<float>{1, 1, float(times[0]), float(times[1])});
+    const ValueId wide = net.node(
+        Op::resize, {small, no_value, scales},
+        {{"mode", std::string("nearest")},
+         {"coordinate_transformation_mode", std::string(is_half ? "half_pixel" : "asymmetric")},
+         {"nearest_mode", std::string(is_half ? "round_prefer_floor" : "floor")}});
+    if (net.shape(wide) == Shape{to[0], 1, to[2], to[3]}) {
+        return wide;
+    }
+    return net.node(Op::slice,
+                    {wide, net.ints({0, 0}), net.ints({to[2], to[3]}), net.ints({2, 3})});
+}
 
 ValueId add_conv(Net& net, ValueId x, const Layer& layer) {
     const std::int64_t channels = channels_of(net, x);

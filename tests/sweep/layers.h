@@ -40,6 +40,11 @@ ValueId add_layer(Net& net, ValueId x, const Layer& layer);
 /// Weights of a size that keeps the values' size.
 ValueId add_conv(Net& net, ValueId x, const Layer& layer);
 ValueId add_batch_norm(Net& net, ValueId x);
+/// Maps of numbers made a gate: shifted so that `density` of each map is active, scaled to about
+/// one, and clamped.
+ValueId add_clamped_gate(Net& net, ValueId maps, double density);
+/// A map [N, 1, h, w] with each value repeated `times` {y, x}, cut to the extents of `to`.
+ValueId enlarge(Net& net, ValueId small, const Shape& times, Shape to);
 /// Relu, HardSigmoid, or Clip with bounds of any kind.
 ValueId add_activation(Net& net, ValueId x);
 /// Clip with bounds that leave a good part of the values' range; absent ones are no_value.
