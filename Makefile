@@ -6,7 +6,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
-        test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick
+        test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
+        zoo zoo-setup zoo-narrow
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -176,6 +177,20 @@ bench: build peers  ## Time the networks and kernels against the peers; writes d
 bench-quick: build peers  ## ResNet-20 dense and LCCL on one thread against the peers, in a minute
 	@$(BENCHMARK) --model models/resnet20_dense_cifar10.onnx models/resnet20_lccl_cifar10.onnx \
 	    --data $(SAMPLES) --peers $(PEERS) --seconds 3
+
+zoo-setup:
+	@bash cmake/setup.sh zoo
+
+ZOO := .venv-zoo/bin/python python/zoo
+only = $(if $(NETWORKS),--network $(NETWORKS))
+
+zoo: build zoo-setup  ## [NETWORKS="A B"]: export 39 networks from PyTorch, compare Sluice with ONNX Runtime
+	$(call say,exporting to build/zoo what is not there yet (some 40 minutes for all) and running it)
+	@$(ZOO)/run_zoo.py --output build/zoo --run build/release/apps/run/run $(only)
+
+zoo-narrow: zoo-setup  ## [NETWORKS="A B"]: write their narrow versions in tests/zoo/graphs again
+	$(call say,exporting to build/zoo/narrow what is not there yet)
+	@$(ZOO)/make_narrow.py --exports build/zoo/narrow --output tests/zoo/graphs $(only)
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

@@ -136,8 +136,12 @@ peers)
     make_venv .venv-peers "$(content_key $here/requirements-peers.txt)" --no-deps \
         -r $here/requirements-peers.txt
     ;;
+zoo)
+    install_packages $here/packages.txt
+    make_venv .venv-zoo "$(content_key $here/requirements-zoo.txt)" -r $here/requirements-zoo.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, train or peers"
+    fail "unknown part '$1': host, neon, lint, fuzz, train, peers or zoo"
     ;;
 esac
 say "${1:-host}: nothing is missing"
