@@ -37,6 +37,8 @@ def run(model, x, names=(), optimises=True):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    # Else sums of products of bytes saturate on CPUs without VNNI.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimises:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(copy.SerializeToString(), options, ["CPUExecutionProvider"])
