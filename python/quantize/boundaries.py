@@ -5,6 +5,9 @@ rounds once, at the end. So a tensor is a boundary where a layer with weights re
 its residual; none lies between a convolution, its gate and the sum that its layer takes in. Gates
 are no boundaries: the runtime holds gate maps as float32 whatever the file says, so that rounding
 them would save nothing and skip the smallest.
+
+A sum that a gated layer takes in has the numbers of its residual, where a skipped output is the
+residual as it is. The runtime then writes the sum over the residual, and nothing where it skips.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from gates import match_gate
+from gates import is_non_negative, match_gate, outputs_of
 from graph import Graph, attribute
 
 CLAMPS = ("Relu", "Clip")
@@ -108,12 +111,32 @@ def residuals_of(graph: Graph, node: onnx.NodeProto) -> list[str]:
     return [name for name in node.input if name != taken]
 
 
+def skipped_as(graph: Graph, name: str) -> list[str]:
+    """The residual that a tensor equals wherever a gate skips its layer; none where it may differ."""
+    node = graph.producer(name)
+    clamped = node is not None and node.op_type == "Relu"
+    if clamped:
+        name = node.input[0]
+        node = graph.producer(name)
+        if not graph.is_read_once(name):
+            return []
+    if node is None or not is_sum(graph, node):
+        return []
+    residuals = residuals_of(graph, node)
+    taken = [x for x in node.input if x not in residuals]
+    gate = match_gate(graph, graph.producer(taken[0])) if len(taken) == 1 else None
+    skips_positions = gate is not None and outputs_of(graph, gate.branch) == 1
+    unchanged = len(residuals) == 1 and (not clamped or is_non_negative(graph, residuals[0]))
+    return residuals if skips_positions and unchanged else []
+
+
 class Finder:
     """Walks back from what layers with weights read."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._keeps: dict[str, list[str]] = {}  # a boundary, and those whose numbers it has
+        self._skips: dict[str, list[str]] = {}  # and those that it is where its gate skips
         for node in graph.nodes:
             if graph.has_weights(node):
                 self._demand(node.input[0])
@@ -129,6 +152,7 @@ class Finder:
             keeps = not is_gated and keeps_numbers(self._graph, node)
             self._keeps[name] = self._graph.activations(node) if keeps else []
             pending += self._keeps[name] if keeps else self._residuals_behind(name)
+            self._skips[name] = skipped_as(self._graph, name)
 
     def _residuals_behind(self, name: str) -> list[str]:
         """What the layer that writes `name` adds."""
@@ -144,10 +168,11 @@ class Finder:
         return []
 
     def find(self) -> Boundaries:
-        """Tensors that keep each other's numbers have them in common, as concatenated ones do."""
+        """Tensors that keep each other's numbers have them in common, as concatenated ones do, and so
+        have those of a residual and its sum."""
         group = {name: frozenset([name]) for name in self._keeps}
         for name, kept in self._keeps.items():
-            merged = group[name].union(*(group[x] for x in kept))
+            merged = group[name].union(*(group[x] for x in [*kept, *self._skips[name]]))
             group.update((member, merged) for member in merged)
         order = [*self._graph.inputs, *(x for node in self._graph.nodes for x in node.output)]
         roots = {name for name, kept in self._keeps.items() if not kept}

@@ -104,7 +104,7 @@ Layout Layouts::empty_layout(ValueId id) const {
     return layout;
 }
 
-Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
+Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) const {
     const Shape shape = image_shape(id);
     const auto& halo = halos_[std::size_t(id)];
     Layout layout = empty_layout(id);
@@ -112,22 +112,43 @@ Layout Layouts::image_layout(ValueId id, std::int64_t channel_stride) {
     const std::int64_t row = (halo[1] + shape[2] + halo[3]) * channel_stride;
     layout.axes = {{shape[0], 1}, {shape[1], row}, {shape[2], channel_stride}};
     layout.origin = halo[0] * row + halo[1] * channel_stride;
-    layout.index = arena_->add_block((halo[0] + shape[1] + halo[2]) * row * bytes_of(layout.type));
     return layout;
 }
 
-/// Says which elements of an image's block its writer leaves as they are.
-void Layouts::keep_others(const Layout& layout, bool writes_all_lanes) {
+/// None where the writer of an image leaves no element of its block as it is.
+std::optional<WrittenElements> Layouts::written(const Layout& layout, bool writes_all_lanes) const {
     const auto& h = layout.halo;
     const bool spares_lanes = !writes_all_lanes && layout.type == ElementType::float32 &&
                               layout.channel_stride() != layout.channels();
-    if (spares_lanes || h[0] || h[1] || h[2] || h[3]) {
-        arena_->keep_others(
-            layout.index,
-            {layout.origin, spares_lanes ? layout.channels() : layout.channel_stride(),
-             layout.channel_stride(), layout.width(), layout.row_stride(), layout.height(),
-             bytes_of(layout.type), layout.zero});
+    if (!spares_lanes && !h[0] && !h[1] && !h[2] && !h[3]) {
+        return std::nullopt;
     }
+    return WrittenElements{layout.origin,
+                           spares_lanes ? layout.channels() : layout.channel_stride(),
+                           layout.channel_stride(),
+                           layout.width(),
+                           layout.row_stride(),
+                           layout.height(),
+                           bytes_of(layout.type),
+                           layout.zero};
+}
+
+Layout Layouts::with_memory(Layout layout, bool writes_all_lanes) {
+    const std::int64_t rows = layout.halo[0] + layout.height() + layout.halo[2];
+    layout.index = arena_->add_block(rows * layout.row_stride() * bytes_of(layout.type));
+    const auto elements = written(layout, writes_all_lanes);
+    if (elements) {
+        arena_->keep_others(layout.index, *elements);
+    }
+    contents_[layout.index].written = elements;
+    return layout;
+}
+
+void Layouts::set(ValueId id, Layout layout) {
+    if (layout.memory == Memory::arena) {
+        contents_[layout.index].values.push_back(id);
+    }
+    layouts_[std::size_t(id)] = std::move(layout);
 }
 
 Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
@@ -143,9 +164,7 @@ Layout Layouts::allocate(const Node& node, bool writes_all_lanes) {
     // A map that only gates read needs no lanes beside it.
     const bool is_map =
         shape[0] == 1 && node.op == Op::fused_conv && !writes_all_lanes && readers_->only_gates(id);
-    Layout layout = image_layout(id, is_map ? 1 : channel_stride(shape[0]));
-    keep_others(layout, writes_all_lanes);
-    return layout;
+    return with_memory(image_layout(id, is_map ? 1 : channel_stride(shape[0])), writes_all_lanes);
 }
 
 Layout Layouts::allocate_input(const Node& node) {
@@ -155,18 +174,35 @@ Layout Layouts::allocate_input(const Node& node) {
     if (shape.size() != 3 || !(readers_->only_convolved(id) || is_map)) {
         return allocate(node, false);
     }
-    Layout layout = image_layout(id, shape[0]);
-    keep_others(layout, true);
-    return layout;
+    return with_memory(image_layout(id, shape[0]), true);
+}
+
+std::optional<Layout> Layouts::reuse(const Node& node, ValueId input) const {
+    const ValueId id = node.outputs[0];
+    const Layout& from = of(input);
+    if (from.memory != Memory::arena || !from.is_image() || image_shape(id) != image_shape(input)) {
+        return std::nullopt;
+    }
+    Layout layout = image_layout(id, channel_stride(from.channels()));
+    layout.index = from.index;
+    const Contents& contents = contents_.at(from.index);
+    const bool is_free =
+        std::none_of(contents.values.begin(), contents.values.end(),
+                     [&](ValueId value) { return readers_->is_read_after(node, value); });
+    const bool is_same =
+        layout.origin == from.origin && layout.type == from.type && layout.zero == from.zero &&
+        layout.row_stride() == from.row_stride() &&
+        layout.channel_stride() == from.channel_stride() &&
+        std::equal(layout.halo, layout.halo + 4, from.halo) &&
+        contents.written == written(layout, true);
+    return is_free && is_same ? std::optional(layout) : std::nullopt;
 }
 
 Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height) {
     const std::int64_t stride = channel_stride(channels);
     Layout layout;
     layout.axes = {{channels, 1}, {height, width * stride}, {width, stride}};
-    layout.index = arena_->add_block(width * height * stride * bytes_of(layout.type));
-    keep_others(layout, false);
-    return pixels(layout, stride);
+    return pixels(with_memory(std::move(layout), false), stride);
 }
 
 }  // namespace sluice

@@ -37,6 +37,11 @@ public:
         const auto& readings = readings_[std::size_t(id)];
         return !is_output(id) && !readings.empty() && readings.back().node == &node;
     }
+    /// Whether a node behind this one reads the value, or the caller does.
+    bool is_read_after(const Node& node, ValueId id) const {
+        const auto& readings = readings_[std::size_t(id)];
+        return is_output(id) || (!readings.empty() && readings.back().node > &node);
+    }
     bool is_output(ValueId id) const { return is_output_[std::size_t(id)]; }
 
     /// Whether all readers of a value take it for a gate.

@@ -93,6 +93,23 @@ class Places(Case):
         self.check((net, scores), ["image", *names, "c.relu", "pooled", "flat"],
                    [(name, "a.relu") for name in names])
 
+    def test_sum_has_the_numbers_of_what_it_is_where_a_gate_skips_it(self):
+        """Not where a norm leaves a constant, or where a ReLU changes the residual."""
+        for act, norm, same in ((True, False, True), (False, False, False), (True, True, False)):
+            with self.subTest(act=act, norm=norm):
+                net = nets.Net()
+                a = net.norm("a", net.conv("a", "image", 3, 6), 6)
+                a = net.op("Relu", "a.relu", a) if act else a
+                b = net.op("Relu", "b.relu", net.norm("b", net.conv("b", a, 6, 6), 6))
+                y = net.norm("c", net.conv("c", b, 6, 6), 6)
+                y = net.op("Mul", "c.product", y, net.gate("c", a, 6))
+                y = net.norm("d", y, 6) if norm else y
+                total = net.op("Relu", "sum.relu", net.op("Add", "sum", y, a))
+                file, _ = self.good(net.finish(net.head(total, 6)))
+                scale, zero = file.rounded()["sum.relu"]
+                of_residual = file.rounded()[a]
+                self.assertEqual((scale, zero) == tuple(of_residual), same)
+
     def test_sum_before_a_norm_is_held_as_u8(self):
         """As in networks with norm and ReLU before each convolution."""
         net = nets.Net()

@@ -23,6 +23,8 @@ struct Convolution {
     Buffer residual;  ///< (k, x, y); strides of zero over a row of zeros where there is none
     Buffer output;    ///< (k, x, y), the lanes beside the channels with them
     std::int64_t outputs = 1;  ///< channels of the output, with those lanes
+    /// Whether the output lies where the residual does, which skipped outputs then leave as it is.
+    bool in_place = false;
     std::string shape;         ///< "16x32x32 -> 16x32x32, 3x3"
 
     std::int64_t width() const { return output.axes[1].extent; }

@@ -81,6 +81,12 @@ public:
         steps.push_back(std::move(step));
         return {};
     }
+
+private:
+    /// What is left at the end of the list is computed as a whole tile.
+    int tail_of(const Kernel& kernel) const override {
+        return kernel.as<DepthwiseInfo>().pixels;
+    }
 };
 
 }  // namespace

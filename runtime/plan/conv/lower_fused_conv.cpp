@@ -3,6 +3,7 @@
 
 #include "plan/arrange.h"
 #include "plan/conv/gate_map.h"
+#include "plan/conv/in_place.h"
 #include "plan/conv/lower_branch.h"
 #include "plan/conv/lower_transposed.h"
 #include "plan/conv/select.h"
@@ -202,8 +203,7 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
                       : lower_positions(planner, c, candidates, gate, steps);
 }
 
-Status lower_ordinary(Planner& planner, const Node& node, Lowered& lowered) {
-    const Convolution c = make_convolution(planner, node, lowered.output);
+Status lower_ordinary(Planner& planner, const Convolution& c, Lowered& lowered) {
     const std::int64_t macs = c.channels() * c.macs_per_output() * c.positions();
     (c.conv.is_branch ? lowered.branch_macs : lowered.macs) = macs;
     if (c.conv.gate == GateForm::none) {
@@ -211,7 +211,7 @@ Status lower_ordinary(Planner& planner, const Node& node, Lowered& lowered) {
         return candidates.ok() ? emit_all(planner, c, candidates.value(), lowered.steps)
                                : candidates.status();
     }
-    PlannedGate gate = make_gate(planner, node, macs);
+    PlannedGate gate = make_gate(planner, c.node, macs);
     SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));
     gate.source.step = lowered.steps.size() - 1;
     lowered.gates.push_back(std::move(gate));
@@ -233,6 +233,20 @@ Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& s
     return append(steps, copy_step(planner, node, zero, to));
 }
 
+/// The convolution with memory for its output, whose layout goes to `output`.
+Convolution place_output(Planner& planner, const Node& node, Layout& output) {
+    if (const auto place = place_in_residual(planner, node)) {
+        Convolution c = make_convolution(planner, node, *place);
+        if (computes_once(planner, c)) {
+            c.in_place = true;
+            output = *place;
+            return c;
+        }
+    }
+    output = planner.layouts.allocate(node, true);
+    return make_convolution(planner, node, output);
+}
+
 }  // namespace
 
 Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
@@ -242,11 +256,12 @@ Result<Lowered> lower_fused_conv(Planner& planner, const Node& node) {
     }
     const FusedConv& conv = *node.fused_conv;
     Lowered lowered;
-    lowered.output = planner.layouts.allocate(node, true);
     if (conv.is_transposed()) {
+        lowered.output = planner.layouts.allocate(node, true);
         SLUICE_RETURN_IF_ERROR(lower_transposed(planner, node, lowered));
     } else {
-        SLUICE_RETURN_IF_ERROR(lower_ordinary(planner, node, lowered));
+        const Convolution c = place_output(planner, node, lowered.output);
+        SLUICE_RETURN_IF_ERROR(lower_ordinary(planner, c, lowered));
     }
     if (!node.remark.empty()) {
         std::string& remark = lowered.steps.back().remark;

@@ -58,6 +58,8 @@ public:
         return {0, pair, work.outputs};
     }
 
+    bool computes_once(const Convolution&, const Kernel&) const override { return true; }
+
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override;

@@ -69,6 +69,9 @@ public:
         return {0, 1 / elements_per_position, work.outputs};
     }
 
+    /// An output whose gates are in part active is filled first.
+    bool computes_once(const Convolution&, const Kernel&) const override { return false; }
+
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override;

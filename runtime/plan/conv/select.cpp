@@ -158,6 +158,16 @@ Candidates select_for_positions(Planner& planner, const Convolution& c) {
     return candidates;
 }
 
+bool computes_once(const Planner& planner, Convolution c) {
+    c.gate_form = GateForm::position;
+    const auto once = [&](const Way& way) {
+        const Found found = way.find(planner, c);
+        return found.kernel == nullptr || way.computes_once(c, *found.kernel);
+    };
+    return once(list_way(planner, c)) &&
+           (c.conv.is_quantised() || (once(winograd_way()) && once(pairs_way())));
+}
+
 Candidates select_for_tiles(Planner& planner, const Convolution& c) {
     Candidates candidates;
     add_winograd(planner, c, candidates);
@@ -196,11 +206,20 @@ Status emit_all(Planner& planner, const Convolution& c, const Candidates& candid
                           all_channels(c), {}, steps);
 }
 
+namespace {
+
+/// Whether a step has to write what a gate leaves of the layer's outputs.
+bool fills_skipped(const Planner& planner, const Convolution& c) {
+    return !c.in_place && are_skipped_outputs_read(planner, c);
+}
+
+}  // namespace
+
 Status emit_all_or_nothing(Planner& planner, const Convolution& c, const Candidates& candidates,
                            const Buffer& active, std::vector<Step>& steps) {
     const Candidate& only = candidates.ways[0];
     Work work = only.way->all(planner, c, *only.kernel);
-    if (are_skipped_outputs_read(planner, c)) {
+    if (fills_skipped(planner, c)) {
         work.skipped = planner.constants.all_positions(c.height(), c.width());
         work.skipped_static_count = c.positions();
         work.fills_where = Choice{active, 0};
@@ -220,7 +239,7 @@ Result<Buffer> emit_active(Planner& planner, const Convolution& c, const Candida
             costs.push_back({candidate.way->cost_of_all(c, kernel), 0, {}});
         } else {
             work.push_back(candidate.way->active(planner, c, kernel, lists, costs, steps));
-            if (!are_skipped_outputs_read(planner, c)) {
+            if (!fills_skipped(planner, c)) {
                 work.back().skipped.reset();
             }
             costs.push_back(candidate.way->cost(c, kernel, work.back()));

@@ -21,6 +21,9 @@ Result<Candidates> select_for_all(Planner& planner, const Convolution& c);
 /// no gate yet. Empty where no kernel fits the channels of one call.
 Candidates select_for_positions(Planner& planner, const Convolution& c);
 
+/// Whether what may compute the active positions of a layer computes each output once.
+bool computes_once(const Planner& planner, Convolution c);
+
 /// Winograd's kernel where the gate has one value for each of its tiles, or for several that make a
 /// square; none where it does not.
 Candidates select_for_tiles(Planner& planner, const Convolution& c);

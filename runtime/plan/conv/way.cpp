@@ -21,6 +21,10 @@ Step conv_step(const Convolution& c, const Candidate& candidate, const Work& wor
     step.node = c.node.name;
     step.shape = c.shape;
     step.remark = candidate.remark;
+    if (c.in_place) {
+        step.remark += step.remark.empty() ? "" : "; ";
+        step.remark += "in place of its residual, which skipped outputs keep";
+    }
     step.choice = choice;
     step.list.static_count = work.static_count;
     step.list.count = work.count;

@@ -88,6 +88,10 @@ public:
     /// What it costs to compute some work that active() has listed.
     virtual Cost cost(const Convolution& c, const Kernel& kernel, const Work& work) const = 0;
 
+    /// Whether the kernel reads the residual of each output before it writes that output, and does
+    /// both once in a run, so that they may lie in the same memory.
+    virtual bool computes_once(const Convolution& c, const Kernel& kernel) const = 0;
+
     /// The steps that compute it, for some output channels, in runs where `choice` holds.
     virtual Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                         const Work& work, const ChannelRange& range,

@@ -153,6 +153,12 @@ public:
         return {weights_cost(c, kernel), tile_cost(kernel), work.count};
     }
 
+    /// The last tiles of a map that they do not divide overlap those before.
+    bool computes_once(const Convolution& c, const Kernel& kernel) const override {
+        const std::int64_t side = kernel.as<WinogradInfo>().side;
+        return c.height() % side == 0 && c.width() % side == 0;
+    }
+
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override;
