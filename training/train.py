@@ -39,6 +39,7 @@ from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
 from sluice_training.teacher import LITE0, kept_scores, make_teacher
+from sluice_training.time_budget import apply_budget
 
 SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
@@ -56,7 +57,8 @@ def add_gate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grains",
         default="1",
-        help="of the gates per block, for each stage or for all: 1,2,4,8 outputs, map or none",
+        help="of the gates per block, for each stage or for all: 1,2,4,8 outputs, map or none; or auto, "
+        "with --budget-ms",
     )
     parser.add_argument("--gate-function", choices=FUNCTIONS, default="clip")
     parser.add_argument(
@@ -78,7 +80,9 @@ def add_gate_options(parser: argparse.ArgumentParser) -> None:
         "--context", action="store_true", help="gates per block see the mean of the map as well"
     )
     parser.add_argument(
-        "--gate-layers", default="*", help="shell pattern for the names of the layers or blocks to gate"
+        "--gate-layers",
+        default="*",
+        help="shell pattern for the names of the layers to gate, patterns for those of blocks",
     )
 
 
@@ -227,6 +231,7 @@ def new_run(
 def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
+    apply_budget(arguments)
     config = config_of(arguments)
     training, held_out = read_images(arguments, config)
     normalizer = Normalizer(*channel_statistics(training.sample()))

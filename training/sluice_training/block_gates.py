@@ -41,7 +41,8 @@ class BlockGateSpec:
 
     grains: of each stage, or one for all. g is constant over t x t outputs for t = 1, 2, 4 or 8 and
         over the whole map for WHOLE_MAP; None leaves the stage dense.
-    layers: shell pattern for the names of the blocks to gate, of those whose stage has a grain.
+    layers: shell patterns for the names of the blocks to gate, of those whose stage has a grain, with
+        commas between them.
     branch: kernel of the branches, "3x3" or "1x1"; for the whole map it is 1x1.
     pool: what a coarser gate sees of its outputs' inputs, their "max" or their "mean".
     context: whether a 1x1 branch on the whole map's mean is added, the same for all positions.
@@ -273,7 +274,8 @@ def staged_blocks(
         form = own_form(module) or form_of(module)
         if form is None:
             continue
-        outputs = module.get_submodule(form.masked[-1][0]).out_channels
+        last = module.get_submodule(form.masked[-1][0])
+        outputs = getattr(last, "conv", last).out_channels  # beneath an LCCL, if it has one
         starts = bool(found) and (form.stride > 1 or form.inputs != outputs)
         found.append((name, module, form, (found[-1][3] if found else 0) + starts))
     return found
@@ -302,7 +304,8 @@ def add_block_gates(
     chosen = [
         (block, form, grains[stage])
         for name, block, form, stage in blocks
-        if grains[stage] is not None and fnmatchcase(name, spec.layers)
+        if grains[stage] is not None
+        and any(fnmatchcase(name, pattern) for pattern in spec.layers.split(","))
     ]
     if not chosen:
         raise TrainingError(f"no block to gate matches '{spec.layers}'; there is {blocks[0][0]}")

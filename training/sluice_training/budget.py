@@ -63,10 +63,12 @@ class Budget(Controller):
     def penalty(self, wanted: torch.Tensor) -> torch.Tensor:
         densities = torch.stack([self._observed[name] for name in self._gates])
         self._densities.copy_(densities.detach())
-        mean = (densities * self._shares).sum()
         outside = (wanted[0] - densities).relu() + (densities - wanted[1]).relu()
-        missed = (mean - self._config.target).square() + outside.square().mean()
-        return self._config.budget * missed
+        return self._config.budget * (self.missed(densities) + outside.square().mean())
+
+    def missed(self, densities: torch.Tensor) -> torch.Tensor:
+        """The square of what the network misses its budget by, at the blocks' densities."""
+        return ((densities * self._shares).sum() - self._config.target).square()
 
     def changing(self) -> list[torch.Tensor]:
         return [self._densities]

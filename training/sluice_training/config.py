@@ -37,6 +37,8 @@ class RunConfig:
         share one threshold.
     anneal: share of the run over which the density falls to what is wanted.
     budget: weight in the loss of what block gates' densities are off by.
+    budget_ms: share of the dense time that block gates are held at instead, and the costs that predict
+        it, as `0.8@avx2-int8`; empty where they are held at a density.
     relax: share of the run over which the bounds of a single block's density relax.
     noise_off: share of the run, its last, in which block gates' masks are drawn without noise.
     int8: share of the run, its last, in which the network computes as if it were quantised, in fp32.
@@ -79,6 +81,7 @@ class RunConfig:
     distill_adds: bool = False
     teacher_table: bool = False
     int8: float = 0.0
+    budget_ms: str = ""
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:

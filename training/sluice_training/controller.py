@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from sluice_training.macs import MacsReport
+
 
 class Controller:
     """Steers nothing: the base of those that do, and what a network without gates has.
@@ -37,6 +39,10 @@ class Controller:
 
         test_densities: in evaluation mode, of each layer; none where they are not to be aimed at.
         """
+
+    def validated(self, macs: MacsReport) -> dict[str, float]:
+        """What the log says of the densities in evaluation mode."""
+        return {}
 
     def state(self) -> dict[str, list[float]]:
         """What a resumed run goes on from."""

@@ -117,8 +117,8 @@ def train(
     while run.epoch < run.config.epochs:
         record: dict[str, Any] = run.train_epoch(show=True)
         accuracy, loss, macs = validate(run.model, held_out, normalizer, run.precision)
-        run.after_validation(macs)
-        record |= {"val_accuracy": round(accuracy, 4), "val_loss": round(loss, 4)}
+        predicted = run.after_validation(macs)
+        record |= {"val_accuracy": round(accuracy, 4), "val_loss": round(loss, 4)} | predicted
         if macs.layers:
             record["cut"] = round(macs.cut, 4)
             record["cut_by_live_gates"] = round(macs.cut_by_live_gates, 4)

@@ -27,6 +27,7 @@ from sluice_training.photographs import CroppedBatches, Photographs
 from sluice_training.stages import EDGE
 from sluice_training.step_graph import StepGraph
 from sluice_training.tape import Tape
+from sluice_training.time_budget import TimeBudget
 
 CPU = torch.device("cpu")
 
@@ -132,13 +133,17 @@ class Run:
             **self._controller.record(),
         }
 
-    def after_validation(self, macs: MacsReport) -> None:
-        """Let the gates' controller know the epoch's densities in evaluation mode."""
+    def after_validation(self, macs: MacsReport) -> dict[str, float]:
+        """Let the gates' controller know the epoch's densities in evaluation mode.
+
+        Returns what the log says of them besides.
+        """
         # While the density still falls, an epoch's mean and its end are not the same thing.
         settled = (self.epoch - 1) / self.config.epochs >= self.config.anneal
         wanted = self.config.test_density and settled
         densities = [layer.density for layer in macs.layers] if wanted else []
         self._controller.after_epoch(len(self._batches), densities)
+        return self._controller.validated(macs)
 
     def _choose_form(self) -> None:
         """Set the size of the epoch's images and what it simulates; a captured step is of one form."""
@@ -295,7 +300,7 @@ def make_controller(model: nn.Module, config: RunConfig, size: tuple[int, int, i
         return Controller()
     weights = {layer.name: layer.conv for layer in count_macs(model, size).layers}
     if blocks:
-        return Budget(model, weights, config)
+        return (TimeBudget if config.budget_ms else Budget)(model, weights, config)
     return DensityController(
         model, weights, config.target, config.anneal, densities=config.densities
     )
