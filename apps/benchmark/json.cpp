@@ -91,17 +91,17 @@ Json to_object(const KernelResult& row, const Machine& machine) {
 }
 
 Json to_object(const LayerResult& row) {
-    return {{"network", row.network},
-            {"layer", row.layer},
-            {"shape", row.shape},
-            {"density", rounded(row.density)},
-            {"gated_ms", rounded(row.gated_ms)},
-            {"branch_ms", rounded(row.branch_ms)},
-            {"dense_kernel", row.dense_kernel},
-            {"dense_ms", rounded(row.dense_ms)},
-            {"theoretical",
-             row.executed_share > 0 ? Json(rounded(row.theoretical())) : Json(nullptr)},
-            {"realised", rounded(row.realised())}};
+    return {
+        {"network", row.network},
+        {"layer", row.layer},
+        {"shape", row.shape},
+        {"density", rounded(row.density)},
+        {"gated_ms", rounded(row.gated_ms)},
+        {"branch_ms", rounded(row.branch_ms)},
+        {"dense_kernel", row.dense_kernel},
+        {"dense_ms", rounded(row.dense_ms)},
+        {"theoretical", row.executed_share > 0 ? Json(rounded(row.theoretical())) : Json(nullptr)},
+        {"realised", rounded(row.realised())}};
 }
 
 Json to_object(const StepResult& row) {

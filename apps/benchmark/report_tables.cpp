@@ -139,8 +139,8 @@ std::vector<LayerResult> merge_by_shape(std::span<const LayerResult> rows) {
     for (std::size_t i = 0; i < merged.size(); ++i) {
         LayerResult& row = merged[i];
         row.layer = std::to_string(counts[i]) + (counts[i] == 1 ? " layer" : " layers");
-        for (double* mean : {&row.density, &row.gated_ms, &row.branch_ms, &row.dense_ms,
-                             &row.executed_share}) {
+        for (double* mean :
+             {&row.density, &row.gated_ms, &row.branch_ms, &row.dense_ms, &row.executed_share}) {
             *mean /= counts[i];
         }
     }

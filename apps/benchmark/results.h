@@ -74,9 +74,9 @@ struct LayerResult {
     std::string shape;
     double density = 1;
     double gated_ms = 0;
-    double branch_ms = 0;      ///< of gated_ms
-    std::string dense_kernel;  ///< what a plan computes the layer by where it has no gate
-    double dense_ms = 0;       ///< of that kernel, in turn with the network
+    double branch_ms = 0;       ///< of gated_ms
+    std::string dense_kernel;   ///< what a plan computes the layer by where it has no gate
+    double dense_ms = 0;        ///< of that kernel, in turn with the network
     double executed_share = 1;  ///< executed MACs / dense MACs, branch included
 
     double theoretical() const { return 1 / executed_share; }  ///< infinite where all is skipped

@@ -123,14 +123,11 @@ std::optional<WrittenElements> Layouts::written(const Layout& layout, bool write
     if (!spares_lanes && !h[0] && !h[1] && !h[2] && !h[3]) {
         return std::nullopt;
     }
-    return WrittenElements{layout.origin,
-                           spares_lanes ? layout.channels() : layout.channel_stride(),
-                           layout.channel_stride(),
-                           layout.width(),
-                           layout.row_stride(),
-                           layout.height(),
-                           bytes_of(layout.type),
-                           layout.zero};
+    return WrittenElements{
+        layout.origin,           spares_lanes ? layout.channels() : layout.channel_stride(),
+        layout.channel_stride(), layout.width(),
+        layout.row_stride(),     layout.height(),
+        bytes_of(layout.type),   layout.zero};
 }
 
 Layout Layouts::with_memory(Layout layout, bool writes_all_lanes) {
@@ -189,12 +186,11 @@ std::optional<Layout> Layouts::reuse(const Node& node, ValueId input) const {
     const bool is_free =
         std::none_of(contents.values.begin(), contents.values.end(),
                      [&](ValueId value) { return readers_->is_read_after(node, value); });
-    const bool is_same =
-        layout.origin == from.origin && layout.type == from.type && layout.zero == from.zero &&
-        layout.row_stride() == from.row_stride() &&
-        layout.channel_stride() == from.channel_stride() &&
-        std::equal(layout.halo, layout.halo + 4, from.halo) &&
-        contents.written == written(layout, true);
+    const bool is_same = layout.origin == from.origin && layout.type == from.type &&
+                         layout.zero == from.zero && layout.row_stride() == from.row_stride() &&
+                         layout.channel_stride() == from.channel_stride() &&
+                         std::equal(layout.halo, layout.halo + 4, from.halo) &&
+                         contents.written == written(layout, true);
     return is_free && is_same ? std::optional(layout) : std::nullopt;
 }
 

@@ -34,9 +34,9 @@ public:
     /// that convolutions alone read has no lanes beside its channels, nor has a map that only gates
     /// read.
     Layout allocate_input(const Node& node);
-    /// The layout that allocate() would give the node's output, with all lanes, in the memory of one
-    /// of its inputs. None where that looks otherwise, or something else is read from it after the
-    /// node.
+    /// The layout that allocate() would give the node's output, with all lanes, in the memory of
+    /// one of its inputs. None where that looks otherwise, or something else is read from it after
+    /// the node.
     std::optional<Layout> reuse(const Node& node, ValueId input) const;
     /// Arena memory for an image (channel, x, y) without halo that only the next steps use, zeros
     /// in the lanes beside its channels.

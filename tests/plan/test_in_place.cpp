@@ -60,8 +60,9 @@ TEST_CASE("a gated layer writes over its residual, and nothing where it skips") 
         CHECK(fills(*in_place) < fills(*apart));
         CHECK(explain(*in_place).find("in place of its residual") != std::string::npos);
         CHECK(in_place->arena_bytes < apart->arena_bytes);
-        CHECK(steps_in_place(*checked_plan(ResidualBlock{.clamps_input = false, .clamps_sum = false}.build(),
-                                           *target))
+        CHECK(steps_in_place(
+                  *checked_plan(ResidualBlock{.clamps_input = false, .clamps_sum = false}.build(),
+                                *target))
                   .size() == 1);
     }
 }
@@ -70,15 +71,17 @@ TEST_CASE("a gated layer lies apart from a residual that it would change or that
     for (const Target* target : possible_targets()) {
         INFO(target->id);
         for (const ResidualBlock& block :
-             {ResidualBlock{.clamps_input = false}, ResidualBlock{.shifts = true}, ResidualBlock{.convolves_it = true},
-              ResidualBlock{.is_read_later = true}, ResidualBlock{.is_output = true}}) {
+             {ResidualBlock{.clamps_input = false}, ResidualBlock{.shifts = true},
+              ResidualBlock{.convolves_it = true}, ResidualBlock{.is_read_later = true},
+              ResidualBlock{.is_output = true}}) {
             CAPTURE(block.clamps_input, block.shifts, block.convolves_it, block.is_read_later);
             CHECK(steps_in_place(*checked_plan(block.build(), *target)).empty());
         }
         // Winograd's last tiles overlap those before, and would add the residual twice.
         const auto plan = checked_plan(ResidualBlock{.size = 10}.build(), *target);
         CHECK(steps_in_place(*plan).empty());
-        CHECK(steps_in_place(*checked_plan(ResidualBlock{.size = 10}.build(), *target, {.winograd = false}))
+        CHECK(steps_in_place(
+                  *checked_plan(ResidualBlock{.size = 10}.build(), *target, {.winograd = false}))
                   .size() == 1);
     }
 }

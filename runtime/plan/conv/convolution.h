@@ -25,7 +25,7 @@ struct Convolution {
     std::int64_t outputs = 1;  ///< channels of the output, with those lanes
     /// Whether the output lies where the residual does, which skipped outputs then leave as it is.
     bool in_place = false;
-    std::string shape;         ///< "16x32x32 -> 16x32x32, 3x3"
+    std::string shape;  ///< "16x32x32 -> 16x32x32, 3x3"
 
     std::int64_t width() const { return output.axes[1].extent; }
     std::int64_t height() const { return output.axes[2].extent; }

@@ -84,9 +84,7 @@ public:
 
 private:
     /// What is left at the end of the list is computed as a whole tile.
-    int tail_of(const Kernel& kernel) const override {
-        return kernel.as<DepthwiseInfo>().pixels;
-    }
+    int tail_of(const Kernel& kernel) const override { return kernel.as<DepthwiseInfo>().pixels; }
 };
 
 }  // namespace
