@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ def _decode_all(files: Files, names: Sequence[str], path: Path) -> None:
         name = names[index]
         images[index] = decode_square(files.read(name), files.where(name), side)
 
-    print(f"{path.parent}: decoding {len(names)} images to {side}x{side}, once", flush=True)
+    print(f"{path.parent}: decoding {len(names)} images to {side}x{side}, once", file=sys.stderr)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(decode, range(len(names))):
             pass

@@ -6,6 +6,7 @@ folders are named by synsets that CLASSES lists, by its scores of those classes 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def kept_scores(
         kept = torch.load(path, weights_only=True)
         if {key: kept[key] for key in described} == described:
             return kept["scores"]
-    print(f"{path}: scoring {len(data)} images once", flush=True)
+    print(f"{path}: scoring {len(data)} images once", file=sys.stderr)
     scores = teacher_scores(make_teacher(name, data.classes, normalizer), data, normalizer, device)
     folder.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.partial")

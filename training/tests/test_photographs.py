@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +20,7 @@ from sluice_training.config import RunConfig
 from sluice_training.data import hold_out, read_split
 from sluice_training.errors import TrainingError
 from sluice_training.nets import make_net
+from sluice_training.onnx_file import input_side, read_image_info
 from sluice_training.photographs import CroppedBatches, Photographs, crop_weights, resample
 from sluice_training.run import Run
 from sluice_training.stages import parse_stages
@@ -211,3 +216,44 @@ def test_photographs_learn_at_two_sizes() -> None:
     run = Run(make_net("resnet20", 2), config, data, NORMALIZER)
     accuracies = [run.train_epoch()["train_accuracy"] for _ in range(3)]
     assert accuracies[-1] > 0.8
+
+
+def call(monkeypatch: pytest.MonkeyPatch, module: str, *words: object) -> None:
+    """Run one of the command lines in this process."""
+    monkeypatch.setattr(sys, "argv", [module, *map(str, words)])
+    importlib.import_module(module).main()
+
+
+def test_the_command_lines_take_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Train, calibrate, export, evaluate and draw masks; all at the run's last size."""
+    data, run = tmp_path / "insects", tmp_path / "runs" / "r"
+    write_photographs(data)
+    options = "--net resnet20 --epochs 2 --batch-size 5 --sizes 24,40@0.5 --precision fp32".split()
+    options += "--gate block --grains 4,1,map --target 0.6 --branch 1x1 --pool mean".split()
+    call(monkeypatch, "train", "--data", data, "--output", run, *options)
+    checkpoint = run / "checkpoint.pt"
+    call(monkeypatch, "calibrate", "--checkpoint", checkpoint, "--data", data, "--output", run / "c.pt")
+    call(monkeypatch, "export", "--checkpoint", run / "c.pt", "--output", tmp_path / "m.onnx")
+    proto = onnx.load(tmp_path / "m.onnx")
+    assert input_side(proto, tmp_path) == 40
+    assert read_image_info(proto, tmp_path).shorter_side == 46
+    capsys.readouterr()
+    card = ["--checkpoint", run / "c.pt", "--log", run / "log.jsonl", "--card", tmp_path / "m.md"]
+    splits = ["--split", "test", "validation"]
+    call(monkeypatch, "evaluate", "--onnx", tmp_path / "m.onnx", "--data", data, *splits, *card)
+    found = json.loads(capsys.readouterr().out)
+    assert 0 <= found["test"] <= 1 and "net MACs cut" in (tmp_path / "m.md").read_text()
+    masks = ["--masks", "r", "--images", 2, "--no-plot"]
+    report = ["--runs", run.parent, "--output", tmp_path / "report", "--data", data, *masks]
+    call(monkeypatch, "report", *report)
+    sheet = Image.open(tmp_path / "report" / "masks_r.png")
+    assert sheet.size == (2 * (2 * 40) + 2, 10 * (2 * 40) + 9 * 2)
+    # Trained on, the file is a start for another run.
+    options[options.index("--sizes") + 1] = "40"
+    more = ["--warm-start", tmp_path / "m.onnx", "--teacher", tmp_path / "m.onnx", "--distill", "0.5"]
+    again = tmp_path / "runs" / "again"
+    options[options.index("--epochs") + 1] = "1"
+    call(monkeypatch, "train", "--data", data, "--output", again, *options, *more, "--teacher-table")
+    assert (again / "teacher.pt").exists() and (again / "checkpoint.pt").exists()
