@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
-        zoo zoo-setup zoo-narrow
+        zoo zoo-setup zoo-narrow index readme-table trade-off costs
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -164,15 +164,32 @@ test-training: train-setup  ## Run the tests of training/, a minute and a half o
 peers:  ## Install the engines that the benchmark compares with, into .venv-peers
 	@bash cmake/setup.sh peers
 
+MODELS_PYTHON := .venv/bin/python python/models
+TIMES ?=
+
+index: setup  ## Write models/index.json from the cards and the files of models/
+	@$(MODELS_PYTHON)/write_index.py
+
+readme-table: setup  ## [TIMES=FILES]: write README's tables from the index and the benchmark's JSON
+	@$(MODELS_PYTHON)/write_readme.py $(if $(TIMES),--times $(TIMES))
+
+trade-off: train-setup  ## Write docs/trade-off.md and its plots: accuracy against milliseconds
+	@.venv-train/bin/python python/models/trade_off.py
+
+costs: build train-setup  ## TARGET=avx2: measure what gates save on this machine; nothing else may run
+	@cd training && OMP_NUM_THREADS=1 ../.venv-train/bin/python measure_costs.py --target $(TARGET) \
+	    $(if $(NETS),--net $(NETS)) $(if $(PRECISION),--precision $(PRECISION))
+
 BENCHMARK := build/release/apps/benchmark/benchmark
 PEERS := onnxruntime,openvino,ncnn
 # What python/synthetic wrote there stands beside the trained networks.
-BENCH_MODELS = $(sort $(wildcard models/*.onnx)) $(sort $(wildcard build/synthetic/*.onnx))
+BENCH_MODELS = $(sort $(wildcard models/*.onnx models/int8/*.onnx)) $(sort $(wildcard build/synthetic/*.onnx))
 
 bench: build peers  ## Time the networks and kernels against the peers; writes docs/benchmarks.md
 	$(call say,writing docs/benchmarks.md and build/benchmarks.json and build/benchmarks.html)
 	@$(BENCHMARK) --model $(BENCH_MODELS) --data $(SAMPLES) --peers $(PEERS) --layers --seconds 5 \
 	    --json build/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
+	@$(MODELS_PYTHON)/write_readme.py --times build/benchmarks.json
 
 bench-quick: build peers  ## ResNet-20 dense and LCCL on one thread against the peers, in a minute
 	@$(BENCHMARK) --model models/resnet20_dense_cifar10.onnx models/resnet20_lccl_cifar10.onnx \

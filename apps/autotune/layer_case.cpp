@@ -8,7 +8,7 @@
 namespace sluice::autotune {
 namespace {
 
-constexpr unsigned seed = 1;
+constexpr unsigned seed_of_layers = 1;
 /// More than the caches of one core's share of a processor hold.
 constexpr std::size_t most_bytes = std::size_t{64} << 20;
 
@@ -31,7 +31,7 @@ LayerCase::LayerCase(const Layer& layer) : layer_(layer) {
             short_lists_.push_back(length);
         }
     }
-    apps::LayerRun run(*layer.plan(), seed);
+    apps::LayerRun run(*layer.plan(), seed_of_layers);
     for (std::size_t load = 0; load < timed_loads() + short_lists_.size(); ++load) {
         set_gates(run, load);
         answers_.push_back(run.compute(entries_of(load)).values);
@@ -55,7 +55,7 @@ Call LayerCase::start(const Kernel& candidate) const {
     Call call{kernels_with(candidate, *layer_.target), nullptr};
     const std::size_t bytes = std::min(layer_.network_bytes, most_bytes);
     if (auto planned = layer_.plan(call.kernels)) {
-        call.run = std::make_unique<apps::LayerRun>(std::move(*planned), seed, bytes);
+        call.run = std::make_unique<apps::LayerRun>(std::move(*planned), seed_of_layers, bytes);
     }
     return call;
 }

@@ -14,7 +14,7 @@ namespace sluice::autotune {
 namespace {
 
 constexpr double drawn_densities[] = {1.0, 0.5, 0.2};
-constexpr unsigned seed = 1;
+constexpr unsigned seed_of_gates = 1;
 
 /// Active gates of any values, because those of a network may all but vanish, and answers with
 /// them.
@@ -24,7 +24,7 @@ public:
     std::mt19937& random() { return random_; }
 
 private:
-    std::mt19937 random_{seed};
+    std::mt19937 random_{seed_of_gates};
     std::uniform_real_distribution<float> distribution_{0.1F, 1};
 };
 

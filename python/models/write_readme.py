@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Write README's tables of networks, from models/index.json and from what the benchmark measured.
+
+With --times, the benchmark's JSON becomes the digest of its target in docs/times first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from errors import ModelsError
+from tables import describe
+from times import digest, read_all, to_text
+from write_index import INDEX, read_index, write_text
+
+BEGIN, END = "<!-- networks: written by make readme-table -->", "<!-- networks: end -->"
+
+
+def parse_arguments(words: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, prog="write_readme")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--models", type=Path, default=Path("models"))
+    parser.add_argument("--digests", type=Path, default=Path("docs/times"))
+    parser.add_argument("--times", type=Path, nargs="+", help="JSON of the benchmark, of one run")
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    return parser.parse_args(words)
+
+
+def replaced(text: str, path: Path, table: str) -> str:
+    """The text with the table between the markers."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ModelsError(f"{path}: lacks the lines '{BEGIN}' and '{END}'; add them")
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+
+
+def main(words: list[str] | None = None) -> int:
+    arguments = parse_arguments(words)
+    try:
+        if arguments.times:
+            times = digest(arguments.times)
+            write_text(arguments.digests / f"{times.target}.json", to_text(times))
+        index = read_index(arguments.models / INDEX)
+        table = describe(index, read_all(arguments.digests))
+        text = arguments.readme.read_text()
+        wanted = replaced(text, arguments.readme, table)
+        if arguments.check and text != wanted:
+            raise ModelsError(f"{arguments.readme}: its table is out of date; run make readme-table")
+        if not arguments.check:
+            write_text(arguments.readme, wanted)
+            print(f"{arguments.readme}: {table.count(chr(10))} lines of table")
+    except ModelsError as error:
+        print(f"write_readme: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
