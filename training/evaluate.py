@@ -12,6 +12,7 @@ import numpy as np
 from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.card import write_card
 from sluice_training.checkpoint import read_checkpoint, replace_text, restore_model
+from sluice_training.costs import predict, read_costs
 from sluice_training.data import ImageSet, hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.loop import validate
@@ -33,6 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--split", choices=SPLITS, nargs="+", default=["test"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="also write the accuracies to this file")
+    parser.add_argument("--costs", metavar="NAME", help="also predict its time, as avx2-int8")
     parser.add_argument("--checkpoint", type=Path, help="its checkpoint, for --card")
     parser.add_argument("--card", type=Path, help="Markdown card to write; needs --checkpoint")
     parser.add_argument("--log", type=Path, help="the run's log.jsonl, for --card")
@@ -59,6 +61,16 @@ def measure(path: Path, info: ImageInfo, data: ImageSet, threads: int) -> float:
     return correct / len(data)
 
 
+def predicted_time(
+    source: Path, costs: str, data: ImageSet, normalizer: Normalizer
+) -> dict[str, str | float]:
+    """By a table of costs, at the densities that the gates of a checkpoint or file have on `data`."""
+    model = restore_model(read_checkpoint(source), source)
+    _, _, macs = validate(model, data, normalizer)
+    densities = {layer.name: layer.density for layer in macs.layers}
+    return {"costs": costs, **predict(model, read_costs(costs), densities).record()}
+
+
 def main() -> None:
     arguments = parse_arguments()
     if arguments.card and not (arguments.checkpoint and arguments.log):
@@ -71,7 +83,12 @@ def main() -> None:
         split: measure(arguments.onnx, info, data, arguments.threads)
         for split, data in splits.items()
     }
-    result = json.dumps({"onnx": str(arguments.onnx), **accuracies})
+    found: dict[str, object] = {"onnx": str(arguments.onnx), **accuracies}
+    if arguments.costs:
+        source = arguments.checkpoint or arguments.onnx
+        data = next(iter(splits.values()))
+        found |= predicted_time(source, arguments.costs, data, Normalizer(info.mean, info.std))
+    result = json.dumps(found)
     print(result)
     if arguments.json:
         replace_text(arguments.json, result + "\n")

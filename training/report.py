@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 
 from sluice_training.checkpoint import replace_text
+from sluice_training.costs import read_costs
 from sluice_training.data import hold_out, read_split
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.masks import write_masks
 from sluice_training.summary import find_runs, markdown, plot
+from sluice_training.time_report import predicted_times
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,6 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="data set, for sheets of the masks")
     parser.add_argument("--masks", nargs="+", metavar="RUN", default=[], help="needs --data")
     parser.add_argument("--images", type=int, default=6, help="columns of each sheet of masks")
+    parser.add_argument("--costs", metavar="NAME", help="also predict times, as avx2-int8")
     parser.add_argument("--no-plot", action="store_true", help="the table alone, no matplotlib")
     return parser.parse_args()
 
@@ -36,7 +39,10 @@ def main() -> None:
     if not arguments.no_plot:
         plot(runs, arguments.output / "accuracy.png")
     image = None if arguments.no_plot else "accuracy.png"
-    replace_text(arguments.output / "report.md", markdown(runs, image))
+    text = markdown(runs, image)
+    if arguments.costs:
+        text += predicted_times(runs, read_costs(arguments.costs))
+    replace_text(arguments.output / "report.md", text)
     if arguments.masks:
         held_out = hold_out(read_split(arguments.data, "train"))[1]
         for name in arguments.masks:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sluice_training.block_gates import staged_blocks
+from sluice_training.block_gates import staged_blocks, torchvision_form
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.nets import CifarResNet, PaddedShortcut
@@ -51,7 +51,8 @@ def find_units(model: nn.Module, size: tuple[int, int, int]) -> list[Unit]:
 
     Raises TrainingError where the network has no residual blocks.
     """
-    blocks = {name: (module, stage) for name, module, stage in staged_blocks(model)}
+    staged = staged_blocks(model, torchvision_form)
+    blocks = {name: (module, stage) for name, module, _, stage in staged}
     if not blocks:
         raise TrainingError("no residual blocks in this network: its time cannot be predicted")
     wanted = {module: (name, stage) for name, (module, stage) in blocks.items()}
@@ -146,7 +147,7 @@ def _key(module: nn.Module, size: tuple[int, int, int]) -> str:
 
 def _shortcut(block: nn.Module, own: list[nn.Conv2d]) -> str:
     changes = own[0].in_channels != own[-1].out_channels or any(c.stride[0] > 1 for c in own)
-    shortcut = getattr(block, "shortcut", None)
+    shortcut = getattr(block, "shortcut", getattr(block, "downsample", None))
     if not changes and isinstance(shortcut, (PaddedShortcut, nn.Identity, type(None))):
         return ""
     return "; padded" if isinstance(shortcut, PaddedShortcut) else "; projected"

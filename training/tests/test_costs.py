@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from some_costs import GATES, write_table
+from test_report import write_run
 
 from sluice_training.block_gates import BlockGateSpec, add_block_gates
 from sluice_training.costs import (
@@ -24,6 +25,8 @@ from sluice_training.errors import TrainingError
 from sluice_training.lccl import GateSpec
 from sluice_training.nets import add_gates, make_net
 from sluice_training.saving import describe
+from sluice_training.summary import find_runs
+from sluice_training.time_report import predicted_times
 from sluice_training.units import Unit, find_units, gate_key, image_size
 
 HERE = Path(__file__).resolve().parent.parent
@@ -196,3 +199,17 @@ def test_predictions_leave_a_network_as_it_was(table: CostTable) -> None:
     predict(model, table)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_predicted_times_of_runs(table: CostTable, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    write_run(runs / "dense", None, 2, val_accuracy=0.9)
+    write_run(runs / "lccl", GateSpec(), 2, val_accuracy=0.9)
+    halves = {"densities": [0.5] * 9, "cut": 0.3}
+    write_run(runs / "tiles", BlockGateSpec(grains=(4, 4, 0)), 2, val_accuracy=0.9, **halves)
+    text = predicted_times(find_runs(runs), table)
+    assert "## Times on some-fp32, predicted" in text
+    assert "| dense | 9.5 | 9.5 | 1.00 |" in text
+    assert f"| tiles | 9.5 | {0.5 + 9 * 0.55:.4g} | {(0.5 + 9 * 0.55) / 9.5:.2f} |" in text
+    assert "has no gate 'kxk-one'" in text
