@@ -74,11 +74,14 @@ public:
         full = {Func("products"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
         last = {Func("last_products"), RDom(0, int(tail), 0, (rest + tail - 1) / int(tail), "rest"),
                 tail};
+        Expr after = tiles * int(pixels);
+        last.list.where(after + last.list.y * int(tail) + last.list.x < length);
         output(k, col, lin) = undef<float>();
         add_tiles(full, [&](Expr tile, Expr pixel) { return tile * int(pixels) + pixel; });
-        // The last tile computes the last position again where it overhangs the list.
+        // The last tile sums up the last position again where it overhangs the list, but writes it
+        // once: the output may lie where the residual does.
         add_tiles(last, [&](Expr tile, Expr pixel) {
-            return min(tiles * int(pixels) + tile * int(tail) + pixel, length - 1);
+            return min(after + tile * int(tail) + pixel, length - 1);
         });
     }
 

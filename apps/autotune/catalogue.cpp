@@ -13,12 +13,6 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     const KernelRow& row = kernels.at(kernel);
     Space space{row.recipe.generator, count_registers(row.recipe.halide_target), lanes, 0,
                 channels};
-    const auto& info_of_kernel = row.built->info;
-    const bool walks_positions = std::holds_alternative<DirectInfo>(info_of_kernel) ||
-                                 std::holds_alternative<Int8Info>(info_of_kernel);
-    if (walks_positions && row.built->gate == GateForm::position) {
-        space.most_tail = 1;
-    }
     const bool is_conv = autotune::is_conv(row.recipe.generator);
     if (row.recipe.generator == "winograd_conv") {
         // Where the layer says how many channels there are, they come by the vector.
@@ -30,7 +24,7 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }
-    if (const auto* const info = std::get_if<Int8Info>(&info_of_kernel)) {
+    if (const auto* const info = std::get_if<Int8Info>(&row.built->info)) {
         space.row = row.channels > 0 ? (row.kernel * row.channels + info->dot - 1) / info->dot : 0;
         // Every layer that the kernel serves now is served still.
         space.channels = info->vectors * lanes;

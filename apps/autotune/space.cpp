@@ -41,7 +41,7 @@ bool fits_conv(const Space& space, const Numbers& n) {
     const int pixels = get(n, "pixels"), tail = get(n, "tail"), vectors = get(n, "vectors");
     const int unroll = get(n, "unroll");
     return vectors >= 1 && pixels >= 2 && pixels <= most_pixels(space, vectors) && tail >= 1 &&
-           tail < pixels && tail <= space.most_tail && pixels * vectors >= independent_fmas &&
+           tail < pixels && pixels * vectors >= independent_fmas &&
            space.channels % (vectors * space.lanes) == 0 && divides_row(space, unroll) &&
            (unroll == 1 || pixels * vectors * unroll <= longest_body);
 }
@@ -91,7 +91,7 @@ Numbers settle_unroll(const Space& space, Numbers numbers) {
 Numbers conv_tile(const Space& space, const Numbers& from, int vectors, int pixels) {
     Numbers tile = with(from, {{"vectors", vectors}, {"pixels", pixels}});
     if (tile.contains("tail")) {
-        tile["tail"] = std::min(space.most_tail, std::max(1, pixels / 3));
+        tile["tail"] = std::max(1, pixels / 3);
     }
     return settle_unroll(space, std::move(tile));
 }

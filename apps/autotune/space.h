@@ -1,6 +1,5 @@
 #pragma once
 
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,9 +17,6 @@ struct Space {
     /// Convolutions: output channels that a tile's width must divide, so that every
     /// layer which the kernel serves is still served (find_conv in runtime/kernels/registry.cpp).
     int channels = 1;
-    /// Where gates skip positions it is 1, since a longer tail may compute an output twice, which a
-    /// layer in the place of its residual must not (runtime/plan/conv/in_place.h).
-    int most_tail = std::numeric_limits<int>::max();
     int points = 0;  ///< winograd_conv: of a tile
     int depth = 0;   ///< winograd_conv: channels of all phases
 };

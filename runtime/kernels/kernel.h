@@ -53,7 +53,6 @@ struct DirectInfo {
     int kernel;    ///< extent of the window along both axes; 0: any
     int channels;  ///< channel stride of the input; 0: any
     int pixels;    ///< entries of the list that are computed together
-    int tail;      ///< the same of those left; beyond 1 the last one may be computed twice
     int vectors;   ///< of output channels that are computed together
 };
 
@@ -110,7 +109,6 @@ struct Int8Info {
     int kernel;    ///< extent of the window along both axes; 0: any
     int channels;  ///< channel stride of the input, in bytes; 0: any
     int pixels;    ///< entries of the list that are computed together
-    int tail;      ///< as DirectInfo's
     int vectors;   ///< of output channels that are computed together
     int dot;       ///< bytes of a patch row whose weights lie side by side
     int offset;    ///< subtracted from each input: the bias takes it into account

@@ -59,6 +59,9 @@ public:
         return work;
     }
 
+    /// The last tile computes the last position again where it overhangs the list.
+    bool computes_once(const Convolution&, const Kernel&) const override { return false; }
+
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
@@ -81,10 +84,6 @@ public:
         steps.push_back(std::move(step));
         return {};
     }
-
-private:
-    /// What is left at the end of the list is computed as a whole tile.
-    int tail_of(const Kernel& kernel) const override { return kernel.as<DepthwiseInfo>().pixels; }
 };
 
 }  // namespace

@@ -71,9 +71,6 @@ public:
         steps.push_back(std::move(step));
         return {};
     }
-
-private:
-    int tail_of(const Kernel& kernel) const override { return kernel.as<DirectInfo>().tail; }
 };
 
 }  // namespace

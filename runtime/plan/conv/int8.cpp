@@ -171,9 +171,6 @@ public:
         steps.push_back(std::move(step));
         return {};
     }
-
-private:
-    int tail_of(const Kernel& kernel) const override { return kernel.as<Int8Info>().tail; }
 };
 
 }  // namespace

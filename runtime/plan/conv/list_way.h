@@ -32,16 +32,10 @@ public:
         return {0, 1, work.count};
     }
 
-    /// A longer tail computes the last position of the list again where it overhangs.
-    bool computes_once(const Convolution&, const Kernel& kernel) const override {
-        return tail_of(kernel) == 1;
-    }
+    bool computes_once(const Convolution&, const Kernel&) const override { return true; }
 
 protected:
     ~ListWay() = default;
-
-    /// Entries at the end of the list that the kernel computes together.
-    virtual int tail_of(const Kernel& kernel) const = 0;
 
     /// How much a step has to do that computes the work for some output channels.
     static void measure(Step& step, const Convolution& c, const Work& work,
