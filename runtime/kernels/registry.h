@@ -41,9 +41,6 @@ const Kernel* find_kernel(BinaryOperation operation, const Target& target);
 struct ConvLayer {
     std::int64_t kernel[2] = {1, 1};
     std::int64_t stride[2] = {1, 1};
-    std::int64_t dilation[2] = {1, 1};
-    std::int64_t groups = 1;
-    bool is_depthwise = false;            ///< a group for each input channel, of one output
     std::int64_t pads[4] = {0, 0, 0, 0};  ///< top, left, bottom, right
     std::int64_t input[2] = {1, 1};       ///< rows and columns, with the padding
     std::int64_t output[2] = {1, 1};      ///< rows and columns
@@ -52,6 +49,9 @@ struct ConvLayer {
     std::int64_t outputs = 1;
     /// Whether a vector that begins in the input's last pixel ends in memory that may be read.
     bool has_tail = false;
+    std::int64_t dilation[2] = {1, 1};
+    std::int64_t groups = 1;
+    bool is_depthwise = false;  ///< a group for each input channel
 };
 
 /// Whether a kernel computes a layer, whatever its gate: its row of the table held against all that

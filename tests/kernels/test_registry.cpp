@@ -240,6 +240,37 @@ TEST_CASE("a specialised kernel is preferred where the shape is its own") {
     }
 }
 
+TEST_CASE(
+    "layers with groups or dilation are served by kernels of any channels, or depthwise ones") {
+    for (const Target& target : targets()) {
+        INFO(target.id);
+        const auto serves = [&](Algorithm algorithm, GateForm gate, const ConvLayer& layer) {
+            const Kernel* kernel = find_conv(algorithm, gate, target, layer);
+            return std::string(kernel ? kernel->shape_class : "none");
+        };
+        for (const int stride : {1, 2, 3}) {
+            ConvLayer layer = square_layer(3, 64, 64, stride);
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "none");
+            layer.groups = 64;
+            CHECK(serves(Algorithm::gated_conv, GateForm::none, layer) == "any");
+            CHECK(serves(Algorithm::winograd_conv, GateForm::none, layer) == "none");
+            CHECK(serves(Algorithm::dot_conv, GateForm::element, layer) == "none");
+            CHECK(serves(Algorithm::sparse_conv, GateForm::position, layer) == "none");
+            CHECK(serves(Algorithm::branch, GateForm::none, layer) == "none");
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "none");
+            layer.is_depthwise = true;
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) ==
+                  (stride == 3 ? "any" : "3x3_by" + std::to_string(stride)));
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::position, layer) == "3x3");
+            layer.dilation[0] = 2;
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "any");
+            CHECK(serves(Algorithm::gated_conv, GateForm::position, layer) == "any");
+            layer.channel_stride = 63;
+            CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "none");
+        }
+    }
+}
+
 // Rows of the table that a layer resembles in all but one thing.
 TEST_CASE("a kernel is taken for no layer that differs from its row in one requirement") {
     const std::vector<Kernel> table = table_kernels();

@@ -56,7 +56,7 @@ Class class_of(const Step& step) {
         case Algorithm::gated_conv: {
             const auto call = call_of<GatedConvCall>(step);
             const auto& axes = call.weights.axes;
-            const std::int64_t window = axes[2].extent, channels = call.channel_stride;
+            const std::int64_t window = axes[3].extent, channels = call.channel_stride;
             return {"gated_conv", window, 1, channels, axes[1].extent == window * channels};
         }
         case Algorithm::winograd_conv: {

@@ -224,7 +224,8 @@ TEST_CASE("a depthwise layer has a way of its own beside the direct one, one of 
     check_ways_of({{.channels = 20, .outputs = 20, .groups = 20, .dilation = 2}}, both);
     check_ways_of({{.gate = GateForm::position, .residual = true, .groups = 16}}, both);
     check_ways_of({{.gate = GateForm::element, .maps = 16, .groups = 16}}, {WayId::direct});
-    check_ways_of({{.outputs = 32, .groups = 16}}, {WayId::direct});
+    check_ways_of({{.outputs = 32, .groups = 16}}, both);
+    check_ways_of({{.channels = 5, .outputs = 15, .kernel = 1, .groups = 5}}, both);
     check_ways_of({{.groups = 4}}, {WayId::direct});
     check_ways_of({{.gate = GateForm::position, .dilation = 3}}, {WayId::direct});
 }
@@ -311,7 +312,7 @@ TEST_CASE("a plan packs and splits for the kernel that it is given") {
         CHECK(&one->kernel() == &table.back());
         const auto call = call_of<GatedConvCall>(one->call());
         CHECK(call.weights.axes[0].extent == 48);
-        CHECK(call.weights.axes[3].extent == 1);
+        CHECK(call.weights.axes[4].extent == 1);
         CHECK(one->call().list.tile == 5);
         std::get<DirectInfo>(table.back().info).vectors = 64 / target->lanes;
         CHECK(!alternative(network.graph, node, *target, WayId::direct, table));

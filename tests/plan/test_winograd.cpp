@@ -313,7 +313,7 @@ TEST_CASE("positions and tiles of 2x2 read weights in one piece where their bloc
         // Four of the points are taps.
         const int all = shares ? taps + points - 4 : points;
         CHECK(matrices.axes[2].extent == all);
-        CHECK(direct_weights.axes[3].stride == (shares ? all : taps) * channels * block);
+        CHECK(direct_weights.axes[4].stride == (shares ? all : taps) * channels * block);
         // What a run reads.
         CHECK(direct[0]->packed_bytes == 4 * taps * channels * channels);
         CHECK(winograd[0]->packed_bytes == 4 * points * channels * channels);

@@ -83,8 +83,7 @@ ConvLayer conv_layer(const Layout& x, const FusedConv& conv, const Layout& y,
     std::copy_n(conv.stride, 2, layer.stride);
     std::copy_n(conv.dilation, 2, layer.dilation);
     layer.groups = conv.groups;
-    layer.is_depthwise =
-        conv.groups > 1 && conv.groups == conv.weights->shape[0] && conv.weights->shape[1] == 1;
+    layer.is_depthwise = conv.groups > 1 && conv.weights->shape[1] == 1;
     std::copy_n(conv.pads, 4, layer.pads);
     layer.input[0] = conv.pads[0] + x.height() + conv.pads[2];
     layer.input[1] = conv.pads[1] + x.width() + conv.pads[3];

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "plan/arrange.h"
 #include "plan/conv/list_way.h"
 #include "plan/conv/pack_weights.h"
 
@@ -8,19 +9,40 @@
 namespace sluice {
 namespace {
 
-/// (c, x, y) of the channels that the range of outputs reads.
-Buffer depthwise_input(const Convolution& c, const ChannelRange& range) {
+/// Whether each output reads the channel of its own number, with whole vectors of them.
+bool reads_own_channels(const Planner& planner, const Convolution& c) {
+    return c.channels() == c.conv.groups && c.channel_stride % planner.lanes == 0 &&
+           c.channel_stride >= c.outputs;
+}
+
+/// (c, x, y) of the input's channels.
+Buffer channels_of(const Convolution& c) {
     Buffer input = c.input;
     const std::int64_t width = input.axes[0].extent / c.channel_stride;
-    input.offset += range.first;
-    input.axes = {{range.count, 1}, {width, c.channel_stride}, input.axes[1]};
+    input.axes = {{c.conv.groups, 1}, {width, c.channel_stride}, input.axes[1]};
     return input;
 }
 
-DepthwiseConvCall<Buffer> depthwise_call(const Convolution& c, const Candidate& candidate,
-                                         const Work& work, const ChannelRange& range) {
+/// Copies the input with a channel for each output; returns (k, x, y).
+Result<Buffer> append_own_channels(Planner& planner, const Convolution& c,
+                                   std::vector<Step>& steps) {
+    Buffer from = channels_of(c);
+    const std::int64_t width = from.axes[1].extent, height = from.axes[2].extent;
+    const std::int64_t each = c.channels() / c.conv.groups;
+    const Buffer wide = planner.layouts.scratch_image(c.channels(), width, height);
+    Buffer to = wide;
+    from.axes.insert(from.axes.begin(), Axis{each, 0});
+    to.axes[0] = {c.conv.groups, each};
+    to.axes.insert(to.axes.begin(), Axis{each, 1});
+    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
+    return wide;
+}
+
+DepthwiseConvCall<Buffer> depthwise_call(const Convolution& c, const Buffer& input,
+                                         const Candidate& candidate, const Work& work,
+                                         const ChannelRange& range) {
     const FusedConv& conv = c.conv;
-    return {.input = depthwise_input(c, range),
+    return {.input = from_channel(input, range.first, range.count),
             .positions = work.list,
             .weights = blocks_of(candidate.packed.weights, range, candidate.kernel->block()),
             .epilogue = from_channel(candidate.packed.epilogue, range.first, range.count),
@@ -42,7 +64,9 @@ public:
     WayId id() const override { return WayId::depthwise; }
 
     Found find(const Planner& planner, const Convolution& c) const override {
-        return {find_conv(planner, Algorithm::depthwise_conv, c.gate_form, c.layer), {}};
+        ConvLayer layer = c.layer;
+        layer.channel_stride = reads_own_channels(planner, c) ? c.channel_stride : c.outputs;
+        return {find_conv(planner, Algorithm::depthwise_conv, c.gate_form, layer), {}};
     }
 
     Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
@@ -67,8 +91,13 @@ public:
                 std::vector<Step>& steps) const override {
         using Call = DepthwiseConvCall<Buffer>;
         append_fill(planner, c, candidate.packed, work, range, choice, steps);
+        const auto input = reads_own_channels(planner, c) ? Result<Buffer>(channels_of(c))
+                                                          : append_own_channels(planner, c, steps);
+        if (!input.ok()) {
+            return input.status();
+        }
         Step step = conv_step(c, candidate, work, choice);
-        set_call(step, depthwise_call(c, candidate, work, range));
+        set_call(step, depthwise_call(c, input.value(), candidate, work, range));
         measure(step, c, work, range);
         step.packed_bytes /= c.channel_stride;
         if (candidate.kernel->gate == GateForm::none) {
