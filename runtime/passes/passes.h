@@ -13,6 +13,11 @@ Status optimise(Graph& graph);
 /// DequantizeLinear and QuantizeLinear.
 [[nodiscard]] Status lower_q_linear(Graph& graph);
 
+/// Convolutions and pools over [N, C, L], and what follows them, become those over [N, C, 1, L],
+/// between Reshapes where other nodes read or write the values. Those whose weights are quantised
+/// stay.
+[[nodiscard]] Status lift_one_dimension(Graph& graph);
+
 /// A QuantizeLinear and the DequantizeLinears of the same numbers become Op::fake_quantize, and
 /// what copies bytes between them copies floats. Bytes are left where the graph takes or gives
 /// them, and as constants.

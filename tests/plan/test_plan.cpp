@@ -250,9 +250,11 @@ TEST_CASE("operators and forms without a kernel are refused by name") {
     conv.output(conv.node(Op::conv, {picture, computed}, {1, 1, 3, 3}));
     CHECK(contains(failure(conv, "node0"), "has weights that the model computes"));
 
-    GraphBuilder line(5);
-    line.output(line.node(Op::conv, {line.input({1, 3, 9}), line.constant({2, 3, 3})}, {1, 2, 7}));
-    CHECK(contains(failure(line, "node0"), "convolves [1, 3, 9], which is no [N, C, H, W]"));
+    GraphBuilder solid(5);
+    solid.output(solid.node(Op::conv,
+                            {solid.input({1, 3, 9, 4, 4}), solid.constant({2, 3, 3, 1, 1})},
+                            {1, 2, 7, 4, 4}));
+    CHECK(contains(failure(solid, "node0"), "convolves [1, 3, 9, 4, 4], which is no [N, C, H, W]"));
 
     GraphBuilder mixed(5);
     mixed.graph.batch = 2;

@@ -17,6 +17,7 @@ from PIL import Image
 from block_cases import block_cases
 from convolution_cases import convolution_cases
 from layout_cases import fraction_cases, layout_cases, mixing_cases
+from line_cases import line_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
 from sparse_cases import sparse_cases
@@ -297,7 +298,7 @@ def add_small(folder):
         folder.add("small", name, path, x, *run(model, gates, [x]))
 
     for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
-                      tile_cases, phase_cases, batch_cases, convolution_cases):
+                      tile_cases, phase_cases, batch_cases, convolution_cases, line_cases):
         for name, (model, shape, *gates) in generator():
             add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
     for cases in (winograd_cases, element_cases, sparse_cases):
