@@ -220,6 +220,37 @@ std::vector<Numbers> branch_neighbours(const Space& space, const Numbers& from) 
     return near;
 }
 
+/// Sums that wait for each other go on beside those of the next tile: few are enough. The weights
+/// of a window need registers as well, or are read from memory.
+bool fits_depthwise(const Space& space, const Numbers& n) {
+    const int pixels = get(n, "pixels"), vectors = get(n, "vectors");
+    return vectors >= 1 && pixels >= 2 && pixels <= most_pixels(space, vectors) &&
+           space.channels % (vectors * space.lanes) == 0;
+}
+
+std::vector<Numbers> depthwise_seeds(const Numbers& present) {
+    std::vector<Numbers> seeds;
+    for (const int vectors : {1, 2}) {
+        // Halves, quarters and sevenths of the usual rows: 7, 14, 28, 56 and 112 pixels.
+        for (const int pixels : {4, 7, 8, 14}) {
+            seeds.push_back(with(present, {{"pixels", pixels}, {"vectors", vectors}}));
+        }
+    }
+    return seeds;
+}
+
+std::vector<Numbers> depthwise_neighbours(const Numbers& from) {
+    const int pixels = get(from, "pixels"), vectors = get(from, "vectors");
+    std::vector<Numbers> near;
+    for (const int other : {pixels - 1, pixels + 1, pixels - 2, pixels + 2}) {
+        near.push_back(with(from, {{"pixels", other}}));
+    }
+    for (const int other : {vectors - 1, vectors + 1}) {
+        near.push_back(with(from, {{"vectors", other}}));
+    }
+    return near;
+}
+
 /// Whether `pixels` and `vectors` are a register tile's.
 bool has_conv_tile(const std::string& generator) {
     return generator == "gated_conv" || generator == "sparse_conv" || generator == "int8_conv";
@@ -249,7 +280,8 @@ bool is_tunable(const std::string& generator) {
 }
 
 bool is_conv(const std::string& generator) {
-    return generator == "winograd_conv" || has_conv_tile(generator);
+    return generator == "winograd_conv" || generator == "depthwise_conv" ||
+           has_conv_tile(generator);
 }
 
 bool fits(const Space& space, const Numbers& numbers) {
@@ -258,6 +290,9 @@ bool fits(const Space& space, const Numbers& numbers) {
     }
     if (space.generator == "winograd_conv") {
         return fits_winograd(space, numbers);
+    }
+    if (space.generator == "depthwise_conv") {
+        return fits_depthwise(space, numbers);
     }
     if (space.generator == "branch") {
         const int tile = get(numbers, "tile"), unroll = get(numbers, "unroll");
@@ -274,6 +309,8 @@ std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
         seeds = conv_seeds(space, present);
     } else if (space.generator == "winograd_conv") {
         seeds = winograd_seeds(space, present);
+    } else if (space.generator == "depthwise_conv") {
+        seeds = depthwise_seeds(present);
     } else if (space.generator == "branch") {
         seeds = branch_seeds(space, present);
     } else {
@@ -290,6 +327,8 @@ std::vector<Numbers> make_neighbours(const Space& space, const Numbers& from) {
         near = conv_neighbours(space, from);
     } else if (space.generator == "winograd_conv") {
         near = winograd_neighbours(space, from);
+    } else if (space.generator == "depthwise_conv") {
+        near = depthwise_neighbours(from);
     } else if (space.generator == "branch") {
         near = branch_neighbours(space, from);
     } else {

@@ -32,7 +32,8 @@ bool is_conv(const std::string& generator);
 /// The register budget and the divisors that `space` asks for. gated_conv: pixels * vectors
 /// accumulators, `vectors` of weights and one broadcast input, as for sparse_conv, which has no
 /// `tail`, and int8_conv; winograd_conv: rows * vectors likewise, and what a chunk keeps on the
-/// stack; branch: `tile` accumulators, one of weights and one of inputs; linear: `parts` likewise.
+/// stack; depthwise_conv: pixels * vectors likewise, of which few suffice; branch: `tile`
+/// accumulators, one of weights and one of inputs; linear: `parts` likewise.
 bool fits(const Space& space, const Numbers& numbers);
 
 /// Where the search begins: for each width of a tile the most pixels that fit, and a few less.

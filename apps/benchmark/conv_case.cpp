@@ -63,33 +63,34 @@ void add_products(const LayerShape& shape, const float* input, int tap, double w
 
 void ConvCase::draw_values(std::mt19937& random) {
     const int inputs = shape_.channels * shape_.positions(), channels = shape_.channels;
-    if (!is_quantised_) {
+    if (!is_quantised()) {
         input_ = draw(random, inputs, -1, 1);
-        weights_ = draw(random, channels * channels * taps, -1, 1);
+        weights_ = draw(random, channels * depth() * taps, -1, 1);
         bias_ = draw(random, channels, -1, 1);
         return;
     }
     input_ =
         draw_integers(random, inputs, -input_numbers.zero_point, 255 - input_numbers.zero_point);
-    weights_ = draw_integers(random, channels * channels * taps, -127, 127);
+    weights_ = draw_integers(random, channels * depth() * taps, -127, 127);
     bias_ = draw_integers(random, channels, -1000, 1000);
     // A standard deviation of the sums is about 73 * 73 * sqrt(taps): half a range of bytes is two.
     output_scale_ = input_numbers.scale * weight_scale * 73 * 73 *
                     std::sqrt(static_cast<float>(taps * channels)) / 64;
 }
 
-ConvCase::ConvCase(const LayerShape& shape, unsigned seed, bool is_quantised)
-    : shape_(shape), is_quantised_(is_quantised) {
+ConvCase::ConvCase(const LayerShape& shape, unsigned seed, LayerKind kind)
+    : shape_(shape), kind_(kind) {
     std::mt19937 random(seed);
     draw_values(random);
-    const int positions = shape.positions(), channels = shape.channels;
+    const int positions = shape.positions();
     std::vector<double> sums(static_cast<std::size_t>(positions));
     const float* weight = weights_.data();
-    for (const float bias : bias_) {
-        std::fill(sums.begin(), sums.end(), bias);
-        for (int c = 0; c < channels; ++c) {
+    for (int k = 0; k < shape.channels; ++k) {
+        std::fill(sums.begin(), sums.end(), bias_[static_cast<std::size_t>(k)]);
+        for (int c = 0; c < depth(); ++c) {
+            const int from = kind == LayerKind::depthwise ? k : c;
             for (int tap = 0; tap < taps; ++tap) {
-                add_products(shape, input_.data() + c * positions, tap, *weight++, sums);
+                add_products(shape, input_.data() + from * positions, tap, *weight++, sums);
             }
         }
         std::transform(sums.begin(), sums.end(), std::back_inserter(products_),
@@ -107,9 +108,10 @@ std::vector<std::uint8_t> ConvCase::byte_input() const {
 
 FusedConv ConvCase::conv(int grid) const {
     FusedConv conv;
-    const Shape shape = {shape_.channels, shape_.channels, side, side};
+    const Shape shape = {shape_.channels, depth(), side, side};
+    conv.groups = shape_.channels / depth();
     conv.bias = bias_;
-    if (is_quantised_) {
+    if (is_quantised()) {
         conv.weights = std::make_shared<Constant>(
             Constant{shape, Int8s(std::vector<std::int8_t>(weights_.begin(), weights_.end()))});
         conv.weight_scale.assign(bias_.size(), weight_scale);
@@ -144,7 +146,7 @@ Graph ConvCase::graph(int grid) const {
         graph.inputs.push_back(gate);
     }
     graph.outputs = {y};
-    if (is_quantised_) {
+    if (is_quantised()) {
         for (const ValueId id : {input, x, y}) {
             Value& value = graph.values[static_cast<std::size_t>(id)];
             value.type = ElementType::uint8;
@@ -158,7 +160,7 @@ Graph ConvCase::graph(int grid) const {
 
 std::vector<float> ConvCase::compute(std::span<const float> gate, int grid) const {
     std::vector<float> result = products_;
-    if (is_quantised_) {
+    if (is_quantised()) {
         const auto unit =
             static_cast<float>(double{input_numbers.scale} * weight_scale / output_scale_);
         std::for_each(result.begin(), result.end(), [unit](float& value) { value *= unit; });
@@ -169,7 +171,7 @@ std::vector<float> ConvCase::compute(std::span<const float> gate, int grid) cons
             result[first + position] *= gate[square];
         });
     }
-    if (is_quantised_) {
+    if (is_quantised()) {
         // Halves to even.
         std::for_each(result.begin(), result.end(), [](float& value) {
             value = std::nearbyint(std::min(value, float{255 - output_zero})) + output_zero;

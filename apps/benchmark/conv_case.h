@@ -19,14 +19,17 @@ struct LayerShape {
     int positions() const { return height * width; }
 };
 
-/// relu(conv(x) + bias) * gate with random values, and the scalar answer. A quantised one is of
-/// bytes, from its input to its output, and its answer exact.
+/// A quantised layer is of bytes, from its input to its output, and its answer exact. A depthwise
+/// one convolves each channel by itself.
+enum class LayerKind { dense, quantised, depthwise };
+
+/// relu(conv(x) + bias) * gate with random values, and the scalar answer.
 class ConvCase {
 public:
-    ConvCase(const LayerShape& shape, unsigned seed, bool is_quantised = false);
+    ConvCase(const LayerShape& shape, unsigned seed, LayerKind kind = LayerKind::dense);
 
     const LayerShape& shape() const { return shape_; }
-    bool is_quantised() const { return is_quantised_; }
+    bool is_quantised() const { return kind_ == LayerKind::quantised; }
     /// NCHW; of a quantised one less the zero point.
     const std::vector<float>& input() const { return input_; }
     /// Of a quantised one: NCHW.
@@ -42,9 +45,11 @@ public:
 private:
     void draw_values(std::mt19937& random);
     FusedConv conv(int grid) const;
+    /// Input channels that an output reads.
+    int depth() const { return kind_ == LayerKind::depthwise ? 1 : shape_.channels; }
 
     LayerShape shape_;
-    bool is_quantised_;
+    LayerKind kind_;
     /// Quantised: whole numbers, the bias in units of the products.
     std::vector<float> input_, weights_, bias_;
     float output_scale_ = 1;       ///< quantised

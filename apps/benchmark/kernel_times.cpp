@@ -55,6 +55,8 @@ bool is_winograd(const Family& family) { return family.algorithm == Algorithm::w
 
 bool is_int8(const Family& family) { return family.algorithm == Algorithm::int8_conv; }
 
+bool is_depthwise(const Family& family) { return family.algorithm == Algorithm::depthwise_conv; }
+
 KernelResult describe(const Family& family, const Target& target, const LayerShape& shape) {
     KernelResult row;
     row.family = family_name(family);
@@ -66,7 +68,10 @@ KernelResult describe(const Family& family, const Target& target, const LayerSha
 }
 
 WayId way_of(const Family& family) {
-    return is_winograd(family) ? WayId::winograd : is_int8(family) ? WayId::int8 : WayId::direct;
+    return is_winograd(family)    ? WayId::winograd
+           : is_int8(family)      ? WayId::int8
+           : is_depthwise(family) ? WayId::depthwise
+                                  : WayId::direct;
 }
 
 /// Of a Winograd kernel's tiles; 0 for others.
@@ -83,6 +88,10 @@ bool is_for(const Kernel& kernel, int channels) {
     }
     if (const auto* int8 = std::get_if<Int8Info>(&kernel.info)) {
         return int8->kernel == (channels > 0 ? 3 : 0) && int8->channels == channels;
+    }
+    if (const auto* depthwise = std::get_if<DepthwiseInfo>(&kernel.info)) {
+        // All take any number of channels; those for 3x3 windows are in the layers' own rows.
+        return depthwise->kernel == (channels > 0 ? 3 : 0);
     }
     const auto& direct = kernel.as<DirectInfo>();
     return direct.kernel == (channels > 0 ? 3 : 0) && direct.channels == channels;
@@ -153,7 +162,8 @@ public:
         : question_(question),
           target_(target),
           from_(shape, layer_seed),
-          bytes_(shape, layer_seed, true) {}
+          bytes_(shape, layer_seed, LayerKind::quantised),
+          channels_(shape, layer_seed, LayerKind::depthwise) {}
 
     std::vector<Timed> prepare_all() {
         for (const Family& family : question_.families) {
@@ -168,7 +178,9 @@ public:
     }
 
 private:
-    const ConvCase& case_of(const Family& family) const { return is_int8(family) ? bytes_ : from_; }
+    const ConvCase& case_of(const Family& family) const {
+        return is_int8(family) ? bytes_ : is_depthwise(family) ? channels_ : from_;
+    }
 
     const std::vector<Kernel>& choose(const Family& family, int channels) {
         return kernels_.emplace_back(kernels_of(family, channels));
@@ -235,7 +247,7 @@ private:
 
     const KernelQuestion& question_;
     const Target& target_;
-    const ConvCase from_, bytes_;
+    const ConvCase from_, bytes_, channels_;
     const std::vector<Kernel> all_{kernels().begin(), kernels().end()};
     std::deque<std::vector<Kernel>> kernels_;  ///< that the plans of the calls point into
     std::vector<Timed> rows_;

@@ -27,6 +27,8 @@ inline constexpr Family dense_conv{Algorithm::gated_conv, GateForm::none};
 inline constexpr Family gated_conv{Algorithm::gated_conv, GateForm::position};
 inline constexpr Family dense_winograd{Algorithm::winograd_conv, GateForm::none};
 inline constexpr Family gated_winograd{Algorithm::winograd_conv, GateForm::position};
+inline constexpr Family dense_depthwise{Algorithm::depthwise_conv, GateForm::none};
+inline constexpr Family gated_depthwise{Algorithm::depthwise_conv, GateForm::position};
 inline constexpr Family dense_int8{Algorithm::int8_conv, GateForm::none};
 inline constexpr Family gated_int8{Algorithm::int8_conv, GateForm::position};
 
@@ -37,16 +39,17 @@ struct TimedFamily {
 
 /// The kernel families that can be asked for.
 inline constexpr TimedFamily timed_families[] = {
-    {dense_conv, "dense_conv"}, {dense_winograd, "dense_winograd"},
-    {gated_conv, "gated_conv"}, {gated_winograd, "gated_winograd"},
-    {dense_int8, "dense_int8"}, {gated_int8, "gated_int8"}};
+    {dense_conv, "dense_conv"},           {dense_winograd, "dense_winograd"},
+    {gated_conv, "gated_conv"},           {gated_winograd, "gated_winograd"},
+    {dense_int8, "dense_int8"},           {gated_int8, "gated_int8"},
+    {dense_depthwise, "dense_depthwise"}, {gated_depthwise, "gated_depthwise"}};
 
 /// The name of one of these; empty for another.
 const char* family_name(const Family& family);
 
 struct KernelQuestion {
-    std::vector<Family> families = {dense_conv,     dense_winograd, gated_conv,
-                                    gated_winograd, dense_int8,     gated_int8};
+    std::vector<Family> families = {dense_conv, dense_winograd, gated_conv,      gated_winograd,
+                                    dense_int8, gated_int8,     dense_depthwise, gated_depthwise};
     std::vector<LayerShape> shapes = standard_shapes();
     std::vector<double> densities = {1.0, 0.7, 0.5, 0.3, 0.1};
     double seconds = 2;  ///< for each shape

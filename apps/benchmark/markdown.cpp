@@ -24,8 +24,8 @@ std::string network_method() {
 
 std::string kernel_method() {
     return "The kernels of int8 multiply bytes: their GFLOPS are GOPS, of the int8 peak. "
-           "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in, on "
-           "one "
+           "The convolution kernels alone, 3x3 with stride 1 and as many channels out as in (the "
+           "depthwise ones of each channel by itself), on one "
            "thread, alternating, with random gates, in CPU time. GFLOPS count active MACs only, "
            "those of the direct sum for Winograd's kernels too: F(4x4, 3x3) multiplies a quarter "
            "of "

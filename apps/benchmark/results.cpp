@@ -10,7 +10,7 @@ double KernelResult::gflops() const { return times ? apps::gflops(macs(), times-
 
 double KernelResult::intensity() const {
     const double input = static_cast<double>(height + 2) * (width + 2) * channels;
-    const double weights = 9.0 * channels * channels;
+    const double weights = 9.0 * depth() * channels;
     const double outputs = static_cast<double>(active) * channels;
     return 2.0 * macs() / (4.0 * (input + weights + outputs));
 }

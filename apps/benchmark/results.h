@@ -59,8 +59,10 @@ struct KernelResult {
 
     bool is_int8() const { return family.ends_with("_int8"); }
     bool is_winograd() const { return family.ends_with("_winograd"); }
+    /// Input channels that an output reads.
+    int depth() const { return family.ends_with("_depthwise") ? 1 : channels; }
     /// Of the direct sum at the active positions, whatever a kernel multiplies.
-    double macs() const { return 9.0 * channels * channels * static_cast<double>(active); }
+    double macs() const { return 9.0 * depth() * channels * static_cast<double>(active); }
     double gflops() const;
     /// float32 operations a byte, where input, weights and outputs are moved once.
     double intensity() const;

@@ -179,8 +179,9 @@ TEST_CASE("a layer's run gives the scalar answer, and a wrong one is found") {
     // 12 channels have lanes beside them.
     for (const int channels : {16, 12}) {
         const LayerShape shape{6, 9, channels};
-        const ConvCase values(shape, 1);
-        for (const WayId way : {WayId::direct, WayId::winograd}) {
+        for (const WayId way : {WayId::direct, WayId::winograd, WayId::depthwise}) {
+            const ConvCase values(
+                shape, 1, way == WayId::depthwise ? LayerKind::depthwise : LayerKind::dense);
             for (const int grid : {0, 1, 4}) {
                 INFO(channels << " channels, way " << int(way) << ", a gate for each " << grid);
                 const Graph graph = values.graph(grid);
@@ -212,7 +213,7 @@ TEST_CASE("a quantised layer's run gives the scalar answer, byte for byte") {
     REQUIRE(target.ok());
     for (const int channels : {16, 12}) {
         const LayerShape shape{6, 9, channels};
-        const ConvCase values(shape, 1, true);
+        const ConvCase values(shape, 1, LayerKind::quantised);
         for (const int grid : {0, 1, 4}) {
             INFO(channels << " channels, a gate for each " << grid);
             const Graph graph = values.graph(grid);
