@@ -127,3 +127,39 @@ def mixed():
     c = net.conv(c, 6, 1)
     up = net.add("Resize", [c, "", net.constant(np.array([1, 1, 2, 2], np.float32))], mode="linear")
     return net.model(net.classes(net.conv(up, 5)))
+
+
+def gate_of_block(net, x, grain, stride):
+    """Per position, for every grain x grain outputs, or (0) for the whole map."""
+    if grain == 0:
+        return net.clip(net.conv(net.add("GlobalAveragePool", [x]), 1, 1, relu=False))
+    if grain == 1:
+        return net.clip(net.conv(x, 1, stride=stride, relu=False))
+    side = [grain * stride] * 2
+    pooled = net.add("MaxPool", [x], kernel_shape=side, strides=side, ceil_mode=1)
+    return net.clip(net.conv(pooled, 1, relu=False))
+
+
+def times(net, y, gate, by):
+    """y times the gate, each value of which is for by x by outputs or, by itself, for all."""
+    if by > 1:
+        scales = net.constant(np.array([1, 1, by, by], np.float32))
+        gate = net.add("Resize", [gate, "", scales], mode="nearest", nearest_mode="floor",
+                       coordinate_transformation_mode="asymmetric")
+    return net.add("Mul", [y, gate])
+
+
+def block(grain, kernels, stride=1):
+    """A residual block, all convolutions of which are under one gate, between two layers."""
+    net = Net((1, 3, 16, 8))
+    x = net.conv("x", 8)
+    gate = gate_of_block(net, x, grain, stride)
+    y, before = x, stride
+    for place, kernel in enumerate(kernels):
+        is_last = place == len(kernels) - 1
+        step = before if kernel == 3 else 1
+        before //= step
+        y = net.conv(y, 12 if is_last and stride > 1 else 8, kernel, step, relu=not is_last)
+        y = times(net, y, gate, grain * before)
+    shortcut = x if stride == 1 else net.conv(x, 12, 1, stride, relu=False)
+    return net.model(net.classes(net.conv(net.relu(net.add("Add", [y, shortcut])), 6)))

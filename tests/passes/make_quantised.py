@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
                                       quantize_static)
 
-from float_nets import IMAGE, RANDOM, gated, mixed, normalised, resnet, tiles
+from float_nets import IMAGE, RANDOM, block, gated, mixed, normalised, resnet, tiles
 
 
 class Reader(CalibrationDataReader):
@@ -284,6 +284,13 @@ def models():
     yield "opset21", opset21()
     yield "copied_u8", copied_bytes(np.uint8)
     yield "copied_s8", copied_bytes(np.int8)
+    for name, model in (("block", block(1, (3, 3))), ("block_map", block(0, (3, 3))),
+                        ("bottleneck", block(1, (1, 3, 1))),
+                        ("bottleneck_squares", block(4, (1, 3, 1), 2)),
+                        ("bottleneck_map", block(0, (1, 3, 1), 2))):
+        yield f"ort_u8_{name}", by_onnx_runtime(model)
+        yield f"ort_s8_{name}", by_onnx_runtime(model, **signed)
+        yield f"inputs_{name}", at_inputs(model)
 
 
 def answer(model, x):

@@ -163,6 +163,35 @@ TEST_CASE("networks with roundings before layers alone become uint8 where they h
     }
 }
 
+TEST_CASE("all layers of a quantised block obey its one gate") {
+    const std::pair<const char*, std::vector<std::int64_t>> grids[] = {
+        {"block", {1, 1}},
+        {"block_map", {16, 16}},
+        {"bottleneck", {1, 1, 1}},
+        {"bottleneck_squares", {8, 4, 4}},
+        {"bottleneck_map", {16, 8, 8}},
+    };
+    for (const char* style : {"ort_u8_", "ort_s8_", "inputs_"}) {
+        for (const auto& [net, expected] : grids) {
+            CAPTURE(style, net);
+            const Graph graph = optimised(folded(style + std::string(net)));
+            std::vector<std::int64_t> found;
+            ValueId gate = no_value;
+            for (const Node& node : graph.nodes) {
+                CHECK(node.op != Op::mul);
+                if (node.op == Op::fused_conv && node.fused_conv->gate == GateForm::position) {
+                    CHECK(node.fused_conv->is_quantised());
+                    CHECK((gate == no_value || node.inputs[1] == gate));
+                    CHECK(form_of(graph, node.outputs[0]) == "u8");
+                    gate = node.inputs[1];
+                    found.push_back(node.fused_conv->gate_grid);
+                }
+            }
+            CHECK(found == expected);
+        }
+    }
+}
+
 TEST_CASE("a normalisation after a gate is scale and shift of the quantised convolution") {
     const Graph graph = optimised(folded("inputs_normalised"));
     const FusedConv& conv = *graph.nodes[3].fused_conv;

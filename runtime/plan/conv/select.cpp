@@ -217,7 +217,8 @@ bool fills_skipped(const Planner& planner, const Convolution& c) {
 
 Status emit_all_or_nothing(Planner& planner, const Convolution& c, const Candidates& candidates,
                            const Buffer& active, std::vector<Step>& steps) {
-    const Candidate& only = candidates.ways[0];
+    Candidate only = candidates.ways[0];
+    only.remark += std::string(only.remark.empty() ? "" : "; ") + "where its map's gate is active";
     Work work = only.way->all(planner, c, *only.kernel);
     if (fills_skipped(planner, c)) {
         work.skipped = planner.constants.all_positions(c.height(), c.width());
