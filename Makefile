@@ -201,7 +201,9 @@ zoo-setup:
 ZOO := .venv-zoo/bin/python python/zoo
 only = $(if $(NETWORKS),--network $(NETWORKS))
 
-zoo: build zoo-setup  ## [NETWORKS="A B"]: export 39 networks from PyTorch, compare Sluice with ONNX Runtime
+zoo: configure zoo-setup  ## [NETWORKS="A B"]: export 39 networks from PyTorch, compare Sluice with ONNX Runtime
+	$(call say,building run in build/release)
+	@$(CMAKE) --build --preset release -j $(JOBS) --target run
 	$(call say,exporting to build/zoo what is not there yet (some 40 minutes for all) and running it)
 	@$(ZOO)/run_zoo.py --output build/zoo --run build/release/apps/run/run $(only)
 

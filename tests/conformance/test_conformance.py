@@ -7,7 +7,6 @@ this file has for it. --write writes that file anew.
 """
 
 import difflib
-import json
 import pathlib
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import tempfile
 import onnx
 
 import onnx_cases
+import verdicts
 
 REFUSALS = pathlib.Path(__file__).with_name("refusals.txt")
 HEADER = """\
@@ -25,36 +25,6 @@ HEADER = """\
 """
 
 
-def run_cases(command, folder):
-    """{case: {target: (result, message)}}"""
-    process = subprocess.run([*command, str(folder)], stdout=subprocess.PIPE, timeout=1500)
-    lines = [json.loads(line) for line in process.stdout.decode().splitlines()]
-    if process.returncode != 0:
-        sys.exit(f"run_cases ended with {process.returncode} at {lines[-1] if lines else 'its start'}")
-    results = {}
-    for started, ended in zip(lines[::2], lines[1::2]):
-        by_target = results.setdefault(started["case"], {})
-        by_target[started["target"]] = (ended["result"], ended["message"])
-    return results
-
-
-def judge(results):
-    """The lines of refusals.txt, and what is wrong."""
-    refusals, faults, right = [], [], 0
-    for case, by_target in sorted(results.items()):
-        for target, (result, message) in by_target.items():
-            if result == "wrong":
-                faults.append(f"{case} on {target}: {message}")
-        outcomes = set(by_target.values())
-        if len(outcomes) > 1:
-            faults.append(f"{case} differs between targets: {by_target}")
-        elif ("right", "") in outcomes:
-            right += 1
-        elif "refused" in next(iter(outcomes)):
-            refusals.append(f"{case}: {next(iter(outcomes))[1]}")
-    return [f"{right} are right", *refusals], faults
-
-
 def main(arguments):
     writes = arguments[:1] == ["--write"]
     command = arguments[1:] if writes else arguments
@@ -62,8 +32,9 @@ def main(arguments):
     operators = set(listed.stdout.decode().strip().split(", "))
     with tempfile.TemporaryDirectory() as folder:
         counts = onnx_cases.write(pathlib.Path(folder), operators)
-        results = run_cases(command, folder)
-    lines, faults = judge(results)
+        results = verdicts.run_cases(command, folder)
+    refusals, right, faults = verdicts.judge(results)
+    lines = [f"{right} are right", *(f"{case}: {message}" for case, message in refusals.items())]
     targets = sorted({target for by_target in results.values() for target in by_target})
     print(f"onnx {onnx.__version__}: " + ", ".join(f"{n} cases {k}" for k, n in counts.items()))
     print(f"on {', '.join(targets)}: of {len(results)} forms {lines[0]}, {len(lines) - 1} refused")

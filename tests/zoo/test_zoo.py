@@ -8,11 +8,13 @@ batch gives the right answer, or is refused with the message that refusals.txt b
 for it. --write writes that file anew.
 """
 
-import json
 import pathlib
 import re
-import subprocess
 import sys
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "conformance"))
+
+import verdicts
 
 REFUSALS = pathlib.Path(__file__).with_name("refusals.txt")
 HEADER = """\
@@ -26,39 +28,23 @@ def shorten(message):
     return re.sub(r"; use only Dropout, .*", "", message)
 
 
-def run_cases(command, folder):
-    """{case: {target: (result, message)}}"""
-    process = subprocess.run([*command, str(folder)], stdout=subprocess.PIPE, timeout=1500)
-    lines = [json.loads(line) for line in process.stdout.decode().splitlines()]
-    if process.returncode != 0:
-        sys.exit(f"run_cases ended with {process.returncode} at {lines[-1] if lines else 'its start'}")
-    results = {}
-    for started, ended in zip(lines[::2], lines[1::2]):
-        by_target = results.setdefault(started["case"], {})
-        by_target[started["target"]] = (ended["result"], shorten(ended["message"]))
-    return results
-
-
-def judge(folder, command):
+def refusals_and_faults(folder, command):
     """The lines of refusals.txt for a folder, and what is wrong."""
-    refusals, faults = [], []
-    for case, by_target in sorted(run_cases(command, folder).items()):
-        for target, (result, message) in by_target.items():
-            if result == "wrong":
-                faults.append(f"{folder.name} {case} on {target}: {message}")
-        outcomes = set(by_target.values())
-        if len(outcomes) > 1:
-            faults.append(f"{folder.name} {case} differs between targets: {by_target}")
-        (result, message), *_ = outcomes
-        if result == "refused":
-            refusals.append(f"{folder.name} {case}: {message}")
-    return refusals, faults
+    refusals, _, faults = verdicts.judge(verdicts.run_cases(command, folder))
+    lines = [f"{folder.name} {case}: {shorten(message)}" for case, message in refusals.items()]
+    return lines, [f"{folder.name} {fault}" for fault in faults]
+
+
+def changes(known, refusals):
+    """A line for each refusal that is new, and for each that is gone or says something else."""
+    return ([f"no longer refused so: {line}" for line in known if line not in refusals]
+            + [f"refused, and not in {REFUSALS.name}: {line}" for line in refusals if line not in known])
 
 
 def write_refusals(cases, command):
     lines, faults = [], []
     for folder in sorted(path for path in cases.iterdir() if path.is_dir()):
-        refusals, wrong = judge(folder, command)
+        refusals, wrong = refusals_and_faults(folder, command)
         lines += refusals
         faults += wrong
     REFUSALS.write_text(HEADER + "".join(line + "\n" for line in lines))
@@ -67,18 +53,13 @@ def write_refusals(cases, command):
 
 
 def check(folder, command):
-    refusals, faults = judge(folder, command)
+    refusals, faults = refusals_and_faults(folder, command)
     known = [line for line in REFUSALS.read_text().splitlines() if line.startswith(folder.name + " ")]
-    for line in known:
-        if line not in refusals:
-            faults.append("no longer refused so: " + line)
-    for line in refusals:
-        if line not in known:
-            faults.append("refused, and not in refusals.txt: " + line)
-    if known != refusals:
+    changed = changes(known, refusals)
+    if changed:
         print(f"Where that is meant: {sys.executable} {__file__} --write {folder.parent} "
               + " ".join(command))
-    return faults
+    return faults + changed
 
 
 def main(arguments):
