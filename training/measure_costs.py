@@ -20,7 +20,7 @@ import torch
 from sluice_training.checkpoint import replace_text
 from sluice_training.costs import COSTS, PRECISIONS
 from sluice_training.errors import TrainingError, run_command
-from sluice_training.measure import BENCHMARK, ROOT, Question, measure_unit, rounded
+from sluice_training.measure import BENCHMARK, GRAINS, ROOT, Question, measure_unit, rounded
 from sluice_training.nets import make_net
 from sluice_training.units import Unit, find_units, image_size
 
@@ -32,6 +32,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--target", required=True, help="avx2 or another of the benchmark's targets")
     parser.add_argument("--net", nargs="+", default=NETS, help="default: %(default)s")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
+    parser.add_argument(
+        "--grains", nargs="+", choices=GRAINS, default=GRAINS, help="grains and LCCL forms; default: all"
+    )
     parser.add_argument("--seconds", type=float, default=0.5, help="for each network that is timed")
     parser.add_argument("--images", type=Path, default=ROOT / "apps/samples")
     parser.add_argument("--benchmark", type=Path, default=BENCHMARK)
@@ -71,8 +74,15 @@ def main() -> None:
     for precision in arguments.precision:
         for unit in units:
             with tempfile.TemporaryDirectory() as scratch:
-                question = Question(arguments.target, precision, arguments.seconds,
-                                    arguments.images, Path(scratch), arguments.benchmark)  # fmt: skip
+                question = Question(
+                    arguments.target,
+                    precision,
+                    arguments.seconds,
+                    arguments.images,
+                    Path(scratch),
+                    arguments.benchmark,
+                    tuple(arguments.grains),
+                )
                 row, table["machine"] = measure_unit(unit, question)
             if stored and stored["machine"]["cpu"] != table["machine"]["cpu"]:
                 raise TrainingError(f"{path}: is of another CPU; measure all of it, without --keep")

@@ -41,7 +41,7 @@ SHORTCUTS = ("shortcut", "downsample")
 
 @dataclass(frozen=True)
 class Question:
-    """What is timed where. seconds: for each network; photos: the folder of images."""
+    """What is timed where. seconds: for each network; photos: the folder of images; grains: the gates."""
 
     target: str
     precision: str
@@ -49,15 +49,16 @@ class Question:
     photos: Path
     scratch: Path
     benchmark: Path = BENCHMARK
+    grains: tuple[str, ...] = GRAINS
 
 
-def grains_of(unit: Unit) -> tuple[str, ...]:
+def grains_of(unit: Unit, wanted: tuple[str, ...] = GRAINS) -> tuple[str, ...]:
     """The gates that a unit is timed with; grains that are as coarse as its map leave it to `map`."""
     if not unit.is_block:
         return ()
     stride = max(conv.stride[0] for conv in convolutions(unit.module))
     side = min(unit.size[1:]) // stride
-    return tuple(g for g in GRAINS if not g.isdecimal() or int(g) < side)
+    return tuple(g for g in wanted if not g.isdecimal() or int(g) < side)
 
 
 def measure_unit(unit: Unit, question: Question) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -68,7 +69,7 @@ def measure_unit(unit: Unit, question: Question) -> tuple[dict[str, Any], dict[s
         times, machine = _measure([build(unit, photos)], unit, question)
         return row | {"dense_ms": times[0][DENSE].ms}, machine
     timed, squares = {}, {}
-    for grain in grains_of(unit):
+    for grain in grains_of(unit, question.grains):
         networks = [build(unit, photos, grain, densities) for densities in DENSITIES]
         timed[grain], machine = _measure(networks, unit, question)
         squares[grain] = [covered_squares(network, photos) for network in networks]

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import evaluate
 import pytest
 import torch
 from some_costs import GATES, write_table
 from test_report import write_run
+from test_run import NORMALIZER, some_data
 
 from sluice_training.block_gates import BlockGateSpec, add_block_gates
+from sluice_training.checkpoint import read_checkpoint, write_checkpoint
 from sluice_training.costs import (
     COSTS,
     CostTable,
@@ -213,3 +216,22 @@ def test_predicted_times_of_runs(table: CostTable, tmp_path: Path) -> None:
     assert "| dense | 9.5 | 9.5 | 1.00 |" in text
     assert f"| tiles | 9.5 | {0.5 + 9 * 0.55:.4g} | {(0.5 + 9 * 0.55) / 9.5:.2f} |" in text
     assert "has no gate 'kxk-one'" in text
+
+
+def test_evaluate_predicts_by_the_densities_of_the_images(
+    table: CostTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gates that are active everywhere: grain 4 takes as long as no gate, grain 1 a fifth longer."""
+    monkeypatch.setattr(evaluate, "read_costs", lambda name: table)
+    run = write_run(tmp_path / "run", BlockGateSpec(grains=(4, 1, None)), 1, val_accuracy=0.5)
+    path = run / "checkpoint.pt"
+    state = read_checkpoint(path)
+    for name, value in state["model"].items():
+        if name.endswith("gate.branch.bias"):
+            value.fill_(100.0)
+    write_checkpoint(path, state)
+    found = evaluate.predicted_time(path, "some-fp32", some_data(), NORMALIZER)
+    assert found == {
+        "costs": "some-fp32", "predicted_ms": pytest.approx(9.5 + 3 * 0.2),
+        "predicted_share": pytest.approx(10.1 / 9.5, abs=1e-4),
+    }  # fmt: skip

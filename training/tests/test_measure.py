@@ -135,10 +135,11 @@ def test_times_are_rounded() -> None:
 
 
 @pytest.mark.skipif(not BENCHMARK.exists(), reason="the benchmark is not built")
-def test_a_unit_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sluice_training.measure.GRAINS", ("4",))
+def test_a_unit_is_measured(tmp_path: Path) -> None:
     unit = units()[8]
-    row, machine = measure_unit(unit, Question("", "fp32", 0.01, SAMPLES, tmp_path))
+    question = Question("", "fp32", 0.01, SAMPLES, tmp_path, grains=("4",))
+    row, machine = measure_unit(unit, question)
+    assert list(row["gates"]) == ["4"]
     gate = row["gates"]["4"]
     assert machine["cpu"] and row["dense_ms"] > 0
     assert gate["densities"] == pytest.approx([0, 0.1, 0.3, 0.5, 0.7, 1], abs=0.05)
