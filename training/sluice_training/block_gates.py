@@ -226,7 +226,8 @@ def torchvision_form(block: nn.Module) -> BlockForm | None:
     Such a block has conv1, bn1, conv2, bn2, perhaps conv3, bn3, and a downsample beside them.
     Convolutions before the block's stride stay dense: their outputs are larger than its mask.
     """
-    names = [f"conv{i}" for i in (1, 2, 3) if isinstance(getattr(block, f"conv{i}", None), nn.Conv2d)]
+    names = [f"conv{i}" for i in (1, 2, 3)]
+    names = [name for name in names if isinstance(getattr(block, name, None), nn.Conv2d)]
     norms = [f"bn{name[-1]}" for name in names]
     if len(names) < 2 or not hasattr(block, "downsample"):
         return None

@@ -50,7 +50,8 @@ class Budget(Controller):
     def schedule(self, progress: float) -> tuple[list[float], list[float]]:
         """The masks' noise, 1 or 0, and temperature; the bounds of a block's density."""
         noise = 1.0 if progress < 1 - self._config.noise_off else 0.0
-        return [noise, self._temperature.at(progress)], list(density_bounds(progress, self._config.target, self._config.relax))
+        bounds = density_bounds(progress, self._config.target, self._config.relax)
+        return [noise, self._temperature.at(progress)], list(bounds)
 
     def before_epoch(self, generator: torch.Generator) -> None:
         # The noise comes from PyTorch's own generator, because a CUDA graph knows no other.

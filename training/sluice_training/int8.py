@@ -56,7 +56,8 @@ class Rounding:
 def rounded_weights(weight: torch.Tensor) -> torch.Tensor:
     """Weights [K, ...] on 255 levels per output channel, float32."""
     scale = weight.detach().abs().flatten(1).amax(1).div(127).clamp(min=SMALLEST)
-    zero_points = torch.zeros_like(scale, dtype=torch.int32)
+    # Of float32, because whole ones are checked on the CPU, which no captured step can wait for.
+    zero_points = torch.zeros_like(scale)
     return torch.fake_quantize_per_channel_affine(
         weight.float(), scale, zero_points, 0, -127, 127
     )

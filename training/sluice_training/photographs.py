@@ -60,7 +60,8 @@ class Photographs:
         """The centre crops of images start to stop, float32 [n, size, size, 3], 0 to 255."""
         squares = self.squares[self.rows[start:stop]].to(device)
         side = squares.shape[1]
-        extent = torch.full((len(squares),), side * self.size / self.shorter_side, device=squares.device)
+        share = self.size / self.shorter_side
+        extent = torch.full((len(squares),), side * share, device=squares.device)
         weights = box_weights((side - extent) / 2, extent, self.size, side)
         return resample(squares, weights, weights)
 

@@ -52,7 +52,8 @@ def parse_stages(option: str, text: str, number: Callable[[str], float] = float)
     except ValueError as error:
         raise TrainingError(f"{option} '{text}': write it as 128,224@0.8") from error
     rising = all(a < b for a, b in zip(found.starts, found.starts[1:]))
-    if found.starts[0] != 0 or not rising or found.starts[-1] > 1 or len(found.values) > 2 and found.falls:
+    is_fall = not found.falls or len(found.values) == 2
+    if found.starts[0] != 0 or not rising or found.starts[-1] > 1 or not is_fall:
         raise TrainingError(
             f"{option} '{text}': the first value holds from the start, each later one from a share "
             "of the run, as in 128,224@0.8"

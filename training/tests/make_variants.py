@@ -19,6 +19,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from sluice_training import nets
 from sluice_training.block_gates import (
     WHOLE_MAP,
     BlockGateSpec,
@@ -109,6 +110,16 @@ def block_preact() -> nn.Module:
     return add_block_gates(SmallNet(conv3x3(3, 16), blocks, 32), BlockGateSpec())
 
 
+def block_bottleneck() -> nn.Module:
+    """A gate per block that masks 1x1, 3x3 and 1x1, over 2x2 outputs and then per position."""
+    blocks = [
+        nets.Bottleneck(16, 16, 1, projection(16, 64, 1)),
+        nets.Bottleneck(64, 16, 2, projection(64, 64, 2)),
+    ]
+    net = SmallNet(plain_stem(), blocks, 64)
+    return add_block_gates(net, BlockGateSpec(grains=(2, 1)))
+
+
 def preact() -> nn.Module:
     blocks = [PreactBlock(16, 16, 1), PreactBlock(16, 32, 2), nn.BatchNorm2d(32), nn.ReLU()]
     return add_gates(SmallNet(conv3x3(3, 16), blocks, 32), GateSpec())
@@ -149,6 +160,7 @@ VARIANTS: dict[str, Callable[[], nn.Module]] = {
     "block_tiles": lambda: block_gated(4, 2),
     "block_map": lambda: block_gated(WHOLE_MAP, None),
     "block_preact": block_preact,
+    "block_bottleneck": block_bottleneck,
     "projection_shortcut": projected,
     "bottleneck": bottleneck,
     "large_stem_softmax": large_stem,

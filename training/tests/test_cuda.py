@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from test_photographs import photographs
 from test_run import GATE, NORMALIZER, some_data, train_epochs
 
 from sluice_training import fused
@@ -49,6 +50,35 @@ def test_a_captured_step_equals_the_step(speed: str, precision: str) -> None:
     assert counted and all(int(states[1][name]) == 8 for name in counted if "gate" in name)
     changes = [run.state()["correction"]["corrections"] for run in (step_by_step, captured)]
     assert changes[0] == pytest.approx(changes[1], abs=2e-3)
+
+
+def test_a_step_is_captured_anew_where_sizes_and_rounding_change() -> None:
+    """24 pixels, then 32, then 32 as if quantised; gates per block with noise."""
+    losses = []
+    for graphed in (False, True):
+        torch.manual_seed(1)
+        gate = {"form": "block", "grains": [1, 4, 0]}
+        config = RunConfig(
+            epochs=3, batch_size=8, precision="fp32", sizes="24,32@0.3", int8=0.34, peak_lr=0.01,
+            mask_temperature="5..0.1", noise_off=1.0,
+        )  # fmt: skip
+        run = Run(
+            build_model("resnet20", gate, 10), config, some_data(), NORMALIZER, None, DEVICE, graphed
+        )
+        losses.append(train_epochs(run, 3))
+        assert all(high > 0 for _, high in run.state()["int8"].values())
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
+
+
+def test_photographs_are_cropped_on_the_device() -> None:
+    data = photographs(32, 40, 32)
+    losses = []
+    for graphed in (False, True):
+        torch.manual_seed(1)
+        config = RunConfig(epochs=2, batch_size=8, precision="fp32", sizes="24,32@0.5", peak_lr=0.01)
+        run = Run(make_net("resnet20", 2), config, data, NORMALIZER, None, DEVICE, graphed)
+        losses.append([run.train_epoch()["train_loss"] for _ in range(2)])
+    assert losses[1] == pytest.approx(losses[0], rel=0.03)
 
 
 @pytest.mark.parametrize("form", ["none", "kxk-one", "1x1"])

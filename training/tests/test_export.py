@@ -39,7 +39,7 @@ from sluice_training.onnx_file import (
 @pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
 @pytest.mark.parametrize("name", [
         "gate_kxk_one", "gate_groups", "gate_tile", "preact",
-        "block", "block_tiles", "block_map", "block_preact",
+        "block", "block_tiles", "block_map", "block_preact", "block_bottleneck",
     ])  # fmt: skip
 def test_scores_equal_pytorch_at_other_batch_sizes(name: str, exporter: str) -> None:
     torch.manual_seed(4)
