@@ -7,8 +7,6 @@ set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64-static)
-# Nobody edits in this tree: several files at once compile in three quarters of the time, for `make test`.
-set(CMAKE_UNITY_BUILD ON)
 
 get_filename_component(sluice_sysroot "${CMAKE_CURRENT_LIST_DIR}/../.cache/sysroot-arm64" ABSOLUTE)
 # Not CMAKE_SYSROOT: the C library is the cross compiler's own.
