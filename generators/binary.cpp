@@ -1,15 +1,18 @@
 #include <Halide.h>
 
+#include "generators/elementary.h"
 #include "schedules/pointwise.h"
 
 namespace {
 
 using namespace Halide;
+using namespace sluice::generators;
 
-enum class Operation { add, sub, mul, div };
+enum class Operation { add, sub, mul, div, max, min, pow, prelu };
 
 /// output = a op b, element by element, float32. IEEE 754 throughout: infinities and NaN come out
-/// as they do in scalar code.
+/// as they do in scalar code; max and min are NaN where either side is. pow is the C library's in
+/// double precision, one element at a time. prelu is a, times b where a is negative.
 class Binary : public Generator<Binary> {
 public:
     GeneratorParam<Operation> operation{"operation",
@@ -17,7 +20,11 @@ public:
                                         {{"add", Operation::add},
                                          {"sub", Operation::sub},
                                          {"mul", Operation::mul},
-                                         {"div", Operation::div}}};
+                                         {"div", Operation::div},
+                                         {"max", Operation::max},
+                                         {"min", Operation::min},
+                                         {"pow", Operation::pow},
+                                         {"prelu", Operation::prelu}}};
 
     /// (d0, d1, d2, d3), strides any; zero repeats.
     Input<Buffer<float, 4>> a{"a"};
@@ -27,11 +34,7 @@ public:
 
     void generate() {
         Expr left = a(d0, d1, d2, d3), right = b(d0, d1, d2, d3);
-        Expr value = operation == Operation::add   ? left + right
-                     : operation == Operation::sub ? left - right
-                     : operation == Operation::mul ? left * right
-                                                   : left / right;
-        output(d0, d1, d2, d3) = strict_float(value);
+        output(d0, d1, d2, d3) = of(left, right);
     }
 
     void schedule() {
@@ -51,6 +54,28 @@ public:
     }
 
 private:
+    Expr of(const Expr& left, const Expr& right) {
+        switch (operation) {
+            case Operation::add:
+                return strict::add(left, right);
+            case Operation::sub:
+                return strict::sub(left, right);
+            case Operation::mul:
+                return strict::mul(left, right);
+            case Operation::div:
+                return strict::div(left, right);
+            case Operation::max:
+                return max_or_nan(left, right);
+            case Operation::min:
+                return min_or_nan(left, right);
+            case Operation::pow:
+                return cast<float>(Halide::pow(cast<double>(left), cast<double>(right)));
+            case Operation::prelu:
+                return choose(strict::less(left, 0.0f), strict::mul(left, right), left);
+        }
+        return {};
+    }
+
     Var d0{"d0"}, d1{"d1"}, d2{"d2"}, d3{"d3"};
 };
 

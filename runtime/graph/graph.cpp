@@ -73,10 +73,14 @@ std::string to_string(const Shape& shape) {
 
 const char* to_string(Op op) {
     // In the order of the enumeration.
-    static constexpr std::array names = {"Add",
+    static constexpr std::array names = {"Abs",
+                                         "Add",
+                                         "ArgMax",
                                          "AveragePool",
                                          "BatchNormalization",
                                          "Cast",
+                                         "Ceil",
+                                         "Celu",
                                          "Clip",
                                          "Concat",
                                          "Constant",
@@ -84,42 +88,108 @@ const char* to_string(Op op) {
                                          "Conv",
                                          "ConvInteger",
                                          "ConvTranspose",
+                                         "DepthToSpace",
                                          "DequantizeLinear",
                                          "Div",
+                                         "Elu",
                                          "Equal",
+                                         "Erf",
+                                         "Exp",
                                          "Expand",
                                          "Flatten",
+                                         "Floor",
                                          "Gather",
+                                         "Gelu",
                                          "Gemm",
                                          "GlobalAveragePool",
+                                         "GlobalMaxPool",
+                                         "GroupNormalization",
                                          "HardSigmoid",
+                                         "HardSwish",
                                          "Identity",
+                                         "InstanceNormalization",
+                                         "LayerNormalization",
+                                         "LeakyRelu",
+                                         "Log",
+                                         "LogSoftmax",
+                                         "LRN",
                                          "MatMul",
                                          "MatMulInteger",
+                                         "Max",
                                          "MaxPool",
+                                         "Mean",
+                                         "Min",
+                                         "Mish",
                                          "Mul",
+                                         "Neg",
+                                         "PRelu",
                                          "Pad",
+                                         "Pow",
                                          "QLinearConv",
                                          "QLinearMatMul",
                                          "QuantizeLinear",
                                          "Range",
+                                         "Reciprocal",
+                                         "ReduceL2",
+                                         "ReduceMax",
                                          "ReduceMean",
+                                         "ReduceMin",
+                                         "ReduceSum",
                                          "Relu",
                                          "Reshape",
                                          "Resize",
+                                         "Selu",
                                          "Shape",
+                                         "Sigmoid",
                                          "Slice",
                                          "Softmax",
+                                         "Softplus",
+                                         "Softsign",
+                                         "SpaceToDepth",
+                                         "Split",
+                                         "Sqrt",
                                          "Squeeze",
                                          "Sub",
+                                         "Sum",
+                                         "Swish",
+                                         "Tanh",
+                                         "ThresholdedRelu",
+                                         "Tile",
                                          "Transpose",
                                          "Unsqueeze",
                                          "Where",
+                                         "Activation",
                                          "Affine",
                                          "FakeQuantize",
                                          "FusedConv"};
     static_assert(names.size() == std::size_t(Op::fused_conv) + 1);
     return names[std::size_t(op)];
+}
+
+bool is_binary(Op op) {
+    switch (op) {
+        case Op::add:
+        case Op::sub:
+        case Op::mul:
+        case Op::div:
+        case Op::max:
+        case Op::min:
+        case Op::pow:
+        case Op::p_relu:
+            return true;
+        default:
+            return false;
+    }
+}
+
+const char* to_string(ActivationKind kind) {
+    // In the order of the enumeration.
+    static constexpr std::array names = {
+        "abs",        "elu",        "erf",  "exp",  "gelu",     "gelu_tanh",
+        "hard_swish", "leaky_relu", "log",  "mish", "sigmoid",  "silu",
+        "softplus",   "softsign",   "sqrt", "tanh", "threshold"};
+    static_assert(names.size() == std::size_t(activation_count));
+    return names[std::size_t(kind)];
 }
 
 ValueId Graph::add_value(Value value) {

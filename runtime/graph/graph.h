@@ -106,10 +106,14 @@ struct Value {
 
 /// ONNX operators, and at the end the fused ones that the passes write.
 enum class Op {
+    abs,
     add,
+    arg_max,
     average_pool,
     batch_normalization,
     cast,
+    ceil,
+    celu,
     clip,
     concat,
     constant,
@@ -117,39 +121,79 @@ enum class Op {
     conv,
     conv_integer,
     conv_transpose,
+    depth_to_space,
     dequantize_linear,
     div,
+    elu,
     equal,
+    erf,
+    exp,
     expand,
     flatten,
+    floor,
     gather,
+    gelu,
     gemm,
     global_average_pool,
+    global_max_pool,
+    group_normalization,
     hard_sigmoid,
+    hard_swish,
     identity,
+    instance_normalization,
+    layer_normalization,
+    leaky_relu,
+    log,
+    log_softmax,
+    lrn,
     mat_mul,
     mat_mul_integer,
+    max,
     max_pool,
+    mean,
+    min,
+    mish,
     mul,
+    neg,
+    p_relu,
     pad,
+    pow,
     q_linear_conv,
     q_linear_mat_mul,
     quantize_linear,
     range,
+    reciprocal,
+    reduce_l2,
+    reduce_max,
     reduce_mean,
+    reduce_min,
+    reduce_sum,
     relu,
     reshape,
     resize,
+    selu,
     shape,
+    sigmoid,
     slice,
     softmax,
+    softplus,
+    softsign,
+    space_to_depth,
+    split,
+    sqrt,
     squeeze,
     sub,
+    sum,
+    swish,
+    tanh,
+    thresholded_relu,
+    tile,
     transpose,
     unsqueeze,
     where,
     // Written by passes, never read from a file:
-    affine,  ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
+    activation,  ///< inputs {x}, see Node::activation
+    affine,      ///< inputs {x}, constants in Node::affine: scale[c] * x + shift[c], then the clamp
     /// Inputs {x}, float to float: what a QuantizeLinear and a DequantizeLinear of the same
     /// Node::quantization do. None is left after the passes.
     fake_quantize,
@@ -158,6 +202,9 @@ enum class Op {
 
 /// ONNX's name of an operator ("Conv"); for the fused ones our own.
 const char* to_string(Op op);
+
+/// Of two operands that broadcast: arithmetic, max, min, pow and p_relu.
+bool is_binary(Op op);
 
 using Attribute = std::variant<std::int64_t, float, std::string, std::vector<std::int64_t>,
                                std::vector<float>, std::shared_ptr<const Constant>>;
@@ -259,6 +306,38 @@ struct Affine {
     Clamp clamp;
 };
 
+/// What an activation computes of each element x.
+enum class ActivationKind {
+    abs,
+    elu,  ///< beta * (x > 0 ? x : alpha * (exp(x) - 1)): Elu, and Selu by its gamma
+    erf,
+    exp,
+    gelu,        ///< x * (1 + erf(x / sqrt(2))) / 2
+    gelu_tanh,   ///< x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2
+    hard_swish,  ///< x * min(max(alpha * x + beta, 0), 1)
+    leaky_relu,  ///< x < 0 ? alpha * x : x
+    log,
+    mish,  ///< x * tanh(softplus(x))
+    sigmoid,
+    silu,      ///< x * sigmoid(alpha * x)
+    softplus,  ///< log(1 + exp(x))
+    softsign,  ///< x / (1 + abs(x))
+    sqrt,
+    tanh,
+    threshold,  ///< x > alpha ? x : 0
+};
+inline constexpr int activation_count = int(ActivationKind::threshold) + 1;
+
+/// "silu", as the kernels are named.
+const char* to_string(ActivationKind kind);
+
+/// y = kind(x), element by element.
+struct Activation {
+    ActivationKind kind;
+    float alpha = 1;
+    float beta = 1;
+};
+
 struct Node {
     Op op;
     std::string name;  ///< never empty: the reader invents one from the operator and its place
@@ -269,6 +348,7 @@ struct Node {
     /// and no gate, residual or act.
     std::optional<FusedConv> fused_conv;
     std::optional<Affine> affine;
+    std::optional<Activation> activation = std::nullopt;
     /// Why a gate was not fused, or a quantised layer runs in float; printed by `classify
     /// --explain`
     std::string remark;

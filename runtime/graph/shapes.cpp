@@ -12,7 +12,6 @@ namespace {
 using shape_rules::does_not_fit;
 using shape_rules::has_input;
 using shape_rules::input_shape;
-using shape_rules::is_computed;
 using shape_rules::no_such_axis;
 
 Result<Shape> same_as_input(const Graph& graph, const Node& node) {
@@ -41,6 +40,13 @@ Result<Shape> broadcast_inputs(const Graph& graph, const Node& node) {
         shape = *wider;
     }
     return shape;
+}
+
+/// The slopes broadcast to the input, and never the input to them.
+Result<Shape> p_relu(const Graph& graph, const Node& node) {
+    const Shape& x = input_shape(graph, node, 0);
+    return broadcast_shapes(x, input_shape(graph, node, 1)) == x ? Result<Shape>(x)
+                                                                 : does_not_fit(graph, node);
 }
 
 Result<Shape> batch_normalization(const Graph& graph, const Node& node) {
@@ -82,69 +88,6 @@ Result<Shape> gemm(const Graph& graph, const Node& node) {
     return shape;
 }
 
-Result<Shape> constant_of_shape(const Graph& graph, const Node& node) {
-    const auto shape = constant_ints(graph, node, 0);
-    return shape ? Result<Shape>(*shape) : is_computed(graph, node, "extents");
-}
-
-Result<Shape> shape_of(const Graph& graph, const Node& node) {
-    const std::int64_t rank = std::int64_t(input_shape(graph, node, 0).size());
-    const auto bound = [&](const char* name, std::int64_t fallback) {
-        const std::int64_t axis = graph.int_attribute(node, name, fallback);
-        return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
-    };
-    return Shape{std::max<std::int64_t>(0, bound("end", rank) - bound("start", 0))};
-}
-
-Result<Shape> constant(const Graph& graph, const Node& node) {
-    for (const auto& [name, attribute] : node.attributes) {
-        if (const auto* tensor = std::get_if<std::shared_ptr<const Constant>>(&attribute)) {
-            return (*tensor)->shape;
-        }
-        if (const auto* ints = std::get_if<std::vector<std::int64_t>>(&attribute)) {
-            return Shape{std::int64_t(ints->size())};
-        }
-        if (const auto* floats = std::get_if<std::vector<float>>(&attribute)) {
-            return Shape{std::int64_t(floats->size())};
-        }
-        if (name == "value_int" || name == "value_float") {
-            return Shape{};
-        }
-    }
-    return error_at(graph, node, "holds no number or tensor", "export the model again");
-}
-
-Result<Shape> range(const Graph& graph, const Node& node) {
-    const auto start = constant_ints(graph, node, 0);
-    const auto limit = constant_ints(graph, node, 1);
-    const auto delta = constant_ints(graph, node, 2);
-    constexpr std::int64_t bound = std::int64_t(1) << 40;
-    for (std::size_t i = 0; i < 3; ++i) {
-        const Constant* constant = graph.constant(node.inputs[i]);
-        if (constant == nullptr) {
-            return is_computed(graph, node, "bounds");
-        }
-        if (!constant->is_int64()) {
-            return error_at(graph, node, "counts in floats or bytes", "count in integers");
-        }
-        const auto& number = constant->ints();
-        if (number.size() != 1) {
-            return does_not_fit(graph, node);
-        }
-        if (number[0] > bound || number[0] < -bound) {
-            return error_at(graph, node, "has the bound " + std::to_string(number[0]),
-                            "count from and to smaller numbers");
-        }
-    }
-    const std::int64_t step = (*delta)[0];
-    const std::int64_t way = (*limit)[0] - (*start)[0];
-    if (step == 0) {
-        return error_at(graph, node, "counts in steps of 0", "export the model again");
-    }
-    const bool is_empty = way == 0 || (way > 0) != (step > 0);
-    return Shape{is_empty ? 0 : (way + step - (step > 0 ? 1 : -1)) / step};
-}
-
 struct Rule {
     std::size_t min_inputs;  ///< inputs that may not be left out
     Result<Shape> (*shape)(const Graph&, const Node&);
@@ -160,14 +103,66 @@ Rule rule_of(Op op) {
         case Op::mul:
         case Op::div:
         case Op::equal:
+        case Op::pow:
             return {2, broadcast_inputs};
         case Op::where:
             return {3, broadcast_inputs};
+        case Op::max:
+        case Op::mean:
+        case Op::min:
+        case Op::sum:
+            return {1, broadcast_inputs};
+        case Op::abs:
         case Op::cast:
+        case Op::ceil:
+        case Op::celu:
         case Op::clip:
+        case Op::elu:
+        case Op::erf:
+        case Op::exp:
+        case Op::floor:
+        case Op::gelu:
         case Op::hard_sigmoid:
+        case Op::hard_swish:
+        case Op::leaky_relu:
+        case Op::log:
+        case Op::mish:
+        case Op::neg:
+        case Op::reciprocal:
         case Op::relu:
+        case Op::selu:
+        case Op::sigmoid:
+        case Op::softplus:
+        case Op::softsign:
+        case Op::sqrt:
+        case Op::swish:
+        case Op::tanh:
+        case Op::thresholded_relu:
             return {1, same_as_input};
+        case Op::p_relu:
+            return {2, p_relu};
+        case Op::arg_max:
+            return {1, rules::arg_max};
+        case Op::depth_to_space:
+            return {1, rules::depth_to_space};
+        case Op::space_to_depth:
+            return {1, rules::space_to_depth};
+        case Op::global_max_pool:
+            return {1, rules::global_pool};
+        case Op::group_normalization:
+            return {3, rules::group_normalization};
+        case Op::instance_normalization:
+            return {3, rules::instance_normalization};
+        case Op::layer_normalization:
+            return {2, rules::layer_normalization};
+        case Op::lrn:
+            return {1, rules::lrn};
+        case Op::log_softmax:
+            return {1, softmax};
+        case Op::split:
+            return {1, rules::split, 1};
+        case Op::tile:
+            return {2, rules::tile, 1};
         case Op::identity:
             return {1, identity, 1};
         case Op::average_pool:
@@ -178,9 +173,9 @@ Rule rule_of(Op op) {
         case Op::concat:
             return {1, rules::concat};
         case Op::constant:
-            return {0, constant};
+            return {0, rules::constant};
         case Op::constant_of_shape:
-            return {1, constant_of_shape, 0};
+            return {1, rules::constant_of_shape, 0};
         case Op::conv:
             return {2, rules::conv};
         case Op::conv_integer:
@@ -212,15 +207,19 @@ Rule rule_of(Op op) {
         case Op::quantize_linear:
             return {2, rules::quantize_linear};
         case Op::range:
-            return {3, range, 0};
+            return {3, rules::range, 0};
+        case Op::reduce_l2:
+        case Op::reduce_max:
         case Op::reduce_mean:
-            return {1, rules::reduce_mean, 1};
+        case Op::reduce_min:
+        case Op::reduce_sum:
+            return {1, rules::reduce, 1};
         case Op::reshape:
             return {2, rules::reshape, 1};
         case Op::resize:
             return {1, rules::resize, 1};
         case Op::shape:
-            return {1, shape_of};
+            return {1, rules::shape_of};
         case Op::slice:
             return {3, rules::slice, 1};
         case Op::softmax:
@@ -231,6 +230,7 @@ Rule rule_of(Op op) {
             return {1, rules::transpose};
         case Op::unsqueeze:
             return {2, rules::unsqueeze, 1};
+        case Op::activation:
         case Op::affine:
         case Op::fake_quantize:
         case Op::fused_conv:
@@ -291,6 +291,7 @@ ElementType output_type(const Graph& graph, const Node& node) {
         return graph.values[std::size_t(node.inputs[index])].type;
     };
     switch (node.op) {
+        case Op::arg_max:
         case Op::shape:
         case Op::equal:
             return ElementType::int64;

@@ -36,10 +36,14 @@ struct SliceRange {
 /// What a Slice node takes of each axis of its first input.
 Result<std::vector<SliceRange>> slice_ranges(const Graph& graph, const Node& node);
 
+/// What a Split node takes, of which the reader has made a node for each output: attribute `part`
+/// of `parts`.
+Result<std::vector<SliceRange>> split_ranges(const Graph& graph, const Node& node);
+
 /// Elements that a Pad node puts before all axes and then after all axes; negative ones crop.
 Result<std::vector<std::int64_t>> pad_extents(const Graph& graph, const Node& node);
 
-/// The axes of ReduceMean, Squeeze or Unsqueeze for a tensor of this rank, ascending.
+/// The axes of a reduction, Squeeze or Unsqueeze for a tensor of this rank, ascending.
 Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node, std::size_t rank);
 
 }  // namespace sluice

@@ -6,23 +6,11 @@
 
 namespace sluice {
 
+using shape_rules::integers;
+
 namespace {
 
 constexpr std::int64_t max_step = std::int64_t(1) << 40;
-
-/// The integers of an input, in the order of a file; a Status where it is computed or no integers.
-Result<std::vector<std::int64_t>> integers(const Graph& graph, const Node& node, std::size_t index,
-                                           const char* what) {
-    auto ints = constant_ints(graph, node, index);
-    if (ints) {
-        return *std::move(ints);
-    }
-    if (shape_rules::has_input(node, index) && graph.constant(node.inputs[index]) != nullptr) {
-        return error_at(graph, node, std::string("has ") + what + " of floats",
-                        "export the model again");
-    }
-    return shape_rules::is_computed(graph, node, what);
-}
 
 Status do_not_fit(const Graph& graph, const Node& node, const char* what,
                   const std::vector<std::int64_t>& numbers) {
@@ -145,6 +133,19 @@ Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node,
 
 namespace shape_rules {
 
+Result<std::vector<std::int64_t>> integers(const Graph& graph, const Node& node, std::size_t index,
+                                           const char* what) {
+    auto ints = constant_ints(graph, node, index);
+    if (ints) {
+        return *std::move(ints);
+    }
+    if (has_input(node, index) && graph.constant(node.inputs[index]) != nullptr) {
+        return error_at(graph, node, std::string("has ") + what + " of floats",
+                        "export the model again");
+    }
+    return is_computed(graph, node, what);
+}
+
 Result<Shape> slice(const Graph& graph, const Node& node) {
     Result<std::vector<SliceRange>> ranges = slice_ranges(graph, node);
     if (!ranges.ok()) {
@@ -229,25 +230,6 @@ Result<Shape> gather(const Graph& graph, const Node& node) {
     Shape shape(x.begin(), x.begin() + std::ptrdiff_t(*axis));
     shape.insert(shape.end(), indices.begin(), indices.end());
     shape.insert(shape.end(), x.begin() + std::ptrdiff_t(*axis) + 1, x.end());
-    return shape;
-}
-
-Result<Shape> reduce_mean(const Graph& graph, const Node& node) {
-    const Shape& x = input_shape(graph, node, 0);
-    Result<std::vector<std::size_t>> axes = node_axes(graph, node, x.size());
-    if (!axes.ok()) {
-        return axes.status();
-    }
-    const bool all = axes->empty() && graph.int_attribute(node, "noop_with_empty_axes", 0) == 0;
-    const bool keep = graph.int_attribute(node, "keepdims", 1) != 0;
-    Shape shape;
-    for (std::size_t axis = 0; axis < x.size(); ++axis) {
-        if (!all && std::count(axes->begin(), axes->end(), axis) == 0) {
-            shape.push_back(x[axis]);
-        } else if (keep) {
-            shape.push_back(1);
-        }
-    }
     return shape;
 }
 

@@ -27,8 +27,12 @@ enum class Algorithm {
     average_pool,
     global_average_pool,
     linear,
+    mat_mul,
     softmax,
+    reduce,
+    reduce_along,
     binary,
+    activation,
     affine,
     copy,
     resize,
@@ -122,11 +126,23 @@ struct Int8BranchInfo {
     int offset;    ///< as Int8Info's
 };
 
-enum class BinaryOperation { add, sub, mul, div };
+enum class BinaryOperation { add, sub, mul, div, max, min, pow, prelu };
 
 /// Of binary.cpp.
 struct BinaryInfo {
     BinaryOperation operation;
+};
+
+/// Of activation.cpp.
+struct ActivationInfo {
+    ActivationKind operation;
+};
+
+enum class ReduceOperation { sum, max, min };
+
+/// Of reduce.cpp.
+struct ReduceInfo {
+    ReduceOperation operation;
 };
 
 /// A generated kernel: one pointer an argument, in the generator's order, inputs before outputs; to
@@ -144,7 +160,7 @@ struct Kernel {
     int lanes;
     KernelFunction function;
     std::variant<std::monostate, DirectInfo, DepthwiseInfo, WinogradInfo, DotInfo, PairsInfo,
-                 BranchInfo, BinaryInfo, Int8Info, Int8BranchInfo>
+                 BranchInfo, BinaryInfo, ActivationInfo, ReduceInfo, Int8Info, Int8BranchInfo>
         info;  ///< of the algorithm
 
     /// The info of this kernel's algorithm, and of no other.

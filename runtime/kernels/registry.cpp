@@ -83,14 +83,31 @@ const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, con
     return best;
 }
 
-const Kernel* find_kernel(BinaryOperation operation, const Target& target) {
+namespace {
+
+/// The target's generic kernel of an algorithm whose info names an operation.
+template <typename Info, typename Operation>
+const Kernel* find_operation(Algorithm algorithm, Operation operation, const Target& target) {
     for (const Kernel& kernel : kernels()) {
-        if (is_generic(kernel, Algorithm::binary, target) &&
-            kernel.as<BinaryInfo>().operation == operation) {
+        if (is_generic(kernel, algorithm, target) && kernel.as<Info>().operation == operation) {
             return &kernel;
         }
     }
     return nullptr;
+}
+
+}  // namespace
+
+const Kernel* find_kernel(BinaryOperation operation, const Target& target) {
+    return find_operation<BinaryInfo>(Algorithm::binary, operation, target);
+}
+
+const Kernel* find_kernel(ActivationKind kind, const Target& target) {
+    return find_operation<ActivationInfo>(Algorithm::activation, kind, target);
+}
+
+const Kernel* find_kernel(ReduceOperation operation, Algorithm algorithm, const Target& target) {
+    return find_operation<ReduceInfo>(algorithm, operation, target);
 }
 
 namespace {
@@ -182,6 +199,8 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
                    (info.channels == 0 || is_square(layer.stride, 1));
         }
         bool operator()(const BinaryInfo&) const { return false; }
+        bool operator()(const ActivationInfo&) const { return false; }
+        bool operator()(const ReduceInfo&) const { return false; }
         bool operator()(std::monostate) const { return false; }
     };
     return std::visit(Fits{has_blocks, has_vectors, layer}, kernel.info);

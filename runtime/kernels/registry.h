@@ -36,6 +36,9 @@ inline const Kernel* find_kernel(Algorithm algorithm, const Target& target) {
     return find_kernel(kernels(), algorithm, target);
 }
 const Kernel* find_kernel(BinaryOperation operation, const Target& target);
+const Kernel* find_kernel(ActivationKind kind, const Target& target);
+/// Of Algorithm::reduce or reduce_along.
+const Kernel* find_kernel(ReduceOperation operation, Algorithm algorithm, const Target& target);
 
 /// What a kernel has to fit of a convolution; y before x.
 struct ConvLayer {

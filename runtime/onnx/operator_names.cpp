@@ -4,13 +4,17 @@ namespace sluice {
 
 namespace {
 
-constexpr int read_operators = int(Op::affine);  // affine and later are written by passes only
+constexpr int read_operators =
+    int(Op::activation);  // activation and later are written by passes only
 
 }  // namespace
 
 std::optional<Op> find_operator(const std::string& onnx_name) {
     if (onnx_name == "Dropout") {
         return Op::identity;
+    }
+    if (onnx_name == "Upsample") {
+        return Op::resize;
     }
     for (int op = 0; op < read_operators; ++op) {
         if (onnx_name == to_string(Op(op))) {
@@ -21,7 +25,7 @@ std::optional<Op> find_operator(const std::string& onnx_name) {
 }
 
 std::string supported_operators() {
-    std::string names = "Dropout";
+    std::string names = "Dropout, Upsample";
     for (int op = 0; op < read_operators; ++op) {
         names += std::string(", ") + to_string(Op(op));
     }

@@ -15,13 +15,15 @@
 #include "onnx/operator_names.h"
 #include "onnx/sort.h"
 #include "onnx/tensor_decoder.h"
+#include "onnx/unknown_operator.h"
+#include "onnx/upgrade.h"
 
 namespace sluice {
 
 namespace {
 
-constexpr std::int64_t first_opset = 13;
-constexpr std::int64_t last_opset = 23;
+constexpr std::int64_t first_opset = 7;
+constexpr std::int64_t last_opset = 24;
 constexpr int read_block = 1 << 16;
 constexpr std::int64_t max_extent = 1 << 24;
 
@@ -68,10 +70,10 @@ private:
     Status read_nodes();
     Status check_outputs(const onnx::NodeProto& proto) const;
     Status read_node(onnx::NodeProto& proto, Node& node);
+    void read_parts(const onnx::NodeProto& proto, const Node& node);
     Status read_outputs();
     Status add_value(Value value);
     std::string node_name(int index) const;
-    Status unknown_operator(const onnx::NodeProto& proto) const;
 
     onnx::ModelProto& model_;
     std::vector<AlignedMemory>& raw_;  ///< of initialisers
@@ -117,7 +119,7 @@ Status Reader::read_opset() {
     }
     if (graph_.opset < first_opset || graph_.opset > last_opset) {
         return Status::error("is of opset " + std::to_string(graph_.opset),
-                             "export with opset_version=17 (13 to 23 are read)");
+                             "export with opset_version=17 (7 to 24 are read)");
     }
     return {};
 }
@@ -270,7 +272,8 @@ std::string Reader::node_name(int index) const {
 
 /// Further outputs (masks, indices, running statistics) belong to training.
 Status Reader::check_outputs(const onnx::NodeProto& proto) const {
-    for (int index = 1; index < proto.output_size(); ++index) {
+    const bool has_parts = proto.op_type() == "Split";
+    for (int index = 1; index < proto.output_size() && !has_parts; ++index) {
         if (live_.names.contains(proto.output(index))) {
             return Status::error("gives '" + proto.output(index) + "', its output " +
                                      std::to_string(index) +
@@ -289,9 +292,14 @@ Status Reader::declare_outputs() {
         const onnx::NodeProto& proto = model_.graph().node(index);
         const std::string label = node_name(index) + " (" + proto.op_type() + ")";
         SLUICE_RETURN_IF_ERROR(check_outputs(proto).at_node(label));
-        Value value;
-        value.name = proto.output(0);
-        SLUICE_RETURN_IF_ERROR(add_value(std::move(value)).at_node(label));
+        const int outputs = proto.op_type() == "Split" ? proto.output_size() : 1;
+        for (int output = 0; output < outputs; ++output) {
+            if (output == 0 || live_.names.contains(proto.output(output))) {
+                Value value;
+                value.name = proto.output(output);
+                SLUICE_RETURN_IF_ERROR(add_value(std::move(value)).at_node(label));
+            }
+        }
     }
     return {};
 }
@@ -306,36 +314,37 @@ Status Reader::read_nodes() {
         node.name = node_name(index);
         SLUICE_RETURN_IF_ERROR(
             read_node(proto, node).at_node(node.name + " (" + proto.op_type() + ")"));
-        graph_.nodes.push_back(std::move(node));
+        SLUICE_RETURN_IF_ERROR(upgrade(graph_, node));
+        if (node.op == Op::split) {
+            read_parts(proto, node);
+        } else {
+            graph_.nodes.push_back(std::move(node));
+        }
     }
     return {};
 }
 
-Status Reader::unknown_operator(const onnx::NodeProto& proto) const {
-    for (const auto& function : model_.functions()) {
-        if (function.name() == proto.op_type() && function.domain() == proto.domain()) {
-            return Status::error("calls a model-local function, which Sluice does not read",
-                                 "inline it with onnx.inliner.inline_local_functions");
+/// A node for each part of a Split that something reads.
+void Reader::read_parts(const onnx::NodeProto& proto, const Node& node) {
+    for (int part = 0; part < proto.output_size(); ++part) {
+        const auto found = ids_.find(proto.output(part));
+        if (found == ids_.end() || proto.output(part).empty()) {
+            continue;
         }
+        Node one = node;
+        one.name += part == 0 ? "" : "." + std::to_string(part);
+        one.outputs = {found->second};
+        one.attributes["part"] = std::int64_t(part);
+        one.attributes["parts"] = std::int64_t(proto.output_size());
+        graph_.nodes.push_back(std::move(one));
     }
-    if (proto.op_type() == "DynamicQuantizeLinear") {
-        return Status::error("quantises by what each image holds, which Sluice does not read",
-                             "quantise with fixed scales: quantize_static of ONNX Runtime");
-    }
-    const std::string domain = proto.domain().empty() ? "" : " of domain '" + proto.domain() + "'";
-    if (proto.op_type().starts_with("QLinear") && proto.domain() == "com.microsoft") {
-        return Status::error("is an unsupported operator" + domain,
-                             "quantise with QuantFormat.QDQ");
-    }
-    return Status::error("is an unsupported operator" + domain,
-                         "use only " + supported_operators());
 }
 
 Status Reader::read_node(onnx::NodeProto& proto, Node& node) {
     const bool is_standard = proto.domain().empty() || proto.domain() == "ai.onnx";
     const std::optional<Op> op = find_operator(proto.op_type());
     if (!is_standard || !op) {
-        return unknown_operator(proto);
+        return unknown_operator(model_, proto);
     }
     node.op = *op;
     for (const std::string& name : proto.input()) {

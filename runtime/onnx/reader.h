@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-/// Reads an ONNX model of opset 13 to 23. Every failure names file, node and remedy. Shapes are
+/// Reads an ONNX model of opset 7 to 24. Every failure names file, node and remedy. Shapes are
 /// known for inputs and initialisers only: fold_constants infers the others.
 Result<Graph> read_onnx(const std::filesystem::path& file);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/constant_arithmetic.h"
 #include "passes/pick_elements.h"
 #include "passes/quantise_constant.h"
 
@@ -17,75 +18,6 @@ using Shared = std::shared_ptr<const Constant>;
 Shared share(Constant constant) { return std::make_shared<const Constant>(std::move(constant)); }
 
 bool same_types(const Constant& a, const Constant& b) { return a.type() == b.type(); }
-
-bool has_zero(const Constant& constant) {
-    return std::visit([](const auto& data) { return std::count(data.begin(), data.end(), 0) > 0; },
-                      constant.data);
-}
-
-/// The two's complement result: overflow in a broken file must stay defined.
-std::int64_t wrap(std::uint64_t value) { return std::int64_t(value); }
-
-template <typename Element>
-Element combine(Op op, Element a, Element b) {
-    if constexpr (std::is_same_v<Element, float>) {
-        return op == Op::add ? a + b : op == Op::sub ? a - b : op == Op::mul ? a * b : a / b;
-    } else {
-        const auto x = std::uint64_t(a), y = std::uint64_t(b);
-        if (op == Op::div) {
-            return Element(std::int64_t(b) == -1 ? wrap(0 - x) : std::int64_t(a / b));
-        }
-        return Element(wrap(op == Op::add ? x + y : op == Op::sub ? x - y : x * y));
-    }
-}
-
-/// compute(i, a[i], b[i]) of constants of one shape and type.
-template <typename Compute>
-Constant by_element(const Constant& a, const Constant& b, Compute compute) {
-    Constant result{a.shape, {}};
-    std::visit(
-        [&](const auto& data) {
-            using Data = std::decay_t<decltype(data)>;
-            const auto& other = std::get<Data>(b.data);
-            std::vector<typename Data::value_type> computed(data.size());
-            for (std::size_t i = 0; i < data.size(); ++i) {
-                computed[i] = compute(i, data[i], other[i]);
-            }
-            result.data = std::move(computed);
-        },
-        a.data);
-    return result;
-}
-
-Result<Constant> binary(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant a = spread_constant(constant_input(graph, node, 0), shape);
-    const Constant b = spread_constant(constant_input(graph, node, 1), shape);
-    const bool divides = node.op == Op::div && !b.is_float();
-    if (!same_types(a, b) || (divides && has_zero(b))) {
-        return error_at(graph, node, "mixes float and integer constants or divides by zero",
-                        "export the model again");
-    }
-    if (node.op == Op::equal) {
-        Ints equal(std::size_t(element_count(shape)));
-        by_element(a, b, [&](std::size_t i, auto x, auto y) {
-            equal[i] = x == y;
-            return x;
-        });
-        return Constant{shape, std::move(equal)};
-    }
-    return by_element(a, b, [&](std::size_t, auto x, auto y) { return combine(node.op, x, y); });
-}
-
-Result<Constant> where(const Graph& graph, const Node& node, const Shape& shape) {
-    const Constant condition = spread_constant(constant_input(graph, node, 0), shape);
-    const Constant yes = spread_constant(constant_input(graph, node, 1), shape);
-    const Constant no = spread_constant(constant_input(graph, node, 2), shape);
-    if (!condition.is_int64() || !same_types(yes, no)) {
-        return error_at(graph, node, "mixes float and integer constants", "export the model again");
-    }
-    return by_element(yes, no,
-                      [&](std::size_t i, auto x, auto y) { return condition.ints()[i] ? x : y; });
-}
 
 /// What an integer becomes in ONNX's element type `to`, as C++ converts it.
 std::int64_t narrow(std::int64_t value, std::int64_t to) {
@@ -196,6 +128,15 @@ Result<Constant> constant_of_shape(const Graph& graph, const Node& node, const S
 }
 
 Constant range(const Graph& graph, const Node& node, const Shape& shape) {
+    if (constant_input(graph, node, 0).is_float()) {
+        const float start = constant_input(graph, node, 0).floats()[0];
+        const float delta = constant_input(graph, node, 2).floats()[0];
+        std::vector<float> numbers(std::size_t(shape.front()));
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            numbers[i] = start + float(i) * delta;
+        }
+        return {shape, std::move(numbers)};
+    }
     Ints numbers(std::size_t(shape.front()), 0);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         numbers[i] = constant_input(graph, node, 0).ints()[0] +
@@ -219,7 +160,26 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
         case Op::mul:
         case Op::div:
         case Op::equal:
-            return binary(graph, node, shape);
+        case Op::pow:
+            return binary_constant(graph, node, shape);
+        case Op::max:
+        case Op::mean:
+        case Op::min:
+        case Op::sum:
+            return several_constants(graph, node, shape);
+        case Op::abs:
+        case Op::ceil:
+        case Op::exp:
+        case Op::floor:
+        case Op::neg:
+        case Op::reciprocal:
+        case Op::sqrt:
+            return unary_constant(graph, node);
+        case Op::reduce_max:
+        case Op::reduce_mean:
+        case Op::reduce_min:
+        case Op::reduce_sum:
+            return reduce_constant(graph, node, shape);
         case Op::concat: {
             for (ValueId id : node.inputs) {
                 if (!same_types(*graph.constant(id), constant_input(graph, node, 0))) {
@@ -251,11 +211,14 @@ Result<Constant> evaluate(const Graph& graph, const Node& node, const Shape& sha
         case Op::shape:
             return shape_of(graph, node, shape);
         case Op::slice:
+        case Op::split:
             return slice_constant(graph, node, shape);
+        case Op::tile:
+            return tile_constant(graph, node, shape);
         case Op::transpose:
             return transpose_constant(graph, node, shape);
         case Op::where:
-            return where(graph, node, shape);
+            return where_constant(graph, node, shape);
         default:
             break;
     }

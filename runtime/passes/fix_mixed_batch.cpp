@@ -118,9 +118,7 @@ private:
 
     /// Whether an operand holds the same for each image of a batch.
     bool repeats(const Node& node, ValueId id) const {
-        const bool is_arithmetic =
-            node.op == Op::add || node.op == Op::sub || node.op == Op::mul || node.op == Op::div;
-        if (!is_arithmetic || !at_1_.constant(id)->is_float() || !has_batch_first(id) ||
+        if (!is_binary(node.op) || !at_1_.constant(id)->is_float() || !has_batch_first(id) ||
             shape_at_1(id).size() != shape_at_1(node.outputs[0]).size()) {
             return false;
         }
@@ -149,8 +147,23 @@ private:
                           });
     }
 
+    /// Whether a node that keeps all extents normalises over the first one.
+    bool normalizes_batch(const Node& node) const {
+        switch (node.op) {
+            case Op::softmax:
+            case Op::log_softmax:
+            case Op::layer_normalization: {
+                const std::size_t rank = shape_at_1(node.inputs[0]).size();
+                return normalize_axis(at_1_.int_attribute(node, "axis", -1), rank) == 0U;
+            }
+            default:
+                return false;
+        }
+    }
+
     bool keeps_images(const Node& node) const {
-        if (!has_batch_first(node.outputs[0]) || (node.op == Op::slice && !slices_alike(node))) {
+        if (normalizes_batch(node) || !has_batch_first(node.outputs[0]) ||
+            (node.op == Op::slice && !slices_alike(node))) {
             return false;
         }
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {

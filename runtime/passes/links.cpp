@@ -92,6 +92,17 @@ void Links::add_input(Node& node, ValueId id) {
     attach(node, id);
 }
 
+void Links::become(Node& node, Op op, std::vector<ValueId> inputs) {
+    detach(node);
+    node.op = op;
+    node.attributes.clear();
+    const std::vector<ValueId> before = std::exchange(node.inputs, std::move(inputs));
+    for (const ValueId id : node.inputs) {
+        attach(node, id);
+    }
+    release(before);
+}
+
 void Links::move_into(Node& node, Node& result) {
     const std::vector<ValueId> led_to_result = result.inputs;
     detach(result);

@@ -26,6 +26,8 @@ public:
     /// What nobody reads any more goes, here and below.
     void set_input(Node& node, std::size_t index, ValueId id);
     void add_input(Node& node, ValueId id);
+    /// `node` becomes another operator of other inputs, without attributes, and keeps its output.
+    void become(Node& node, Op op, std::vector<ValueId> inputs);
     /// `node` moves into the place of the later `result` and takes over its output. Nothing between
     /// them may read what `node` wrote but what led to `result`.
     void move_into(Node& node, Node& result);

@@ -38,26 +38,13 @@ Status optimise(Graph& graph) {
             }
         }
     }
-    for (const auto pass : {lower_q_linear,
-                            lift_one_dimension,
-                            make_fake_quantize,
-                            canonicalise,
-                            make_gemm,
-                            make_affine,
-                            order_roundings,
-                            make_fused_conv,
-                            make_int8_gemm,
-                            make_transposed_conv,
-                            drop_unread_constants,
-                            fold_padding,
-                            fold_affine,
-                            fuse_gate,
-                            fold_gate_grid,
-                            fold_affine,
-                            fuse_residual,
-                            fold_affine,
-                            mark_branches,
-                            quantise_values}) {
+    for (const auto pass :
+         {lower_q_linear,        lift_one_dimension, make_fake_quantize, expand_operators,
+          canonicalise,          make_gemm,          make_affine,        make_activation,
+          order_roundings,       make_fused_conv,    make_int8_gemm,     make_transposed_conv,
+          drop_unread_constants, fold_padding,       fold_affine,        fuse_gate,
+          fold_gate_grid,        fold_affine,        fuse_residual,      fold_affine,
+          mark_branches,         quantise_values}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

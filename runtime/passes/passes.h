@@ -23,6 +23,11 @@ Status optimise(Graph& graph);
 /// them, and as constants.
 [[nodiscard]] Status make_fake_quantize(Graph& graph);
 
+/// Operators that others express are written as those: sums, means, maxima and minima of several,
+/// Neg, Reciprocal, Celu, small powers, Split, Tile, GlobalMaxPool, DepthToSpace and SpaceToDepth,
+/// LogSoftmax, Softmax of what is flattened, LRN and the normalisations.
+[[nodiscard]] Status expand_operators(Graph& graph);
+
 /// Drops Identity and Cast of floats; Flatten, Squeeze and Unsqueeze become Reshape; ReduceMean
 /// over H and W becomes GlobalAveragePool, with a Reshape where it drops the extents.
 [[nodiscard]] Status canonicalise(Graph& graph);
@@ -33,6 +38,10 @@ Status optimise(Graph& graph);
 /// BatchNormalization, Relu, Clip, HardSigmoid and arithmetic with a scalar or per-channel
 /// constant become Op::affine.
 [[nodiscard]] Status make_affine(Graph& graph);
+
+/// Sigmoid, Elu and the like become Op::activation, and so do products that make one: x *
+/// sigmoid(x), Gelu written with Erf or Tanh, HardSwish written with Clip, x * tanh(softplus(x)).
+[[nodiscard]] Status make_activation(Graph& graph);
 
 /// Roundings move next to the layers that could take them: clamps, and the Reshape of a product,
 /// before a rounding that they alone read; others of what copies before them; and a rounding of

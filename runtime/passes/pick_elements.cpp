@@ -143,7 +143,8 @@ Result<Constant> gather_constant(const Graph& graph, const Node& node, const Sha
 
 Result<Constant> slice_constant(const Graph& graph, const Node& node, const Shape& shape) {
     const Constant& x = constant_input(graph, node, 0);
-    const Result<std::vector<SliceRange>> ranges = slice_ranges(graph, node);
+    const Result<std::vector<SliceRange>> ranges =
+        node.op == Op::split ? split_ranges(graph, node) : slice_ranges(graph, node);
     if (!ranges.ok()) {
         return ranges.status();
     }
@@ -205,6 +206,18 @@ Constant transpose_constant(const Graph& graph, const Node& node, const Shape& s
         moved.push_back(strides[std::size_t(axis)]);
     }
     return pick_strided(x, shape, moved);
+}
+
+Constant tile_constant(const Graph& graph, const Node& node, const Shape& shape) {
+    const Constant& x = constant_input(graph, node, 0);
+    const auto strides = dense_strides(x.shape);
+    return pick(x, shape, [&](const Shape& at) {
+        std::int64_t from = 0;
+        for (std::size_t axis = 0; axis < at.size(); ++axis) {
+            from += at[axis] % x.shape[axis] * strides[axis];
+        }
+        return from;
+    });
 }
 
 Constant reshape_constant(const Constant& x, const Shape& shape) {

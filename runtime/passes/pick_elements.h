@@ -20,8 +20,10 @@ Constant spread_constant(const Constant& x, const Shape& shape);
 Constant reshape_constant(const Constant& x, const Shape& shape);
 /// Of inputs that are all float or all integer.
 Constant concat_constants(const Graph& graph, const Node& node, const Shape& shape);
+Constant tile_constant(const Graph& graph, const Node& node, const Shape& shape);
 Constant transpose_constant(const Graph& graph, const Node& node, const Shape& shape);
 Result<Constant> gather_constant(const Graph& graph, const Node& node, const Shape& shape);
+/// Of a Slice, or of a part of a Split.
 Result<Constant> slice_constant(const Graph& graph, const Node& node, const Shape& shape);
 Result<Constant> pad_constant(const Graph& graph, const Node& node, const Shape& shape);
 

@@ -70,6 +70,7 @@ std::optional<Quantization> grid_of(const Graph& graph, const Node& node, const 
 bool is_copy(const Graph& graph, const Node& node) {
     switch (node.op) {
         case Op::concat:
+        case Op::depth_to_space:
         case Op::expand:
         case Op::flatten:
         case Op::identity:
@@ -77,6 +78,7 @@ bool is_copy(const Graph& graph, const Node& node) {
         case Op::pad:
         case Op::reshape:
         case Op::slice:
+        case Op::space_to_depth:
         case Op::squeeze:
         case Op::transpose:
         case Op::unsqueeze:

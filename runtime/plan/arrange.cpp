@@ -91,6 +91,31 @@ Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& f
                             CopyCall<Buffer>{.input = from, .output = to}, moves);
 }
 
+Status append_copies(const Planner& planner, const Node& node, const Buffer& from, const Buffer& to,
+                     std::vector<Step>& steps) {
+    constexpr std::int64_t most_steps = 64;
+    Buffer source = from, target = to;
+    const auto is_loop = [](const Axis& axis) { return axis.extent > 1; };
+    // Of the axes that are left, the one of the fewest indices.
+    const auto least =
+        std::min_element(target.axes.begin(), target.axes.end(), [&](const Axis& a, const Axis& b) {
+            return is_loop(a) && (!is_loop(b) || a.extent < b.extent);
+        });
+    Buffer in = from, out = to;
+    if (arrange({&out, &in}) || least->extent > most_steps) {
+        return append(steps, copy_step(planner, node, from, to));
+    }
+    const std::size_t axis = std::size_t(least - target.axes.begin());
+    const std::int64_t count = least->extent;
+    source.axes[axis].extent = target.axes[axis].extent = 1;
+    for (std::int64_t i = 0; i < count; ++i) {
+        SLUICE_RETURN_IF_ERROR(append_copies(planner, node, source, target, steps));
+        source.offset += source.axes[axis].stride;
+        target.offset += target.axes[axis].stride;
+    }
+    return {};
+}
+
 std::int64_t common_channels(const Planner& planner, const Layout& x) {
     const std::int64_t stride = planner.layouts.channel_stride(x.channels());
     return x.channel_stride() == stride ? stride : x.channels();

@@ -47,6 +47,10 @@ Result<Step> elementwise_step(const Planner& planner, const Node& node, Algorith
 Result<Step> copy_step(const Planner& planner, const Node& node, const Buffer& from,
                        const Buffer& to, std::int32_t flip = 0);
 
+/// Appends copies as above, several where there are more than four loops.
+Status append_copies(const Planner& planner, const Node& node, const Buffer& from, const Buffer& to,
+                     std::vector<Step>& steps);
+
 /// How many channels a call handles that gives an output as many channels as its input: all lanes
 /// where both have the same channel stride.
 std::int64_t common_channels(const Planner& planner, const Layout& x);

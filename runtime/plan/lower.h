@@ -19,6 +19,7 @@ Result<Lowered> lower_global_average_pool(Planner& planner, const Node& node);
 // lower_resize.cpp
 Result<Lowered> lower_resize(Planner& planner, const Node& node);
 // lower_pointwise.cpp
+Result<Lowered> lower_activation(Planner& planner, const Node& node);
 Result<Lowered> lower_affine(Planner& planner, const Node& node);
 Result<Lowered> lower_binary(Planner& planner, const Node& node);
 Result<Lowered> lower_softmax(Planner& planner, const Node& node);
@@ -31,11 +32,18 @@ Result<Lowered> lower_dequantize(Planner& planner, const Node& node);
 Result<Lowered> lower_int8_gemm(Planner& planner, const Node& node);
 // lower_copy.cpp
 Result<Lowered> lower_transpose(Planner& planner, const Node& node);
+/// Of SpaceToDepth too.
+Result<Lowered> lower_depth_to_space(Planner& planner, const Node& node);
 Result<Lowered> lower_slice(Planner& planner, const Node& node);
-Result<Lowered> lower_pad(Planner& planner, const Node& node);
 Result<Lowered> lower_concat(Planner& planner, const Node& node);
 Result<Lowered> lower_expand(Planner& planner, const Node& node);
 Result<Lowered> lower_identity(Planner& planner, const Node& node);
+// lower_pad.cpp
+Result<Lowered> lower_pad(Planner& planner, const Node& node);
+// lower_reduce.cpp
+Result<Lowered> lower_reduce(Planner& planner, const Node& node);
+// lower_mat_mul.cpp
+Result<Lowered> lower_mat_mul(Planner& planner, const Node& node);
 // lower_reshape.cpp
 Result<Lowered> lower_reshape(Planner& planner, const Node& node);
 

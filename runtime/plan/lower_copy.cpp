@@ -1,49 +1,17 @@
 #include <algorithm>
-#include <cmath>
 
 #include "graph/shapes.h"
 #include "plan/arrange.h"
-#include "plan/conv/int8_numbers.h"
 #include "plan/lower.h"
 
 namespace sluice {
 namespace {
 
-/// One value over `count` indices of an axis, from `first` on; no step where there are none.
-Status append_paint(const Planner& planner, const Node& node, Buffer value, Buffer target,
-                    std::size_t axis, std::int64_t first, std::int64_t count,
-                    std::vector<Step>& steps) {
-    if (count <= 0) {
-        return {};
-    }
-    target.offset += first * target.axes[axis].stride;
-    target.axes[axis].extent = count;
-    value.axes = target.axes;
-    for (Axis& a : value.axes) {
-        a.stride = 0;
-    }
-    return append(steps, copy_step(planner, node, value, target));
-}
-
-/// A value as elements of the node's output hold it.
-Buffer painted(Planner& planner, const Node& node, float value) {
-    const auto& quantization = planner.graph.values[std::size_t(node.outputs[0])].quantization;
-    if (!quantization) {
-        return planner.constants.add_floats({&value, 1}, {});
-    }
-    const OutputRange range = output_range(*quantization);
-    const float grid =
-        std::clamp(std::nearbyint(value / quantization->scale), range.low, range.high);
-    const auto number = std::uint8_t(int(grid) + quantization->zero_point);
-    return planner.constants.add_bytes({&number, 1}, {});
-}
-
 /// The node's output as a copy of a view with its extents.
 Result<Lowered> copied(Planner& planner, const Node& node, const Buffer& from) {
     Lowered lowered;
     lowered.output = planner.layouts.allocate(node, false);
-    SLUICE_RETURN_IF_ERROR(
-        append(lowered.steps, copy_step(planner, node, from, view(lowered.output))));
+    SLUICE_RETURN_IF_ERROR(append_copies(planner, node, from, view(lowered.output), lowered.steps));
     return lowered;
 }
 
@@ -71,6 +39,38 @@ Result<Lowered> lower_transpose(Planner& planner, const Node& node) {
     return copied(planner, node, turned);
 }
 
+Result<Lowered> lower_depth_to_space(Planner& planner, const Node& node) {
+    const std::int64_t side = planner.graph.int_attribute(node, "blocksize", 1);
+    const bool gathers = node.op == Op::depth_to_space;
+    const bool is_crd = gathers && planner.graph.string_attribute(node, "mode", "DCR") == "CRD";
+    Lowered lowered;
+    lowered.output = planner.layouts.allocate(node, false);
+    Buffer deep = view(planner.layout(node.inputs[0])), wide = view(lowered.output);
+    if (!gathers) {
+        std::swap(deep, wide);
+    }
+    // (channel, block row, block column, row, column) of both.
+    const Axis c = deep.axes[0], y = deep.axes[1], x = deep.axes[2];
+    const std::int64_t channels = c.extent / (side * side);
+    const std::int64_t each = is_crd ? side * side : 1, column = is_crd ? 1 : channels;
+    deep.axes = {{channels, c.stride * each},
+                 {side, c.stride * column * side},
+                 {side, c.stride * column},
+                 y,
+                 x};
+    const Axis rows = wide.axes[1], columns = wide.axes[2];
+    wide.axes = {wide.axes[0],
+                 {side, rows.stride},
+                 {side, columns.stride},
+                 {y.extent, rows.stride * side},
+                 {x.extent, columns.stride * side}};
+    if (!gathers) {
+        std::swap(deep, wide);
+    }
+    SLUICE_RETURN_IF_ERROR(append_copies(planner, node, deep, wide, lowered.steps));
+    return lowered;
+}
+
 Result<Lowered> lower_slice(Planner& planner, const Node& node) {
     const auto ranges = slice_ranges(planner.graph, node);
     if (!ranges.ok()) {
@@ -94,56 +94,6 @@ Result<Lowered> lower_slice(Planner& planner, const Node& node) {
         return Lowered{.output = std::move(part)};
     }
     return copied(planner, node, view(part));
-}
-
-Result<Lowered> lower_pad(Planner& planner, const Node& node) {
-    const Graph& graph = planner.graph;
-    const auto pads = pad_extents(graph, node);
-    if (!pads.ok()) {
-        return pads.status();
-    }
-    const std::size_t rank = pads.value().size() / 2;
-    const std::string mode = graph.string_attribute(node, "mode", "constant");
-    if (mode != "constant") {
-        return planner.unsupported(node, "pads by mode '" + mode + "'", "pad with a constant");
-    }
-    if (pads.value()[0] != 0 || pads.value()[rank] != 0) {
-        return planner.unsupported(node, "pads the batch", "pad each image");
-    }
-    const bool has_value = node.inputs.size() > 2 && node.inputs[2] != no_value;
-    const Constant* constant = has_value ? graph.constant(node.inputs[2]) : nullptr;
-    if (has_value && (constant == nullptr || !constant->is_float())) {
-        return planner.unsupported(node, "pads with a value that is no float constant",
-                                   "pad with a constant");
-    }
-    const float value = constant != nullptr ? constant->floats()[0] : 0;
-    const Buffer paint = painted(planner, node, value);
-    Buffer source = view(planner.layout(node.inputs[0]));
-    Lowered lowered;
-    lowered.output = planner.layouts.allocate(node, false);
-    Buffer target = view(lowered.output);
-    // Axis by axis: what is left of the target is painted before and after the source.
-    for (std::size_t axis = 0; axis + 1 < rank; ++axis) {
-        Axis& from = source.axes[axis];
-        Axis& to = target.axes[axis];
-        // A crop on one side may leave less than the padding on the other.
-        const std::int64_t before = pads.value()[axis + 1];
-        const std::int64_t first = std::clamp(before, std::int64_t{0}, to.extent);
-        const std::int64_t end = std::clamp(before + from.extent, first, to.extent);
-        SLUICE_RETURN_IF_ERROR(
-            append_paint(planner, node, paint, target, axis, 0, first, lowered.steps));
-        SLUICE_RETURN_IF_ERROR(
-            append_paint(planner, node, paint, target, axis, end, to.extent - end, lowered.steps));
-        if (end == first) {
-            return lowered;
-        }
-        source.offset += (first - before) * from.stride;
-        target.offset += first * to.stride;
-        from.extent = end - first;
-        to.extent = end - first;
-    }
-    SLUICE_RETURN_IF_ERROR(append(lowered.steps, copy_step(planner, node, source, target)));
-    return lowered;
 }
 
 Result<Lowered> lower_concat(Planner& planner, const Node& node) {

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <span>
 
-#include "graph/shapes.h"
 #include "plan/arrange.h"
 #include "plan/conv/int8_numbers.h"
 #include "plan/lower.h"
@@ -55,6 +54,14 @@ BinaryOperation operation_of(Op op) {
             return BinaryOperation::sub;
         case Op::mul:
             return BinaryOperation::mul;
+        case Op::max:
+            return BinaryOperation::max;
+        case Op::min:
+            return BinaryOperation::min;
+        case Op::pow:
+            return BinaryOperation::pow;
+        case Op::p_relu:
+            return BinaryOperation::prelu;
         default:
             return BinaryOperation::div;
     }
@@ -98,6 +105,9 @@ Result<Lowered> lower_binary(Planner& planner, const Node& node) {
     step.shape = to_string(shape);
     step.work = value_count(lowered.output);
     step.remark = node.remark;
+    if (node.op == Op::pow) {
+        step.remark += (step.remark.empty() ? "" : "; ") + std::string("one element at a time");
+    }
     const auto set = [&]<typename Call>(const Kernel* kernel, Call call) {
         step.kernel = kernel;
         step.split =
@@ -163,38 +173,6 @@ Result<Lowered> lower_affine(Planner& planner, const Node& node) {
         step.split = {y.height(), {along(&Call::input, 2, 1), along(&Call::output, 2, 1)}, -1};
     }
     step.remark = node.remark;
-    lowered.steps.push_back(std::move(step));
-    return lowered;
-}
-
-Result<Lowered> lower_softmax(Planner& planner, const Node& node) {
-    const Layout& x = planner.layout(node.inputs[0]);
-    const std::size_t rank = x.axes.size() + 1;
-    const std::int64_t given = planner.graph.int_attribute(node, "axis", -1);
-    const auto axis = normalize_axis(given, rank);
-    if (!axis || *axis == 0 || rank > 4) {
-        return planner.unsupported(
-            node,
-            "runs over axis " + std::to_string(given) + " of " +
-                to_string(planner.graph.values[std::size_t(node.inputs[0])].shape),
-            rank > 4 ? "reshape it to at most four extents" : "take an axis behind the batch");
-    }
-    Lowered lowered;
-    lowered.output = planner.layouts.allocate(node, false);
-    Buffer input = view(x), output = view(lowered.output);
-    for (Buffer* buffer : {&input, &output}) {
-        std::vector<Axis> axes = buffer->axes;
-        const Axis along = axes[*axis - 1];
-        axes.erase(axes.begin() + std::ptrdiff_t(*axis) - 1);
-        std::reverse(axes.begin(), axes.end());
-        axes.resize(2, {1, 0});
-        buffer->axes = {axes[0], along, axes[1]};
-    }
-    Step step;
-    step.kernel = planner.kernel(Algorithm::softmax);
-    step.node = node.name;
-    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
-    set_call(step, SoftmaxCall<Buffer>{.input = input, .output = output});
     lowered.steps.push_back(std::move(step));
     return lowered;
 }

@@ -18,10 +18,16 @@ Lower lowering_of(Op op) {
             return lower_fused_conv;
         case Op::affine:
             return lower_affine;
+        case Op::activation:
+            return lower_activation;
         case Op::add:
         case Op::sub:
         case Op::mul:
         case Op::div:
+        case Op::max:
+        case Op::min:
+        case Op::pow:
+        case Op::p_relu:
             return lower_binary;
         case Op::max_pool:
         case Op::average_pool:
@@ -36,6 +42,16 @@ Lower lowering_of(Op op) {
             return lower_reshape;
         case Op::transpose:
             return lower_transpose;
+        case Op::depth_to_space:
+        case Op::space_to_depth:
+            return lower_depth_to_space;
+        case Op::mat_mul:
+            return lower_mat_mul;
+        case Op::reduce_max:
+        case Op::reduce_mean:
+        case Op::reduce_min:
+        case Op::reduce_sum:
+            return lower_reduce;
         case Op::slice:
             return lower_slice;
         case Op::pad:
@@ -80,10 +96,9 @@ Status check_batch(const Graph& graph, const Node& node) {
 /// Constants reach a kernel as weights, shapes or one side of arithmetic; elsewhere they would be
 /// activations that nothing computes.
 Status check_inputs(const Graph& graph, const Node& node) {
-    const bool is_arithmetic =
-        node.op == Op::add || node.op == Op::sub || node.op == Op::mul || node.op == Op::div;
     const bool all = node.op == Op::fused_conv || node.op == Op::concat;
-    for (std::size_t i = 0; i < node.inputs.size() && !is_arithmetic; ++i) {
+    const bool takes_constants = is_binary(node.op) || node.op == Op::mat_mul;
+    for (std::size_t i = 0; i < node.inputs.size() && !takes_constants; ++i) {
         if ((i == 0 || all) && node.inputs[i] != no_value &&
             graph.constant(node.inputs[i]) != nullptr) {
             return error_at(graph, node,

@@ -58,7 +58,8 @@ public:
     bool only_copied(ValueId id) const {
         return every(id, [](const Node& node, std::size_t) {
             return node.op == Op::slice || node.op == Op::pad || node.op == Op::concat ||
-                   node.op == Op::transpose || node.op == Op::expand;
+                   node.op == Op::transpose || node.op == Op::expand ||
+                   node.op == Op::depth_to_space || node.op == Op::space_to_depth;
         });
     }
 

@@ -2,8 +2,6 @@
 
 #include <limits>
 
-#include "graph/shapes.h"
-
 namespace sluice {
 namespace {
 
@@ -13,16 +11,6 @@ struct Why {
 
 const Shape& shape_of(const Graph& graph, ValueId id) {
     return graph.values[std::size_t(id)].shape;
-}
-
-Why reduce_mean(const Graph& graph, const Node& node) {
-    const Shape& x = shape_of(graph, node.inputs[0]);
-    Shape axes;
-    if (const auto listed = node_axes(graph, node, x.size()); listed.ok()) {
-        axes.assign(listed->begin(), listed->end());
-    }
-    return {"averages " + to_string(x) + " over the axes " + to_string(axes),
-            "average over axes 2 and 3 of [N, C, H, W]"};
 }
 
 Why conv(const Graph& graph, const Node& node) {
@@ -53,12 +41,18 @@ Why why_not(const Graph& graph, const Node& node) {
         case Op::conv:
         case Op::conv_transpose:
             return conv(graph, node);
-        case Op::reduce_mean:
-            return reduce_mean(graph, node);
-        case Op::mat_mul:
-            return {"multiplies " + to_string(shape_of(graph, node.inputs[0])) + " by " +
-                        to_string(shape_of(graph, node.inputs[1])),
-                    "multiply [N, I] by a constant [I, O]"};
+        case Op::group_normalization:
+        case Op::instance_normalization:
+            return {"has scales or biases that the model computes from its input",
+                    "export with constant ones"};
+        case Op::lrn:
+            return {"normalises " + to_string(shape_of(graph, node.inputs[0])) +
+                        ", which is no [N, C, H, W]",
+                    "normalise two-dimensional images"};
+        case Op::tile:
+            return {"repeats " + to_string(shape_of(graph, node.inputs[0])) +
+                        " more than 64 times along an axis",
+                    "use Expand of an extent of 1"};
         case Op::clip:
             return {"has bounds that the model computes from its input",
                     "export with constant bounds"};

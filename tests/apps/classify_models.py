@@ -94,7 +94,7 @@ def negative_variance():
 
 
 def unsupported():
-    nodes = [helper.make_node("Erf", ["input"], ["curved"], "/act/Erf"),
+    nodes = [helper.make_node("Det", ["input"], ["curved"], "/act/Det"),
              helper.make_node("GlobalAveragePool", ["curved"], ["pooled"], "pool"),
              helper.make_node("Flatten", ["pooled"], ["scores"], "flatten")]
     return model(nodes)

@@ -219,7 +219,7 @@ class BadInput(Case):
             damaged.write_bytes(content)
             self.bad("--model", damaged, names=[damaged])
         self.bad("--model", LCCL, damaged, names=[damaged])
-        self.bad("--model", self.save("erf.onnx", models.unsupported()), names=["Erf"])
+        self.bad("--model", self.save("det.onnx", models.unsupported()), names=["Det"])
 
     @unittest.skipIf(EMULATED, "slow under the emulator")
     def test_data_and_batch(self):

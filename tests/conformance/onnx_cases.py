@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, numpy_helper
 
-OPSETS = (13, 23)  # what Sluice reads
+OPSETS = (7, 24)  # what Sluice reads
 ACTIVATIONS = {TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8}
 # Shapes, axes, indices and conditions.
 PARAMETERS = {TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL}

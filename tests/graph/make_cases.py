@@ -10,6 +10,8 @@ import sys
 import numpy as np
 from onnx import TensorProto
 
+from further_cases import (arg_max, blocks, global_max_pool, normalization, reduce_mean, reduction,
+                           split, tile, unary)
 from one_node import (ONNX_BYTES, RANDOM, chance, draw, extents, floats, ints, pick, run, scalar,
                       tensor, zeros)
 
@@ -21,11 +23,11 @@ def narrowed(shape):
 
 
 def elementwise():
-    op = pick("Add", "Sub", "Mul", "Div", "Equal")
+    op = pick("Add", "Sub", "Mul", "Div", "Equal", "Max", "Min", "Pow", "Sum", "Mean", "PRelu")
     shape = extents(draw(1, 5))
     kind = pick("float", "int") if op == "Equal" else "float"
     pair = [tensor(shape, kind), tensor(narrowed(shape), kind)]
-    return op, pair[:: pick(1, -1)], {}
+    return op, pair if op == "PRelu" else pair[:: pick(1, -1)], {}
 
 
 def where():
@@ -38,9 +40,10 @@ def where():
 
 def same_shape():
     shape = extents(draw(2, 4))
-    op = pick("Relu", "Clip", "HardSigmoid", "Identity", "Softmax", "Cast")
+    op = pick("Relu", "Clip", "HardSigmoid", "Identity", "Softmax", "Cast", "Sigmoid", "HardSwish",
+              "Elu", "LogSoftmax", "Neg", "Sqrt", "Celu")
     attributes = {}
-    if op == "Softmax" and chance(0.7):
+    if op.endswith("Softmax") and chance(0.7):
         attributes["axis"] = draw(-len(shape), len(shape) - 1)
     if op == "Cast":
         attributes["to"] = pick(TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32,
@@ -178,20 +181,6 @@ def pad():
 def range_():
     step = pick(-3, -2, -1, 1, 2, 3)
     return "Range", [scalar(draw(-5, 5)), scalar(draw(-9, 9)), scalar(step)], {}
-
-
-def reduce_mean():
-    shape = extents(draw(1, 4))
-    axes = [int(a) for a in RANDOM.permutation(len(shape))[: draw(0, len(shape))]]
-    axes = [a - len(shape) if chance(0.3) else a for a in axes]
-    attributes = {"keepdims": draw(0, 1)} if chance(0.7) else {}
-    if not axes:
-        if chance(0.5):
-            attributes["noop_with_empty_axes"] = draw(0, 1)
-        return "ReduceMean", [tensor(shape)], attributes
-    if chance(0.5):
-        return "ReduceMean", [tensor(shape)], {"axes": axes, **attributes}, 17
-    return "ReduceMean", [tensor(shape), ints(axes)], attributes
 
 
 def reshape():
@@ -357,6 +346,7 @@ GENERATORS = [
     slice_, squeeze, unsqueeze, transpose, constant, constant_of_shape,
     quantize_linear, dequantize_linear, q_linear_conv, q_linear_mat_mul, conv_integer,
     mat_mul_integer, of_bytes,
+    reduction, unary, global_max_pool, split, arg_max, tile, blocks, normalization,
 ]
 
 X = tensor([1, 4, 9, 7])

@@ -110,7 +110,7 @@ def output_type(op, inputs, attributes):
         return attributes["to"]
     if op == "Equal":
         return TensorProto.BOOL
-    if op == "Shape":
+    if op in ("Shape", "ArgMax"):
         return TensorProto.INT64
     if op in ("Constant", "ConstantOfShape"):
         name, value = next(iter(attributes.items()), ("float", None))

@@ -32,7 +32,15 @@ std::string gate_suffix(const Kernel& kernel) {
 }
 
 std::string operation_suffix(const Kernel& kernel) {
-    const char* const suffixes[] = {"_add", "_sub", "_mul", "_div"};
+    const char* const suffixes[] = {"_add", "_sub", "_mul", "_div",
+                                    "_max", "_min", "_pow", "_prelu"};
+    if (kernel.algorithm == Algorithm::activation) {
+        return std::string("_") + to_string(kernel.as<ActivationInfo>().operation);
+    }
+    if (const auto* reduce = std::get_if<ReduceInfo>(&kernel.info)) {
+        const char* const names[] = {"_sum", "_max", "_min"};
+        return names[std::size_t(reduce->operation)];
+    }
     return kernel.algorithm != Algorithm::binary
                ? ""
                : suffixes[std::size_t(kernel.as<BinaryInfo>().operation)];
@@ -106,8 +114,15 @@ TEST_CASE("every target has a kernel of each algorithm, gate form and shape clas
             INFO("algorithm " << i);
             CHECK((find_kernel(algorithm, target) == nullptr) == is_specialised);
         }
-        for (const auto operation : {BinaryOperation::add, BinaryOperation::sub,
-                                     BinaryOperation::mul, BinaryOperation::div}) {
+        for (int i = 0; i < activation_count; ++i) {
+            const Kernel* kernel = find_kernel(ActivationKind(i), target);
+            REQUIRE(kernel);
+            CHECK(kernel->as<ActivationInfo>().operation == ActivationKind(i));
+        }
+        for (const auto operation :
+             {BinaryOperation::add, BinaryOperation::sub, BinaryOperation::mul,
+              BinaryOperation::div, BinaryOperation::max, BinaryOperation::min,
+              BinaryOperation::pow, BinaryOperation::prelu}) {
             const Kernel* kernel = find_kernel(operation, target);
             REQUIRE(kernel);
             CHECK(kernel->as<BinaryInfo>().operation == operation);

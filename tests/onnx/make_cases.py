@@ -276,7 +276,7 @@ def quantized_errors():
 def error_cases():
     for name, model, what in quantized_errors():
         yield f"quantized_{name}", model, what
-    yield "unsupported", one("LogSoftmax"), "unsupported operator"
+    yield "unsupported", one("STFT"), "unsupported operator"
     yield "channels", one("Conv", {"w": ones(5, 3, 3, 3)}), "do not fit its input"
     yield "dropout_on", one("Dropout", {"ratio": np.float32(0.5), "training": np.array(True)}), \
         "Dropout with training_mode true"
@@ -285,7 +285,7 @@ def error_cases():
         helper.make_node("Dropout", ["x", "", "t"], ["y"], "node")], x=(1, 1)), "integers from"
     yield "no_reshape", one("Reshape", {"to": ints(5, -1)}), "cannot reshape"
     yield "no_broadcast", one("Add", {"b": ones(5)}), "do not fit together"
-    yield "old_opset", one("Relu", opset=12), "opset 12"
+    yield "old_opset", one("Relu", opset=6), "opset 6"
     yield "symbolic", one("Relu", x=("N", 3, "H", "W")), (
         "input 'x' has symbolic extents: 'H' (axis 2), 'W' (axis 3)")
     yield "symbolic_unnamed", one("Relu", x=("N", 3, None, 8)), "an unnamed one (axis 2)"
@@ -310,6 +310,11 @@ def error_cases():
     yield "sparse", with_sparse(one("Add", {"b": ones(7)}), "b"), "initialiser 'b' is sparse"
     yield "graph_attribute", build([helper.make_node(
         "Relu", ["x"], ["y"], body=one("Relu").graph)]), "attribute 'body' is a graph"
+    yield "top_k", build([helper.make_node("TopK", ["x", "k"], ["y", "i"], "node", axis=1)],
+                         {"k": ints(1)}), "cut the graph before it"
+    yield "spatial", one("BatchNormalization", {n: ones(3) for n in "sbmv"}, opset=7, spatial=0), \
+        "statistics of its own"
+    yield "split_uneven", one("Split", {"parts": ints(1, 1)}, axis=1), "do not fit"
     yield "second_output", build([
         helper.make_node("MaxPool", ["x"], ["p", "i"], "pool", kernel_shape=[1, 1]),
         helper.make_node("Cast", ["i"], ["y"], to=TensorProto.FLOAT)]), "pool (MaxPool): gives 'i'"

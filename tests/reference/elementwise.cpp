@@ -28,6 +28,61 @@ Tensor clamp(const Clamp& clamp, const Tensor& x) {
 
 namespace {
 
+double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+
+double activate(const Activation& a, double x) {
+    switch (a.kind) {
+        case ActivationKind::abs:
+            return std::abs(x);
+        case ActivationKind::elu:
+            return a.beta * (x > 0 ? x : a.alpha * std::expm1(x));
+        case ActivationKind::erf:
+            return std::erf(x);
+        case ActivationKind::exp:
+            return std::exp(x);
+        case ActivationKind::gelu:
+            return x * (std::erfc(-x * std::sqrt(0.5)) / 2);
+        case ActivationKind::gelu_tanh:
+            return x * sigmoid(2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x));
+        case ActivationKind::hard_swish:
+            return x * std::min(std::max(a.alpha * x + a.beta, 0.0), 1.0);
+        case ActivationKind::leaky_relu:
+            return x < 0 ? a.alpha * x : x;
+        case ActivationKind::log:
+            return std::log(x);
+        case ActivationKind::mish:
+            return x * std::tanh(softplus(x));
+        case ActivationKind::sigmoid:
+            return sigmoid(x);
+        case ActivationKind::silu:
+            return x * sigmoid(a.alpha * x);
+        case ActivationKind::softplus:
+            return std::isnan(x) ? x : softplus(x);
+        case ActivationKind::softsign:
+            return x / (1 + std::abs(x));
+        case ActivationKind::sqrt:
+            return std::sqrt(x);
+        case ActivationKind::tanh:
+            return std::tanh(x);
+        case ActivationKind::threshold:
+            return x > a.alpha || std::isnan(x) ? x : 0;
+    }
+    return x;
+}
+
+}  // namespace
+
+Tensor activation(const Activation& activation, const Tensor& x) {
+    Tensor y = x;
+    for (float& value : y.data) {
+        value = float(activate(activation, value));
+    }
+    return y;
+}
+
+namespace {
+
 double combine(Binary op, double a, double b) {
     switch (op) {
         case Binary::add:
@@ -38,6 +93,14 @@ double combine(Binary op, double a, double b) {
             return a * b;
         case Binary::div:
             return a / b;
+        case Binary::max:
+            return std::isnan(a) ? a : std::isnan(b) ? b : std::max(a, b);
+        case Binary::min:
+            return std::isnan(a) ? a : std::isnan(b) ? b : std::min(a, b);
+        case Binary::pow:
+            return std::pow(a, b);
+        case Binary::prelu:
+            return a < 0 ? a * b : a;
     }
     return 0;
 }
@@ -68,35 +131,6 @@ Tensor binary(Binary op, const Tensor& a, const Tensor& b) {
     Tensor y = zeros(broadcast_shape(a.shape, b.shape));
     for_each_index(y.shape, [&](const Shape& at) {
         y.data[offset(y.shape, at)] = float(combine(op, broadcast(a, at), broadcast(b, at)));
-    });
-    return y;
-}
-
-Tensor linear(const Tensor& x, const Tensor& weights, const std::vector<float>& bias) {
-    const std::int64_t inputs = x.shape[1];
-    Tensor y = zeros({x.shape[0], weights.shape[0]});
-    for_each_index(y.shape, [&](const Shape& at) {
-        double sum = bias[std::size_t(at[1])];
-        for (std::int64_t i = 0; i < inputs; ++i) {
-            sum += double(x.data[offset(x.shape, {at[0], i})]) *
-                   weights.data[offset(weights.shape, {at[1], i})];
-        }
-        y.data[offset(y.shape, at)] = float(sum);
-    });
-    return y;
-}
-
-Tensor softmax(const Tensor& x, int axis) {
-    const std::size_t along = std::size_t(axis < 0 ? axis + int(x.shape.size()) : axis);
-    Tensor y = zeros(x.shape);
-    for_each_index(x.shape, [&](Shape at) {
-        const double own = x.data[offset(x.shape, at)];
-        const std::size_t i = offset(y.shape, at);
-        double sum = 0;  // of exp(other - own): 1 / softmax, which no large logit overflows to NaN
-        for (at[along] = 0; at[along] < x.shape[along]; ++at[along]) {
-            sum += std::exp(x.data[offset(x.shape, at)] - own);
-        }
-        y.data[i] = float(1 / sum);
     });
     return y;
 }

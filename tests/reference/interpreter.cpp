@@ -37,6 +37,8 @@ Window pool_window(const Context& c) { return window_of(c, c.ints("kernel_shape"
 
 namespace {
 
+using Run = std::function<Tensor(const Context&)>;
+
 Tensor run_conv(const Context& c) {
     const Tensor& weights = c.input(1);
     const Tensor* bias = c.optional(2);
@@ -84,8 +86,20 @@ Tensor run_batch_normalization(const Context& c) {
 
 Tensor run_reshape(const Context& c) { return {c.shape(), c.input(0).data}; }
 
-Tensor run_reduce_mean(const Context& c) {
-    return {c.shape(), global_average_pool(c.input(0)).data};
+Run run_reduce(Reduction reduction) {
+    return [reduction](const Context& c) {
+        const std::int64_t rank = std::int64_t(c.input(0).shape.size());
+        Shape listed = c.ints("axes", c.ints(1, {}));
+        if (listed.empty() && c.integer("noop_with_empty_axes", 0) == 0) {
+            listed.resize(std::size_t(rank));
+            std::iota(listed.begin(), listed.end(), 0);
+        }
+        std::vector<int> axes;
+        for (const std::int64_t axis : listed) {
+            axes.push_back(int(axis < 0 ? axis + rank : axis));
+        }
+        return Tensor{c.shape(), reduce(reduction, c.input(0), axes).data};
+    };
 }
 
 Tensor run_gemm(const Context& c) {
@@ -172,10 +186,12 @@ Tensor run_resize(const Context& c) {
     return resize(x, r);
 }
 
-using Run = std::function<Tensor(const Context&)>;
-
 Run run_binary(Binary op) {
     return [op](const Context& c) { return binary(op, c.input(0), c.input(1)); };
+}
+
+Run run_activation(ActivationKind kind) {
+    return [kind](const Context& c) { return activation({kind}, c.input(0)); };
 }
 
 const std::map<Op, Run>& table() {
@@ -184,6 +200,16 @@ const std::map<Op, Run>& table() {
         {Op::sub, run_binary(Binary::sub)},
         {Op::mul, run_binary(Binary::mul)},
         {Op::div, run_binary(Binary::div)},
+        {Op::max, run_binary(Binary::max)},
+        {Op::min, run_binary(Binary::min)},
+        {Op::pow, run_binary(Binary::pow)},
+        {Op::p_relu, run_binary(Binary::prelu)},
+        {Op::sigmoid, run_activation(ActivationKind::sigmoid)},
+        {Op::tanh, run_activation(ActivationKind::tanh)},
+        {Op::erf, run_activation(ActivationKind::erf)},
+        {Op::softplus, run_activation(ActivationKind::softplus)},
+        {Op::activation,
+         [](const Context& c) { return activation(*c.node.activation, c.input(0)); }},
         {Op::conv, run_conv},
         {Op::conv_transpose, run_conv_transpose},
         {Op::batch_normalization, run_batch_normalization},
@@ -206,9 +232,12 @@ const std::map<Op, Run>& table() {
         {Op::average_pool,
          [](const Context& c) { return average_pool(c.input(0), pool_window(c)); }},
         {Op::global_average_pool, [](const Context& c) { return global_average_pool(c.input(0)); }},
-        {Op::reduce_mean, run_reduce_mean},
+        {Op::reduce_max, run_reduce(Reduction::max)},
+        {Op::reduce_mean, run_reduce(Reduction::mean)},
+        {Op::reduce_min, run_reduce(Reduction::min)},
+        {Op::reduce_sum, run_reduce(Reduction::sum)},
         {Op::gemm, run_gemm},
-        {Op::mat_mul, run_gemm},
+        {Op::mat_mul, [](const Context& c) { return mat_mul(c.input(0), c.input(1)); }},
         {Op::softmax,
          [](const Context& c) { return softmax(c.input(0), int(c.integer("axis", -1))); }},
         {Op::reshape, run_reshape},

@@ -167,17 +167,60 @@ def layouts_and_arithmetic(cases: Cases) -> None:
         cases.add(f"softmax{axis}", "softmax", [axis], [], [large, y])
     feeds = {"x": random(3, 7), "w": random(5, 7), "b": random(5)}
     cases.add("linear", "linear", [], [], [*feeds.values(), one("Gemm", feeds, transB=1)])
-    for i, op in enumerate(["Add", "Sub", "Mul", "Div"]):
+    for i, op in enumerate(["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"]):
+        x = np.abs(x) if op == "Pow" else x
         for other in (random(3, 1, 1), random(2, 1, 5, 4), random(1)):
+            other = np.abs(other) if op == "Pow" else other
             name = f"{op}_{other.ndim}"
             cases.add(name, "binary", [i], [], [x, other, one(op, {"x": x, "b": other})])
             swapped = one(op, {"b": other, "x": x})
             cases.add(f"{name}_swapped", "binary", [i], [], [other, x, swapped])
 
 
+def activations(cases: Cases) -> None:
+    """In the order of ActivationKind."""
+    x = np.concatenate([4 * random(2, 3, 5, 4).ravel(), np.linspace(-90, 90, 181)])
+    x = x.astype(np.float32).reshape(1, -1)
+    swish = [helper.make_node("HardSigmoid", ["x"], ["s"], alpha=0.2, beta=0.4),
+             helper.make_node("Mul", ["x", "s"], ["y"])]
+    silu = [helper.make_node("Mul", ["x", "alpha"], ["a"]), helper.make_node("Sigmoid", ["a"], ["s"]),
+            helper.make_node("Mul", ["x", "s"], ["y"])]
+    for i, (op, alpha, beta, attributes) in enumerate((
+            ("Abs", 1, 1, {}), ("Selu", 1.5, 0.75, {"alpha": 1.5, "gamma": 0.75}), ("Erf", 1, 1, {}),
+            ("Exp", 1, 1, {}), ("Gelu", 1, 1, {}), ("Gelu", 1, 1, {"approximate": "tanh"}),
+            (swish, 0.2, 0.4, {}), ("LeakyRelu", 0.3, 1, {"alpha": 0.3}), ("Log", 1, 1, {}),
+            ("Mish", 1, 1, {}), ("Sigmoid", 1, 1, {}), (silu, 1.7, 1, {}), ("Softplus", 1, 1, {}),
+            ("Softsign", 1, 1, {}), ("Sqrt", 1, 1, {}), ("Tanh", 1, 1, {}),
+            ("ThresholdedRelu", 0.5, 1, {"alpha": 0.5}))):
+        z = np.abs(x) + np.float32(0.01) if op in ("Log", "Sqrt") else x
+        z = np.minimum(z, 80) if op in ("Exp", "Selu") else z
+        if isinstance(op, str):
+            name, y = op, one(op, {"x": z}, **attributes)
+        else:
+            name, y = op[0].op_type, run(op, {"x": z} if op is swish else
+                                         {"x": z, "alpha": np.array(alpha, np.float32)})
+        cases.add(f"{name}{i}", "activation", [i], [alpha, beta], [z, y])
+    slope = random(3, 1, 1)
+    z = random(2, 3, 5, 4)
+    cases.add("PRelu", "binary", [7], [], [z, slope, one("PRelu", {"x": z, "slope": slope})])
+
+
+def reductions_and_products(cases: Cases) -> None:
+    x = random(2, 3, 5, 4)
+    for i, op in enumerate(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin")):
+        for axes in ([1], [2, 3], [1, 2, 3]):
+            y = one(op, {"x": x, "axes": ints(*axes)})
+            cases.add(f"{op}_{len(axes)}", "reduce", [i, *axes], [], [x, y])
+    for a, b in (((4, 5), (5, 3)), ((2, 4, 5), (5, 3)), ((2, 3, 4, 5), (2, 1, 5, 6)),
+                 ((4, 5), (2, 3, 5, 6))):
+        feeds = {"a": random(*a), "b": random(*b)}
+        cases.add(f"product{len(a)}{len(b)}", "mat_mul", [], [], [*feeds.values(), one("MatMul", feeds)])
+
+
 def main() -> None:
     cases = Cases()
-    for part in (convolutions, transposed_convolutions, fused_convolutions, pools, resizes, layouts_and_arithmetic,
+    for part in (convolutions, transposed_convolutions, fused_convolutions, pools, resizes,
+                 layouts_and_arithmetic, activations, reductions_and_products,
                  quantised_cases.convolutions, quantised_cases.rounded_values,
                  quantised_cases.sums_and_averages):
         part(cases)

@@ -120,11 +120,21 @@ void add_windows(const Tensor& x, const Window& window, Tensor& sums);
 /// [N, C, ...] -> [N, C, 1, ...].
 Tensor global_average_pool(const Tensor& x);
 
+enum class Reduction { sum, mean, max, min };
+/// Over the axes listed, which keep the extent 1; a maximum or minimum is NaN where an element is.
+Tensor reduce(Reduction reduction, const Tensor& x, const std::vector<int>& axes);
+/// Of the last two axes; the others broadcast.
+Tensor mat_mul(const Tensor& a, const Tensor& b);
+
 /// x [N, I], weights [O, I], bias [O] -> [N, O].
 Tensor linear(const Tensor& x, const Tensor& weights, const std::vector<float>& bias);
 Tensor softmax(const Tensor& x, int axis);
 
-enum class Binary { add, sub, mul, div };
+/// As Activation states it.
+Tensor activation(const Activation& activation, const Tensor& x);
+
+/// max and min are NaN where either side is; prelu is a, times b where a is negative.
+enum class Binary { add, sub, mul, div, max, min, pow, prelu };
 /// Elementwise; shapes are aligned at their last extent and extents of 1 repeat.
 Tensor binary(Binary op, const Tensor& a, const Tensor& b);
 

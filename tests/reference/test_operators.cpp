@@ -161,6 +161,16 @@ const std::map<std::string, Run> operators = {
          return quantised_average_pool(*quantization_of(c, 0), c.tensors[0], window_of(c.ints),
                                        *quantization_of(c, 2));
      }},
+    {"activation",
+     [](const Case& c) {
+         return activation({ActivationKind(c.ints[0]), float(c.reals[0]), float(c.reals[1])},
+                           c.tensors[0]);
+     }},
+    {"reduce",
+     [](const Case& c) {
+         return reduce(Reduction(c.ints[0]), c.tensors[0], {c.ints.begin() + 1, c.ints.end()});
+     }},
+    {"mat_mul", [](const Case& c) { return mat_mul(c.tensors[0], c.tensors[1]); }},
     {"binary", [](const Case& c) { return binary(Binary(c.ints[0]), c.tensors[0], c.tensors[1]); }},
 };
 

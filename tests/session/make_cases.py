@@ -14,12 +14,14 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
+from activation_cases import activation_cases
 from block_cases import block_cases
 from convolution_cases import convolution_cases
 from layout_cases import fraction_cases, layout_cases, mixing_cases
 from line_cases import line_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
+from operator_cases import operator_cases as further_cases
 from sparse_cases import sparse_cases
 from winograd_cases import channel_cases, phase_cases, tile_cases, winograd_cases
 
@@ -318,6 +320,8 @@ def add_small(folder):
         folder.add("nan", name, path, *values)
     for case in (*channel_cases(), *block_cases()):
         add(*case)
+    for name, (model, shape) in (*activation_cases(), *further_cases()):
+        add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), [])
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

@@ -49,7 +49,7 @@ struct StepInfo {
 /// of sessions in any threads may run it.
 class Model {
 public:
-    /// Reads an ONNX file (opset 13 to 23). Fails with a line that names file, node and remedy.
+    /// Reads an ONNX file (opset 7 to 24). Fails with a line that names file, node and remedy.
     /// Weights of 2 MiB and more are packed by several threads, which end before it returns: one
     /// for each MiB, at most one for each core, at most 16. `SessionOptions::threads` is of runs.
     static Result<Model> load(const std::filesystem::path& path, const ModelOptions& options = {});

@@ -8,8 +8,8 @@ namespace sluice {
 namespace {
 
 /// A cache line of outputs, side by side so that the compiler makes vectors of them.
-constexpr std::int64_t most_lanes = 16;
-using Lanes = float[most_lanes];
+constexpr std::int64_t most_packed_lanes = 16;
+using Lanes = float[most_packed_lanes];
 
 constexpr std::int64_t most_kernel = 4, most_along = 6;
 
@@ -22,7 +22,7 @@ struct Values {
 
 /// G of F(2, 3), on three values: four.
 void transform_4(Values from, Values to) {
-    for (std::int64_t i = 0; i < most_lanes; ++i) {
+    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
         const float a = from[0][i], b = from[1][i], c = from[2][i];
         to[0][i] = a;
         to[1][i] = (a + b + c) / 2;
@@ -33,7 +33,7 @@ void transform_4(Values from, Values to) {
 
 /// G of F(4, 2), on two values: five.
 void transform_5(Values from, Values to) {
-    for (std::int64_t i = 0; i < most_lanes; ++i) {
+    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
         const float a = from[0][i], b = from[1][i];
         to[0][i] = a / 2;
         to[1][i] = -(a + b) / 2;
@@ -45,7 +45,7 @@ void transform_5(Values from, Values to) {
 
 /// G of F(4, 3) or F(3, 4), on `kernel` values: six.
 void transform_6(std::int64_t kernel, Values from, Values to) {
-    for (std::int64_t i = 0; i < most_lanes; ++i) {
+    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
         const float a = from[0][i], b = from[1][i], c = from[2][i];
         const float d = kernel == 4 ? from[3][i] : 0;
         const float even = (a + c) / 6, odd = (b + d) / 6;
@@ -103,7 +103,8 @@ void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
                      std::int64_t block_number, float* packed) {
     const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
     const std::int64_t block = layout.block, points = winograd_points(side, kernel);
-    const std::int64_t matrix = layout.channel_stride * block, line = std::gcd(block, most_lanes);
+    const std::int64_t matrix = layout.channel_stride * block,
+                       line = std::gcd(block, most_packed_lanes);
     const auto matrices = matrices_of(layout, kernel);
     const std::int64_t all = layout.beside_taps ? matrices_beside_taps : points;
     const auto transform = [&](Values from, Values to) {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "sluice/status.h"
+
+namespace onnx {
+class ModelProto;
+class NodeProto;
+}  // namespace onnx
+
+namespace sluice {
+
+/// Why Sluice does not read a node of the model, and what to do instead.
+Status unknown_operator(const onnx::ModelProto& model, const onnx::NodeProto& proto);
+
+}  // namespace sluice
