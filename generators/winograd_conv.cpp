@@ -73,8 +73,7 @@ public:
             return RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         };
         full.list = list(pixels, chunks);
-        add_chunks(full, pixels,
-                   [&](Expr chunk, Expr tile) { return chunk * int(pixels) + tile; });
+        add_chunks(full, pixels, [&](Expr chunk, Expr tile) { return chunk * int(pixels) + tile; });
         // The last chunk multiplies the last tile again where it overhangs the list, but writes it
         // once: the output may lie where the residual does.
         Expr after = chunks * int(pixels);
@@ -164,8 +163,7 @@ private:
     }
 
     /// The outputs of some chunks of the list; `entry` gives the list's index of a chunk's tile.
-    void add_chunks(Chunks& f, int size,
-                    const std::function<Expr(Expr chunk, Expr tile)>& entry) {
+    void add_chunks(Chunks& f, int size, const std::function<Expr(Expr chunk, Expr tile)>& entry) {
         const int block = vectors * natural_vector_size<float>();
         f.tiles = size;
         Expr from = entry(chunk, t);

@@ -153,8 +153,8 @@ Graph ConvCase::graph(int grid) const {
             value.quantization = id == y ? Quantization{output_scale_, output_zero} : input_numbers;
         }
     }
-    graph.nodes = {{Op::identity, "before", {input}, {x}, {}, {}, {}, {}},
-                   {Op::fused_conv, "layer", {x, gate, no_value}, {y}, {}, conv(grid), {}, {}}};
+    graph.nodes = {{Op::identity, "before", {input}, {x}, {}, {}, {}, {}, {}},
+                   {Op::fused_conv, "layer", {x, gate, no_value}, {y}, {}, conv(grid), {}, {}, {}}};
     return graph;
 }
 
