@@ -73,6 +73,21 @@ def inverted_block_cases():
             yield f"gate_{name}_{maps}", (net.finish(y), (1, channels, 9, 8), net.gates)
 
 
+def gated_map_cases():
+    """One gate for all outputs of a depthwise layer: open for one input, closed for another."""
+    for name, shift in (("open", 3.0), ("closed", -9.0)):
+        net = Net(1, 24, 4, 3)
+        x = net.op("Relu", net.conv("x", 24, 24, (1, 1)))
+        y = grouped(net, x, 24, 24, (3, 3), 24)
+        pooled = net.op("MaxPool", x, kernel_shape=[4, 3])
+        gate = net.op("Add", net.conv(pooled, 24, 1, (1, 1)), net.weight(np.float32(shift)))
+        gate = net.op("Resize", net.op("Relu", gate), "", net.weight(np.array([1, 1, 4, 4], np.float32)),
+                      mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        gate = net.op("Slice", gate, net.ints(0, 0), net.ints(4, 3), net.ints(2, 3))
+        y = net.op("Add", net.op("Mul", y, gate), net.conv(x, 24, 24))
+        yield f"gate_depthwise_map_{name}", (net.finish(y), (1, 24, 4, 3))
+
+
 def dilation_cases():
     for channels, outputs in ((3, 5), (16, 16), (40, 8)):
         for kernel, dilation in (((3, 3), (2, 2)), ((3, 3), (6, 6)), ((3, 2), (1, 3)), ((1, 4), (5, 2))):
@@ -120,5 +135,5 @@ def transposed_cases():
 
 
 def convolution_cases():
-    for cases in (group_cases, inverted_block_cases, dilation_cases, transposed_cases):
+    for cases in (group_cases, inverted_block_cases, gated_map_cases, dilation_cases, transposed_cases):
         yield from cases()

@@ -75,8 +75,11 @@ public:
                 .epilogue = pack_epilogue(planner.constants, c)};
     }
 
-    /// The kernel for all outputs reads no list.
-    Work all(Planner& planner, const Convolution& c, const Kernel&) const override {
+    /// The kernel without a gate reads no list.
+    Work all(Planner& planner, const Convolution& c, const Kernel& kernel) const override {
+        if (kernel.gate != GateForm::none) {
+            return ListWay::all(planner, c, kernel);
+        }
         Work work;
         work.list = planner.constants.all_positions(1, 1);
         work.static_count = c.positions();
