@@ -201,8 +201,10 @@ TEST_CASE("a layer's run gives the scalar answer, and a wrong one is found") {
                 CHECK(apps::difference(answer.values, expected) < 1e-4);
                 expected[expected.size() - 1] += 100;
                 CHECK(apps::difference(answer.values, expected) > 0.1);
-                // What is not asked for is not written.
-                CHECK(std::isinf(apps::difference(run.compute(1).values, answer.values)));
+                // What is not asked for is not written, but by a kernel that walks no list.
+                const bool has_list = way != WayId::depthwise || grid > 0;
+                CHECK(std::isinf(apps::difference(run.compute(1).values, answer.values)) ==
+                      has_list);
             }
         }
     }
