@@ -1,5 +1,5 @@
-"""Detectors like those of the YOLO family: with SiLU and raw heads (as v5), with SiLU and boxes (as v8), and
-with LeakyReLU (as v3-tiny)."""
+"""Detectors like those of the YOLO family: with SiLU and raw heads (as v5), with SiLU and boxes (as
+v8), and with LeakyReLU (as v3-tiny)."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ class RawDetector(nn.Module):
 
 
 class BoxDetector(nn.Module):
-    """v8's output, [N, 4 + classes, positions]: boxes in pixels from a distribution of `bins` distances per side,
-    and probabilities."""
+    """v8's output, [N, 4 + classes, positions]: boxes in pixels, each side from a distribution over
+    `bins` distances, and probabilities."""
 
     def __init__(self, size: int, width: int = 16, classes: int = 20, bins: int = 16) -> None:
         super().__init__()

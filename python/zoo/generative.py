@@ -51,7 +51,7 @@ class DnCNN(nn.Module):
 
 
 class SRCNN(nn.Module):
-    """Super-resolution by sub-pixel convolution (Shi et al., 2016): a grey image, `scale` times as large."""
+    """Super-resolution by sub-pixel convolution (Shi et al., 2016) of a grey image."""
 
     def __init__(self, width: int = 64, scale: int = 3) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Write the narrow networks of tests/zoo: both exporters' files, without weights and names, an archive per network.
+"""Write the narrow networks of tests/zoo: an archive per network of both exporters' files, without
+weights and names.
 
 Whole files stay in --exports, and are not exported again.
 """

@@ -1,5 +1,5 @@
-"""Narrow and shallow versions of the networks, for `make test`: of equal blocks in a row one stays, and of the channels
-a fraction."""
+"""Narrow and shallow versions of the networks, for `make test`: of equal blocks in a row one stays,
+and of the channels a fraction."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def drop_repeated_blocks(model: nn.Module) -> None:
 
 
 class Narrower:
-    """Divides the widths of all layers. One that is no multiple is rounded up, so concatenated ones have to be
-    multiples."""
+    """Divides the widths of all layers. One that is no multiple is rounded up, so concatenated ones
+    have to be multiples."""
 
     def __init__(self, divisor: int) -> None:
         self.divisor = divisor
@@ -114,10 +114,10 @@ def small_densenet() -> nn.Module:
     return densenet.DenseNet(block_config=(2, 3, 2, 2))
 
 
-# What differs from Narrow(). Sizes are the smallest that leave no pooling without an input, or one that some layer
-# cannot be exported without.
+# What differs from Narrow(). Sizes leave something to each pooling, and adaptive poolings a size that
+# they divide, because the exporters ask for it.
 EXCEPTIONS = {
-    "alexnet": Narrow(224, 16),  # adaptive poolings are exported where they divide
+    "alexnet": Narrow(224, 16),
     "dcgan_discriminator": Narrow(64, build=lambda: generative.Discriminator(5), whole=True),
     "dcgan_generator": Narrow(1, build=lambda: generative.Generator(5, latent=100), whole=True),
     "deeplabv3_mobilenet": Narrow(64),
@@ -134,7 +134,8 @@ EXCEPTIONS = {
     "vgg11_bn": Narrow(224, 16),
     "yolo_leaky": Narrow(64, build=lambda: detectors.TinyDetector(4, classes=3), whole=True),
     "yolo_silu": Narrow(64, build=lambda: detectors.RawDetector(4, classes=3), whole=True),
-    "yolo_silu_boxes": Narrow(64, build=lambda: detectors.BoxDetector(64, 4, classes=3, bins=5), whole=True),
+    "yolo_silu_boxes": Narrow(
+        64, build=lambda: detectors.BoxDetector(64, 4, classes=3, bins=5), whole=True),
 }
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Export the networks that people use by both of PyTorch's exporters, and compare Sluice with ONNX Runtime on them.
+"""Export the networks that people use by both of PyTorch's exporters, and compare Sluice with ONNX
+Runtime on them.
 
 Files that are there already are not exported again. Exits with 1 where an answer is wrong.
 """

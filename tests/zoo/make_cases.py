@@ -50,7 +50,7 @@ def write_case(model, batch, folder):
     for kind, arrays in (("inputs", feeds.values()), ("outputs", answer(model, feeds))):
         for i, array in enumerate(arrays):
             if not np.all(np.isfinite(array)) or (array.size > 1 and np.ptp(array) == 0):
-                sys.exit(f"{folder.name}, batch {batch}: the {kind} cannot tell right from wrong: {array}")
+                sys.exit(f"{folder.name}, batch {batch}: {kind} cannot tell right from wrong: {array}")
             entry[kind].append(f"batch{batch}.{kind}{i}.npy")
             np.save(folder / entry[kind][-1], array)
     return entry
