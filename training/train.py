@@ -215,6 +215,8 @@ def new_run(
     torch.manual_seed(config.seed)
     model = prepare(arguments, config, len(training.classes))
     teacher = table = None
+    if (config.distill or config.teacher_table) and not arguments.teacher:
+        raise TrainingError("--distill and --teacher-table need --teacher; name one")
     if arguments.teacher and config.teacher_table:
         table = kept_scores(arguments.teacher, training, normalizer, arguments.output, device)
     elif arguments.teacher:

@@ -98,8 +98,8 @@ class RunConfig:
             raise TrainingError(f"least_crop {self.least_crop}: must be a share of the image")
         if not 0 <= self.start_density < 1:
             raise TrainingError(f"start_density {self.start_density}: must lie between 0 and 1")
-        if self.sizes:
-            parse_stages("sizes", self.sizes, int)
+        if self.size_stages is not None and self.size_stages.falls:
+            raise TrainingError(f"sizes '{self.sizes}': sizes change in steps, as in 128,224@0.8")
         parse_stages("mask_temperature", self.mask_temperature)
         rate_steps(self)
 

@@ -19,10 +19,10 @@ LARGE_SECONDS = {"resnet18": 500.0, "resnet50": 1300.0}
 # Epochs of a dense network from scratch, and of what goes on from it.
 START = {CIFAR10: 200, CIFAR100: 200, IMAGENETTE: 60}
 REFINE = {CIFAR10: 100, CIFAR100: 100, IMAGENETTE: 40}
-# For gated networks and their controls. Deeper networks fit every training image as it is, hence
-# mixed pairs; a gate would see no such image later.
-DISTILLED = ("--warmup", "0.05", "--distill", "0.5", "--peak-lr", "0.05")
+# Deeper networks than ResNet-20 fit every training image as it is: dense ones see mixed pairs.
 MIXED = ("--mixup", "0.5")
+# For gated networks and their controls.
+DISTILLED = ("--warmup", "0.05", "--distill", "0.5", "--peak-lr", "0.05")
 BLOCKS = ("--gate", "block", "--gate-lr", "2")
 # LCCLs: closed by an annealed threshold.
 LCCLS = ("--anneal", "0.4", "--fit-gates", "2000", "--test-density", "--detach-branches")
@@ -109,6 +109,15 @@ def lccl(net: str, density: float, gate: str, seed: int = 1) -> PlannedRun:
     return refined(net, CIFAR10, what, gate, seed, extra)
 
 
+def paper(net: str) -> PlannedRun:
+    """The paper's own gate, ReLU over a learned batch norm, from scratch, by steps of the rate."""
+    epochs = START[CIFAR10]
+    options = ("--net", net, "--epochs", str(epochs), "--seed", "1", "--gate", "kxk-one")
+    options += ("--gate-function", "relu", "--gate-norm", "learned", "--schedule", "step")
+    options += ("--peak-lr", "0.1", "--warmup", "0.01", "--weight-decay", "1e-4")
+    return PlannedRun(_name(net, CIFAR10, "paper"), net, CIFAR10, epochs, options, "kxk-one")
+
+
 def compared(net: str, data: str, seed: int = 1) -> tuple[PlannedRun, ...]:
     """A third of the MACs gone, half of them, and the control."""
     return (
@@ -153,6 +162,7 @@ PLAN: tuple[PlannedRun, ...] = (
     lccl("resnet32", 0.57, "1x1"),
     lccl("resnet110", 0.62, "kxk-one"),
     lccl("resnet110", 0.55, "1x1"),
+    paper("resnet20"),
     dense("resnet50", IMAGENETTE),
     block_gated("resnet50", IMAGENETTE, HALF, grains=TILES),
     control("resnet50", IMAGENETTE),

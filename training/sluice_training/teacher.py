@@ -107,10 +107,12 @@ def kept_scores(
     """`teacher_scores`, kept in the run's folder, so that a resumed run does not compute them anew."""
     path = folder / TABLE
     described = {"teacher": name, "images": len(data), "size": data.input_size[1]}
-    if path.exists():
+    try:
         kept = torch.load(path, weights_only=True)
         if {key: kept[key] for key in described} == described:
             return kept["scores"]
+    except Exception:  # missing, or damaged in any way: it is written anew
+        pass
     print(f"{path}: scoring {len(data)} images once", file=sys.stderr)
     scores = teacher_scores(make_teacher(name, data.classes, normalizer), data, normalizer, device)
     folder.mkdir(parents=True, exist_ok=True)

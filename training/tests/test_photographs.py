@@ -181,6 +181,12 @@ def test_bad_sizes_are_refused(text: str) -> None:
         parse_stages("sizes", text, int)
 
 
+@pytest.mark.parametrize("options", [{"sizes": "224..128"}, {"sizes": "128,224"}, {"least_crop": 0.0}])
+def test_bad_options_of_sizes_are_refused(options: dict) -> None:
+    with pytest.raises(TrainingError, match="sizes|least_crop"):
+        RunConfig(epochs=1, **options)
+
+
 def test_small_images_are_cut_around_the_shifted_centre() -> None:
     batches = AugmentedBatches(some_data(), PLAIN, 32)
     chosen = torch.arange(32)

@@ -86,6 +86,8 @@ def test_scores_are_computed_once_for_a_run(
     assert made == ["a"]
     kept_scores("b", data, NORMALIZER, tmp_path / "run", CPU)
     assert made == ["a", "b"]
+    (tmp_path / "run" / "teacher.pt").write_bytes(b"cut short")
+    assert torch.equal(kept_scores("b", data, NORMALIZER, tmp_path / "run", CPU), scores)
 
 
 def test_a_table_teaches_each_image_its_own_scores() -> None:
