@@ -249,8 +249,9 @@ Result<Shape> global_pool(const Graph& graph, const Node& node) {
 Result<Shape> resize(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
     const std::string mode = graph.string_attribute(node, "mode", "nearest");
-    if (mode != "nearest" && mode != "linear") {
-        return error_at(graph, node, "resizes by mode '" + mode + "'", "use nearest or linear");
+    if (mode != "nearest" && mode != "linear" && mode != "cubic") {
+        return error_at(graph, node, "resizes by mode '" + mode + "'",
+                        "use nearest, linear or cubic");
     }
     const std::string policy = graph.string_attribute(node, "keep_aspect_ratio_policy", "stretch");
     if (policy != "stretch") {

@@ -36,6 +36,7 @@ enum class Algorithm {
     affine,
     copy,
     resize,
+    cubic_resize,
     quantize,
     dequantize,
     int8_max_pool,

@@ -268,6 +268,32 @@ bool expand(NodeWriter& w, const Node& node) {
     }
 }
 
+/// A Reshape of what another has taken the batch from reads what that one reads.
+void join_reshapes(Graph& graph) {
+    std::vector<ValueId> sources(graph.values.size(), no_value);
+    for (Node& node : graph.nodes) {
+        if (node.op != Op::reshape) {
+            continue;
+        }
+        ValueId& x = node.inputs[0];
+        const Shape& flat = graph.values[std::size_t(x)].shape;
+        const ValueId source = sources[std::size_t(x)];
+        const Shape& y = graph.values[std::size_t(node.outputs[0])].shape;
+        if (source != no_value && (flat.empty() || flat[0] != graph.batch)) {
+            Value target;
+            target.name = node.name + ".extents";
+            target.shape = {std::int64_t(y.size())};
+            target.shape_known = true;
+            target.type = ElementType::int64;
+            target.constant = std::make_shared<const Constant>(Constant{target.shape, y});
+            node.inputs = {source, graph.add_value(std::move(target))};
+            node.attributes.clear();
+        }
+        sources[std::size_t(node.outputs[0])] = node.inputs[0];
+    }
+    remove_dead_nodes(graph);
+}
+
 }  // namespace
 
 Status expand_operators(Graph& graph) {
@@ -278,7 +304,9 @@ Status expand_operators(Graph& graph) {
             writer.keep(std::move(node));
         }
     }
-    return writer.finish();
+    SLUICE_RETURN_IF_ERROR(writer.finish());
+    join_reshapes(graph);
+    return {};
 }
 
 }  // namespace sluice

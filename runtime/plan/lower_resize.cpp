@@ -23,8 +23,16 @@ float source_place(const std::string& mode, float place, float scale, std::int64
     if (mode == "pytorch_half_pixel" && out == 1) {
         return 0;
     }
-    return mode == "half_pixel" || mode == "pytorch_half_pixel" ? (place + 0.5F) / scale - 0.5F
-                                                                : std::nanf("");
+    if (mode == "tf_half_pixel_for_nn") {
+        return (place + 0.5F) / scale;
+    }
+    const float half = (place + 0.5F) / scale - 0.5F;
+    if (mode == "half_pixel_symmetric") {
+        // Both ends are as far from the image's.
+        const float whole = scale * float(in);
+        return float(in) / 2 * (1 - float(out) / whole) + half;
+    }
+    return mode == "half_pixel" || mode == "pytorch_half_pixel" ? half : std::nanf("");
 }
 
 /// NaN for a mode that is not known.
@@ -76,6 +84,42 @@ std::optional<Taps> resize_taps(const Graph& graph, const Node& node, float scal
     return taps;
 }
 
+/// The four sources of each output along an axis, [4][out], and their weights: Keys' cubic of the
+/// coefficient that the node states. Beyond the edges lie the edges, or nothing.
+std::optional<Taps> cubic_taps(const Graph& graph, const Node& node, float scale, std::int64_t in,
+                               std::int64_t out) {
+    constexpr std::int64_t count = 4;
+    const std::string mode =
+        graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
+    const float a = graph.float_attribute(node, "cubic_coeff_a", -0.75F);
+    const bool excludes = graph.int_attribute(node, "exclude_outside", 0) != 0;
+    Taps taps{std::vector<std::int32_t>(std::size_t(count * out)),
+              std::vector<float>(std::size_t(count * out))};
+    for (std::int64_t i = 0; i < out; ++i) {
+        const float at = source_place(mode, float(i), scale, in, out);
+        if (std::isnan(at)) {
+            return std::nullopt;
+        }
+        const float low = std::floor(at), s = at - low;
+        const auto near = [a](float x) { return ((a + 2) * x - (a + 3)) * x * x + 1; };
+        const auto far = [a](float x) { return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a; };
+        float weights[count] = {far(s + 1), near(s), near(1 - s), far(2 - s)};
+        float sum = 0;
+        for (std::int64_t t = 0; t < count; ++t) {
+            const double source = double(low) + double(t) - 1;
+            const bool is_outside = source < 0 || source > double(in - 1);
+            weights[t] = excludes && is_outside ? 0 : weights[t];
+            sum += weights[t];
+            taps.sources[std::size_t(t * out + i)] =
+                std::int32_t(std::clamp(source, 0.0, double(in - 1)));
+        }
+        for (std::int64_t t = 0; t < count; ++t) {
+            taps.weights[std::size_t(t * out + i)] = excludes ? weights[t] / sum : weights[t];
+        }
+    }
+    return taps;
+}
+
 /// Output over input along each axis, the batch first: ONNX's scales where they are given.
 std::array<float, 4> resize_scales(const Graph& graph, const Node& node, const Shape& x,
                                    const Shape& y) {
@@ -110,8 +154,8 @@ Status cannot_resize(const Planner& planner, const Node& node) {
         graph.string_attribute(node, "coordinate_transformation_mode", "half_pixel");
     if (std::isnan(source_place(place, 0, 1, 1, 1))) {
         return planner.unsupported(node, "has coordinate_transformation_mode '" + place + "'",
-                                   "use half_pixel, pytorch_half_pixel, align_corners or "
-                                   "asymmetric");
+                                   "use half_pixel, half_pixel_symmetric, pytorch_half_pixel, "
+                                   "align_corners or asymmetric");
     }
     const std::string rounding = graph.string_attribute(node, "nearest_mode", "round_prefer_floor");
     if (std::isnan(round_place(rounding, 0))) {
@@ -147,6 +191,32 @@ Step nearest_step(Planner& planner, const Node& node, const Taps& rows, const Ta
     return step;
 }
 
+/// Of floats, without its kernel: a blend of the sources.
+template <typename Call>
+Step blend_step(Planner& planner, const Node& node, const Taps& rows, const Taps& columns,
+                std::int64_t channels, const Layout& y) {
+    const Layout& x = planner.layout(node.inputs[0]);
+    const std::int64_t taps = std::int64_t(rows.sources.size()) / y.height();
+    const auto axes = [taps](std::int64_t out) { return std::vector<Axis>{{out, 1}, {taps, out}}; };
+    const auto row_axes = axes(y.height()), column_axes = axes(y.width());
+    Step step;
+    step.node = node.name;
+    step.shape = extents_of(x) + " -> " + extents_of(y);
+    step.work = taps * taps * y.channels() * y.height() * y.width();
+    set_call(step,
+             Call{.input = pixels(x, channels),
+                  .columns = planner.constants.add_ints(columns.sources, column_axes),
+                  .column_weights = planner.constants.add_floats(columns.weights, column_axes),
+                  .rows = planner.constants.add_ints(rows.sources, row_axes),
+                  .row_weights = planner.constants.add_floats(rows.weights, row_axes),
+                  .output = pixels(y, channels)});
+    step.split = {
+        y.height(),
+        {along(&Call::rows, 0, 1), along(&Call::row_weights, 0, 1), along(&Call::output, 2, 1)},
+        -1};
+    return step;
+}
+
 }  // namespace
 
 Result<Lowered> lower_resize(Planner& planner, const Node& node) {
@@ -154,13 +224,15 @@ Result<Lowered> lower_resize(Planner& planner, const Node& node) {
     const Layout& x = planner.layout(node.inputs[0]);
     const Shape& from = graph.values[std::size_t(node.inputs[0])].shape;
     const Shape& to = graph.values[std::size_t(node.outputs[0])].shape;
+    const bool is_cubic = graph.string_attribute(node, "mode", "nearest") == "cubic";
     std::optional<Taps> rows, columns;
     if (x.is_image() && graph.int_attribute(node, "antialias", 0) == 0) {
         const auto scales = resize_scales(graph, node, from, to);
         // A scale near 1 keeps an extent, and yet moves its elements.
         if (scales[0] == 1 && scales[1] == 1) {
-            rows = resize_taps(graph, node, scales[2], from[2], to[2]);
-            columns = resize_taps(graph, node, scales[3], from[3], to[3]);
+            const auto taps = is_cubic ? cubic_taps : resize_taps;
+            rows = taps(graph, node, scales[2], from[2], to[2]);
+            columns = taps(graph, node, scales[3], from[3], to[3]);
         }
     }
     if (!rows || !columns) {
@@ -170,29 +242,17 @@ Result<Lowered> lower_resize(Planner& planner, const Node& node) {
     Lowered lowered;
     lowered.output = planner.layouts.allocate(node, writes_all_lanes(planner, x, channels));
     const Layout& y = lowered.output;
-    const auto axes = [](std::int64_t out) { return std::vector<Axis>{{out, 1}, {2, out}}; };
-    using Call = ResizeCall<Buffer>;
     if (x.type == ElementType::uint8) {
         lowered.steps.push_back(nearest_step(planner, node, *rows, *columns, channels, y));
-        return lowered;
+    } else if (is_cubic) {
+        lowered.steps.push_back(
+            blend_step<CubicResizeCall<Buffer>>(planner, node, *rows, *columns, channels, y));
+        lowered.steps.back().kernel = planner.kernel(Algorithm::cubic_resize);
+    } else {
+        lowered.steps.push_back(
+            blend_step<ResizeCall<Buffer>>(planner, node, *rows, *columns, channels, y));
+        lowered.steps.back().kernel = planner.kernel(Algorithm::resize);
     }
-    Step step;
-    step.kernel = planner.kernel(Algorithm::resize);
-    step.node = node.name;
-    step.shape = extents_of(x) + " -> " + extents_of(y);
-    step.work = 4 * y.channels() * y.height() * y.width();
-    set_call(step,
-             Call{.input = pixels(x, channels),
-                  .columns = planner.constants.add_ints(columns->sources, axes(to[3])),
-                  .column_weights = planner.constants.add_floats(columns->weights, axes(to[3])),
-                  .rows = planner.constants.add_ints(rows->sources, axes(to[2])),
-                  .row_weights = planner.constants.add_floats(rows->weights, axes(to[2])),
-                  .output = pixels(y, channels)});
-    step.split = {
-        to[2],
-        {along(&Call::rows, 0, 1), along(&Call::row_weights, 0, 1), along(&Call::output, 2, 1)},
-        -1};
-    lowered.steps.push_back(std::move(step));
     return lowered;
 }
 

@@ -131,6 +131,24 @@ def x_width(net):
     return net.shape[3]
 
 
+def resizes():
+    for coordinates in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
+        for outside in (0, 1):
+            yield f"resize_cubic_{coordinates}_{outside}", after_conv(
+                named("Resize", None, np.array([1, 1, 1.7, 0.6], np.float32), mode="cubic",
+                      coordinate_transformation_mode=coordinates, exclude_outside=outside,
+                      cubic_coeff_a=-0.5 if outside else -0.75))
+    for mode in ("nearest", "linear", "cubic"):
+        yield f"resize_symmetric_{mode}", after_conv(
+            named("Resize", None, np.array([1, 1, 2.3, 0.7], np.float32), mode=mode,
+                  coordinate_transformation_mode="half_pixel_symmetric"), opset=19)
+
+    def flat(net, x):
+        vector = net.op("Reshape", net.op("GlobalAveragePool", x), net.ints(-1))
+        return net.op("Gather", vector, net.weight(np.arange(17).reshape(1, 17, 1, 1)))
+    yield "gather_all", after_conv(flat)
+
+
 def opset_cases():
     def old(net, x):
         return net.op("Softmax", x)
@@ -155,6 +173,6 @@ def opset_cases():
 
 
 def operator_cases():
-    for cases in (reductions, split_cases, copies, normalisations, products, opset_cases):
+    for cases in (reductions, split_cases, copies, normalisations, products, resizes, opset_cases):
         for name, case in cases():
             yield f"op_{name}", case
