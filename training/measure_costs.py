@@ -60,7 +60,7 @@ def main() -> None:
     torch.set_num_threads(1)
     path = arguments.output or COSTS / f"{arguments.target}.json"
     units = units_of(arguments.net)
-    load = os.getloadavg()[0]
+    load = round(os.getloadavg()[0], 1)
     table: dict[str, Any] = {
         "target": arguments.target,
         "measured": datetime.date.today().isoformat(),

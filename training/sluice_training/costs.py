@@ -72,7 +72,10 @@ class UnitCost:
 
 @dataclass(frozen=True)
 class CostTable:
-    """The costs of one target and precision, by the units' keys."""
+    """The costs of one target and precision, by the units' keys.
+
+    load: processes that wanted a core when the measurement began; above 1 its times are rough.
+    """
 
     path: Path
     target: str
@@ -80,6 +83,7 @@ class CostTable:
     cpu: str
     measured: str
     units: dict[str, UnitCost]
+    load: float = 0.0
 
     @property
     def name(self) -> str:
@@ -142,7 +146,13 @@ def read_costs(name: str, folder: Path = COSTS) -> CostTable:
             row["unit"]: _unit_cost(row) for row in stored["units"] if row["precision"] == precision
         }
         table = CostTable(
-            path, stored["target"], precision, stored["machine"]["cpu"], stored["measured"], units
+            path,
+            stored["target"],
+            precision,
+            stored["machine"]["cpu"],
+            stored["measured"],
+            units,
+            float(stored.get("load_average", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise TrainingError(f"{path}: not a table of costs ({error}); measure it anew") from error

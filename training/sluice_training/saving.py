@@ -21,6 +21,7 @@ def describe(net: str, units: Sequence[Unit], table: CostTable) -> str:
     lines = [
         f"{net} on {table.name}: {total:.4g} ms dense, predicted. Measured {table.measured} on "
         f"{table.cpu}.",
+        *([f"Rough: {table.load:.0f} processes shared its cores meanwhile."] if table.load > 1 else []),
         "",
         f"Microseconds that a gate saves of each unit at a density of {HALF:g}, its branch and lists "
         "paid for, by grain or LCCL form; in brackets the share of the unit's time, and what branch "

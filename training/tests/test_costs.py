@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import evaluate
@@ -144,7 +145,9 @@ def test_the_table_of_savings(table: CostTable) -> None:
     row = "| blocks.0 to 2 | BasicBlock 16x32x32: 3x3 to 16, 3x3 to 16 | 1000.0 | 100.0 (10%, 100.0) "
     assert row + "| 450.0 (45%, 50.0) | -50.0 (-5%, 100.0) | 450.0 (45%, 50.0) |" in text
     assert "Proposal: --grains 4,4,map\n" in text
-    assert "Left dense" not in text
+    assert "Left dense" not in text and "Rough" not in text
+    rough = describe("resnet20", resnet20_units(), replace(table, load=14.2))
+    assert "slide rule.\nRough: 14 processes shared its cores meanwhile.\n" in rough
     # Nine blocks at 0.5: 6 of 0.55 and 3 of 0.55.
     assert f"At a density of 0.5 in the others: {(0.5 + 9 * 0.55) / 9.5:.2f} of the dense time" in text
 
