@@ -145,3 +145,10 @@ def block_cases():
         y = net.op("Relu", net.conv("x", 8, 384, (1, 1)))
         y = block(net, y, 384, 384, (8, 7), 1, grain, x, "post")
         yield f"block_wide_{grain}", net.finish(y), x, net.gates
+    for grain in (2, WHOLE_MAP):  # each channel by itself
+        x, net = images_of(6, 3, (9, 7)), Net(6, 3, 9, 7, batch=6)
+        y = net.op("Relu", net.conv("x", 3, 24))
+        gate = Block(net, y, 24, (9, 7), 1, grain, x)
+        layer = net.conv(y, 1, 24, group=24)
+        y = net.op("Add", gate.times(layer, layer, 24), net.conv(y, 24, 24, (1, 1)))
+        yield f"block_depthwise_{grain or 'map'}", net.finish(y), x, net.gates
