@@ -66,7 +66,6 @@ def print_table(results: dict[str, list[Outcome]]) -> None:
 
 
 def print_messages(results: dict[str, list[Outcome]]) -> None:
-    print()
     for name, outcomes in results.items():
         for (exporter, batch), outcome in zip(VARIANTS, outcomes):
             if outcome.message:
@@ -84,7 +83,7 @@ def main() -> int:
     outcomes = [outcome for row in results.values() for outcome in row]
     counts = {kind: sum(o.kind == kind for o in outcomes)
               for kind in ("agrees", "refused", "wrong", "not exported")}
-    print("\n" + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    print("\nof", len(outcomes), "files:", ", ".join(f"{kind} {n}" for kind, n in counts.items()))
     return 1 if counts["wrong"] else 0
 
 
