@@ -69,18 +69,11 @@ public:
         Expr length = tiles.dim(0).extent();
         Expr chunks = length / int(pixels), rest = length % int(pixels);
         output(k, col, lin) = undef<float>();
-        const auto list = [&](int size, const Expr& count) {
-            return RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
-        };
-        full.list = list(pixels, chunks);
-        add_chunks(full, pixels, [&](Expr chunk, Expr tile) { return chunk * int(pixels) + tile; });
-        // The last chunk multiplies the last tile again where it overhangs the list, but writes it
-        // once: the output may lie where the residual does.
-        Expr after = chunks * int(pixels);
-        last.list = list(tail, (rest + tail - 1) / int(tail));
-        last.list.where(after + last.list.w * int(tail) + last.list.z < length);
-        add_chunks(last, tail, [&](Expr chunk, Expr tile) {
-            return min(after + chunk * int(tail) + tile, length - 1);
+        add_chunks(full, pixels, chunks,
+                   [&](Expr chunk, Expr tile) { return chunk * int(pixels) + tile; });
+        // The last chunk computes the last tile again where it overhangs the list.
+        add_chunks(last, tail, (rest + tail - 1) / int(tail), [&](Expr chunk, Expr tile) {
+            return min(chunks * int(pixels) + chunk * int(tail) + tile, length - 1);
         });
     }
 
@@ -163,9 +156,11 @@ private:
     }
 
     /// The outputs of some chunks of the list; `entry` gives the list's index of a chunk's tile.
-    void add_chunks(Chunks& f, int size, const std::function<Expr(Expr chunk, Expr tile)>& entry) {
+    void add_chunks(Chunks& f, int size, Expr count,
+                    const std::function<Expr(Expr chunk, Expr tile)>& entry) {
         const int block = vectors * natural_vector_size<float>();
         f.tiles = size;
+        f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
         Expr right = phase % int(stride), down = phase / int(stride);
         f.lines(c, panel, phase, u, v, t, chunk) =

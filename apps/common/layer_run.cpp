@@ -206,7 +206,7 @@ std::size_t LayerRun::first_write() const {
         const Algorithm algorithm = step.kernel->algorithm;
         return step.node == layer_.call().node &&
                (algorithm == Algorithm::fill || algorithm == Algorithm::int8_fill ||
-                step.kernel == &layer_.kernel());
+                algorithm == Algorithm::int8_copy || step.kernel == &layer_.kernel());
     };
     std::size_t first = 0;
     while (first < layer_.step && !writes(steps[first])) {

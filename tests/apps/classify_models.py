@@ -68,11 +68,6 @@ def classified(node, *constants, check=True):
     return model(nodes, constants, check=check)
 
 
-def grouped():
-    return classified(helper.make_node("Conv", ["input", "weights"], ["features"], "/conv/Conv",
-                                       group=3), constant("weights", np.ones((3, 1, 1, 1))))
-
-
 def mismatched():
     """Weights for four channels, where the input has three."""
     return classified(helper.make_node("Conv", ["input", "weights"], ["features"], "/conv/Conv"),

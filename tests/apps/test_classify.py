@@ -224,7 +224,6 @@ class BadModels(Case):
         self.bad_model(self.save("det.onnx", models.unsupported()), "/act/Det", "Det")
 
     def test_nodes_that_cannot_be(self):
-        self.bad_model(self.save("grouped.onnx", models.grouped()), "/conv/Conv", "grouped")
         self.bad_model(self.save("mismatched.onnx", models.mismatched()), "/conv/Conv",
                        "[3, 4, 1, 1]")
         self.bad_model(self.save("padded.onnx", models.padded_with_nothing()), "/pad/Pad", "[0]")

@@ -222,8 +222,8 @@ class BadInput(run_case.Case):
     def test_models(self):
         self.bad("--model", self.folder / "none.onnx", "--zeros", names=["none.onnx"])
         self.bad("--model", self.x, "--zeros", names=[self.x])
-        erf = self.save_model(run_case.model([("Erf", ["x"], ["y"], {})], [("x", (1, 2))], ["y"]))
-        self.bad("--model", erf, "--zeros", names=[erf, "Erf"])
+        det = self.save_model(run_case.model([("Det", ["x"], ["y"], {})], [("x", (1, 2, 2))], ["y"]))
+        self.bad("--model", det, "--zeros", names=[det, "Det"])
 
 
 class OutputFiles(run_case.Case):

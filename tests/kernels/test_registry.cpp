@@ -20,9 +20,9 @@ using kernel_test::square_layer;
 namespace {
 
 std::string gate_suffix(const Kernel& kernel) {
-    const Algorithm forms[] = {Algorithm::gated_conv, Algorithm::winograd_conv,
-                               Algorithm::int8_conv, Algorithm::int8_staged_conv,
-                               Algorithm::int8_float_conv};
+    const Algorithm forms[] = {Algorithm::gated_conv,       Algorithm::depthwise_conv,
+                               Algorithm::winograd_conv,    Algorithm::int8_conv,
+                               Algorithm::int8_staged_conv, Algorithm::int8_float_conv};
     const bool has_forms =
         std::find(std::begin(forms), std::end(forms), kernel.algorithm) != std::end(forms);
     return !has_forms                          ? ""

@@ -299,10 +299,13 @@ def add_small(folder):
         onnx.save(model, path)
         folder.add("small", name, path, x, *run(model, gates, [x]))
 
-    for generator in (gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases,
-                      tile_cases, phase_cases, batch_cases, convolution_cases, line_cases):
-        for name, (model, shape, *gates) in generator():
-            add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
+    def draw(*generators):
+        for generator in generators:
+            for name, (model, shape, *gates) in generator():
+                add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), sum(gates, []))
+
+    draw(gate_cases, conv_cases, operator_cases, unfused_cases, chain_cases, tile_cases,
+         phase_cases, batch_cases)
     for cases in (winograd_cases, element_cases, sparse_cases):
         for case in cases():
             add(*case)
@@ -320,8 +323,7 @@ def add_small(folder):
         folder.add("nan", name, path, *values)
     for case in (*channel_cases(), *block_cases()):
         add(*case)
-    for name, (model, shape) in (*activation_cases(), *further_cases()):
-        add(name, model, RANDOM.uniform(-1, 1, shape).astype(np.float32), [])
+    draw(activation_cases, further_cases, convolution_cases, line_cases)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

@@ -15,6 +15,12 @@
 /// seed, alone where no number is given. A case depends on its seed only.
 namespace {
 
+/// What no graph here holds: tests/session/operator_cases.py tries them.
+bool is_not_drawn(Algorithm algorithm) {
+    return algorithm == Algorithm::mat_mul || algorithm == Algorithm::reduce ||
+           algorithm == Algorithm::reduce_along;
+}
+
 using namespace sluice;
 using namespace sluice::sweep;
 
@@ -128,6 +134,9 @@ void check_algorithms(const Sweep& sweep, const std::map<const Target*, Tally>& 
         std::cout << target->id << ": not run:" << missing << "\n";
         CHECK(!runs.empty());
         for (const auto& [algorithm, count] : runs) {
+            if (is_not_drawn(algorithm)) {
+                continue;
+            }
             INFO("algorithm " << int(algorithm) << " of " << target->id);
             CHECK(count > 0);
         }

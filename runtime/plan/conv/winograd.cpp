@@ -153,11 +153,9 @@ public:
         return {weights_cost(c, kernel), tile_cost(kernel), work.count};
     }
 
-    /// The last tiles of a map that they do not divide overlap those before.
-    bool computes_once(const Convolution& c, const Kernel& kernel) const override {
-        const std::int64_t side = kernel.as<WinogradInfo>().side;
-        return c.height() % side == 0 && c.width() % side == 0;
-    }
+    /// The last tiles of a map overlap those before where the side does not divide it, and the last
+    /// chunk of a list computes its last tile again where it overhangs.
+    bool computes_once(const Convolution&, const Kernel&) const override { return false; }
 
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
