@@ -28,6 +28,21 @@ bool is_no_op(const Graph& graph, const Node& node) {
            graph.values[std::size_t(node.outputs[0])].is_float();
 }
 
+/// Of constants a Cast to 16 bits is computed when they are folded; of what the input decides it
+/// would round each value.
+Status check_cast(const Graph& graph, const Node& node) {
+    constexpr std::int64_t float16 = 10, bfloat16 = 16;
+    const std::int64_t to = node.op == Op::cast ? graph.int_attribute(node, "to", 0) : 0;
+    if ((to == float16 || to == bfloat16) && graph.constant(node.inputs[0]) == nullptr &&
+        graph.values[std::size_t(node.inputs[0])].is_float()) {
+        return error_at(
+            graph, node,
+            std::string("rounds activations to ") + (to == float16 ? "float16" : "bfloat16"),
+            "export the model in float32");
+    }
+    return {};
+}
+
 /// Drops the nodes that do nothing, but for those that write an output: what they wrote is read
 /// where it came from.
 void drop_no_ops(Graph& graph) {
@@ -99,6 +114,7 @@ std::optional<Node> make_global_average_pool(Graph& graph, Node& node) {
 
 Status canonicalise(Graph& graph) {
     for (Node& node : graph.nodes) {
+        SLUICE_RETURN_IF_ERROR(check_cast(graph, node));
         if (node.op == Op::resize && keeps_size(graph, node)) {
             node.op = Op::identity;
             node.inputs.resize(1);

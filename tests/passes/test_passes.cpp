@@ -347,3 +347,14 @@ TEST_CASE("an unknown shape is a failure that names the node") {
     b.graph.values[std::size_t(b.graph.outputs[0])].shape_known = false;
     CHECK_THAT(optimise(b.graph).message(), Catch::Contains("node0 (Relu)"));
 }
+
+TEST_CASE("a Cast of activations to 16 bits, which would round them, is refused") {
+    for (const auto& [to, name] : {std::pair(10, "float16"), std::pair(16, "bfloat16")}) {
+        GraphBuilder b(1);
+        const ValueId x = b.input({1, 1, 4, 4});
+        const ValueId half = b.node(Op::cast, {x}, b.shape(x), {{"to", std::int64_t{to}}});
+        b.output(b.relu(b.node(Op::cast, {half}, b.shape(x), {{"to", std::int64_t{1}}})));
+        CHECK_THAT(optimise(b.graph).message(),
+                   Catch::Contains("node0 (Cast): rounds") && Catch::Contains(name));
+    }
+}
