@@ -16,7 +16,8 @@
 namespace {
 
 /// What no graph here holds: tests/session/operator_cases.py tries them.
-bool is_not_drawn(Algorithm algorithm) {
+bool is_not_drawn(sluice::Algorithm algorithm) {
+    using sluice::Algorithm;
     return algorithm == Algorithm::mat_mul || algorithm == Algorithm::reduce ||
            algorithm == Algorithm::reduce_along;
 }
