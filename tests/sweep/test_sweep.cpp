@@ -15,15 +15,14 @@
 /// seed, alone where no number is given. A case depends on its seed only.
 namespace {
 
+using namespace sluice;
+using namespace sluice::sweep;
+
 /// What no graph here holds: tests/session/operator_cases.py tries them.
-bool is_not_drawn(sluice::Algorithm algorithm) {
-    using sluice::Algorithm;
+bool is_not_drawn(Algorithm algorithm) {
     return algorithm == Algorithm::mat_mul || algorithm == Algorithm::reduce ||
            algorithm == Algorithm::reduce_along;
 }
-
-using namespace sluice;
-using namespace sluice::sweep;
 
 std::uint64_t number_of(const char* name, std::uint64_t fallback) {
     const char* text = std::getenv(name);
