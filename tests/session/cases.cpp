@@ -140,6 +140,17 @@ std::vector<std::string> possible_targets() {
     return possible;
 }
 
+std::vector<std::string> float_targets() {
+    std::vector<std::string> possible = possible_targets();
+    std::erase_if(possible, [](const std::string& id) {
+        const auto all = targets();
+        return std::any_of(all.begin(), all.end(), [&id](const Target& target) {
+            return target.id == id && target.base[0] != '\0';
+        });
+    });
+    return possible;
+}
+
 Model load(const std::filesystem::path& path, const std::string& target, bool winograd) {
     Result<Model> model = Model::load(path, {target, winograd});
     INFO(model.status().message());

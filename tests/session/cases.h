@@ -69,6 +69,8 @@ std::filesystem::path demo_model();
 
 /// The targets that this CPU runs; the others are reported as skipped.
 std::vector<std::string> possible_targets();
+/// Without those whose kernels of floats are their base's.
+std::vector<std::string> float_targets();
 
 /// Ends the test where there is none.
 Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true);

@@ -32,7 +32,8 @@ std::uint64_t number_of(const char* name, std::uint64_t fallback) {
 
 bool is_given(const char* name) { return std::getenv(name) != nullptr; }
 
-std::vector<const Target*> swept_targets() {
+/// Targets with a base have its kernels of floats.
+std::vector<const Target*> swept_targets(bool is_quantised) {
     std::vector<const Target*> swept;
     if (is_given("SLUICE_TARGET")) {
         const auto chosen = choose_target("");
@@ -41,7 +42,7 @@ std::vector<const Target*> swept_targets() {
         return {chosen.value()};
     }
     for (const Target& target : targets()) {
-        if (cpu_has(target.requires_)) {
+        if (cpu_has(target.requires_) && (is_quantised || target.base[0] == '\0')) {
             swept.push_back(&target);
         }
     }
@@ -93,7 +94,7 @@ void run_case(const Sweep& sweep, std::uint64_t seed, std::map<const Target*, Ta
 /// Runs a sweep; returns what ran on each target.
 std::map<const Target*, Tally> run_sweep(const Sweep& sweep) {
     std::map<const Target*, Tally> tallies;
-    for (const Target* target : swept_targets()) {
+    for (const Target* target : swept_targets(sweep.is_quantised)) {
         tallies[target];
     }
     const bool is_single = is_given("SLUICE_SWEEP_SEED") && !is_given("SLUICE_SWEEP_CASES");
