@@ -1,7 +1,8 @@
 """Training a network as it computes once it is quantised: rounding simulated, gradients as without.
 
 What is rounded is what python/quantize rounds (docs/quantize.md): what a layer with weights reads,
-to u8 with a zero point; residuals; the outputs of projecting shortcuts and of the last block. Masks
+to u8 with a zero point; residuals; the outputs of projecting shortcuts and of the last block. A
+gated block whose shortcut is its input rounds both alike. Masks
 are not, nor is anything between a convolution and the end of its layer. Weights become s8 with a
 scale per output channel, and the largest magnitude 127: that of a batch norm folded into them later
 changes nothing, since the scale goes with it. Gradients pass straight through, but for values out
@@ -35,6 +36,13 @@ class Rounding:
 
     def __init__(self, device: torch.device) -> None:
         self.range = torch.zeros(2, device=device)
+        self._group = [self]
+
+    def share_with(self, other: Rounding) -> None:
+        """Round both, and what they share with others, by the range that holds all of theirs."""
+        group = [*self._group, *(r for r in other._group if r not in self._group)]
+        for rounding in group:
+            rounding._group = group
 
     def observe(self, x: torch.Tensor) -> None:
         values = x.detach().flatten().float()
@@ -47,7 +55,8 @@ class Rounding:
 
     def rounded(self, x: torch.Tensor) -> torch.Tensor:
         """x on 256 levels, float32; 0 stays 0."""
-        low, high = self.range
+        ranges = torch.stack([rounding.range for rounding in self._group])
+        low, high = ranges[:, 0].min(), ranges[:, 1].max()
         scale = ((high - low) / 255).clamp(min=SMALLEST)
         zero_point = (-low / scale).round().clamp(0, 255).int()
         return torch.fake_quantize_per_tensor_affine(x.float(), scale, zero_point, 0, 255)
@@ -128,6 +137,17 @@ class Int8:
             )
             if is_read and module not in self._served:
                 self._rounding(module, "input")
+        self._share()
+
+    def _share(self) -> None:
+        """A gated block that is its input wherever it is skipped has the numbers of its input."""
+        for block, after in zip(self._blocks, [*self._blocks[1:], None]):
+            if not isinstance(getattr(block, "gate", None), BlockGate) or not _keeps_shape(block):
+                continue
+            if after is not None:
+                self._rounding(block, "input").share_with(self._rounding(after, "input"))
+            elif self._last is not None:
+                self._rounding(block, "input").share_with(self._rounding(block, "output"))
 
     def _rounding(self, module: nn.Module, part: str) -> Rounding:
         name = self._name(module, part)
@@ -188,6 +208,13 @@ def _projections(block: nn.Module) -> list[nn.Module]:
     """A block's shortcut where it has weights."""
     shortcuts = [getattr(block, name, None) for name in ("shortcut", "downsample")]
     return [s for s in shortcuts if s is not None and _convolutions(s)]
+
+
+def _keeps_shape(block: nn.Module) -> bool:
+    """Whether a block's shortcut is its input."""
+    form = own_form(block) or torchvision_form(block)
+    outputs = block.get_submodule(form.masked[-1][0]).out_channels
+    return form.stride == 1 and form.inputs == outputs and not _projections(block)
 
 
 def _convolutions(module: nn.Module) -> list[nn.Module]:
