@@ -32,11 +32,8 @@ bool gives_non_negative(const NonNegative& known, const Node& node) {
             return is_non_negative(node.affine->clamp);
         case Op::fused_conv: {
             const FusedConv& conv = *node.fused_conv;
-            const bool ends_with_act = conv.post.is_none() && node.inputs[1] == no_value &&
-                                       node.inputs[2] == no_value && all_equal(conv.scale, 1) &&
-                                       all_equal(conv.shift, 0);
             // Rounding keeps zero and what is above it there.
-            return is_non_negative(ends_with_act ? conv.act : conv.post) ||
+            return is_non_negative(last_clamp(node)) ||
                    (conv.output_rounding && conv.output_rounding->zero_point == 0);
         }
         case Op::fake_quantize:

@@ -20,15 +20,6 @@ Lower lowering_of(Op op) {
             return lower_affine;
         case Op::activation:
             return lower_activation;
-        case Op::add:
-        case Op::sub:
-        case Op::mul:
-        case Op::div:
-        case Op::max:
-        case Op::min:
-        case Op::pow:
-        case Op::p_relu:
-            return lower_binary;
         case Op::max_pool:
         case Op::average_pool:
             return lower_pool;
@@ -70,7 +61,7 @@ Lower lowering_of(Op op) {
         case Op::dequantize_linear:
             return lower_dequantize;
         default:
-            return nullptr;
+            return is_binary(op) ? lower_binary : nullptr;
     }
 }
 

@@ -1,16 +1,11 @@
 #include "plan/conv/in_place.h"
 
-#include <algorithm>
-
+#include "graph/clamps.h"
 #include "plan/conv/int8_numbers.h"
 #include "plan/conv/int8_weights.h"
 
 namespace sluice {
 namespace {
-
-bool all_equal(const std::vector<float>& values, float value) {
-    return std::all_of(values.begin(), values.end(), [value](float v) { return v == value; });
-}
 
 /// Bounds of the floats that a node gives, as far as its last clamp shows them.
 Clamp range_of(const Graph& graph, ValueId id) {
@@ -24,14 +19,7 @@ Clamp range_of(const Graph& graph, ValueId id) {
     if (node->affine) {
         return node->affine->clamp;
     }
-    if (!node->fused_conv) {
-        return {};
-    }
-    const FusedConv& conv = *node->fused_conv;
-    const bool ends_with_act = conv.post.is_none() && conv.gate == GateForm::none &&
-                               node->inputs[2] == no_value && all_equal(conv.scale, 1) &&
-                               all_equal(conv.shift, 0);
-    return ends_with_act ? conv.act : conv.post;
+    return node->op == Op::fused_conv ? last_clamp(*node) : Clamp{};
 }
 
 /// Whether the layer's last clamp changes no value that the residual may hold.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/clamps.h"
+
 namespace sluice {
 namespace {
 
@@ -34,8 +36,7 @@ namespace {
 /// commutes with a relu. Kernels are faster without a clamp there.
 bool clamps_at_the_end(const FusedConv& conv, const Quantizations& of) {
     const bool is_last =
-        !conv.after_act && !conv.after_gate && !of.residual &&
-        std::all_of(conv.shift.begin(), conv.shift.end(), [](float shift) { return shift == 0; });
+        !conv.after_act && !conv.after_gate && !of.residual && all_equal(conv.shift, 0);
     return is_last && (conv.gate == GateForm::none || conv.act.is_relu());
 }
 
