@@ -36,7 +36,25 @@ class Normalizer:
         return (pixels.float() * self._scale + self._shift).permute(0, 3, 1, 2)
 
 
-class AugmentedBatches:
+class DrawnBatches:
+    """How an epoch's batches are drawn from images with `labels`, int64 [N]."""
+
+    def __init__(self, labels: torch.Tensor, normalizer: Normalizer, batch_size: int) -> None:
+        self._labels = labels
+        self._normalizer = normalizer
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Whole batches per epoch; the remainder is dropped."""
+        return self._labels.numel() // self._batch_size
+
+    def draw_order(self, generator: torch.Generator) -> torch.Tensor:
+        """The images of an epoch's batches, int64 [steps, batch]."""
+        order = torch.randperm(self._labels.numel(), generator=generator)
+        return order[: len(self) * self._batch_size].reshape(len(self), self._batch_size)
+
+
+class AugmentedBatches(DrawnBatches):
     """Training images on their device, shifted by up to `pad` pixels and half of them mirrored.
 
     The border is filled with the mean colour. A batch of a smaller size is cut out around the
@@ -52,25 +70,14 @@ class AugmentedBatches:
         pad: int = 4,
         device: torch.device | None = None,
     ) -> None:
+        super().__init__(data.labels.to(device), normalizer, batch_size)
         count, height, width, _ = data.images.shape
         fill = (torch.tensor(normalizer.mean) * 255).round().to(torch.uint8)
         self._padded = fill.repeat(count, height + 2 * pad, width + 2 * pad, 1)
         self._padded[:, pad : pad + height, pad : pad + width] = data.images
         self._padded = self._padded.to(device)
-        self._labels = data.labels.to(device)
         self._size = height, width
         self._pad = pad
-        self._normalizer = normalizer
-        self._batch_size = batch_size
-
-    def __len__(self) -> int:
-        """Whole batches per epoch; the remainder is dropped."""
-        return self._labels.numel() // self._batch_size
-
-    def draw_order(self, generator: torch.Generator) -> torch.Tensor:
-        """The images of an epoch's batches, int64 [steps, batch]."""
-        order = torch.randperm(self._labels.numel(), generator=generator)
-        return order[: len(self) * self._batch_size].reshape(len(self), self._batch_size)
 
     def draw_shifts(self, generator: torch.Generator) -> torch.Tensor:
         """One batch's rows and columns to shift by, and whether to mirror: int64 [3, batch]."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from sluice_training.batches import Batch, Normalizer
+from sluice_training.batches import Batch, DrawnBatches, Normalizer
 
 SIZE = 224
 # Side of the evaluation's centre crop as a share of the shorter side it is cut from.
@@ -94,7 +94,7 @@ def resample(squares: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -
     return shrunk.reshape(count, size, size, channels).transpose(1, 2)
 
 
-class CroppedBatches:
+class CroppedBatches(DrawnBatches):
     """Training photographs under random resized crops, half of them mirrored (Szegedy et al., 2015).
 
     A crop holds at least the share `least` of the image's area, its aspect lies within ASPECT. On
@@ -109,23 +109,12 @@ class CroppedBatches:
         least: float,
         device: torch.device | None = None,
     ) -> None:
+        super().__init__(data.labels.to(device), normalizer, batch_size)
         on_device = device is not None and device.type != "cpu"
         self._squares = data.squares[data.rows].to(device) if on_device else data.squares
         rows = torch.arange(len(data)) if on_device else data.rows
         self._rows = rows.to(device)
-        self._labels = data.labels.to(device)
-        self._normalizer = normalizer
-        self._batch_size = batch_size
         self._least = least
-
-    def __len__(self) -> int:
-        """Whole batches per epoch; the remainder is dropped."""
-        return self._labels.numel() // self._batch_size
-
-    def draw_order(self, generator: torch.Generator) -> torch.Tensor:
-        """The images of an epoch's batches, int64 [steps, batch]."""
-        order = torch.randperm(self._labels.numel(), generator=generator)
-        return order[: len(self) * self._batch_size].reshape(len(self), self._batch_size)
 
     def draw_shifts(self, generator: torch.Generator) -> torch.Tensor:
         """One batch's draws of area, aspect, row, column and mirror: float32 in [0, 1), [5, batch]."""
