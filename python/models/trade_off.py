@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entries import Entry
-from errors import ModelsError
+from errors import ModelsError, status_of
 from tables import PRECISIONS, TARGETS, gates_text, network_name
 from times import Times, read_all
 from write_index import INDEX, read_index, write_text
@@ -200,21 +200,20 @@ def parse_arguments(words: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def draw(arguments: argparse.Namespace) -> None:
+    index = read_index(arguments.models / INDEX)
+    panels = make_panels(index, read_all(arguments.digests))
+    if not panels:
+        raise ModelsError("no target has times of a gated and of a dense network; run make bench")
+    for panel in panels if not arguments.no_plot else ():
+        plot(panel, arguments.output / file_name(panel))
+    write_text(arguments.output / "trade-off.md", describe(panels))
+    print(f"{arguments.output / 'trade-off.md'}: {len(panels)} panels")
+
+
 def main(words: list[str] | None = None) -> int:
     arguments = parse_arguments(words)
-    try:
-        index = read_index(arguments.models / INDEX)
-        panels = make_panels(index, read_all(arguments.digests))
-        if not panels:
-            raise ModelsError("no target has times of a gated and of a dense network; run make bench")
-        for panel in panels if not arguments.no_plot else ():
-            plot(panel, arguments.output / file_name(panel))
-        write_text(arguments.output / "trade-off.md", describe(panels))
-        print(f"{arguments.output / 'trade-off.md'}: {len(panels)} panels")
-    except ModelsError as error:
-        print(f"trade_off: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return status_of("trade_off", lambda: draw(arguments))
 
 
 if __name__ == "__main__":

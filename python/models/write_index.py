@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from entries import Entry, make_index
-from errors import ModelsError
+from errors import ModelsError, status_of
 
 INDEX = "index.json"
 
@@ -43,20 +43,19 @@ def write_text(path: Path, text: str) -> None:
         raise ModelsError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+def write(arguments: argparse.Namespace) -> None:
+    path = arguments.models / INDEX
+    text = to_text(make_index(arguments.models))
+    if not arguments.check:
+        write_text(path, text)
+        print(f"{path}: {len(json.loads(text))} networks")
+    elif not path.exists() or path.read_text() != text:
+        raise ModelsError(f"{path}: is not what cards and files say; run make index")
+
+
 def main(words: list[str] | None = None) -> int:
     arguments = parse_arguments(words)
-    path = arguments.models / INDEX
-    try:
-        text = to_text(make_index(arguments.models))
-        if not arguments.check:
-            write_text(path, text)
-            print(f"{path}: {len(json.loads(text))} networks")
-        elif not path.exists() or path.read_text() != text:
-            raise ModelsError(f"{path}: is not what cards and files say; run make index")
-    except ModelsError as error:
-        print(f"write_index: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return status_of("write_index", lambda: write(arguments))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from errors import ModelsError
+from errors import ModelsError, status_of
 from tables import describe
 from times import digest, read_all, to_text
 from write_index import INDEX, read_index, write_text
@@ -37,25 +37,24 @@ def replaced(text: str, path: Path, table: str) -> str:
     return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
 
 
+def write(arguments: argparse.Namespace) -> None:
+    if arguments.times:
+        times = digest(arguments.times)
+        write_text(arguments.digests / f"{times.target}.json", to_text(times))
+    index = read_index(arguments.models / INDEX)
+    table = describe(index, read_all(arguments.digests))
+    text = arguments.readme.read_text()
+    wanted = replaced(text, arguments.readme, table)
+    if arguments.check and text != wanted:
+        raise ModelsError(f"{arguments.readme}: its table is out of date; run make readme-table")
+    if not arguments.check:
+        write_text(arguments.readme, wanted)
+        print(f"{arguments.readme}: {table.count(chr(10))} lines of table")
+
+
 def main(words: list[str] | None = None) -> int:
     arguments = parse_arguments(words)
-    try:
-        if arguments.times:
-            times = digest(arguments.times)
-            write_text(arguments.digests / f"{times.target}.json", to_text(times))
-        index = read_index(arguments.models / INDEX)
-        table = describe(index, read_all(arguments.digests))
-        text = arguments.readme.read_text()
-        wanted = replaced(text, arguments.readme, table)
-        if arguments.check and text != wanted:
-            raise ModelsError(f"{arguments.readme}: its table is out of date; run make readme-table")
-        if not arguments.check:
-            write_text(arguments.readme, wanted)
-            print(f"{arguments.readme}: {table.count(chr(10))} lines of table")
-    except ModelsError as error:
-        print(f"write_readme: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return status_of("write_readme", lambda: write(arguments))
 
 
 if __name__ == "__main__":
