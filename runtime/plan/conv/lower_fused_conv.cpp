@@ -235,16 +235,15 @@ Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& s
 
 /// The convolution with memory for its output, whose layout goes to `output`.
 Convolution place_output(Planner& planner, const Node& node, Layout& output) {
-    if (const auto place = place_in_residual(planner, node)) {
-        Convolution c = make_convolution(planner, node, *place);
-        if (computes_once(planner, c)) {
-            c.in_place = true;
-            output = *place;
-            return c;
-        }
+    const auto place = place_in_residual(planner, node);
+    output = place ? *place : planner.layouts.allocate(node, true);
+    Convolution c = make_convolution(planner, node, output);
+    c.in_place = place && computes_once(planner, c);
+    if (place && !c.in_place) {
+        output = planner.layouts.allocate(node, true);
+        c.output = pixels(output, c.outputs);
     }
-    output = planner.layouts.allocate(node, true);
-    return make_convolution(planner, node, output);
+    return c;
 }
 
 }  // namespace
