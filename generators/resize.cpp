@@ -1,6 +1,6 @@
 #include <Halide.h>
 
-#include "schedules/pointwise.h"
+#include "generators/table_resize.h"
 
 namespace {
 
@@ -8,17 +8,8 @@ using namespace Halide;
 
 /// Blends two rows and two columns of the image for each output, float32, NHWC: nearest and
 /// linear interpolation, whatever the coordinates, since those are in the tables.
-class Resize : public Generator<Resize> {
+class Resize : public sluice::generators::TableResize<Resize> {
 public:
-    Input<Buffer<float, 3>> input{"input"};
-    /// (x, 2): the two source columns of output column x, and their weights, which sum to 1.
-    Input<Buffer<int32_t, 2>> columns{"columns"};
-    Input<Buffer<float, 2>> column_weights{"column_weights"};
-    /// (y, 2): likewise, of rows.
-    Input<Buffer<int32_t, 2>> rows{"rows"};
-    Input<Buffer<float, 2>> row_weights{"row_weights"};
-    Output<Buffer<float, 3>> output{"output"};
-
     void generate() {
         const auto source = [](Expr index, Expr extent) {
             return unsafe_promise_clamped(index, 0, extent - 1);
@@ -38,23 +29,6 @@ public:
         output(c, x, y) = blend(rows(y, 0) == rows(y, 1), at_row(rows(y, 0)), at_row(rows(y, 1)),
                                 row_weights(y, 0), row_weights(y, 1));
     }
-
-    void schedule() {
-        for (int i = 0; i < 3; ++i) {
-            input.dim(i).set_min(0);
-            output.dim(i).set_min(0);
-        }
-        for (auto* table : {&column_weights, &row_weights}) {
-            table->dim(0).set_min(0).dim(1).set_min(0);
-        }
-        for (auto* table : {&columns, &rows}) {
-            table->dim(0).set_min(0).dim(1).set_min(0);
-        }
-        sluice::schedules::schedule_pointwise({output, c, {}}, {natural_vector_size<float>()});
-    }
-
-private:
-    Var c{"c"}, x{"x"}, y{"y"};
 };
 
 }  // namespace
