@@ -26,7 +26,7 @@ public:
     // Of the target, as int8_conv's.
     GeneratorParam<int> dot{"dot", 2};
     GeneratorParam<int> offset{"offset", 0};
-    // Shape class, of stride 1; 0 leaves it to run time.
+    // Shape class, of stride 1, whose maps are at least a tile wide; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
     GeneratorParam<int> channels{"channels", 0};
     // Schedule.
@@ -63,10 +63,12 @@ public:
         const int step = is_class ? channels : bytes;
         taps = RDom(0, int(dot), 0, step / int(dot), 0, steps, 0, rows, "taps");
         // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
+        // Where the channels are known the last tile lies within the map, because loads of single
+        // pixels cost more than all other tiles.
         Expr column = min(likely(x), output.dim(0).extent() - 1);
         Expr tap = taps.z * step + taps.y * int(dot) + taps.x;
         Expr value = is_class
-                         ? input(column * int(channels) + tap, y + taps.w)
+                         ? input(x * int(channels) + tap, y + taps.w)
                          : input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
         if (offset == 128) {
             value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));

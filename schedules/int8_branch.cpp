@@ -11,7 +11,8 @@ void schedule_int8_branch(Int8BranchFuncs f, const Int8BranchParams& p) {
     const int tile = p.tile;
     Var outer("outer"), pixel("pixel"), lane("lane"), group("group");
     auto partial = f.products.update().rfactor(f.taps.y, lane);
-    f.output.split(f.x, outer, pixel, tile, TailStrategy::PredicateStores).vectorize(pixel);
+    const auto tail = p.kernel > 0 ? TailStrategy::ShiftInwards : TailStrategy::PredicateStores;
+    f.output.split(f.x, outer, pixel, tile, tail).vectorize(pixel);
     f.products.compute_at(f.output, outer)
         .store_in(Halide::MemoryType::Register)
         .bound_extent(f.x, tile)

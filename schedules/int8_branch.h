@@ -16,7 +16,7 @@ struct Int8BranchFuncs {
 struct Int8BranchParams {
     int tile;      ///< output pixels of a row that are computed together
     int together;  ///< of them, neighbours whose channels fill one vector
-    int kernel;    ///< extent of the window, where it is known; else 0
+    int kernel;    ///< extent of the window, where it is known and maps have a tile; else 0
 };
 
 void schedule_int8_branch(Int8BranchFuncs funcs, const Int8BranchParams& params);

@@ -124,7 +124,8 @@ struct Int8BranchInfo {
     int kernel;    ///< extent of the window along both axes; 0: any
     int channels;  ///< channel stride of the input, in bytes, with stride 1; 0: any
     int bytes;     ///< of a patch row that are read at once: those of the weights are as long
-    int offset;    ///< as Int8Info's
+    int tile;  ///< outputs of a row that are computed together: known channels take no narrower map
+    int offset;  ///< as Int8Info's
 };
 
 enum class BinaryOperation { add, sub, mul, div, max, min, pow, prelu };

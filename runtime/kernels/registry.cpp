@@ -196,7 +196,8 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
         }
         bool operator()(const Int8BranchInfo& info) const {  // one output
             return has_vectors && fits_window(info.kernel, info.channels, layer) &&
-                   (info.channels == 0 || is_square(layer.stride, 1));
+                   (info.channels == 0 ||
+                    (is_square(layer.stride, 1) && layer.output[1] >= info.tile));
         }
         bool operator()(const BinaryInfo&) const { return false; }
         bool operator()(const ActivationInfo&) const { return false; }

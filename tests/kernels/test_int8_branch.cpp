@@ -54,6 +54,7 @@ bool check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
         layer.kernel[axis] = c.kernel[axis];
         layer.stride[axis] = c.stride[axis];
     }
+    layer.output[1] = p.width;
     layer.channel_stride = round_up(c.channels, kernel.lanes);
     if (!fits(kernel, layer)) {
         return false;
@@ -109,7 +110,7 @@ bool check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
 
 TEST_CASE("int8 branch kernels equal the scalar reference") {
     std::mt19937 rng(20261130);
-    const int sizes[][2] = {{1, 1}, {7, 5}, {5, 17}, {20, 32}};
+    const int sizes[][2] = {{1, 1}, {7, 5}, {2, 16}, {5, 17}, {4, 31}, {20, 32}};
     for_each_kernel(Algorithm::int8_branch, [&](const Kernel& kernel) {
         int checked = 0;
         for (int channels : {1, 3, 15, 16, 17, 32, 48, 64, 100}) {
@@ -141,18 +142,18 @@ TEST_CASE("int8 branch kernels are exact at the ends of the range") {
                 INFO(kernel.name << ": weights " << weight << ", inputs " << value);
                 const int known = kernel.as<Int8BranchInfo>().channels;
                 const int channels = known > 0 ? known : 272;
-                Int8Problem p = make_branch(channels, {3, 3}, {1, 1}, 3, 9, rng);
+                Int8Problem p = make_branch(channels, {3, 3}, {1, 1}, 3, 19, rng);
                 std::fill(p.weights.begin(), p.weights.end(), std::int8_t(weight));
                 std::fill(p.x.begin(), p.x.end(), std::uint8_t(value));
                 p.input_zero = 128;
                 p.bias = {3 - channels * 9 * (value - 128) * weight};
                 p.multiplier = {1};
                 compute_sums(p);
-                CHECK(check(p, kernel, {0, 3, 1, 9}));
+                CHECK(check(p, kernel, {0, 3, 1, 19}));
                 p.bias = {1};
                 p.multiplier = {1.1e-6f};
                 compute_sums(p);
-                CHECK(check(p, kernel, {0, 3, 1, 9}));
+                CHECK(check(p, kernel, {0, 3, 1, 19}));
             }
         }
     });
