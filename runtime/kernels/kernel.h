@@ -43,6 +43,7 @@ enum class Algorithm {
     int8_average_pool,
     int8_global_average_pool,
     int8_add,
+    int8_affine,
     int8_resize,
     int8_copy,
     int8_conv,

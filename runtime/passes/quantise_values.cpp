@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "passes/edit.h"
@@ -12,13 +15,23 @@ namespace {
 enum class Form {
     plain,    ///< reads and writes floats
     layer,    ///< a quantised convolution or Gemm
-    rounded,  ///< Add or an average of uint8, together with the rounding after it
+    rounded,  ///< Add, an average or affine of uint8, together with the rounding after it
     merged,   ///< that rounding
     copy,     ///< reads and writes uint8 where something reads its output so
     quantize,
     dequantize,
     rounding,  ///< by itself
 };
+
+/// Whether an affine's numbers are floats also in units of what it reads and writes.
+bool has_finite_units(const Affine& affine, const Quantization& x, const Quantization& y) {
+    const auto fits = [](const std::vector<float>& values, double unit) {
+        return std::all_of(values.begin(), values.end(), [unit](float value) {
+            return std::abs(value * unit) <= double(std::numeric_limits<float>::max());
+        });
+    };
+    return fits(affine.scale, double(x.scale) / y.scale) && fits(affine.shift, 1 / double(y.scale));
+}
 
 bool copies_uint8(const Graph& graph, const Node& node) {
     return is_copy(graph, node) && node.op != Op::expand;
@@ -54,11 +67,12 @@ private:
     bool wants_bytes(ValueId id) const { return wants_bytes_[std::size_t(id)]; }
     bool wants_floats(ValueId id) const { return wants_floats_[std::size_t(id)]; }
 
-    /// The rounding that alone reads what an Add or average of uint8 writes; else null.
+    /// The rounding that alone reads what an Add, average or affine of uint8 writes; else null.
     Node* rounding_after(const Node& node) const {
         const Shape& shape = shape_of(graph_, node.outputs[0]);
         const bool sums = node.op == Op::add;
-        if (!sums && node.op != Op::average_pool && node.op != Op::global_average_pool) {
+        const bool averages = node.op == Op::average_pool || node.op == Op::global_average_pool;
+        if (!sums && !averages && node.op != Op::affine) {
             return nullptr;
         }
         for (const ValueId id : node.inputs) {
@@ -67,7 +81,12 @@ private:
             }
         }
         Node* reader = links_.sole_reader(node.outputs[0]);
-        return reader != nullptr && reader->op == Op::fake_quantize ? reader : nullptr;
+        if (reader == nullptr || reader->op != Op::fake_quantize) {
+            return nullptr;
+        }
+        const bool fits = !node.affine || has_finite_units(*node.affine, *grid(node.inputs[0]),
+                                                           *reader->quantization);
+        return fits ? reader : nullptr;
     }
 
     void find_form(std::size_t place) {

@@ -83,6 +83,31 @@ Int8AddCall<Buffer> int8_sum(const Graph& graph, const Node& node) {
     return call;
 }
 
+/// What an affine's input and output count in: 1 of floats.
+struct AffineUnits {
+    double input = 1, output = 1;
+};
+
+AffineUnits units_of(const Graph& graph, const Node& node) {
+    const auto unit = [&graph](ValueId id) {
+        const auto& of = graph.values[std::size_t(id)].quantization;
+        return of ? double(of->scale) : 1;
+    };
+    return {unit(node.inputs[0]), unit(node.outputs[0])};
+}
+
+/// The numbers of an affine of quantised values, but for its coefficients.
+Int8AffineCall<Buffer> int8_affine(const Graph& graph, const Node& node) {
+    const Quantization y = *graph.values[std::size_t(node.outputs[0])].quantization;
+    const OutputRange range = output_range(y, node.affine->clamp);
+    Int8AffineCall<Buffer> call;
+    call.input_zero = graph.values[std::size_t(node.inputs[0])].quantization->zero_point;
+    call.low = range.low;
+    call.high = range.high;
+    call.zero = y.zero_point;
+    return call;
+}
+
 }  // namespace
 
 Result<Lowered> lower_binary(Planner& planner, const Node& node) {
@@ -144,10 +169,12 @@ Result<Lowered> lower_affine(Planner& planner, const Node& node) {
                                           : value_count(x);
     const std::int64_t each =
         is_image ? 1 : count / std::max(x.axes.empty() ? 1 : x.axes[0].extent, std::int64_t{1});
+    const AffineUnits units = units_of(planner.graph, node);
     std::vector<float> coefficients(std::size_t(2 * count));
     for (std::int64_t i = 0; i < (is_image ? x.channels() : count); ++i) {
-        coefficients[std::size_t(i)] = at(affine.scale, i / each);
-        coefficients[std::size_t(count + i)] = at(affine.shift, i / each);
+        coefficients[std::size_t(i)] =
+            float(at(affine.scale, i / each) * units.input / units.output);
+        coefficients[std::size_t(count + i)] = float(at(affine.shift, i / each) / units.output);
     }
     const auto elements = [&](const Layout& layout) {
         if (is_image) {
@@ -157,20 +184,27 @@ Result<Lowered> lower_affine(Planner& planner, const Node& node) {
         row.axes = {{count, 1}, {1, 0}, {1, 0}};
         return row;
     };
-    using Call = AffineCall<Buffer>;
     Step step;
-    step.kernel = planner.kernel(Algorithm::affine);
     step.node = node.name;
     step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
     step.work = 2 * value_count(y);
-    set_call(step, Call{.input = elements(x),
-                        .coefficients =
-                            planner.constants.add_floats(coefficients, {{count, 1}, {2, count}}),
-                        .low = affine.clamp.low,
-                        .high = affine.clamp.high,
-                        .output = elements(y)});
-    if (is_image) {
-        step.split = {y.height(), {along(&Call::input, 2, 1), along(&Call::output, 2, 1)}, -1};
+    const auto set = [&]<typename Call>(Algorithm algorithm, Call call) {
+        step.kernel = planner.kernel(algorithm);
+        call.input = elements(x);
+        call.coefficients = planner.constants.add_floats(coefficients, {{count, 1}, {2, count}});
+        call.output = elements(y);
+        set_call(step, call);
+        if (is_image) {
+            step.split = {y.height(), {along(&Call::input, 2, 1), along(&Call::output, 2, 1)}, -1};
+        }
+    };
+    if (y.type == ElementType::uint8) {
+        set(Algorithm::int8_affine, int8_affine(planner.graph, node));
+    } else {
+        AffineCall<Buffer> call;
+        call.low = affine.clamp.low;
+        call.high = affine.clamp.high;
+        set(Algorithm::affine, call);
     }
     step.remark = node.remark;
     lowered.steps.push_back(std::move(step));

@@ -159,6 +159,45 @@ TEST_CASE("int8 add kernels equal the scalar reference, integer for integer") {
     });
 }
 
+TEST_CASE("int8 affine kernels equal the scalar reference, integer for integer") {
+    std::mt19937 rng(8);
+    for_each_kernel(Algorithm::int8_affine, [&](const Kernel& kernel) {
+        for (int trial = 0; trial < 200; ++trial) {
+            const int channels = 1 + int(rng() % 70);
+            const Numbers n = random_numbers(rng);
+            const int input_zero = random_zero(rng);
+            INFO(kernel.name << ": " << channels << " channels, zeros " << input_zero << " and "
+                             << n.zero);
+            // Halves make ties; of the others most products are inexact.
+            const float values[] = {0, 0.5F, -1, 1.5F, 0.37F, -2.9F, 1e-3F, 40, -3e38F};
+            std::vector<float> coefficients(std::size_t(2 * channels));
+            for (float& value : coefficients) {
+                value = values[rng() % std::size(values)];
+            }
+            const Extents extents = {{channels, 1}, {5, channels}, {3, 5 * channels}};
+            Bytes input(extents, 0), output(extents, output_margin);
+            input.fill([&](const Index&) { return std::uint8_t(rng()); });
+            View in = input.view(), out = output.view();
+            View rows(coefficients.data(), {{channels, 1}, {2, channels}});
+            REQUIRE(call(kernel, Int8AffineCall<halide_buffer_t*>{.input = in,
+                                                                  .coefficients = rows,
+                                                                  .input_zero = input_zero,
+                                                                  .low = n.low,
+                                                                  .high = n.high,
+                                                                  .zero = n.zero,
+                                                                  .output = out}) == 0);
+            const auto expected = [&](const Index& at) {
+                // volatile keeps this compiler from joining the product and the sum.
+                volatile float product = float(int(std::as_const(input).at(at)) - input_zero) *
+                                         coefficients[std::size_t(at[0])];
+                return stored(product + coefficients[std::size_t(channels + at[0])], n.low, n.high,
+                              n.zero);
+            };
+            CHECK(output.wrong(expected, same_byte) == 0);
+        }
+    });
+}
+
 TEST_CASE("int8 copy kernels move every byte between any strides, and turn its bits") {
     std::mt19937 rng(4);
     for_each_kernel(Algorithm::int8_copy, [&](const Kernel& kernel) {

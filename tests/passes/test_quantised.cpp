@@ -118,11 +118,11 @@ const std::map<std::string, Forms> rounded_everywhere = {
             rounded_end)},
 };
 
-/// A normalisation between roundings is in float.
+/// A normalisation between roundings reads and writes uint8.
 const Forms& normalised() {
     static const Forms forms =
         joined({quantizes, dense, branch, "FusedConv position (u8, f32, -) after_act -> u8",
-                dequantizes, "Affine (f32) -> f32", quantizes, dense},
+                "Affine (u8) -> u8", dense},
                rounded_end);
     return forms;
 }

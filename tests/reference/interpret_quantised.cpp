@@ -131,6 +131,8 @@ std::optional<Tensor> run_to_uint8(const Context& c, const Quantization& qy) {
         case Op::add:
             return quantised_add(*value(c, c.id(0)).quantization, x,
                                  *value(c, c.id(1)).quantization, c.input(1), qy);
+        case Op::affine:
+            return quantised_affine(*c.node.affine, *value(c, c.id(0)).quantization, x, qy);
         case Op::average_pool:
             return quantised_average_pool(*value(c, c.id(0)).quantization, x, pool_window(c), qy);
         case Op::global_average_pool: {

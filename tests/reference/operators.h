@@ -99,6 +99,11 @@ Tensor dequantize(const Quantization& quantization, const Tensor& x);
 /// (b - b.zero) * float(b.scale / y.scale), -y.zero, 255 - y.zero)) + y.zero.
 Tensor quantised_add(const Quantization& qa, const Tensor& a, const Quantization& qb,
                      const Tensor& b, const Quantization& qy);
+/// Numbers of y: rne(clip((x - x.zero) * float(scale[c] * x.scale / y.scale) + float(shift[c] /
+/// y.scale), low, high)) + y.zero, where low and high are the clamp's in units of y.scale, rounded,
+/// within -y.zero .. 255 - y.zero.
+Tensor quantised_affine(const Affine& affine, const Quantization& qx, const Tensor& x,
+                        const Quantization& qy);
 /// Averages of numbers: rne(clip(float(sum of x - x.zero) * float(x.scale / y.scale) / count,
 /// -y.zero, 255 - y.zero)) + y.zero, with the count of average_pool.
 Tensor quantised_average_pool(const Quantization& qx, const Tensor& x, const Window& window,

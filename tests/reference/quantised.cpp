@@ -141,6 +141,23 @@ Tensor quantised_add(const Quantization& qa, const Tensor& a, const Quantization
     return y;
 }
 
+Tensor quantised_affine(const Affine& affine, const Quantization& qx, const Tensor& x,
+                        const Quantization& qy) {
+    const float low = rounded_bound(affine.clamp.low, qy);
+    const float high = rounded_bound(affine.clamp.high, qy);
+    Tensor y = less_zero(qx, x);
+    for_each_index(y.shape, [&](const Shape& at) {
+        const auto of_channel = [&](const std::vector<float>& values) {
+            return double(values.size() == 1 ? values[0] : values[std::size_t(at[1])]);
+        };
+        float& value = y.data[offset(y.shape, at)];
+        value = value * ratio(of_channel(affine.scale) * qx.scale, qy.scale);
+        value = value + ratio(of_channel(affine.shift), qy.scale);
+        value = round_even(clip(value, low, high)) + float(qy.zero_point);
+    });
+    return y;
+}
+
 Tensor quantised_average_pool(const Quantization& qx, const Tensor& x, const Window& window,
                               const Quantization& qy) {
     const Tensor centred = less_zero(qx, x);

@@ -141,6 +141,12 @@ def sums_and_averages(cases):
     y = g.answer(g.quantized(g.add("Add", g.dequantized(g.constant(a), qa),
                                    g.dequantized(g.constant(b), qb)), qy))
     cases.add("add", "quantised_add", [], [*qa, *qb, *qy], [a, b, y])
+    g = Graph()
+    scale, shift = random(3) + np.float32(1), random(3)
+    multiple = g.add("Mul", g.dequantized(g.constant(a), qa), g.constant(scale.reshape(3, 1, 1)))
+    total = g.add("Add", multiple, g.constant(shift.reshape(3, 1, 1)))
+    y = g.answer(g.quantized(g.add("Relu", total), qy))
+    cases.add("affine", "quantised_affine", [], [*qa, *qy], [a, scale, shift, y])
     for include in (0, 1):
         g = Graph()
         mean = g.add("AveragePool", g.dequantized(g.constant(a), qa), kernel_shape=[3, 2],

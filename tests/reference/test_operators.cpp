@@ -2,6 +2,8 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <limits>
+#include <limits>
 #include <map>
 
 #include "reference/index.h"
@@ -155,6 +157,13 @@ const std::map<std::string, Run> operators = {
      [](const Case& c) {
          return quantised_add(*quantization_of(c, 0), c.tensors[0], *quantization_of(c, 2),
                               c.tensors[1], *quantization_of(c, 4));
+     }},
+    {"quantised_affine",
+     [](const Case& c) {
+         const Affine affine{
+             c.tensors[1].data, c.tensors[2].data, {0, std::numeric_limits<float>::infinity()}};
+         return quantised_affine(affine, *quantization_of(c, 0), c.tensors[0],
+                                 *quantization_of(c, 2));
      }},
     {"quantised_average_pool",
      [](const Case& c) {

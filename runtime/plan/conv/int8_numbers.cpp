@@ -11,12 +11,6 @@ namespace {
 
 constexpr int largest = 255;  // of the numbers of a quantised value
 
-/// A bound in real units as an integer from a zero point, half to even as std::nearbyint rounds.
-float nearest(float bound, const Quantization& q) {
-    const OutputRange range = output_range(q);
-    return std::clamp(std::nearbyint(bound / q.scale), range.low, range.high);
-}
-
 float ratio(double from, double to) { return float(from / to); }
 
 InnerRounding inner_rounding(const Quantization& q, double next_unit) {
@@ -28,6 +22,14 @@ InnerRounding inner_rounding(const Quantization& q, double next_unit) {
 
 OutputRange output_range(const Quantization& output) {
     return {float(-output.zero_point), float(largest - output.zero_point)};
+}
+
+OutputRange output_range(const Quantization& output, const Clamp& clamp) {
+    const OutputRange all = output_range(output);
+    const auto nearest = [&](float bound) {  // half to even
+        return std::clamp(std::nearbyint(bound / output.scale), all.low, all.high);
+    };
+    return {nearest(clamp.low), nearest(clamp.high)};
 }
 
 namespace {
@@ -71,8 +73,10 @@ Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of) {
         n.residual_scale = ratio(of.residual->scale, unit);
     }
     n.rounds = output.has_value();
-    n.low = output ? nearest(post.low, *output) : post.low;
-    n.high = output ? nearest(post.high, *output) : post.high;
+    const OutputRange range =
+        output ? output_range(*output, post) : OutputRange{post.low, post.high};
+    n.low = range.low;
+    n.high = range.high;
     n.zero = of.output ? of.output->zero_point : 0;
     n.scale = float(unit);
     return n;

@@ -40,6 +40,8 @@ struct OutputRange {
     float low, high;
 };
 OutputRange output_range(const Quantization& output);
+/// Those within a clamp, whose bounds are rounded half to even.
+OutputRange output_range(const Quantization& output, const Clamp& clamp);
 
 Int8Numbers int8_numbers(const FusedConv& conv, const Quantizations& of);
 
