@@ -16,7 +16,7 @@ import classify_models as models
 
 CHECKOUT = pathlib.Path(sys.argv[1])
 CLASSIFY = sys.argv[2:]
-DEMO = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
+DEMO = CHECKOUT / "tests/networks/resnet20_lccl_cifar10.onnx"
 SAMPLES = CHECKOUT / "apps/samples"
 # Of positions that are skipped, as apps/classify/heat_map.h states it.
 SKIPPED = (6, 6, 8)

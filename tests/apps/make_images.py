@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 import image_files as files
 
 RANDOM = np.random.default_rng(7)
-SAMPLES = ("cat_0000.jpg", "ship_0001.jpg", "truck_0000.jpg")
+SAMPLES = ("cat_0000", "ship_0001", "truck_0000")
 SIZES = ((32, 32), (16, 16), (7, 45), (64, 20), (1, 1), (33, 31), (40, 9), (40, 70), (90, 31))
 RANDOM_FITS = 200
 
@@ -99,7 +99,8 @@ def png_cases(cases: Cases) -> None:
 
 def jpeg_cases(cases: Cases, samples: Path) -> None:
     for name in SAMPLES:
-        cases.decode(name, (samples / name).read_bytes(), 1)
+        cases.decode(f"{name}.png", (samples / f"{name}.png").read_bytes())
+        cases.decode(f"{name}.jpg", encoded(Image.open(samples / f"{name}.png"), "JPEG"), 1)
     smooth = Image.fromarray(noise(4, 6, 3)).resize((41, 29), Image.Resampling.BICUBIC)
     for name, mode, options in (("progressive", "RGB", {"progressive": True}),
                                 ("full_colour", "RGB", {"subsampling": 0}),

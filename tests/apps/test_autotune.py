@@ -15,7 +15,7 @@ import unittest
 
 CHECKOUT = pathlib.Path(sys.argv[1])
 AUTOTUNE = sys.argv[2]
-DEMO = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
+DEMO = CHECKOUT / "tests/networks/resnet20_lccl_cifar10.onnx"
 DENSE = CHECKOUT / "models/resnet20_dense_cifar10.onnx"
 SAMPLES = CHECKOUT / "apps/samples"
 

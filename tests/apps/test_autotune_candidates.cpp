@@ -53,7 +53,7 @@ public:
         auto read_in = read_catalogue(SLUICE_SOURCE, best_target());
         REQUIRE(read_in.ok());
         catalogue = std::move(read_in).value();
-        auto found = find_workload({fs::path(SLUICE_SOURCE) / "models/resnet20_lccl_cifar10.onnx"},
+        auto found = find_workload({fs::path(SLUICE_SOURCE) / "tests/networks/resnet20_lccl_cifar10.onnx"},
                                    best_target(), catalogue, std::nullopt);
         REQUIRE(found.ok());
         workload = std::move(found).value();

@@ -20,7 +20,7 @@ using namespace sluice::autotune;
 namespace {
 
 const std::filesystem::path source = SLUICE_SOURCE;
-const std::filesystem::path demo = source / "models/resnet20_lccl_cifar10.onnx";
+const std::filesystem::path demo = source / "tests/networks/resnet20_lccl_cifar10.onnx";
 const std::filesystem::path samples = source / "apps/samples";
 
 Workload workload_of(const char* model, const std::optional<std::filesystem::path>& data = {}) {
@@ -29,7 +29,7 @@ Workload workload_of(const char* model, const std::optional<std::filesystem::pat
     const auto catalogue = read_catalogue(source, *target.value());
     REQUIRE(catalogue.ok());
     auto workload =
-        find_workload({source / "models" / model}, *target.value(), catalogue.value(), data);
+        find_workload({source / model}, *target.value(), catalogue.value(), data);
     REQUIRE(workload.ok());
     return std::move(workload).value();
 }
@@ -111,7 +111,7 @@ std::set<TwoGates> demo_gates() {
 }  // namespace
 
 TEST_CASE("a call goes round copies of its weights that weigh what the network's do") {
-    Workload workload = workload_of("resnet20_dense_cifar10.onnx");
+    Workload workload = workload_of("models/resnet20_dense_cifar10.onnx");
     const std::pair<Algorithm, KernelFunction> kernels[] = {
         {Algorithm::gated_conv, noting<GatedConvCall>},
         {Algorithm::winograd_conv, noting<WinogradConvCall>}};
@@ -148,7 +148,7 @@ TEST_CASE("a call goes round copies of its weights that weigh what the network's
 }
 
 TEST_CASE("a layer's ways are timed on the same gates") {
-    const Workload workload = workload_of("resnet20_lccl_cifar10.onnx");
+    const Workload workload = workload_of("tests/networks/resnet20_lccl_cifar10.onnx");
     int compared = 0;
     for (const Layer* winograd : layers_of(workload, Algorithm::winograd_conv)) {
         for (const Layer* direct : layers_of(workload, Algorithm::gated_conv)) {
@@ -180,7 +180,7 @@ TEST_CASE("a layer's ways are timed on the same gates") {
 }
 
 TEST_CASE("pairs are of two layers' gates on the same image") {
-    const Workload workload = workload_of("resnet20_lccl_cifar10.onnx", samples);
+    const Workload workload = workload_of("tests/networks/resnet20_lccl_cifar10.onnx", samples);
     const std::set<TwoGates> seen = demo_gates();
     const auto layers = layers_of(workload, Algorithm::sparse_conv);
     REQUIRE(layers.size() == 3);
@@ -199,7 +199,7 @@ TEST_CASE("pairs are of two layers' gates on the same image") {
 }
 
 TEST_CASE("without images the gates of two layers are drawn independently") {
-    const Workload workload = workload_of("resnet20_lccl_cifar10.onnx");
+    const Workload workload = workload_of("tests/networks/resnet20_lccl_cifar10.onnx");
     const auto layers = layers_of(workload, Algorithm::sparse_conv);
     REQUIRE(layers.size() == 3);
     for (const Layer* layer : layers) {

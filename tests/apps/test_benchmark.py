@@ -20,7 +20,7 @@ import classify_models as models
 CHECKOUT = pathlib.Path(sys.argv[1])
 BENCHMARK = sys.argv[2:]
 EMULATED = len(BENCHMARK) > 1
-LCCL = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
+LCCL = CHECKOUT / "tests/networks/resnet20_lccl_cifar10.onnx"
 SAMPLES = CHECKOUT / "apps/samples"
 FAST = ("--seconds", "0.05")
 FORM = ["network", "variant", "engine", "target", "precision", "threads", "batch", "median_ms",

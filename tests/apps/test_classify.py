@@ -4,6 +4,7 @@ are known, and on everything that a user can get wrong.
     test_classify.py CHECKOUT [EMULATOR] PATH_OF_CLASSIFY
 """
 
+import io
 import json
 import os
 import pathlib
@@ -28,7 +29,7 @@ class GoodPath(Case):
         metadata = session.get_modelmeta().custom_metadata_map
         labels = json.loads(metadata["sluice.labels"])
         results = self.objects("--model", DEMO, SAMPLES)
-        images = sorted(SAMPLES.glob("*.jpg"))
+        images = sorted(SAMPLES.glob("*.png"))
         self.assertEqual([r["file"] for r in results], [str(p) for p in images])
         for result, image in zip(results, images):
             [expected] = session.run(None, {"input": nchw(image, metadata)})[0]
@@ -112,8 +113,8 @@ class GoodPath(Case):
         self.assertIn("/\ufffd?.png  class 0", self.good("--model", self.model, os.fsdecode(name)))
 
     def test_threads(self):
-        one = self.objects("--model", DEMO, SAMPLES / "cat_0000.jpg")
-        two = self.objects("--model", DEMO, "--threads", 2, SAMPLES / "cat_0000.jpg")
+        one = self.objects("--model", DEMO, SAMPLES / "cat_0000.png")
+        two = self.objects("--model", DEMO, "--threads", 2, SAMPLES / "cat_0000.png")
         np.testing.assert_allclose(one[0]["scores"], two[0]["scores"], rtol=1e-5)
         self.assertEqual(one[0]["macs_executed"], two[0]["macs_executed"])
 
@@ -156,7 +157,7 @@ class Gates(Case):
 
     def test_masks_of_the_demo(self):
         masks = self.folder / "masks"
-        self.good("--model", DEMO, "--masks", masks, SAMPLES / "cat_0000.jpg")
+        self.good("--model", DEMO, "--masks", masks, SAMPLES / "cat_0000.png")
         with Image.open(masks / "cat_0000_masks.png") as sheet:
             self.assertGreater(sheet.width, 1000)
 
@@ -191,7 +192,7 @@ class Gates(Case):
             if probe.returncode != 0:
                 self.skipTest(f"cannot mount here: {probe.stderr.decode().strip()}")
             with self.subTest(options):
-                self.bad("--model", DEMO, "--masks", disk, SAMPLES / "cat_0000.jpg", within=within,
+                self.bad("--model", DEMO, "--masks", disk, SAMPLES / "cat_0000.png", within=within,
                          names=[disk, fault])
 
     def test_masks_of_a_network_without_gates(self):
@@ -288,7 +289,9 @@ class BadModels(Case):
 
 class BadImages(Case):
     def test_damaged_images(self):
-        jpeg = (SAMPLES / "cat_0000.jpg").read_bytes()
+        buffer = io.BytesIO()
+        Image.open(SAMPLES / "cat_0000.png").save(buffer, "JPEG")
+        jpeg = buffer.getvalue()
         noise = random.Random(1).randbytes(2000)
         for name, data in {"empty.jpg": b"", "truncated.jpg": jpeg[:len(jpeg) // 2],
                            "truncated.png": self.image.read_bytes()[:50],

@@ -133,7 +133,7 @@ class Evaluation(Case):
         labels = json.loads(metadata["sluice.labels"])
         chance = np.random.default_rng(3)
         top1, top5 = [], []
-        for i, sample in enumerate(sorted(SAMPLES.glob("*.jpg")) * 3):
+        for i, sample in enumerate(sorted(SAMPLES.glob("*.png")) * 3):
             pixels = np.asarray(Image.open(sample).convert("RGB")).astype(int)
             pixels = (pixels + chance.integers(-60, 61, pixels.shape)).clip(0, 255)
             name = sample.name.split("_")[0] if i % 3 else chance.choice(labels)

@@ -56,7 +56,7 @@ TEST_CASE("truncated images are refused at every length") {
         Bytes bytes;
         std::size_t trailer;
     };
-    const Kind kinds[] = {{read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"), 2},
+    const Kind kinds[] = {{read_bytes(cases + "/cat_0000.jpg"), 2},
                           {read_bytes(cases + "/progressive.jpg"), 2},
                           {read_bytes(cases + "/rgb.png"), 12},
                           {read_bytes(cases + "/palette.png"), 12},
@@ -96,7 +96,7 @@ TEST_CASE("random bytes are refused, behind every format's first bytes too") {
 TEST_CASE("damaged bytes never crash a decoder") {
     std::mt19937 random(21);
     const std::string cases = SLUICE_IMAGE_CASES;
-    const Bytes sources[] = {read_bytes(std::string(SLUICE_SAMPLES) + "/cat_0000.jpg"),
+    const Bytes sources[] = {read_bytes(cases + "/cat_0000.jpg"),
                              read_bytes(cases + "/progressive.jpg"),
                              read_bytes(cases + "/turn6.jpg"),
                              read_bytes(cases + "/cmyk.jpg"),

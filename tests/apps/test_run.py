@@ -16,7 +16,7 @@ import onnxruntime
 import run_case
 
 CHECKOUT = pathlib.Path(sys.argv[1])
-DEMO = CHECKOUT / "models/resnet20_lccl_cifar10.onnx"
+DEMO = CHECKOUT / "tests/networks/resnet20_lccl_cifar10.onnx"
 
 
 def two_inputs(first=("N", 3, 4), second=("N", 3, 4)):

@@ -18,7 +18,7 @@ from model import Model  # noqa: E402
 
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
-    models = sorted((SOURCE / "models").glob("*.onnx"))
+    models = sorted([*(SOURCE / "models").glob("*.onnx"), *(SOURCE / "tests/networks").glob("*.onnx")])
     for make in (nets.gated_network, nets.dense_network, nets.packed_network,
                  nets.block_network):
         models.append(FOLDER / f"{make.__name__}.onnx")

@@ -86,7 +86,7 @@ class Readme(unittest.TestCase):
             found = (percent(accuracy), percent(dense.strip("()")) if dense else 0, cut)
             self.assertIn(tuple(round(x, 4) for x in found), known, line)
             rows += 1
-        self.assertGreater(rows, 3)
+        self.assertGreater(rows, 0)
 
 
 class TradeOff(unittest.TestCase):

@@ -67,10 +67,11 @@ class Report(Case):
         self.assertIn("equal best class", text)
 
     def test_networks_of_the_repository(self):
-        for name in ("resnet20_dense_cifar10", "resnet20_tiles_cifar10", "resnet20_lccl_1x1_cifar10"):
+        for name in ("models/resnet20_dense_cifar10", "tests/networks/resnet20_tiles_cifar10",
+                     "tests/networks/resnet20_lccl_1x1_cifar10"):
             with self.subTest(name):
                 self.data = CHECKOUT / "apps/samples"
-                model = onnx.load(CHECKOUT / f"models/{name}.onnx")
+                model = onnx.load(CHECKOUT / f"{name}.onnx")
                 file, text = self.good(model, "--images", "8", "--test", self.data)
                 self.assertGreaterEqual(float(re.search(r"equal best class (\S+)%", text)[1]), 90)
                 cuts = re.search(r"MACs cut (\S+)% before, (\S+)% after", text)

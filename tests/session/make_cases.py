@@ -1,8 +1,8 @@
 """Writes networks, inputs and ONNX Runtime's outputs for them, listed in cases.json.
 
-Without --images: small networks of random weights, and those of CHECKOUT/models over the images
-of apps/samples. With it: those of CHECKOUT/models alone, over COUNT images of DIR/CLASS/*.jpg, the
-first of each class.
+Without --images: small networks of random weights, and those of CHECKOUT/models and tests/networks over
+the images of apps/samples. With it: the latter alone, over COUNT images of DIR/CLASS/*.png, the first of
+each class.
 """
 
 import argparse
@@ -275,16 +275,16 @@ def gates_of(model):
 
 
 def first_of_each_class(folder, count):
-    classes = [sorted(c.glob("*.jpg")) for c in sorted(folder.iterdir()) if c.is_dir()]
+    classes = [sorted([*c.glob("*.jpg"), *c.glob("*.png")]) for c in sorted(folder.iterdir()) if c.is_dir()]
     each = count // max(len(classes), 1)
     if not classes or each < 1 or min(map(len, classes)) < each:
         raise SystemExit(f"make_cases.py: {folder}: has no {count} images in folders of one class "
-                         "each; name a folder laid out as CLASS/NAME.jpg")
+                         "each; name a folder laid out as CLASS/NAME.png or .jpg")
     return [file for c in classes for file in c[:each]]
 
 
 def network_cases(checkout, files):
-    for path in sorted((checkout / "models").glob("*.onnx")):
+    for path in sorted([*(checkout / "models").glob("*.onnx"), *(checkout / "tests/networks").glob("*.onnx")]):
         model = onnx.load(path)
         metadata = {p.key: json.loads(p.value) for p in model.metadata_props
                     if p.key in ("sluice.mean", "sluice.std")}
@@ -341,7 +341,7 @@ def main():
     if arguments.images:
         files = first_of_each_class(arguments.images, arguments.count)
     else:
-        files = sorted((checkout / "apps" / "samples").glob("*.jpg"))[:: arguments.every]
+        files = sorted((checkout / "apps" / "samples").glob("*.png"))[:: arguments.every]
         add_small(folder)
     for path, model, images in network_cases(checkout, files):
         folder.add("network", path.stem, path, images,
