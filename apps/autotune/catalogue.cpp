@@ -29,8 +29,8 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
         // Every layer that the kernel serves now is served still.
         space.channels = info->vectors * lanes;
     } else if (is_conv && row.channels == 0) {
-        // Serves whatever no other does: a wider tile would leave some layers without a kernel.
-        space.channels = lanes;
+        // A wider tile would leave some of its layers to a slower kernel, or to none.
+        space.channels = row.built->block();
     } else if (is_conv && row.channels >= lanes) {
         // As many outputs as inputs is the usual layer, in this network or another.
         space.channels = std::gcd(channels, row.channels);

@@ -165,10 +165,15 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
     }
     struct Fits {
         bool has_blocks, has_vectors;
+        int block;
         const ConvLayer& layer;
 
+        // A block that spans groups multiplies the inputs of all of them: the narrowest spans
+        // least.
         bool operator()(const DirectInfo& info) const {
-            return has_blocks && fits_window(info.kernel, info.channels, layer);
+            const bool is_narrow = layer.groups == 1 || info.vectors == 1;
+            return has_blocks && fits_window(info.kernel, info.channels, layer) &&
+                   (is_narrow || layer.outputs % (layer.groups * block) == 0);
         }
         bool operator()(const DepthwiseInfo& info) const {
             const bool fits_any = info.kernel == 0 || is_square(layer.dilation, 1);
@@ -204,7 +209,7 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
         bool operator()(const ReduceInfo&) const { return false; }
         bool operator()(std::monostate) const { return false; }
     };
-    return std::visit(Fits{has_blocks, has_vectors, layer}, kernel.info);
+    return std::visit(Fits{has_blocks, has_vectors, kernel.block(), layer}, kernel.info);
 }
 
 namespace {

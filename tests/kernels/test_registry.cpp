@@ -181,6 +181,29 @@ TEST_CASE("an int8 layer is served by the widest kernel whose block divides its 
     }
 }
 
+TEST_CASE("a dense layer is served by as many vectors at once as divide its outputs") {
+    for (const Target& target : targets()) {
+        INFO(target.id);
+        const auto serves = [&](std::int64_t vectors, std::int64_t groups) {
+            ConvLayer layer = square_layer(1, 24, vectors * target.lanes);
+            layer.groups = groups;
+            const Kernel* kernel = find_conv(Algorithm::gated_conv, GateForm::none, target, layer);
+            return std::string(kernel ? kernel->shape_class : "none");
+        };
+        CHECK(serves(1, 1) == "any");
+        CHECK(serves(2, 1) == "any_wide");
+        CHECK(serves(3, 1) == "any_wider");
+        CHECK(serves(4, 1) == "any_wide");
+        CHECK(serves(5, 1) == "any");
+        CHECK(serves(6, 1) == "any_wider");
+        // A block of outputs reads the channels of each group that it spans.
+        CHECK(serves(6, 2) == "any_wider");
+        CHECK(serves(6, 3) == "any_wide");
+        CHECK(serves(6, 6) == "any");
+        CHECK(serves(6, 12) == "any");
+    }
+}
+
 TEST_CASE("a kernel's block is its vectors of output channels") {
     for (const Kernel& kernel : kernels()) {
         INFO(kernel.name);
