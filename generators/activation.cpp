@@ -103,7 +103,7 @@ private:
             case Operation::sigmoid:
                 return full_sigmoid(x);
             case Operation::silu:
-                return strict::mul(x, full_sigmoid(strict::mul(alpha, x)));
+                return strict::mul(x, sigmoid_of_number(strict::mul(alpha, x)));
             case Operation::softplus:
                 return full_softplus(x);
             case Operation::softsign:

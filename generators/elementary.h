@@ -150,9 +150,26 @@ inline Halide::Expr full_log(const Halide::Expr& x) {
 }
 
 /// 1 / (1 + exp(-x)), and exactly 0 where that is no normal number: a product with it stays small.
+/// NaN where x is the NaN that arithmetic makes, and anything of other NaN.
+inline Halide::Expr sigmoid_of_number(const Halide::Expr& x) {
+    // The sum's last bits are the nearest whole number to -x / log(2), whose power of two is made
+    // of them without a conversion. One constant in place of two for log(2) leaves an error of
+    // 2^-24 * x in the exponential, of an x that is large where it counts in neither sum.
+    const float whole = 12582912.0f;
+    Halide::Expr held = clip(x, -87.0f, 87.0f);
+    Halide::Expr sum = held * -1.44269504f + whole;
+    Halide::Expr r = strict::sub(sum, whole) * 0.693147181f + held;
+    Halide::Expr small = polynomial(
+        r, {1.0f, -0.999999702f, 0.499991477f, -0.166676387f, 0.0418981612f, -0.00829027314f});
+    const auto bits = [](const Halide::Expr& value) {
+        return Halide::reinterpret<std::uint32_t>(value);
+    };
+    Halide::Expr exponential = Halide::reinterpret<float>(bits(small) + (bits(sum) << 23));
+    return choose(strict::less(x, -87.0f), 0.0f, 1.0f / (1.0f + exponential));
+}
+
 inline Halide::Expr full_sigmoid(const Halide::Expr& x) {
-    Halide::Expr value = 1.0f / (1.0f + small_exp(-between(x, -87.0f, 87.0f)));
-    return unless_nan(x, choose(strict::less(x, -87.0f), 0.0f, value));
+    return unless_nan(x, sigmoid_of_number(x));
 }
 
 inline Halide::Expr full_tanh(const Halide::Expr& x) {
