@@ -90,10 +90,8 @@ private:
             }
             case Operation::gelu_tanh:
                 return strict::mul(x, gelu_gate(x));
-            case Operation::hard_swish: {
-                Expr gate = strict::add(strict::mul(alpha, x), beta);
-                return strict::mul(x, clip(gate, 0.0f, 1.0f));
-            }
+            case Operation::hard_swish:
+                return full_hard_swish(x, alpha, beta);
             case Operation::leaky_relu:
                 return choose(strict::less(x, 0.0f), strict::mul(alpha, x), x);
             case Operation::log:
@@ -103,7 +101,7 @@ private:
             case Operation::sigmoid:
                 return full_sigmoid(x);
             case Operation::silu:
-                return strict::mul(x, sigmoid_of_number(strict::mul(alpha, x)));
+                return full_silu(x, alpha);
             case Operation::softplus:
                 return full_softplus(x);
             case Operation::softsign:

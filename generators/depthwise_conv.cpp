@@ -3,6 +3,7 @@
 #include <Halide.h>
 
 #include "generators/epilogue.h"
+#include "generators/last_activation.h"
 #include "schedules/depthwise_conv.h"
 
 namespace {
@@ -12,8 +13,8 @@ using namespace sluice::generators;
 
 /// A convolution of each channel by itself:
 ///
-///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
-///                            + residual(k, x, y))
+///     output(k, x, y) = last(post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
+///                                 + residual(k, x, y)))
 ///
 /// for all (x, y), or where `gating` is position for each (x, y) of the list. float32, NHWC.
 /// `input` begins at the halo: output (x, y) reads from (x * stride, y * stride).
@@ -48,6 +49,12 @@ public:
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
+    /// Whether act, scale, shift and residual change nothing; LastActivation and its parameters.
+    /// Unread where there is a gate.
+    Input<int> is_plain{"is_plain"};
+    Input<int> activation{"activation"};
+    Input<float> activation_alpha{"activation_alpha"};
+    Input<float> activation_beta{"activation_beta"};
     /// (k, x, y), k a multiple of block.
     Output<Buffer<float, 3>> output{"output"};
 
@@ -131,7 +138,8 @@ private:
                             .residual = residual(k, column, line),
                             .post_low = post_low,
                             .post_high = post_high};
-        return then.apply(sum);
+        const UngatedEnd end{is_plain, activation, activation_alpha, activation_beta};
+        return end.apply(gating, then, sum);
     }
 
     Var k{"k"}, x{"x"}, y{"y"};

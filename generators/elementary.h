@@ -172,6 +172,17 @@ inline Halide::Expr full_sigmoid(const Halide::Expr& x) {
     return unless_nan(x, sigmoid_of_number(x));
 }
 
+/// x * sigmoid(alpha * x).
+inline Halide::Expr full_silu(const Halide::Expr& x, const Halide::Expr& alpha) {
+    return strict::mul(x, sigmoid_of_number(strict::mul(alpha, x)));
+}
+
+/// x * min(max(alpha * x + beta, 0), 1).
+inline Halide::Expr full_hard_swish(const Halide::Expr& x, const Halide::Expr& alpha,
+                                    const Halide::Expr& beta) {
+    return strict::mul(x, clip(strict::add(strict::mul(alpha, x), beta), 0.0f, 1.0f));
+}
+
 inline Halide::Expr full_tanh(const Halide::Expr& x) {
     Halide::Expr held = between(x, -10.0f, 10.0f), z = held * held;
     Halide::Expr small = held + held * z *

@@ -3,6 +3,7 @@
 #include <Halide.h>
 
 #include "generators/epilogue.h"
+#include "generators/last_activation.h"
 #include "schedules/gated_conv.h"
 
 namespace {
@@ -14,8 +15,8 @@ using namespace sluice::generators;
 /// positions (Dong et al., CVPR 2017, section 3: the LCCL's zeros say which outputs need no
 /// convolution):
 ///
-///     output(k, x, y) = post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
-///                            + residual(k, x, y))        for each (x, y) of the list
+///     output(k, x, y) = last(post(scale(k) * (act(conv(k, x, y) + bias(k)) * gate) + shift(k)
+///                                 + residual(k, x, y)))        for each (x, y) of the list
 ///
 /// float32, NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows, each of
 /// runs of consecutive values, from (x * stride, y * stride): of a dense layer without dilation one
@@ -59,6 +60,12 @@ public:
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
+    /// Whether act, scale, shift and residual change nothing; LastActivation and its parameters.
+    /// Unread where there is a gate.
+    Input<int> is_plain{"is_plain"};
+    Input<int> activation{"activation"};
+    Input<float> activation_alpha{"activation_alpha"};
+    Input<float> activation_beta{"activation_beta"};
     /// (k, x, y), k a multiple of block.
     Output<Buffer<float, 3>> output{"output"};
 
@@ -144,7 +151,8 @@ private:
                             .residual = residual(k, x, y),
                             .post_low = post_low,
                             .post_high = post_high};
-        output(k, x, y) = then.apply(t.products(k, t.list.x, t.list.y));
+        const UngatedEnd end{is_plain, activation, activation_alpha, activation_beta};
+        output(k, x, y) = end.apply(gating, then, t.products(k, t.list.x, t.list.y));
     }
 
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};

@@ -228,6 +228,38 @@ inline Clamp compose(const Clamp& first, const Clamp& second) {
     return {second.apply(first.low), second.apply(first.high)};
 }
 
+/// What an activation computes of each element x.
+enum class ActivationKind {
+    abs,
+    elu,  ///< beta * (x > 0 ? x : alpha * (exp(x) - 1)): Elu, and Selu by its gamma
+    erf,
+    exp,
+    gelu,        ///< x * (1 + erf(x / sqrt(2))) / 2
+    gelu_tanh,   ///< x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2
+    hard_swish,  ///< x * min(max(alpha * x + beta, 0), 1)
+    leaky_relu,  ///< x < 0 ? alpha * x : x
+    log,
+    mish,  ///< x * tanh(softplus(x))
+    sigmoid,
+    silu,      ///< x * sigmoid(alpha * x)
+    softplus,  ///< log(1 + exp(x))
+    softsign,  ///< x / (1 + abs(x))
+    sqrt,
+    tanh,
+    threshold,  ///< x > alpha ? x : 0
+};
+inline constexpr int activation_count = int(ActivationKind::threshold) + 1;
+
+/// "silu", as the kernels are named.
+const char* to_string(ActivationKind kind);
+
+/// y = kind(x), element by element.
+struct Activation {
+    ActivationKind kind;
+    float alpha = 1;
+    float beta = 1;
+};
+
 /// How a convolution's output is gated (docs/gated-convolution.md).
 enum class GateForm {
     none,      ///< dense
@@ -238,7 +270,7 @@ enum class GateForm {
 
 /// A convolution with all that happens to its output in registers:
 ///
-///     y = post(scale * (act(conv(x) + bias) * gate) + shift + residual)
+///     y = activation(post(scale * (act(conv(x) + bias) * gate) + shift + residual))
 ///
 /// where conv(x) at (k, y, x) is the sum, over the inputs c of k's group and the taps (i, j), of
 ///
@@ -286,6 +318,7 @@ struct FusedConv {
     std::optional<Quantization> after_gate;  ///< after the gate, or after act where there is none
     Clamp post;
     std::optional<Quantization> output_rounding;  ///< of a float output, at the very end
+    std::optional<Activation> activation;         ///< after post, of a float layer without a gate
     GateForm gate = GateForm::none;
     /// Outputs along y and along x that one value of a position gate governs. The gate is then
     /// [N, 1, ceil(H / grid), ceil(W / grid)], and its first value governs the first outputs.
@@ -304,38 +337,6 @@ struct Affine {
     std::vector<float> scale;  ///< [C] or [1]
     std::vector<float> shift;  ///< [C] or [1]
     Clamp clamp;
-};
-
-/// What an activation computes of each element x.
-enum class ActivationKind {
-    abs,
-    elu,  ///< beta * (x > 0 ? x : alpha * (exp(x) - 1)): Elu, and Selu by its gamma
-    erf,
-    exp,
-    gelu,        ///< x * (1 + erf(x / sqrt(2))) / 2
-    gelu_tanh,   ///< x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2
-    hard_swish,  ///< x * min(max(alpha * x + beta, 0), 1)
-    leaky_relu,  ///< x < 0 ? alpha * x : x
-    log,
-    mish,  ///< x * tanh(softplus(x))
-    sigmoid,
-    silu,      ///< x * sigmoid(alpha * x)
-    softplus,  ///< log(1 + exp(x))
-    softsign,  ///< x / (1 + abs(x))
-    sqrt,
-    tanh,
-    threshold,  ///< x > alpha ? x : 0
-};
-inline constexpr int activation_count = int(ActivationKind::threshold) + 1;
-
-/// "silu", as the kernels are named.
-const char* to_string(ActivationKind kind);
-
-/// y = kind(x), element by element.
-struct Activation {
-    ActivationKind kind;
-    float alpha = 1;
-    float beta = 1;
 };
 
 struct Node {

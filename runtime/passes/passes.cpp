@@ -44,7 +44,7 @@ Status optimise(Graph& graph) {
           order_roundings,       make_fused_conv,    make_int8_gemm,     make_transposed_conv,
           drop_unread_constants, fold_padding,       fold_affine,        fuse_gate,
           fold_gate_grid,        fold_affine,        fuse_residual,      fold_affine,
-          mark_branches,         quantise_values}) {
+          fuse_activation,       mark_branches,      quantise_values}) {
         SLUICE_RETURN_IF_ERROR(pass(graph));
     }
     remove_dead_nodes(graph);

@@ -79,6 +79,10 @@ Status optimise(Graph& graph);
 /// Add becomes the residual of the fused_conv on one of its sides.
 [[nodiscard]] Status fuse_residual(Graph& graph);
 
+/// A SiLU or HardSwish of what a float convolution without a gate writes, and nothing else reads,
+/// becomes that convolution's own.
+[[nodiscard]] Status fuse_activation(Graph& graph);
+
 /// Sets FusedConv::is_branch on the convolutions that only gates depend on.
 [[nodiscard]] Status mark_branches(Graph& graph);
 

@@ -19,12 +19,15 @@ Result<Lowered> lower_global_average_pool(Planner& planner, const Node& node);
 // lower_resize.cpp
 Result<Lowered> lower_resize(Planner& planner, const Node& node);
 // lower_pointwise.cpp
-Result<Lowered> lower_activation(Planner& planner, const Node& node);
 Result<Lowered> lower_affine(Planner& planner, const Node& node);
 Result<Lowered> lower_binary(Planner& planner, const Node& node);
-Result<Lowered> lower_softmax(Planner& planner, const Node& node);
 // lower_gemm.cpp
 Result<Lowered> lower_gemm(Planner& planner, const Node& node);
+// lower_activation.cpp
+Result<Lowered> lower_activation(Planner& planner, const Node& node);
+Result<Lowered> lower_softmax(Planner& planner, const Node& node);
+/// The activation of all lanes of an image, in its place: of the fused_conv that writes it.
+Step activation_in_place(const Planner& planner, const Node& node, const Layout& image);
 // lower_quantised.cpp
 Result<Lowered> lower_quantize(Planner& planner, const Node& node);
 Result<Lowered> lower_dequantize(Planner& planner, const Node& node);

@@ -28,6 +28,26 @@ void merge_columns(Buffer& a, Buffer& b) {
     }
 }
 
+/// Over views of four axes.
+Step activation_step(const Planner& planner, const Node& node, const Activation& activation,
+                     const Buffer& input, const Buffer& output) {
+    using Call = ActivationCall<Buffer>;
+    Step step;
+    step.kernel = find_kernel(activation.kind, planner.target);
+    step.node = node.name;
+    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
+    constexpr std::int64_t operations = 16;  // per element, roughly
+    step.work = operations;
+    for (const Axis& axis : output.axes) {
+        step.work *= axis.extent;
+    }
+    step.split = split_views(output, {index_of(&Call::input), index_of(&Call::output)});
+    set_call(
+        step,
+        Call{.input = input, .alpha = activation.alpha, .beta = activation.beta, .output = output});
+    return step;
+}
+
 }  // namespace
 
 Result<Lowered> lower_activation(Planner& planner, const Node& node) {
@@ -44,28 +64,25 @@ Result<Lowered> lower_activation(Planner& planner, const Node& node) {
     const auto elements = [&](const Layout& layout) {
         return is_image ? pixels(layout, channels) : view(layout);
     };
-    using Call = ActivationCall<Buffer>;
-    Call call{.input = elements(x),
-              .alpha = node.activation->alpha,
-              .beta = node.activation->beta,
-              .output = elements(lowered.output)};
-    Step step;
-    step.kernel = find_kernel(node.activation->kind, planner.target);
-    step.node = node.name;
-    step.shape = to_string(planner.layouts.image_shape(node.outputs[0]));
-    constexpr std::int64_t operations = 16;  // per element, roughly
-    step.work = operations * value_count(lowered.output);
-    step.remark = node.remark;
+    Buffer input = elements(x), output = elements(lowered.output);
     if (is_image) {
-        merge_columns(call.output, call.input);
-    } else if (!arrange_dense({&call.output, &call.input})) {
-        return planner.unsupported(node, "runs over " + step.shape + " by more than four loops",
+        merge_columns(output, input);
+    } else if (!arrange_dense({&output, &input})) {
+        return planner.unsupported(node,
+                                   "runs over " +
+                                       to_string(planner.layouts.image_shape(node.outputs[0])) +
+                                       " by more than four loops",
                                    "reshape it to fewer extents");
     }
-    step.split = split_views(call.output, {index_of(&Call::input), index_of(&Call::output)});
-    set_call(step, call);
-    lowered.steps.push_back(std::move(step));
+    lowered.steps.push_back(activation_step(planner, node, *node.activation, input, output));
+    lowered.steps.back().remark = node.remark;
     return lowered;
+}
+
+Step activation_in_place(const Planner& planner, const Node& node, const Layout& image) {
+    Buffer input = pixels(image, image.channel_stride()), output = input;
+    merge_columns(output, input);
+    return activation_step(planner, node, *node.fused_conv->activation, input, output);
 }
 
 Result<Lowered> lower_softmax(Planner& planner, const Node& node) {

@@ -177,6 +177,33 @@ std::string to_string(const ConvCase& c) {
     return text.str();
 }
 
+std::optional<Activation> draw_activation(std::mt19937& rng) {
+    const std::optional<Activation> drawn[] = {
+        std::nullopt, Activation{ActivationKind::silu}, Activation{ActivationKind::silu, 1.702F},
+        Activation{ActivationKind::hard_swish, 1.0F / 6, 0.5F},
+        Activation{ActivationKind::hard_swish, -2, 0.25F}};
+    return drawn[rng() % std::size(drawn)];
+}
+
+LastActivation last_activation(const FusedConv& conv) {
+    return !conv.activation                                ? LastActivation::none
+           : conv.activation->kind == ActivationKind::silu ? LastActivation::silu
+                                                           : LastActivation::hard_swish;
+}
+
+bool is_plain(const ConvProblem& p) {
+    const auto all = [](const std::vector<float>& values, float wanted) {
+        return std::all_of(values.begin(), values.end(), [=](float v) { return v == wanted; });
+    };
+    return !p.has_residual && p.conv.act.is_none() && all(p.conv.scale, 1) && all(p.conv.shift, 0);
+}
+
+float output_of_zero(const FusedConv& conv) {
+    const float value = conv.post.apply(0);
+    return conv.activation ? reference::activation(*conv.activation, {{1}, {value}}).data[0]
+                           : value;
+}
+
 Tensor weights_of(const ConvProblem& p) {
     const Floats& floats = p.conv.weights->floats();
     return {p.conv.weights->shape, {floats.begin(), floats.end()}};
@@ -337,6 +364,7 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     out.buffer.host += std::size_t(first) * sizeof(float);
     out.dims[0].extent = count;
     const Clamp &act = p.conv.act, &post = p.conv.post;
+    const Activation activation = p.conv.activation.value_or(Activation{ActivationKind::silu});
     const int failed =
         is_winograd(kernel_)
             ? call(kernel_, WinogradConvCall<halide_buffer_t*>{.input = in,
@@ -367,6 +395,10 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
                                 .act_high = act.high,
                                 .post_low = post.low,
                                 .post_high = post.high,
+                                .is_plain = is_plain(p),
+                                .activation = int(last_activation(p.conv)),
+                                .activation_alpha = activation.alpha,
+                                .activation_beta = activation.beta,
                                 .output = out});
     REQUIRE(failed == 0);
 }

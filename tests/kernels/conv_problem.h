@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "kernels/last_activation.h"
 #include "kernels/memory.h"
 #include "reference/operators.h"
 
@@ -37,6 +39,18 @@ struct ConvProblem {
 
 /// Draws weights, clamps of all_clamps() and whether there is a residual.
 ConvProblem make_problem(const ConvCase& c, std::mt19937& rng);
+
+/// None, or an activation that kernels without a gate compute last.
+std::optional<Activation> draw_activation(std::mt19937& rng);
+
+/// As those kernels are told of it.
+LastActivation last_activation(const FusedConv& conv);
+
+/// Whether a kernel without a gate may leave out all but the last clamp and the activation.
+bool is_plain(const ConvProblem& p);
+
+/// What a layer without a gate and residual gives of a sum of zero.
+float output_of_zero(const FusedConv& conv);
 
 /// The weights as the reference takes them.
 reference::Tensor weights_of(const ConvProblem& p);

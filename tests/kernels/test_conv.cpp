@@ -40,13 +40,14 @@ void check_output(const ConvProblem& p, const Strided& got, const Tensor* gate, 
             return untouched;
         }
         return at[0] < outputs ? want.data[std::size_t(at[0] * size + pixel)]
-                               : std::min(std::max(0.0f, p.conv.post.low), p.conv.post.high);
+                               : output_of_zero(p.conv);
     };
     const int taps = p.shape.channels * p.shape.kernel[0] * p.shape.kernel[1];
     CHECK(got.wrong(expected, within(1e-6f * float(taps) + 1e-5f)) == 0);
 }
 
-void check_dense(const ConvProblem& p, const Kernel& kernel, std::mt19937& rng) {
+void check_dense(ConvProblem p, const Kernel& kernel, std::mt19937& rng) {
+    p.conv.activation = draw_activation(rng);
     const PackedConv packed(p, kernel, draw_stride(kernel, p.shape.channels, rng));
     const Tensor none = make_gate(p, 1, 0, rng);
     Strided output = packed.output();
@@ -185,6 +186,7 @@ TEST_CASE("convolution kernels give NaN and infinities where the scalar referenc
                 spoil(p, rng);
                 INFO(kernel.name << ": " << to_string(c));
                 const bool is_gated = form != GateForm::none;
+                p.conv.activation = is_gated ? std::nullopt : draw_activation(rng);
                 const int maps = form == GateForm::element ? p.shape.outputs : 1;
                 // Closed elements are multiplied by zero where all are computed.
                 Tensor gate = make_gate(p, maps, form == GateForm::position ? 0.6 : 1, rng);

@@ -68,26 +68,33 @@ void run(const ConvProblem& p, const Kernel& kernel, const Tensor& gate,
     View g(maps.data(), {{1, 1}, {p.width, 1}, {p.height, p.width}});
     View r(residual.data(), {{all, 1}, {p.width, residual_x}, {p.height, p.width * residual_x}});
     View out = output.view();
-    REQUIRE(call(kernel, DepthwiseConvCall<halide_buffer_t*>{.input = in,
-                                                             .positions = positions,
-                                                             .weights = w,
-                                                             .epilogue = e,
-                                                             .gate = g,
-                                                             .residual = r,
-                                                             .stride_x = c.stride[1],
-                                                             .stride_y = c.stride[0],
-                                                             .dilation_x = c.dilation[1],
-                                                             .dilation_y = c.dilation[0],
-                                                             .act_low = p.conv.act.low,
-                                                             .act_high = p.conv.act.high,
-                                                             .post_low = p.conv.post.low,
-                                                             .post_high = p.conv.post.high,
-                                                             .output = out}) == 0);
+    const Activation activation = p.conv.activation.value_or(Activation{ActivationKind::silu});
+    REQUIRE(
+        call(kernel, DepthwiseConvCall<halide_buffer_t*>{.input = in,
+                                                         .positions = positions,
+                                                         .weights = w,
+                                                         .epilogue = e,
+                                                         .gate = g,
+                                                         .residual = r,
+                                                         .stride_x = c.stride[1],
+                                                         .stride_y = c.stride[0],
+                                                         .dilation_x = c.dilation[1],
+                                                         .dilation_y = c.dilation[0],
+                                                         .act_low = p.conv.act.low,
+                                                         .act_high = p.conv.act.high,
+                                                         .post_low = p.conv.post.low,
+                                                         .post_high = p.conv.post.high,
+                                                         .is_plain = is_plain(p),
+                                                         .activation = int(last_activation(p.conv)),
+                                                         .activation_alpha = activation.alpha,
+                                                         .activation_beta = activation.beta,
+                                                         .output = out}) == 0);
 }
 
 // Channels beyond the last are zero; a position whose gate is closed keeps what it held.
-void check(const ConvProblem& p, const Kernel& kernel, double density, std::mt19937& rng) {
+void check(ConvProblem p, const Kernel& kernel, double density, std::mt19937& rng) {
     const bool is_gated = kernel.gate == GateForm::position;
+    p.conv.activation = is_gated ? std::nullopt : draw_activation(rng);
     const Tensor gate = make_gate(p, 1, density, rng);
     const auto list = list_positions(p, gate, is_gated ? 0 : -1);
     const int all = round_up(p.shape.outputs, kernel.block());
@@ -103,7 +110,7 @@ void check(const ConvProblem& p, const Kernel& kernel, double density, std::mt19
             return untouched;
         }
         return at[0] < p.shape.outputs ? want.data[std::size_t(at[0] * size + pixel)]
-                                       : p.conv.post.apply(0);
+                                       : output_of_zero(p.conv);
     };
     CHECK(output.wrong(expected, within(1e-4F)) == 0);
 }

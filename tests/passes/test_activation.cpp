@@ -118,3 +118,37 @@ TEST_CASE("a product with a function of another value, or with another constant,
     }
     CHECK_FALSE(only_activation(b, y));
 }
+
+TEST_CASE("a convolution takes the SiLU or HardSwish of what nothing else reads of it") {
+    GraphBuilder b(7);
+    const ValueId x = b.input({1, 5, 6, 5});
+    const ValueId conv = b.clip(b.normalize(b.conv(x, 7, 3)), -1, 2);
+    const int form = GENERATE(0, 1, 2, 3, 4);
+    const auto hard_swish = [&b](ValueId of) {
+        return apply(b, Op::div, b.mul(of, b.clip(apply(b, Op::add, of, 3), 0, 6)), 6);
+    };
+    const ValueId y = form == 0   ? b.mul(conv, apply(b, Op::sigmoid, conv))
+                      : form == 4 ? apply(b, Op::tanh, conv)
+                                  : hard_swish(conv);
+    b.output(form == 2 ? b.add_up(y, conv) : y);
+    if (form == 3) {
+        b.output(conv);
+    }
+    const reference::Tensor input{b.shape(x), b.numbers(b.shape(x), -2, 2)};
+    Graph graph = b.graph;
+    REQUIRE(optimise(graph).ok());
+    const auto before = reference::interpret(b.graph, {input});
+    const auto after = reference::interpret(graph, {input});
+    REQUIRE(before.ok());
+    REQUIRE(after.ok());
+    for (std::size_t i = 0; i < before.value()[0].data.size(); ++i) {
+        REQUIRE(after.value()[0].data[i] == Approx(before.value()[0].data[i]).margin(2e-6));
+    }
+    REQUIRE(graph.nodes[0].fused_conv);
+    const auto& taken = graph.nodes[0].fused_conv->activation;
+    CHECK(bool(taken) == (form < 2));
+    CHECK((graph.nodes.size() == 1) == (form < 2));
+    if (taken) {
+        CHECK(taken->kind == (form == 0 ? ActivationKind::silu : ActivationKind::hard_swish));
+    }
+}

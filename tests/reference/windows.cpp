@@ -160,7 +160,7 @@ Tensor gated(const FusedConv& conv, const Tensor& products, const Tensor* gate,
         }
         y.data[i] = apply(conv.post, value);
     });
-    return y;
+    return conv.activation ? activation(*conv.activation, y) : y;
 }
 
 Tensor fused_conv(const FusedConv& conv, const Tensor& x, const Tensor* gate,

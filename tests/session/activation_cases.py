@@ -103,3 +103,18 @@ def activation_cases():
     net = Net(1, 20, 3, 3)
     y = net.op("Sigmoid", net.op("Flatten", net.conv("x", 20, 7)))
     yield "act_flat", (net.finish(y), (1, 20, 3, 3))
+
+
+def fused_activation_cases():
+    """What convolutions compute last: of every way, with lanes beside the channels and without."""
+    for name, channels, outputs, kernel, groups, side in (
+            ("1x1", 20, 37, 1, 1, 9), ("1x1_wide", 16, 96, 1, 1, 7), ("3x3", 17, 48, 3, 1, 13),
+            ("groups", 24, 48, 3, 3, 6), ("depthwise", 33, 33, 3, 33, 11),
+            ("depthwise_5x5", 32, 32, 5, 32, 8), ("one_output", 16, 1, 1, 1, 5)):
+        for op in ("HardSwish", "Sigmoid"):
+            net = Net(1, channels, side, side + 2)
+            x = net.conv("x", channels // groups, outputs, (kernel, kernel), group=groups)
+            x = net.batch_norm(x, outputs)
+            y = net.op("Mul", x, net.op(op, x)) if op == "Sigmoid" else net.op(op, x)
+            y = net.conv(y, outputs, 5)
+            yield f"fused_{op}_{name}", (net.finish(y), (1, channels, side, side + 2))

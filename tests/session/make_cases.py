@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 from PIL import Image
 
-from activation_cases import activation_cases
+from activation_cases import activation_cases, fused_activation_cases
 from block_cases import block_cases
 from convolution_cases import convolution_cases
 from layout_cases import fraction_cases, layout_cases, mixing_cases
@@ -323,7 +323,7 @@ def add_small(folder):
         folder.add("nan", name, path, *values)
     for case in (*channel_cases(), *block_cases()):
         add(*case)
-    draw(activation_cases, further_cases, convolution_cases, line_cases)
+    draw(activation_cases, further_cases, convolution_cases, line_cases, fused_activation_cases)
     onnx.save(pair(), folder.path / "pair.onnx")
 
 

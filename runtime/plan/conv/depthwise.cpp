@@ -86,6 +86,8 @@ public:
         return work;
     }
 
+    bool takes_activation() const override { return true; }
+
     /// The last tile computes the last position again where it overhangs the list.
     bool computes_once(const Convolution&, const Kernel&) const override { return false; }
 
@@ -100,7 +102,9 @@ public:
             return input.status();
         }
         Step step = conv_step(c, candidate, work, choice);
-        set_call(step, depthwise_call(c, input.value(), candidate, work, range));
+        auto call = depthwise_call(c, input.value(), candidate, work, range);
+        set_end(call, c);
+        set_call(step, call);
         measure(step, c, work, range);
         step.packed_bytes /= c.channel_stride;
         if (candidate.kernel->gate == GateForm::none) {

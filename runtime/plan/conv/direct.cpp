@@ -46,6 +46,8 @@ public:
                 .epilogue = pack_epilogue(planner.constants, c)};
     }
 
+    bool takes_activation() const override { return true; }
+
     Status emit(Planner& planner, const Convolution& c, const Candidate& candidate,
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
@@ -59,6 +61,7 @@ public:
         call.starts = blocks_of(candidate.packed.starts, range, block);
         call.run_stride = std::int32_t(c.conv.dilation[1] * c.channel_stride);
         call.row_step = std::int32_t(c.conv.dilation[0]);
+        set_end(call, c);
         set_call(step, call);
         measure(step, c, work, range);
         step.packed_bytes = packed_bytes_of(call.weights);

@@ -13,7 +13,7 @@ bool is_branch_form(const Planner& planner, const Node& node) {
         return false;
     }
     return conv.weights->shape[0] == 1 && conv.gate == GateForm::none && conv.is_plain() &&
-           node.inputs[2] == no_value && only_clamps &&
+           !conv.activation && node.inputs[2] == no_value && only_clamps &&
            planner.layout(node.inputs[0]).channel_stride() % planner.lanes == 0;
 }
 

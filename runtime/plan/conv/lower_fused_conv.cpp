@@ -208,8 +208,14 @@ Status lower_ordinary(Planner& planner, const Convolution& c, Lowered& lowered) 
     (c.conv.is_branch ? lowered.branch_macs : lowered.macs) = macs;
     if (c.conv.gate == GateForm::none) {
         const auto candidates = select_for_all(planner, c);
-        return candidates.ok() ? emit_all(planner, c, candidates.value(), lowered.steps)
-                               : candidates.status();
+        if (!candidates.ok()) {
+            return candidates.status();
+        }
+        SLUICE_RETURN_IF_ERROR(emit_all(planner, c, candidates.value(), lowered.steps));
+        if (c.conv.activation && !candidates->ways[0].way->takes_activation()) {
+            lowered.steps.push_back(activation_in_place(planner, c.node, lowered.output));
+        }
+        return {};
     }
     PlannedGate gate = make_gate(planner, c.node, macs);
     SLUICE_RETURN_IF_ERROR(lower_gated(planner, c, gate, lowered.steps));

@@ -1,10 +1,19 @@
 #include "plan/conv/way.h"
 
+#include "graph/clamps.h"
+
 namespace sluice {
 
 Status no_kernel(const Planner& planner, const Convolution& c) {
     return planner.unsupported(c.node, "has no kernel for " + std::string(planner.target.id),
                                "choose another target");
+}
+
+std::optional<Clamp> only_clamp(const Convolution& c) {
+    const FusedConv& conv = c.conv;
+    const bool is_plain = c.gate_form == GateForm::none && c.node.inputs[2] == no_value &&
+                          all_equal(conv.scale, 1) && all_equal(conv.shift, 0);
+    return is_plain ? std::optional(compose(conv.act, conv.post)) : std::nullopt;
 }
 
 Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block) {

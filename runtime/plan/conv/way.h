@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/last_activation.h"
 #include "plan/conv/convolution.h"
 
 namespace sluice {
@@ -88,6 +89,9 @@ public:
     /// What it costs to compute some work that active() has listed.
     virtual Cost cost(const Convolution& c, const Kernel& kernel, const Work& work) const = 0;
 
+    /// Whether its kernels compute FusedConv::activation; else a step of its own does.
+    virtual bool takes_activation() const { return false; }
+
     /// Whether the kernel reads the residual of each output before it writes that output, and does
     /// both once in a run, so that they may lie in the same memory.
     virtual bool computes_once(const Convolution& c, const Kernel& kernel) const = 0;
@@ -162,6 +166,27 @@ Split split_channels(const Convolution& c, const ChannelRange& range, std::int64
         split.along.push_back(along(&Call::gate, 0, block));
     }
     return split;
+}
+
+/// The clamp that is all that becomes of a layer's sums and bias, before its activation; none where
+/// more does.
+std::optional<Clamp> only_clamp(const Convolution& c);
+
+/// Tells a call whose kernel has no gate what it may leave out, and what it computes last.
+template <typename Call>
+void set_end(Call& call, const Convolution& c) {
+    if (const auto clamp = only_clamp(c)) {
+        call.is_plain = 1;
+        call.post_low = clamp->low;
+        call.post_high = clamp->high;
+    }
+    if (const auto& activation = c.conv.activation) {
+        call.activation =
+            std::int32_t(activation->kind == ActivationKind::silu ? LastActivation::silu
+                                                                  : LastActivation::hard_swish);
+        call.activation_alpha = activation->alpha;
+        call.activation_beta = activation->beta;
+    }
 }
 
 /// Part of a packed buffer (.., k / block) for some output channels.
