@@ -147,6 +147,7 @@ Status Network::read_preprocessing(const Options& options) {
     preprocessing_ = preprocessing.value();
     preprocessing_.mean = options.mean.value_or(preprocessing_.mean);
     preprocessing_.deviation = options.deviation.value_or(preprocessing_.deviation);
+    preprocessing_.interpolation = options.interpolation.value_or(preprocessing_.interpolation);
     if (options.resize) {
         // Trained networks say so themselves where they want a frame of zeros.
         const std::int64_t side = std::min(input_shape_[2], input_shape_[3]);

@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/command_line.h"
-#include "image/image.h"
+#include "image/preprocess.h"
 
 namespace sluice::classify {
 namespace {
@@ -80,6 +80,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     std::optional<std::string> deviation;
     std::optional<std::string> labels;
     std::optional<std::string> masks;
+    std::optional<std::string> interpolation;
     CLI::App app{"Classifies images with an ONNX network whose gates skip computation.",
                  "classify"};
     app.set_version_flag("--version", "classify " SLUICE_VERSION);
@@ -118,6 +119,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Shorter side of an image before its centre is cut out")
         ->option_text("N")
         ->check(CLI::Range(1, static_cast<int>(image::max_side)));
+    app.add_option("--interpolation", interpolation, "Filter of an image's resize")
+        ->option_text("bilinear|bicubic")
+        ->check(CLI::IsMember({"bilinear", "bicubic"}));
     const auto message = apps::parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();
@@ -129,6 +133,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     SLUICE_RETURN_IF_ERROR(read_normalisation(mean, deviation, options));
     options.labels = labels;
     options.masks = masks;
+    if (interpolation) {
+        options.interpolation = image::parse_interpolation(*interpolation);
+    }
     if (options.paths.empty() && options.evaluate) {
         return Status::error("--evaluate: no image is named",
                              "name a folder of a folder per class");

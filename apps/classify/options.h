@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "image/image.h"
 #include "sluice/status.h"
 
 namespace sluice::classify {
@@ -26,6 +27,7 @@ struct Options {
     std::optional<std::array<float, 3>> mean;
     std::optional<std::array<float, 3>> deviation;
     std::optional<int> resize;
+    std::optional<image::Interpolation> interpolation;
     std::vector<std::string> paths;  ///< images and folders
 
     /// Printed instead of anything else: the help or the version.

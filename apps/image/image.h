@@ -41,12 +41,16 @@ Result<std::vector<std::uint8_t>> encode_png(const Image& image);
 /// Writes a PNG aside and renames it, so that a failure leaves no partial file.
 Status write_png(const std::filesystem::path& path, const Image& image);
 
-/// An image of the given size, by the triangle of Pillow's BILINEAR, widened by the scale where the
-/// image shrinks. One pass, along columns or rows, equals Pillow's. After both, samples may be off
-/// by one, since Pillow 13 at times begins with the rows. The same size gives the same bytes. Sizes
-/// must be positive. Takes width x max(height, the source's height) pixels of memory, and may throw
+/// The filter of a resize, Pillow's of that name: a triangle, or Keys' cubic of a = -0.5.
+enum class Interpolation { bilinear, bicubic };
+
+/// An image of the given size. The filter is widened by the scale where the image shrinks. One
+/// pass, along columns or rows, equals Pillow's. After both, samples may be off by one, since
+/// Pillow 13 at times begins with the rows. The same size gives the same bytes. Sizes must be
+/// positive. Takes width x max(height, the source's height) pixels of memory, and may throw
 /// std::bad_alloc.
-Image resize(const Image& source, int width, int height);
+Image resize(const Image& source, int width, int height,
+             Interpolation interpolation = Interpolation::bilinear);
 
 /// The middle of an image, cut as torchvision's CenterCrop does: an odd rest is rounded half to
 /// even, and a side that exceeds the image's gets zeros around it.

@@ -39,6 +39,22 @@ Status read_triple(const Metadata& metadata, const std::string& key, std::array<
     return {};
 }
 
+Status read_interpolation(const Metadata& metadata, Interpolation& interpolation) {
+    const std::string key = "sluice.interpolation";
+    const auto entry = metadata.find(key);
+    if (entry == metadata.end()) {
+        return {};
+    }
+    const auto json = nlohmann::json::parse(entry->second, nullptr, false);
+    const auto parsed =
+        json.is_string() ? parse_interpolation(json.get<std::string>()) : std::nullopt;
+    if (!parsed) {
+        return wrong(key, "\"bilinear\" or \"bicubic\"");
+    }
+    interpolation = *parsed;
+    return {};
+}
+
 // resize() works on the columns first: what lies between has the image's height.
 Status check_resized(const Image& image, std::int64_t width, std::int64_t height) {
     if (width * std::max<std::int64_t>(height, image.height) > max_pixels) {
@@ -70,7 +86,15 @@ Result<Preprocessing> read_preprocessing(const Metadata& metadata) {
         }
         result.shorter_side = json.get<int>();
     }
+    SLUICE_RETURN_IF_ERROR(read_interpolation(metadata, result.interpolation));
     return result;
+}
+
+std::optional<Interpolation> parse_interpolation(const std::string& word) {
+    if (word == "bilinear") {
+        return Interpolation::bilinear;
+    }
+    return word == "bicubic" ? std::optional(Interpolation::bicubic) : std::nullopt;
 }
 
 Result<std::vector<std::string>> read_labels(const Metadata& metadata) {
@@ -102,8 +126,8 @@ Result<Image> fit(const Image& image, const Preprocessing& preprocessing, int wi
     }
     SLUICE_RETURN_IF_ERROR(check_resized(image, scaled_width, scaled_height));
     try {
-        Image scaled =
-            resize(image, static_cast<int>(scaled_width), static_cast<int>(scaled_height));
+        Image scaled = resize(image, static_cast<int>(scaled_width),
+                              static_cast<int>(scaled_height), preprocessing.interpolation);
         return preprocessing.shorter_side ? centre_crop(scaled, width, height) : scaled;
     } catch (const std::bad_alloc&) {
         return out_of_memory();

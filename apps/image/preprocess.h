@@ -19,11 +19,15 @@ struct Preprocessing {
     std::array<float, 3> deviation = {1.0f, 1.0f, 1.0f};
     /// The shorter side before the centre crop; none: the image is resized to the input size.
     std::optional<int> shorter_side;
+    Interpolation interpolation = Interpolation::bilinear;
 };
 
-/// Reads "sluice.mean", "sluice.std" (JSON arrays of three numbers) and
-/// "sluice.resize_shorter_side" (a JSON integer); absent ones keep their defaults.
+/// Reads "sluice.mean", "sluice.std" (JSON arrays of three numbers), "sluice.resize_shorter_side"
+/// (a JSON integer) and "sluice.interpolation" (a JSON string); absent ones keep their defaults.
 Result<Preprocessing> read_preprocessing(const std::map<std::string, std::string>& metadata);
+
+/// "bilinear" or "bicubic"; none for any other word.
+std::optional<Interpolation> parse_interpolation(const std::string& word);
 
 /// Class names of "sluice.labels" (a JSON array of strings); empty where it is absent.
 Result<std::vector<std::string>> read_labels(const std::map<std::string, std::string>& metadata);

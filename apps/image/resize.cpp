@@ -16,9 +16,31 @@ struct Window {
     std::vector<std::int32_t> weights;
 };
 
-std::vector<Window> triangle_windows(int source, int target) {
+// Half its width, and its height at a distance from the centre.
+struct Filter {
+    double support;
+    double (*at)(double distance);
+};
+
+double triangle(double distance) { return std::max(0.0, 1.0 - std::abs(distance)); }
+
+double cubic(double distance) {
+    constexpr double a = -0.5;
+    const double x = std::abs(distance);
+    if (x < 1.0) {
+        return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    }
+    return x < 2.0 ? (((x - 5) * x + 8) * x - 4) * a : 0.0;
+}
+
+Filter filter_of(Interpolation interpolation) {
+    return interpolation == Interpolation::bicubic ? Filter{2.0, cubic} : Filter{1.0, triangle};
+}
+
+std::vector<Window> make_windows(int source, int target, const Filter& filter) {
     const double scale = static_cast<double>(source) / target;
-    const double radius = std::max(scale, 1.0);
+    const double stretch = std::max(scale, 1.0);
+    const double radius = filter.support * stretch;
     std::vector<Window> windows(static_cast<std::size_t>(target));
     std::vector<double> weights;
     for (int i = 0; i < target; ++i) {
@@ -28,53 +50,54 @@ std::vector<Window> triangle_windows(int source, int target) {
         double sum = 0.0;
         weights.clear();
         for (int x = first; x < last; ++x) {
-            weights.push_back(std::max(0.0, 1.0 - std::abs((x - centre + 0.5) * (1.0 / radius))));
+            weights.push_back(filter.at((x - centre + 0.5) * (1.0 / stretch)));
             sum += weights.back();
         }
         Window& window = windows[static_cast<std::size_t>(i)];
         window.first = static_cast<std::size_t>(first);
         for (const double weight : weights) {
-            window.weights.push_back(
-                static_cast<std::int32_t>(0.5 + weight / sum * (1 << weight_bits)));
+            const double scaled = weight / sum * (1 << weight_bits);
+            window.weights.push_back(static_cast<std::int32_t>(scaled + (scaled < 0 ? -0.5 : 0.5)));
         }
     }
     return windows;
 }
 
 // One pass along an axis; `stride` separates neighbours on it, in samples.
-void filter(const std::uint8_t* source, std::size_t stride, const Window& window,
-            std::uint8_t* target, std::size_t count) {
+void apply(const Window& window, const std::uint8_t* source, std::size_t stride,
+           std::uint8_t* target, std::size_t count) {
     const std::uint8_t* start = source + window.first * stride;
     for (std::size_t c = 0; c < count; ++c) {
         std::int32_t sum = 1 << (weight_bits - 1);
         for (std::size_t k = 0; k < window.weights.size(); ++k) {
             sum += window.weights[k] * start[k * stride + c];
         }
-        // Rounded weights can add up to a little more than one.
-        target[c] = static_cast<std::uint8_t>(std::min(sum >> weight_bits, 255));
+        // Rounded weights can add up to a little more than one, and the cubic's are negative in
+        // part.
+        target[c] = static_cast<std::uint8_t>(std::clamp(sum >> weight_bits, 0, 255));
     }
 }
 
-Image resize_width(const Image& source, int width) {
-    const std::vector<Window> windows = triangle_windows(source.width, width);
+Image resize_width(const Image& source, int width, const Filter& filter) {
+    const std::vector<Window> windows = make_windows(source.width, width, filter);
     const std::size_t from = static_cast<std::size_t>(source.width) * 3;
     const std::size_t to = static_cast<std::size_t>(width) * 3;
     const auto rows = static_cast<std::size_t>(source.height);
     Image result = blank(width, source.height);
     for (std::size_t y = 0; y < rows; ++y) {
         for (std::size_t x = 0; x < windows.size(); ++x) {
-            filter(&source.rgb[y * from], 3, windows[x], &result.rgb[y * to + x * 3], 3);
+            apply(windows[x], &source.rgb[y * from], 3, &result.rgb[y * to + x * 3], 3);
         }
     }
     return result;
 }
 
-Image resize_height(const Image& source, int height) {
-    const std::vector<Window> windows = triangle_windows(source.height, height);
+Image resize_height(const Image& source, int height, const Filter& filter) {
+    const std::vector<Window> windows = make_windows(source.height, height, filter);
     const std::size_t row = static_cast<std::size_t>(source.width) * 3;
     Image result = blank(source.width, height);
     for (std::size_t y = 0; y < windows.size(); ++y) {
-        filter(source.rgb.data(), row, windows[y], &result.rgb[y * row], row);
+        apply(windows[y], source.rgb.data(), row, &result.rgb[y * row], row);
     }
     return result;
 }
@@ -97,9 +120,10 @@ Overlap centre(int source, int target) {
 
 }  // namespace
 
-Image resize(const Image& source, int width, int height) {
-    Image result = source.width == width ? source : resize_width(source, width);
-    return result.height == height ? result : resize_height(result, height);
+Image resize(const Image& source, int width, int height, Interpolation interpolation) {
+    const Filter filter = filter_of(interpolation);
+    Image result = source.width == width ? source : resize_width(source, width, filter);
+    return result.height == height ? result : resize_height(result, height, filter);
 }
 
 Image centre_crop(const Image& source, int width, int height) {

@@ -15,18 +15,23 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from errors import QuantizeError
 
 EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".ppm")
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
 
 
 @dataclass(frozen=True)
 class Preprocessing:
     """mean, std: of each RGB channel, float32 [3], in units of pixel/255. shorter_side: images are
     scaled to it before the centre is cut out; None: they are scaled to the input's size. size: the
-    input's height and width."""
+    input's height and width. interpolation: the filter of the scaling."""
 
     mean: np.ndarray
     std: np.ndarray
     shorter_side: int | None
     size: tuple[int, int]
+    interpolation: Image.Resampling = Image.Resampling.BILINEAR
 
 
 def read_metadata(path: Path, metadata: dict[str, str], key: str, fallback, is_valid, needed: str):
@@ -71,11 +76,23 @@ def read_preprocessing(path: Path, model: onnx.ModelProto) -> Preprocessing:
         lambda v: type(v) is int and 1 <= v <= 32768,
         "an integer of 1 to 32768",
     )
+    interpolation = read_metadata(
+        path,
+        metadata,
+        "sluice.interpolation",
+        "bilinear",
+        lambda v: isinstance(v, str) and v in INTERPOLATIONS,
+        '"bilinear" or "bicubic"',
+    )
     weights = {tensor.name for tensor in model.graph.initializer}
     image = next(value for value in model.graph.input if value.name not in weights)
     height, width = (dim.dim_value for dim in image.type.tensor_type.shape.dim[2:])
     return Preprocessing(
-        np.array(mean, np.float32), np.array(std, np.float32), side, (height, width)
+        np.array(mean, np.float32),
+        np.array(std, np.float32),
+        side,
+        (height, width),
+        INTERPOLATIONS[interpolation],
     )
 
 
@@ -114,7 +131,7 @@ def fit(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
         least = min(image.size)
         scaled = tuple(max(preprocessing.shorter_side * side // least, 1) for side in image.size)
     if image.size != scaled:
-        image = image.resize(scaled, Image.Resampling.BILINEAR)
+        image = image.resize(scaled, preprocessing.interpolation)
     pixels = np.asarray(image)
     return pixels if preprocessing.shorter_side is None else centre_crop(pixels, height, width)
 

@@ -88,6 +88,50 @@ def negative_variance():
         *(constant(name, np.full(3, -1 if name == "variance" else 1)) for name in names))
 
 
+def depthwise(classes, metadata=None, side=24):
+    """Of EfficientNet-Lite's layers one each: a stride of 2, a depthwise 3x3, a 1x1; 8 channels."""
+    generator = np.random.default_rng(7)
+    weights = {"stem": (8, 3, 3, 3), "deep": (8, 1, 3, 3), "wide": (16, 8, 1, 1)}
+    constants = [constant(name, generator.normal(size=shape) / np.sqrt(np.prod(shape[1:])))
+                 for name, shape in weights.items()]
+    constants += [constant("zero", 0), constant("six", 6),
+                  constant("matrix", generator.normal(size=(16, classes))),
+                  constant("bias", generator.normal(size=classes) / 4)]
+    nodes = [helper.make_node("Conv", ["input", "stem"], ["a"], "stem", pads=[0, 0, 1, 1], strides=[2, 2]),
+             helper.make_node("Clip", ["a", "zero", "six"], ["b"], "clip"),
+             helper.make_node("Conv", ["b", "deep"], ["c"], "deep", pads=[1, 1, 1, 1], group=8),
+             helper.make_node("Clip", ["c", "zero", "six"], ["d"], "clip2"),
+             helper.make_node("Conv", ["d", "wide"], ["e"], "wide"),
+             helper.make_node("Clip", ["e", "zero", "six"], ["f"], "clip3"),
+             helper.make_node("GlobalAveragePool", ["f"], ["pooled"], "pool"),
+             helper.make_node("Flatten", ["pooled"], ["flat"], "flatten"),
+             helper.make_node("Gemm", ["flat", "matrix", "bias"], ["scores"], "gemm")]
+    return model(nodes, constants, [("input", ["N", 3, side, side])], [("scores", ["N", classes])],
+                 metadata=metadata)
+
+
+def depthwise(classes, metadata):
+    """Of EfficientNet-Lite's layers one each: a stride of 2, a depthwise 3x3, a 1x1."""
+    generator = np.random.default_rng(7)
+    weights = {"stem": (9, 3, 3, 3), "deep": (9, 1, 3, 3), "wide": (17, 9, 1, 1)}
+    constants = [constant(name, generator.normal(size=shape) / np.sqrt(np.prod(shape[1:])))
+                 for name, shape in weights.items()]
+    constants += [constant("zero", 0), constant("six", 6),
+                  constant("matrix", generator.normal(size=(17, classes)))]
+    layers = {"stem": {"pads": [0, 0, 1, 1], "strides": [2, 2]},
+              "deep": {"pads": [1, 1, 1, 1], "group": 9}, "wide": {}}
+    nodes, reads = [], "input"
+    for name, attributes in layers.items():
+        nodes += [helper.make_node("Conv", [reads, name], [f"{name}_sum"], f"{name}/Conv", **attributes),
+                  helper.make_node("Clip", [f"{name}_sum", "zero", "six"], [f"{name}_out"], f"{name}/Clip")]
+        reads = f"{name}_out"
+    nodes += [helper.make_node("GlobalAveragePool", [reads], ["pooled"], "pool"),
+              helper.make_node("Flatten", ["pooled"], ["flat"], "flatten"),
+              helper.make_node("MatMul", ["flat", "matrix"], ["scores"], "matmul")]
+    return model(nodes, constants, [("input", ["N", 3, 24, 24])], [("scores", ["N", classes])],
+                 metadata=metadata)
+
+
 def unsupported():
     nodes = [helper.make_node("Det", ["input"], ["curved"], "/act/Det"),
              helper.make_node("GlobalAveragePool", ["curved"], ["pooled"], "pool"),

@@ -4,6 +4,7 @@ Usage: make_images.py SAMPLES OUTPUT. A line of OUTPUT/cases.txt is
     decode FILE WIDTH HEIGHT TOLERANCE   the file decoded
     resize FILE WIDTH HEIGHT TOLERANCE   it resized to that size
     fit FILE WIDTH HEIGHT SHORTER        torchvision's Resize(SHORTER) and CenterCrop((HEIGHT, WIDTH))
+    resize_bicubic, fit_bicubic          the same by the cubic filter, columns first
     refuse FILE WORD                     a file whose refusal names the word
 and OUTPUT/pixels.bin holds the RGB bytes that all but the last should give, in their order.
 """
@@ -206,6 +207,12 @@ def huge_cases(cases: Cases) -> None:
     cases.refuse("huge.ppm", b"P6 30000 30000 255\n", "64 Mi pixels")
 
 
+def columns_first(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """By Pillow's BICUBIC in two calls, since one call does not say which pass comes first."""
+    between = image.resize((size[0], image.height), Image.Resampling.BICUBIC)
+    return between.resize(size, Image.Resampling.BICUBIC)
+
+
 def resize_cases(cases: Cases) -> None:
     for name, shape in {"noise": (31, 40, 3), "row": (1, 23, 3), "column": (19, 1, 3),
                         "dot": (1, 1, 3)}.items():
@@ -216,13 +223,18 @@ def resize_cases(cases: Cases) -> None:
             one_pass = any(a in (1, b) for a, b in zip(image.size, size))
             resized = image.resize(size, Image.Resampling.BILINEAR)
             cases.add("resize", path, resized, 0 if one_pass else 1)
+            cases.add("resize_bicubic", path, columns_first(image, size))
 
 
-def fit(image: Image.Image, shorter: int, width: int, height: int) -> Image.Image:
+def bilinear(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def fit(image: Image.Image, shorter: int, width: int, height: int, resize=bilinear) -> Image.Image:
     """torchvision's Resize(shorter) and CenterCrop((height, width)), as its documents have them."""
     longer = int(shorter * max(image.size) / min(image.size))
     size = (shorter, longer) if image.width <= image.height else (longer, shorter)
-    image = image.resize(size, Image.Resampling.BILINEAR)
+    image = resize(image, size)
     pad_x, pad_y = max(0, width - image.width), max(0, height - image.height)
     image = ImageOps.expand(image, (pad_x // 2, pad_y // 2, (pad_x + 1) // 2, (pad_y + 1) // 2))
     left, top = int(round((image.width - width) / 2.0)), int(round((image.height - height) / 2.0))
@@ -238,6 +250,7 @@ def fit_cases(cases: Cases) -> None:
         image = Image.fromarray(noise(height, width, 3))
         path = cases.write(f"fit{i}.png", encoded(image, "PNG", compress_level=1))
         cases.add("fit", path, fit(image, shorter, to_width, to_height), shorter)
+        cases.add("fit_bicubic", path, fit(image, shorter, to_width, to_height, columns_first), shorter)
 
 
 def main() -> None:

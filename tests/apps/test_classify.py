@@ -282,7 +282,8 @@ class BadModels(Case):
     def test_metadata_of_the_wrong_form(self):
         for key, value in (("sluice.mean", "[1]"), ("sluice.std", "x"), ("sluice.labels", "[1]"),
                            ("sluice.labels", '["one", "two"]'),
-                           ("sluice.resize_shorter_side", "0")):
+                           ("sluice.resize_shorter_side", "0"),
+                           ("sluice.interpolation", '"nearest"')):
             with self.subTest(key=key, value=value):
                 self.bad_model(self.save("meta.onnx", models.mean_colour(metadata={key: value})))
 
@@ -339,6 +340,7 @@ class BadCommands(Case):
                                 (["--top", "0"], "--top"), (["--frobnicate"], "--frobnicate"),
                                 (["--mean", "1,2"], "--mean"), (["--std", "0,1,1"], "--std"),
                                 (["--resize", "-1"], "--resize"),
+                                (["--interpolation", "nearest"], "bicubic"),
                                 (["--json", "--explain"], "--explain")):
             with self.subTest(arguments):
                 self.bad("--model", self.model, *arguments, self.image, names=[name])

@@ -154,6 +154,40 @@ class Evaluation(Case):
             self.assertAlmostEqual(summary["top5"], np.mean(top5), 12)
             self.assertAlmostEqual(summary["macs_skipped"], skipped, 9)
 
+    def test_top1_of_a_bicubic_network_is_that_of_pillow_and_onnx_runtime(self):
+        names = [f"n{i:08}" for i in range(40)]
+        model = self.save("depthwise.onnx", models.depthwise(40, {
+            "sluice.labels": json.dumps(names), "sluice.mean": "[0.498, 0.45, 0.4]",
+            "sluice.std": "[0.25, 0.2, 0.25]", "sluice.resize_shorter_side": "28",
+            "sluice.interpolation": '"bicubic"'}))
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+        chance = np.random.default_rng(8)
+        wanted, top1 = {}, []
+        for i in range(30):
+            width, height = (int(n) for n in chance.integers(20, 60, 2))
+            image = Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
+            size = [28 * side // min(image.size) for side in image.size]
+            scaled = image.resize((size[0], height), Image.Resampling.BICUBIC)
+            scaled = scaled.resize(size, Image.Resampling.BICUBIC)
+            left, top = (round((side - 24) / 2) for side in size)
+            fitted = self.folder / "fitted.png"
+            scaled.crop((left, top, left + 24, top + 24)).save(fitted)
+            [scores] = session.run(None, {"input": nchw(fitted, metadata)})[0]
+            name = names[np.argmax(scores)] if i % 3 else chance.choice(names)
+            path = self.data / name / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.save(path)
+            wanted[str(path)] = scores
+            top1.append(name == names[np.argmax(scores)])
+        for result in self.objects("--model", model, self.data):
+            expected = wanted[result["file"]]
+            np.testing.assert_allclose(result["scores"], expected, rtol=0,
+                                       atol=1e-5 * np.abs(expected).max())
+        self.assertEqual(self.figures("--model", model, self.data)["top1"], np.mean(top1))
+        others = self.objects("--model", model, "--interpolation", "bilinear", self.data)
+        self.assertFalse(all(np.allclose(r["scores"], wanted[r["file"]], rtol=1e-2) for r in others))
+
     def test_folders_name_the_classes_of_a_model_without_names(self):
         # In sorted order: "10" before "9". The second of "9" is taken for red.
         self.image_of("data/10/a.png", (200, 0, 0))

@@ -93,6 +93,14 @@ TEST_CASE("images are resized to Pillow's pixels") {
             image::resize(read(entry), entry.expected.width, entry.expected.height);
         CHECK(largest_difference(resized, entry.expected) <= entry.extra);
     }
+    const std::vector<Case> bicubic = read_cases("resize_bicubic");
+    CHECK(bicubic.size() == 36);
+    for (const Case& entry : bicubic) {
+        CAPTURE(entry.path, entry.expected.width, entry.expected.height);
+        const Image resized = image::resize(read(entry), entry.expected.width,
+                                            entry.expected.height, image::Interpolation::bicubic);
+        CHECK(largest_difference(resized, entry.expected) == 0);
+    }
 }
 
 TEST_CASE("images of random sizes are resized, cropped and padded as by torchvision") {
@@ -107,6 +115,22 @@ TEST_CASE("images of random sizes are resized, cropped and padded as by torchvis
         INFO(fitted.status().message());
         REQUIRE(fitted.ok());
         CHECK(largest_difference(fitted.value(), entry.expected) <= 1);
+    }
+}
+
+TEST_CASE("a bicubic fit is Pillow's to the bit") {
+    const std::vector<Case> cases = read_cases("fit_bicubic");
+    CHECK(cases.size() > 200);
+    for (const Case& entry : cases) {
+        CAPTURE(entry.path, entry.extra, entry.expected.width, entry.expected.height);
+        image::Preprocessing preprocessing;
+        preprocessing.shorter_side = entry.extra;
+        preprocessing.interpolation = image::Interpolation::bicubic;
+        const auto fitted =
+            image::fit(read(entry), preprocessing, entry.expected.width, entry.expected.height);
+        INFO(fitted.status().message());
+        REQUIRE(fitted.ok());
+        CHECK(largest_difference(fitted.value(), entry.expected) == 0);
     }
 }
 

@@ -10,14 +10,17 @@ TEST_CASE("preprocessing comes from the metadata") {
     CHECK(defaults.value().mean == std::array{0.0f, 0.0f, 0.0f});
     CHECK(defaults.value().deviation == std::array{1.0f, 1.0f, 1.0f});
     CHECK_FALSE(defaults.value().shorter_side);
+    CHECK(defaults.value().interpolation == image::Interpolation::bilinear);
 
     const auto given = image::read_preprocessing({{"sluice.mean", "[0.5, 0.25, 0]"},
                                                   {"sluice.std", "[0.25, 1, 2]"},
-                                                  {"sluice.resize_shorter_side", "256"}});
+                                                  {"sluice.resize_shorter_side", "256"},
+                                                  {"sluice.interpolation", "\"bicubic\""}});
     REQUIRE(given.ok());
     CHECK(given.value().mean == std::array{0.5f, 0.25f, 0.0f});
     CHECK(given.value().deviation == std::array{0.25f, 1.0f, 2.0f});
     CHECK(given.value().shorter_side == 256);
+    CHECK(given.value().interpolation == image::Interpolation::bicubic);
 }
 
 TEST_CASE("metadata of the wrong form is refused by its key") {
@@ -31,7 +34,9 @@ TEST_CASE("metadata of the wrong form is refused by its key") {
         {"sluice.resize_shorter_side", "0"},
         {"sluice.resize_shorter_side", "1.5"},
         {"sluice.resize_shorter_side", "\"256\""},
-        {"sluice.resize_shorter_side", "99999999999999"}};
+        {"sluice.resize_shorter_side", "99999999999999"},
+        {"sluice.interpolation", "bicubic"},
+        {"sluice.interpolation", "\"nearest\""}};
     for (const auto& [key, value] : wrong) {
         CAPTURE(key, value);
         const auto result = image::read_preprocessing({{key, value}});

@@ -85,11 +85,12 @@ class Report(Case):
 
 
 class Images(Case):
-    def read(self, image, size, side=None, suffix=".png", **options):
+    def read(self, image, size, side=None, suffix=".png", interpolation=Image.Resampling.BILINEAR,
+             **options):
         path = self.folder / f"image{suffix}"
         image.save(path, **options)
         zeros, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
-        x = images.read_image(path, images.Preprocessing(zeros, ones, side, size))
+        x = images.read_image(path, images.Preprocessing(zeros, ones, side, size, interpolation))
         return np.rint(x.transpose(1, 2, 0) * 255).astype(int)
 
     def ramp(self, width, height):
@@ -106,6 +107,14 @@ class Images(Case):
         pixels = self.read(self.ramp(40, 20), (8, 8), side=10)
         wanted = self.ramp(40, 20).resize((20, 10), Image.Resampling.BILINEAR).crop((6, 1, 14, 9))
         np.testing.assert_array_equal(pixels, np.asarray(wanted))
+
+    def test_bicubic_image(self):
+        cubic = Image.Resampling.BICUBIC
+        edges = Image.fromarray(np.random.default_rng(3).integers(0, 256, (30, 24, 3), np.uint8))
+        pixels = self.read(edges, (10, 10), side=10, interpolation=cubic)
+        wanted = np.asarray(edges.resize((10, 12), cubic))[1:11]
+        np.testing.assert_array_equal(pixels, wanted)
+        self.assertFalse((pixels == self.read(edges, (10, 10), side=10)).all())
 
     def test_small_image_gets_a_frame_of_zeros(self):
         pixels = self.read(Image.new("RGB", (4, 4), (9, 9, 9)), (7, 8), side=4)
@@ -189,7 +198,8 @@ class Refusals(Case):
         side = "sluice.resize_shorter_side"
         for key, value in (("sluice.mean", "[1, 2]"), ("sluice.mean", "{"),
                            ("sluice.std", "[1, 0, 1]"), ("sluice.std", "[1, NaN, 1]"),
-                           (side, "0"), (side, "true"), ("sluice.labels", "[1]")):
+                           (side, "0"), (side, "true"), ("sluice.labels", "[1]"),
+                           ("sluice.interpolation", "bicubic")):
             self.bad_model(lambda m: helper.set_model_props(m, {key: value}), key)
 
     def test_values_that_are_not_finite(self):
