@@ -77,6 +77,11 @@ def main() -> None:
         raise TrainingError("--card needs --checkpoint and --log")
     proto = read_onnx(arguments.onnx)
     info = read_image_info(proto, arguments.onnx)
+    if info.interpolation != "bilinear":
+        raise TrainingError(
+            f"{arguments.onnx}: takes {info.interpolation} images, and they are read bilinearly "
+            "here; use classify --evaluate"
+        )
     size = input_side(proto, arguments.onnx)
     splits = {split: read_named_split(arguments.data, split, size) for split in arguments.split}
     accuracies = {

@@ -30,13 +30,15 @@ class ImageInfo:
     """What a program needs to classify images: stored in the file's metadata.
 
     mean, std: of each RGB channel, in units of pixel/255. shorter_side: images are resized so
-    that their shorter side has this many pixels (bilinear), then cropped at the centre.
+    that their shorter side has this many pixels, then cropped at the centre. interpolation: of
+    that resize, "bilinear" or "bicubic".
     """
 
     labels: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     shorter_side: int
+    interpolation: str = "bilinear"
 
     def metadata(self) -> dict[str, str]:
         return {
@@ -44,6 +46,7 @@ class ImageInfo:
             "sluice.mean": json.dumps(list(self.mean)),
             "sluice.std": json.dumps(list(self.std)),
             "sluice.resize_shorter_side": json.dumps(self.shorter_side),
+            "sluice.interpolation": json.dumps(self.interpolation),
         }
 
 
@@ -73,6 +76,7 @@ def read_image_info(model: onnx.ModelProto, path: Path) -> ImageInfo:
             tuple(float(v) for v in json.loads(found["sluice.mean"])),
             tuple(float(v) for v in json.loads(found["sluice.std"])),
             int(json.loads(found["sluice.resize_shorter_side"])),
+            str(json.loads(found.get("sluice.interpolation", '"bilinear"'))),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise TrainingError(

