@@ -20,6 +20,7 @@
 #include "benchmark/report_tables.h"
 #include "benchmark/worker.h"
 #include "common/cpus.h"
+#include "common/image_size.h"
 #include "common/output.h"
 #include "image/files.h"
 
@@ -43,7 +44,7 @@ Status time_networks(const Options& options, Report& report) {
     for (const std::filesystem::path& model : options.models) {
         const Result<NetworkTimes> times =
             time_network({model, options.data, options.target, options.threads, options.batch,
-                          options.seconds, options.layers, choose_engines(options)});
+                          options.size, options.seconds, options.layers, choose_engines(options)});
         if (!times.ok()) {
             return times.status();
         }
@@ -108,10 +109,13 @@ Status check_before(const Options& options) {
         return target.status();
     }
     for (const std::filesystem::path& path : options.models) {
-        const Result<Model> model = Model::load(path, {options.target});
+        const Result<Model> model =
+            Model::load(path, {.target = options.target, .size = options.size});
         if (!model.ok()) {
             return model.status();
         }
+        SLUICE_RETURN_IF_ERROR(
+            apps::check_size(model->inputs(), options.size).in_file(path.string()));
     }
     return {};
 }

@@ -186,7 +186,8 @@ Status time_own_layers(const NetworkQuestion& question, Contestant& ours, Networ
 
 Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     const std::string file = question.model.string();
-    const Result<Model> model = Model::load(question.model, {question.target});
+    const Result<Model> model =
+        Model::load(question.model, {.target = question.target, .size = question.size});
     if (!model.ok()) {
         return Status(model.status()).in_file(file);
     }

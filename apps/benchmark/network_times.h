@@ -16,7 +16,8 @@ struct NetworkQuestion {
     std::string target;
     int threads = 1;
     int batch = 1;
-    double seconds = 2;  ///< for each engine
+    std::optional<ImageSize> size;  ///< of a symbolic input
+    double seconds = 2;             ///< for each engine
     bool layers = false;
     /// Ours first. The reference for the answers is the first peer that gives one.
     std::vector<Engine> engines;

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/command_line.h"
+#include "common/image_size.h"
 
 namespace sluice::benchmark {
 namespace {
@@ -21,7 +22,7 @@ constexpr double most_seconds = 3600;
 /// The option's values as they are typed, before they are understood.
 struct Texts {
     std::vector<std::string> models, peers, families, shapes, densities;
-    std::optional<std::string> data, json, html, markdown;
+    std::optional<std::string> data, json, html, markdown, size;
 };
 
 void add_shared(CLI::App& app, Options& options, Texts& texts) {
@@ -52,6 +53,7 @@ void add_networks(CLI::App& app, Options& options, Texts& texts) {
     app.add_option("--batch", options.batch, "Images a run; default 1")
         ->option_text("N")
         ->check(CLI::Range(1, most_batch));
+    apps::add_size_option(app, texts.size);
     app.add_flag("--layers", options.layers,
                  "Time every step, and each gated layer against our dense kernel, on one thread");
     app.add_option("--peers", texts.peers, "Other engines: onnxruntime,openvino,ncnn")
@@ -152,6 +154,11 @@ Status read_texts(const Texts& texts, Options& options) {
     options.html = texts.html;
     options.markdown = texts.markdown;
     options.kernels.seconds = options.seconds;
+    const Result<std::optional<ImageSize>> size = apps::parse_size(texts.size);
+    if (!size.ok()) {
+        return size.status();
+    }
+    options.size = size.value();
     SLUICE_RETURN_IF_ERROR(read_kernels(texts, options.kernels));
     if (options.command == Command::networks && options.models.empty()) {
         return Status::error("no model is named", "give --model M.onnx, or the command kernels");

@@ -7,6 +7,7 @@
 
 #include "benchmark/kernel_times.h"
 #include "sluice/status.h"
+#include "sluice/tensor.h"
 
 namespace sluice::benchmark {
 
@@ -20,6 +21,7 @@ struct Options {
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
     int threads = 1;
     int batch = 1;
+    std::optional<ImageSize> size;  ///< of symbolic inputs
     bool layers = false;
     bool pins = true;
     std::vector<std::string> peers;

@@ -41,6 +41,11 @@ struct State {
     }
 };
 
+/// Of one image [C, H, W].
+std::optional<ImageSize> image_size(const std::vector<std::int64_t>& shape) {
+    return shape.size() == 3 ? std::optional(ImageSize{shape[1], shape[2]}) : std::nullopt;
+}
+
 json failure(const Status& status) { return {{"error", status.message()}}; }
 
 void set_shapes(State& state) {
@@ -64,7 +69,9 @@ json load(State& state, const json& request) {
     state.inputs = std::move(inputs).value();
     state.model_file = request.at("model");
     const auto start = Clock::now();
-    Result<Model> model = Model::load(state.model_file, {request.at("target").get<std::string>()});
+    Result<Model> model = Model::load(
+        state.model_file,
+        {.target = request.at("target").get<std::string>(), .size = image_size(state.file.shape)});
     if (!model.ok()) {
         return failure(model.status());
     }
@@ -113,7 +120,7 @@ json run(State& state, const json& request) {
 }
 
 json layers(State& state, const json& request) {
-    const Result<Graph> graph = load_graph(state.model_file);
+    const Result<Graph> graph = load_graph(state.model_file, image_size(state.file.shape));
     if (!graph.ok()) {
         return failure(graph.status());
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "classify/labels.h"
+#include "common/image_size.h"
 
 namespace sluice::classify {
 namespace {
@@ -92,11 +93,13 @@ Network::Network(Model model, const Options& options)
 
 Result<Network> Network::load(const Options& options) {
     const std::string file = options.model.string();
-    Result<Model> model = Model::load(options.model, {options.target});
+    Result<Model> model =
+        Model::load(options.model, {.target = options.target, .size = options.size});
     if (!model.ok()) {
         return model.status();
     }
     SLUICE_RETURN_IF_ERROR(check_input(model->inputs()).in_file(file));
+    SLUICE_RETURN_IF_ERROR(apps::check_size(model->inputs(), options.size).in_file(file));
     SLUICE_RETURN_IF_ERROR(check_output(model->outputs()).in_file(file));
     if (options.masks && model->gates().empty()) {
         return Status(Problem{file,
@@ -144,22 +147,17 @@ Status Network::read_preprocessing(const Options& options) {
     if (!preprocessing.ok()) {
         return Status(preprocessing.status()).in_file(file_);
     }
-    preprocessing_ = preprocessing.value();
-    preprocessing_.mean = options.mean.value_or(preprocessing_.mean);
-    preprocessing_.deviation = options.deviation.value_or(preprocessing_.deviation);
-    preprocessing_.interpolation = options.interpolation.value_or(preprocessing_.interpolation);
-    if (options.resize) {
-        // Trained networks say so themselves where they want a frame of zeros.
-        const std::int64_t side = std::min(input_shape_[2], input_shape_[3]);
-        if (*options.resize < side) {
-            return Status(Problem{file_,
-                                  {},
-                                  "takes images of a shorter side of " + std::to_string(side) +
-                                      ", more than --resize " + std::to_string(*options.resize),
-                                  "raise --resize"});
-        }
-        preprocessing_.shorter_side = options.resize;
+    // Trained networks say so themselves where they want a frame of zeros.
+    const std::optional<int> resize = options.image.resize;
+    const std::int64_t side = std::min(input_shape_[2], input_shape_[3]);
+    if (resize && *resize < side) {
+        return Status(Problem{file_,
+                              {},
+                              "takes images of a shorter side of " + std::to_string(side) +
+                                  ", more than --resize " + std::to_string(*resize),
+                              "raise --resize"});
     }
+    preprocessing_ = options.image.over(preprocessing.value());
     return {};
 }
 

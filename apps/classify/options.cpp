@@ -1,14 +1,11 @@
 #include "classify/options.h"
 
-#include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
 
 #include <CLI/CLI.hpp>
 
 #include "common/command_line.h"
-#include "image/preprocess.h"
+#include "common/image_size.h"
 
 namespace sluice::classify {
 namespace {
@@ -37,50 +34,14 @@ a folder or --evaluate, a last line {"summary": {...}} follows.
 second of two class names, and the first has the rest of the probability. With one name or none it is the
 logit of the only class.)";
 
-std::optional<std::array<float, 3>> parse_triple(const std::string& text) {
-    std::array<float, 3> triple;
-    const char* at = text.data();
-    const char* const end = at + text.size();
-    for (std::size_t c = 0; c < 3; ++c) {
-        if (c > 0 && (at == end || *at++ != ',')) {
-            return std::nullopt;
-        }
-        const auto [next, fault] = std::from_chars(at, end, triple[c]);
-        if (fault != std::errc() || !std::isfinite(triple[c])) {
-            return std::nullopt;
-        }
-        at = next;
-    }
-    return at == end ? std::optional(triple) : std::nullopt;
-}
-
-Status read_normalisation(const std::optional<std::string>& mean,
-                          const std::optional<std::string>& deviation, Options& options) {
-    if (mean && !(options.mean = parse_triple(*mean))) {
-        return Status::error("--mean: '" + *mean + "' is not three numbers",
-                             "write them as 0.5,0.5,0.5");
-    }
-    if (!deviation) {
-        return {};
-    }
-    options.deviation = parse_triple(*deviation);
-    if (!options.deviation || std::any_of(options.deviation->begin(), options.deviation->end(),
-                                          [](float value) { return value <= 0.0f; })) {
-        return Status::error("--std: '" + *deviation + "' is not three positive numbers",
-                             "write them as 0.25,0.25,0.25");
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<Options> parse_options(int argc, const char* const* argv) {
     Options options;
-    std::optional<std::string> mean;
-    std::optional<std::string> deviation;
+    apps::ImageTexts texts;
+    std::optional<std::string> size;
     std::optional<std::string> labels;
     std::optional<std::string> masks;
-    std::optional<std::string> interpolation;
     CLI::App app{"Classifies images with an ONNX network whose gates skip computation.",
                  "classify"};
     app.set_version_flag("--version", "classify " SLUICE_VERSION);
@@ -112,16 +73,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_option("--masks", masks, "Write a PNG per image that shows where the network looked")
         ->option_text("DIR");
     app.add_flag("--explain", options.explain, "Print the plan, a line per step")->excludes(json);
-    app.add_option("--mean", mean, "Mean of each channel, of samples from 0 to 1")
-        ->option_text("R,G,B");
-    app.add_option("--std", deviation, "Standard deviation of each channel")->option_text("R,G,B");
-    app.add_option("--resize", options.resize,
-                   "Shorter side of an image before its centre is cut out")
-        ->option_text("N")
-        ->check(CLI::Range(1, static_cast<int>(image::max_side)));
-    app.add_option("--interpolation", interpolation, "Filter of an image's resize")
-        ->option_text("bilinear|bicubic")
-        ->check(CLI::IsMember({"bilinear", "bicubic"}));
+    apps::add_image_options(app, texts);
+    apps::add_size_option(app, size);
     const auto message = apps::parse_command_line(app, argc, argv, see_help);
     if (!message.ok()) {
         return message.status();
@@ -130,12 +83,18 @@ Result<Options> parse_options(int argc, const char* const* argv) {
         options.message = message.value();
         return options;
     }
-    SLUICE_RETURN_IF_ERROR(read_normalisation(mean, deviation, options));
+    const Result<apps::ImageOptions> image = apps::parse_image_options(texts);
+    if (!image.ok()) {
+        return image.status();
+    }
+    options.image = image.value();
+    const Result<std::optional<ImageSize>> parsed = apps::parse_size(size);
+    if (!parsed.ok()) {
+        return parsed.status();
+    }
+    options.size = parsed.value();
     options.labels = labels;
     options.masks = masks;
-    if (interpolation) {
-        options.interpolation = image::parse_interpolation(*interpolation);
-    }
     if (options.paths.empty() && options.evaluate) {
         return Status::error("--evaluate: no image is named",
                              "name a folder of a folder per class");

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <array>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "image/image.h"
+#include "common/image_options.h"
 #include "sluice/status.h"
+#include "sluice/tensor.h"
 
 namespace sluice::classify {
 
@@ -23,11 +23,8 @@ struct Options {
     bool explain = false;
     bool evaluate = false;
     bool sigmoid = false;
-    // In the place of the model's metadata:
-    std::optional<std::array<float, 3>> mean;
-    std::optional<std::array<float, 3>> deviation;
-    std::optional<int> resize;
-    std::optional<image::Interpolation> interpolation;
+    apps::ImageOptions image;
+    std::optional<ImageSize> size;   ///< of a symbolic input
     std::vector<std::string> paths;  ///< images and folders
 
     /// Printed instead of anything else: the help or the version.

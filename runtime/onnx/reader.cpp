@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -14,6 +15,7 @@
 #include "onnx/model_message.h"
 #include "onnx/operator_names.h"
 #include "onnx/sort.h"
+#include "onnx/symbolic_size.h"
 #include "onnx/tensor_decoder.h"
 #include "onnx/unknown_operator.h"
 #include "onnx/upgrade.h"
@@ -46,8 +48,13 @@ std::optional<ElementType> activation_type(int type) {
 class Reader {
 public:
     /// Takes the weights out of `message` as it goes.
-    Reader(ModelMessage& message, const std::filesystem::path& file)
-        : model_(message.model), raw_(message.raw), decoder_(file), live_(model_.graph()) {
+    Reader(ModelMessage& message, const std::filesystem::path& file,
+           const std::optional<ImageSize>& size)
+        : model_(message.model),
+          raw_(message.raw),
+          decoder_(file),
+          live_(model_.graph()),
+          size_(size) {
         graph_.file = file.string();
     }
 
@@ -79,6 +86,8 @@ private:
     std::vector<AlignedMemory>& raw_;  ///< of initialisers
     TensorDecoder decoder_;
     Liveness live_;
+    std::optional<ImageSize> size_;                 ///< of inputs that leave theirs symbolic
+    std::map<std::string, std::int64_t> sides_;     ///< by the names of symbolic ones
     std::unordered_set<std::string> initializers_;  ///< names of all
     Graph graph_;
     std::unordered_map<std::string, ValueId> ids_;
@@ -195,28 +204,14 @@ Status Reader::check_input_type(const onnx::ValueInfoProto& info, const std::str
                                  ? "give it the batch as its first extent"
                                  : "export with at most " + std::to_string(max_rank) + " extents");
     }
-    std::string symbolic;
-    for (int axis = 1; axis < rank; ++axis) {
-        const auto& dimension = type.shape().dim(axis);
-        if (!dimension.has_dim_value()) {
-            const std::string name = dimension.dim_param().empty()
-                                         ? "an unnamed one"
-                                         : "'" + dimension.dim_param() + "'";
-            symbolic +=
-                (symbolic.empty() ? "" : ", ") + name + " (axis " + std::to_string(axis) + ")";
-        }
-    }
-    if (!symbolic.empty()) {
-        return Status::error(label + "has symbolic extents: " + symbolic,
-                             "export with fixed extents; the batch alone may be symbolic");
-    }
     return {};
 }
 
 Status Reader::read_input(const onnx::ValueInfoProto& info) {
     const std::string label = "input '" + info.name() + "' ";
     SLUICE_RETURN_IF_ERROR(check_input_type(info, label));
-    const auto& shape = info.type().tensor_type().shape();
+    onnx::TensorShapeProto shape = info.type().tensor_type().shape();
+    SLUICE_RETURN_IF_ERROR(fix_size(shape, size_, label, sides_));
     Value value;
     value.name = info.name();
     value.shape_known = true;
@@ -380,14 +375,14 @@ Status Reader::read_outputs() {
     return {};
 }
 
-Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uintmax_t size,
-                    const std::filesystem::path& file) {
+Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uintmax_t bytes,
+                    const std::filesystem::path& file, const std::optional<ImageSize>& size) {
     ModelMessage message;
-    if (!read_message(stream, std::int64_t(size), message)) {
+    if (!read_message(stream, std::int64_t(bytes), message)) {
         return Status::error("is no ONNX file, or is cut off", "copy or export the model again")
             .in_file(file.string());
     }
-    return Reader(message, file).read();
+    return Reader(message, file, size).read();
 }
 
 }  // namespace
@@ -395,19 +390,19 @@ Result<Graph> parse(google::protobuf::io::ZeroCopyInputStream& stream, std::uint
 Result<Graph> parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& file) {
     SLUICE_RETURN_IF_ERROR(check_message_size(bytes.size()).in_file(file.string()));
     google::protobuf::io::ArrayInputStream stream(bytes.data(), int(bytes.size()));
-    return parse(stream, bytes.size(), file);
+    return parse(stream, bytes.size(), file, std::nullopt);
 }
 
-Result<Graph> read_onnx(const std::filesystem::path& file) {
+Result<Graph> read_onnx(const std::filesystem::path& file, const std::optional<ImageSize>& size) {
     const auto fail = [&](const std::string& what, const char* remedy) {
         return Status::error(what, remedy).in_file(file.string());
     };
     std::error_code error;
-    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    const std::uintmax_t bytes = std::filesystem::file_size(file, error);
     if (error) {
         return fail("cannot be read: " + error.message(), "check the path");
     }
-    SLUICE_RETURN_IF_ERROR(check_message_size(size).in_file(file.string()));
+    SLUICE_RETURN_IF_ERROR(check_message_size(bytes).in_file(file.string()));
     std::ifstream input(file, std::ios::binary);
     if (!input) {
         return errno == ENOMEM ? fail("there is no memory to read it", "close other programs")
@@ -415,7 +410,7 @@ Result<Graph> read_onnx(const std::filesystem::path& file) {
     }
     // The file is never in memory as a whole: its weights go into the messages piece by piece.
     google::protobuf::io::IstreamInputStream stream(&input, read_block);
-    Result<Graph> graph = parse(stream, size, file);
+    Result<Graph> graph = parse(stream, bytes, file, size);
     if (input.bad()) {
         return fail("cannot be read", "check the disk");
     }

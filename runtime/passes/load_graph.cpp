@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-Result<Graph> load_graph(const std::filesystem::path& file) {
-    auto graph = read_onnx(file);
+Result<Graph> load_graph(const std::filesystem::path& file, const std::optional<ImageSize>& size) {
+    auto graph = read_onnx(file, size);
     if (graph.ok()) {
         SLUICE_RETURN_IF_ERROR(fold_constants(graph.value()).in_file(file.string()));
         SLUICE_RETURN_IF_ERROR(check_readings(graph.value()));

@@ -75,6 +75,16 @@ class Case(unittest.TestCase):
         return result
 
 
+class Sizes(Case):
+    def test_a_symbolic_size_is_given(self):
+        model = self.save("symbolic.onnx", models.mean_colour(("N", 3, "H", "W")))
+        [row] = self.report("--model", model, "--size", "6x12")["results"]
+        self.assertGreater(row["median_ms"], 0)
+        self.bad("--model", model, names=["--size HxW"])
+        self.bad("--model", model, "--size", "6", names=["--size", "'6'"])
+        self.bad("--model", LCCL, "--size", "6x12", names=["of 32x32", "6x12"])
+
+
 class Kernels(Case):
     def test_rows(self):
         report = self.report("kernels", "--shapes", "4x8x16,2x2x24", "--densities", "1.0,0.5",

@@ -333,6 +333,17 @@ class BadImages(Case):
         np.testing.assert_allclose(result["scores"], np.array([50, 2.5, 2.5]) / 255, rtol=1e-5)
 
 
+class Sizes(Case):
+    def test_a_symbolic_size_is_given(self):
+        model = self.save("symbolic.onnx", models.mean_colour(("N", 3, "H", "W")))
+        image = self.image_of("wide.png", (51, 102, 204), (12, 6))
+        [result] = self.objects("--model", model, "--size", "6x12", image)
+        np.testing.assert_allclose(result["scores"], [0.2, 0.4, 0.8], rtol=1e-5)
+        self.bad("--model", model, image, names=["'H' (axis 2), 'W' (axis 3)", "--size HxW"])
+        self.bad("--model", model, "--size", "6by12", image, names=["--size", "224x224"])
+        self.bad("--model", self.model, "--size", "9x8", image, names=["of 8x8", "9x8"])
+
+
 class BadCommands(Case):
     def test_command_lines(self):
         for arguments, name in ((["--threads", "0"], "--threads"), (["--threads", "x"], "--threads"),

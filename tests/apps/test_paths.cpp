@@ -194,9 +194,9 @@ TEST_CASE("options are read") {
     CHECK(options.evaluate);
     CHECK(options.sigmoid);
     CHECK(options.masks == fs::path("out"));
-    CHECK(options.mean == std::array{0.5f, -1.0f, 0.1f});
-    CHECK(options.deviation == std::array{1.0f, 2.0f, 3.0f});
-    CHECK(options.resize == 256);
+    CHECK(options.image.mean == std::array{0.5f, -1.0f, 0.1f});
+    CHECK(options.image.deviation == std::array{1.0f, 2.0f, 3.0f});
+    CHECK(options.image.resize == 256);
     CHECK(options.paths == std::vector<std::string>{"a.jpg", "dir"});
     CHECK_FALSE(options.message);
 
@@ -206,8 +206,8 @@ TEST_CASE("options are read") {
     CHECK(plain->top == 1);
     CHECK(plain->threads == 1);
     CHECK_FALSE((plain->json || plain->evaluate || plain->sigmoid));
-    CHECK_FALSE((plain->labels || plain->masks || plain->mean || plain->deviation));
-    CHECK_FALSE(plain->resize);
+    CHECK_FALSE((plain->labels || plain->masks || plain->image.mean || plain->image.deviation));
+    CHECK_FALSE(plain->image.resize);
 
     CHECK(parse({"--version"})->message->starts_with("classify "));
     CHECK(parse({"--help"})->message->find("--masks") != std::string::npos);

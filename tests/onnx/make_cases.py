@@ -289,6 +289,9 @@ def error_cases():
     yield "symbolic", one("Relu", x=("N", 3, "H", "W")), (
         "input 'x' has symbolic extents: 'H' (axis 2), 'W' (axis 3)")
     yield "symbolic_unnamed", one("Relu", x=("N", 3, None, 8)), "an unnamed one (axis 2)"
+    yield "symbolic_channels", one("Relu", x=("N", "C", 9, "W")), "'C' (axis 1), 'W' (axis 3); export"
+    yield "symbolic_length", one("Relu", x=("N", 3, "L")), "'L' (axis 2); export with fixed ones"
+    yield "symbolic_square", one("Relu", x=("N", 3, "S", "S")), "--size HxW, ModelOptions::size"
     yield "rank_9", one("Relu", x=(1,) * 9), "has rank 9"
     int16 = one("Relu")
     int16.graph.input[0].type.tensor_type.elem_type = TensorProto.INT16

@@ -117,6 +117,29 @@ TEST_CASE("bad models give one line that names the file and the fault") {
     CHECK(!parse_onnx({}, "empty.onnx").ok());
 }
 
+TEST_CASE("a size fixes the symbolic sides of images, and nothing else") {
+    const auto shape_of_input = [](const char* file, ImageSize size) {
+        Result<Graph> graph = read_onnx(folder / file, size);
+        CAPTURE(graph.status().message());
+        REQUIRE(graph.ok());
+        return graph->values[std::size_t(graph->inputs[0])].shape;
+    };
+    CHECK(shape_of_input("symbolic.onnx", {11, 6}) == Shape{1, 3, 11, 6});
+    CHECK(shape_of_input("symbolic_unnamed.onnx", {11, 6}) == Shape{1, 3, 11, 8});
+    CHECK(shape_of_input("symbolic_square.onnx", {6, 6}) == Shape{1, 3, 6, 6});
+    CHECK(shape_of_input("relu.onnx", {11, 6}) == Shape{1, 4, 9, 7});
+    const auto refusal = [](const char* file, ImageSize size) {
+        return read_onnx(folder / file, size).status().message();
+    };
+    CHECK(refusal("symbolic_square.onnx", {11, 6}).find("named 'S', and 11x6") !=
+          std::string::npos);
+    CHECK(refusal("symbolic_channels.onnx", {11, 6}).find("'C' (axis 1)") != std::string::npos);
+    CHECK(refusal("symbolic_length.onnx", {11, 6}).find("'L' (axis 2)") != std::string::npos);
+    for (const std::int64_t side : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 40}) {
+        CHECK(refusal("symbolic.onnx", {side, 6}).find("has the extent") != std::string::npos);
+    }
+}
+
 TEST_CASE("truncated, flipped and random bytes give a Status") {
     const unsigned seed = 20240607;
     CAPTURE(seed);

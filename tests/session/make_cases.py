@@ -22,6 +22,7 @@ from line_cases import line_cases
 from nan_cases import nan_cases
 from net import RANDOM, Net, outputs_of, run
 from operator_cases import operator_cases as further_cases
+from size_cases import size_cases
 from sparse_cases import sparse_cases
 from winograd_cases import channel_cases, phase_cases, tile_cases, winograd_cases
 
@@ -325,6 +326,10 @@ def add_small(folder):
         add(*case)
     draw(activation_cases, further_cases, convolution_cases, line_cases, fused_activation_cases)
     onnx.save(pair(), folder.path / "pair.onnx")
+    for name, model, x in size_cases():
+        path = folder.path / "symbolic.onnx"
+        onnx.save(model, path)
+        folder.add("size", name, path, x, *run(model, [], [x]))
 
 
 def main():

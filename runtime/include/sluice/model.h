@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,11 @@ struct ModelOptions {
     /// over its Winograd tile of up to 4x4 outputs. A ReLU before a gate is computed after it, so
     /// that 0 times an infinite gate is 0. The kernels' stacks take up to 600 KiB.
     bool winograd = true;
+    /// Height and width of the inputs [N, C, H, W] whose file leaves them symbolic; without it such
+    /// a file is refused. Extents that the file fixes stay as they are: Model::inputs() has them.
+    /// A plan is of one size. For images of another, load the file again with that size, and make a
+    /// session of that model: models are independent of each other, and each holds its own weights.
+    std::optional<ImageSize> size = std::nullopt;
 };
 
 /// One gated layer of a model, as `Session::gates` reports on it. Where the gate is zero the

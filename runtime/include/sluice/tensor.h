@@ -19,6 +19,12 @@ const char* to_string(DataType type);
 /// Bytes of an element.
 int size_of(DataType type);
 
+/// Of an image, in pixels.
+struct ImageSize {
+    std::int64_t height = 0;
+    std::int64_t width = 0;
+};
+
 /// One extent of a named shape; `size` is -1 where any batch is accepted.
 struct Dimension {
     std::string name;
