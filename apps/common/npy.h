@@ -26,6 +26,9 @@ inline constexpr std::size_t max_rank = 64;  ///< as NumPy's
 /// longer than their header says, and on more than max_elements.
 Result<Array> read(const std::filesystem::path& path);
 
+/// The shape alone, by the file's header.
+Result<std::vector<std::int64_t>> read_shape(const std::filesystem::path& path);
+
 /// Writes version 1.0, little-endian, row-major; the values are elements of the array's type. On
 /// failure a part of the file may be left.
 Status write(const std::filesystem::path& path, const Array& array);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -173,12 +174,16 @@ std::vector<float> to_row_major(const std::vector<std::int64_t>& shape,
     return ordered;
 }
 
-Result<Array> read_stream(std::FILE* file, std::uintmax_t size) {
+Result<Header> read_header(std::FILE* file) {
     const Result<std::string> text = read_header_text(file);
     if (!text.ok()) {
         return text.status();
     }
-    const Result<Header> parsed = parse_header(text.value());
+    return parse_header(text.value());
+}
+
+Result<Array> read_stream(std::FILE* file, std::uintmax_t size) {
+    const Result<Header> parsed = read_header(file);
     if (!parsed.ok()) {
         return parsed.status();
     }
@@ -200,9 +205,10 @@ Result<Array> read_stream(std::FILE* file, std::uintmax_t size) {
     return array;
 }
 
-}  // namespace
-
-Result<Array> read(const std::filesystem::path& path) {
+/// Gives an open file and its bytes to `take`, whose failures are made to name it.
+template <typename T>
+Result<T> with_file(const std::filesystem::path& path,
+                    const std::function<Result<T>(std::FILE*, std::uintmax_t)>& take) {
     const auto failed = [&](const std::string& what, const char* remedy) {
         return Status(Problem{path.string(), {}, what, remedy});
     };
@@ -217,8 +223,22 @@ Result<Array> read(const std::filesystem::path& path) {
         return failed(std::string("cannot be opened: ") + std::strerror(errno),
                       "check its permissions");
     }
-    Result<Array> array = read_stream(file.get(), size);
-    return array.ok() ? std::move(array) : Status(array.status()).in_file(path.string());
+    Result<T> taken = take(file.get(), size);
+    return taken.ok() ? std::move(taken) : Status(taken.status()).in_file(path.string());
+}
+
+}  // namespace
+
+Result<Array> read(const std::filesystem::path& path) {
+    return with_file<Array>(path, read_stream);
+}
+
+Result<std::vector<std::int64_t>> read_shape(const std::filesystem::path& path) {
+    using Shape = std::vector<std::int64_t>;
+    return with_file<Shape>(path, [](std::FILE* file, std::uintmax_t) -> Result<Shape> {
+        const Result<Header> header = read_header(file);
+        return header.ok() ? Result<Shape>(header.value().shape) : header.status();
+    });
 }
 
 }  // namespace sluice::npy

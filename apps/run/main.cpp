@@ -3,7 +3,9 @@
 #include <chrono>
 #include <exception>
 
+#include "common/image_size.h"
 #include "common/output.h"
+#include "run/image_input.h"
 #include "run/json.h"
 #include "run/network.h"
 #include "run/options.h"
@@ -80,12 +82,36 @@ Status write_files(const Network& network, const std::filesystem::path& folder, 
     return {};
 }
 
+Result<Network> load(const Options& options) {
+    const std::optional<ImageSize> size =
+        options.size ? options.size : size_of_first_tensor(options.inputs);
+    Result<Network> network =
+        Network::load(options.model, {.target = options.target, .size = size}, options.threads);
+    if (network.ok()) {
+        SLUICE_RETURN_IF_ERROR(apps::check_size(network->model().inputs(), options.size)
+                                   .in_file(options.model.string()));
+    }
+    return network;
+}
+
+Result<image::Preprocessing> read_preprocessing(const Network& network, const Options& options) {
+    const Result<image::Preprocessing> read = image::read_preprocessing(network.model().metadata());
+    if (!read.ok()) {
+        return Status(read.status()).in_file(options.model.string());
+    }
+    return options.image.over(read.value());
+}
+
 Result<int> run_network(const Options& options) {
-    Result<Network> loaded = Network::load(options.model, options.target, options.threads);
+    Result<Network> loaded = load(options);
     if (!loaded.ok()) {
         return loaded.status();
     }
     Network network = std::move(loaded).value();
+    const Result<image::Preprocessing> preprocessing = read_preprocessing(network, options);
+    if (!preprocessing.ok()) {
+        return preprocessing.status();
+    }
     const Result<Files> inputs = share_out(options.inputs, network.model().inputs(), "--input");
     if (!inputs.ok()) {
         return inputs.status();
@@ -98,7 +124,8 @@ Result<int> run_network(const Options& options) {
     if (!expected.ok()) {
         return expected.status();
     }
-    SLUICE_RETURN_IF_ERROR(network.read_inputs(inputs.value(), {options.seed, options.zeros}));
+    SLUICE_RETURN_IF_ERROR(
+        network.read_inputs(inputs.value(), {options.seed, options.zeros}, preprocessing.value()));
     SLUICE_RETURN_IF_ERROR(network.run());
     std::optional<apps::Times> times;
     if (options.repeat > 0) {

@@ -5,7 +5,9 @@
 #include <limits>
 #include <utility>
 
+#include "image/formats.h"
 #include "run/fill.h"
+#include "run/image_input.h"
 
 namespace sluice::run {
 namespace {
@@ -56,9 +58,9 @@ Status check_given(const Files& files, const std::vector<TensorInfo>& inputs) {
 Network::Network(Model model, Session session, std::string file)
     : model_(std::move(model)), session_(std::move(session)), file_(std::move(file)) {}
 
-Result<Network> Network::load(const std::filesystem::path& file, const std::string& target,
+Result<Network> Network::load(const std::filesystem::path& file, const ModelOptions& options,
                               int threads) {
-    Result<Model> model = Model::load(file, {target});
+    Result<Model> model = Model::load(file, options);
     if (!model.ok()) {
         return model.status();
     }
@@ -69,7 +71,8 @@ Result<Network> Network::load(const std::filesystem::path& file, const std::stri
     return Network(std::move(model).value(), std::move(session).value(), file.string());
 }
 
-Status Network::read_inputs(const Files& files, const Fill& fill) {
+Status Network::read_inputs(const Files& files, const Fill& fill,
+                            const image::Preprocessing& preprocessing) {
     const std::vector<TensorInfo>& infos = model_.inputs();
     if (!fill.seed && !fill.zeros) {
         SLUICE_RETURN_IF_ERROR(check_given(files, infos).in_file(file_));
@@ -80,7 +83,9 @@ Status Network::read_inputs(const Files& files, const Fill& fill) {
         if (!files[i]) {
             continue;
         }
-        Result<npy::Array> read = npy::read(*files[i]);
+        Result<npy::Array> read = image::has_image_extension(*files[i])
+                                      ? read_image(*files[i], infos[i], preprocessing)
+                                      : npy::read(*files[i]);
         if (!read.ok()) {
             return read.status();
         }

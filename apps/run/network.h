@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/npy.h"
+#include "image/preprocess.h"
 #include "run/bind.h"
 #include "run/integer_values.h"
 #include "sluice/session.h"
@@ -22,15 +23,16 @@ struct Fill {
 /// A model, a session of it, and memory for its inputs and outputs.
 class Network {
 public:
-    /// Of an ONNX file; see ModelOptions::target and SessionOptions::threads.
-    static Result<Network> load(const std::filesystem::path& file, const std::string& target,
+    /// Of an ONNX file; see SessionOptions::threads.
+    static Result<Network> load(const std::filesystem::path& file, const ModelOptions& options,
                                 int threads);
 
     const Model& model() const { return model_; }
 
-    /// Reads a file for each input, or fills it with elements of its type. Symbolic extents are
-    /// those of the files; 1 where no file gives one.
-    Status read_inputs(const Files& files, const Fill& fill);
+    /// Reads a file for each input, a tensor or an image, or fills it with elements of its type. A
+    /// symbolic batch is that of the files; 1 where no file gives one.
+    Status read_inputs(const Files& files, const Fill& fill,
+                       const image::Preprocessing& preprocessing);
     /// Runs on those inputs. Floats that the run leaves unwritten are NaN.
     Status run();
 

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/command_line.h"
+#include "common/image_size.h"
 
 namespace sluice::run {
 namespace {
@@ -19,8 +20,15 @@ constexpr const char* footer =
     "A .npy file may have either byte order and be row-major or column-major. float32, float16, "
     "bool and whole\n"
     "numbers up to 2^24 are taken exactly. float64 is rounded to the nearest float32.\n"
-    "A symbolic batch is the inputs' own, and 1 where none is given. The model fixes all other "
-    "extents.\n"
+    "A symbolic batch is the inputs' own, and 1 where none is given. Symbolic heights and widths "
+    "are "
+    "those of\n"
+    "--size, else of the first tensor of four extents. The model fixes all other extents.\n"
+    "An image (JPEG, PNG, WebP, PPM, by its extension) is resized, cropped and normalised as by "
+    "classify: as the\n"
+    "model's metadata say, and these options in their place. Without either it is resized to the "
+    "input's size,\n"
+    "its samples divided by 255. An input of uint8 gets the samples as they are.\n"
     "Random inputs are numpy.random.RandomState(SEED).uniform(-1, 1, shape), one after another.\n"
     "Exit status: 0 where all is as expected, 1 where an output is not, 2 after an error.";
 
@@ -30,12 +38,14 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     Options options;
     std::optional<std::string> output;
     std::optional<std::uint32_t> seed;
+    std::optional<std::string> size;
+    apps::ImageTexts image;
     CLI::App app{"Runs an ONNX network on tensors.", "run"};
     app.set_version_flag("--version", "run " SLUICE_VERSION);
     app.footer(footer);
     app.add_option("--model", options.model, "ONNX file")->option_text("M.onnx")->required();
-    app.add_option("--input", options.inputs, "A tensor for each input")
-        ->option_text("[NAME=]X.npy...");
+    app.add_option("--input", options.inputs, "A tensor or an image for each input")
+        ->option_text("[NAME=]X.npy|IMAGE...");
     auto* random = app.add_option("--random", seed, "Fill the inputs that are not given at random")
                        ->option_text("SEED");
     app.add_flag("--zeros", options.zeros, "Fill the inputs that are not given with zeros")
@@ -62,6 +72,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "CPU")
         ->option_text("T");
     app.add_flag("--json", options.json, "Print one JSON object");
+    apps::add_size_option(app, size);
+    apps::add_image_options(app, image);
     const auto message = apps::parse_command_line(app, argc, argv, "see run --help");
     if (!message.ok()) {
         return message.status();
@@ -69,6 +81,16 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     if (!std::isfinite(options.tolerance)) {
         return Status::error("--tolerance is not finite", "write a number such as 1e-4");
     }
+    const Result<apps::ImageOptions> parsed_image = apps::parse_image_options(image);
+    if (!parsed_image.ok()) {
+        return parsed_image.status();
+    }
+    options.image = parsed_image.value();
+    const Result<std::optional<ImageSize>> parsed_size = apps::parse_size(size);
+    if (!parsed_size.ok()) {
+        return parsed_size.status();
+    }
+    options.size = parsed_size.value();
     options.message = message.value();
     options.output = output;
     options.seed = seed;

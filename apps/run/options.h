@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "common/image_options.h"
 #include "sluice/status.h"
+#include "sluice/tensor.h"
 
 namespace sluice::run {
 
@@ -23,6 +25,8 @@ struct Options {
     int threads = 1;
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
     bool json = false;
+    apps::ImageOptions image;       ///< of inputs that are images
+    std::optional<ImageSize> size;  ///< of symbolic inputs
 
     /// Printed instead of anything else: the help or the version.
     std::optional<std::string> message;

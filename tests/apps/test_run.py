@@ -11,7 +11,9 @@ import sys
 import unittest
 
 import numpy as np
+import onnx
 import onnxruntime
+from PIL import Image
 
 import run_case
 
@@ -128,6 +130,109 @@ class GoodPath(run_case.Case):
     def test_version_and_help(self):
         self.assertRegex(self.good("--version"), r"^run \d+\.\d+\.\d+\n$")
         self.assertIn("--tolerance", self.good("--help"))
+
+
+def symbolic(height="H", width="W"):
+    """Twice the size, by a transposed convolution whose outputs a pool halves in one direction."""
+    weights = np.random.default_rng(4).normal(size=(3, 5, 2, 2)).astype(np.float32)
+    return run_case.model([("ConvTranspose", ["x", "w"], ["t"], {"strides": [2, 2]}),
+                           ("MaxPool", ["t"], ["y"], {"kernel_shape": [2, 1], "strides": [2, 1]})],
+                          [("x", ("N", 3, height, width))], ["y"], [("w", weights)])
+
+
+class Sizes(run_case.Case):
+    """Files whose height and width are symbolic."""
+
+    def test_the_size_is_the_first_tensors(self):
+        model = self.save_model(symbolic())
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        for shape in ((2, 3, 7, 10), (1, 3, 16, 5)):
+            [x] = arrays(shape)
+            [expected] = session.run(None, {"x": x})
+            path, wanted = self.save("x=.npy", x), self.save("y.npy", expected)
+            for words in ([path], [f"x={path}"], [path, "--size", f"{shape[2]}x{shape[3]}"]):
+                report = self.report("--model", model, "--input", *words, "--expect", wanted)
+                self.assertEqual(report["outputs"][0]["shape"], [shape[0], 5, shape[2], 2 * shape[3]])
+
+    def test_the_size_is_given(self):
+        model = self.save_model(symbolic("H", 9))
+        report = self.report("--model", model, "--zeros", "--size", "6x9")
+        self.assertEqual(report["inputs"][0]["shape"], [1, 3, 6, 9])
+
+    def test_refusals(self):
+        model = self.save_model(symbolic())
+        self.bad("--model", model, "--zeros", names=["'H' (axis 2), 'W' (axis 3)", "--size"])
+        for text in ("6", "6x", "x6", "6x0", "6x-1", "6x9x9", "6X9", "a", "32769x1", "99999999999999x1"):
+            self.bad("--model", model, "--zeros", "--size", text, names=["--size", f"'{text}'"])
+        [x] = arrays((1, 3, 7, 10))
+        self.bad("--model", model, "--input", self.save("x.npy", x), "--size", "6x9",
+                 names=["x.npy", "[1, 3, 7, 10]", "'x' [N, 3, 6, 9]"])
+        fixed = self.save_model(symbolic(6, 9), "fixed.onnx")
+        self.bad("--model", fixed, "--zeros", "--size", "9x6", names=["of 6x9", "9x6"])
+        self.bad("--model", self.save_model(run_case.identity(1, 4)), "--zeros", "--size", "9x6",
+                 names=["takes no images"])
+
+
+class Images(run_case.Case):
+    """Images in the place of tensors."""
+
+    def setUp(self):
+        super().setUp()
+        pixels = np.random.default_rng(6).integers(0, 256, (11, 16, 3), np.uint8)
+        self.image = self.folder / "photo.png"
+        self.pixels = Image.fromarray(pixels)
+        self.pixels.save(self.image)
+
+    def read(self, model, *words):
+        report = self.report("--model", model, "--input", *words, "--output", self.out)
+        return report, np.load(self.out / "y.npy")
+
+    def test_an_image_of_the_inputs_size_is_taken_as_it_is(self):
+        model = self.save_model(run_case.identity("N", 3, "H", "W"))
+        report, found = self.read(model, f"x={self.image}", "--size", "11x16")
+        expected = np.asarray(self.pixels, np.float32).transpose(2, 0, 1)[None] / np.float32(255)
+        np.testing.assert_array_equal(found, expected)
+        self.assertEqual(report["inputs"],
+                         [{"name": "x", "shape": [1, 3, 11, 16], "source": str(self.image)}])
+
+    def test_metadata_and_options_prepare_it(self):
+        built = run_case.identity(1, 3, 6, 5)
+        onnx.helper.set_model_props(built, {
+            "sluice.mean": "[0.5, 0.25, 0]", "sluice.std": "[1, 0.5, 2]",
+            "sluice.resize_shorter_side": "7", "sluice.interpolation": '"bicubic"'})
+        scaled = self.pixels.resize((10, 11), Image.Resampling.BICUBIC).resize(
+            (10, 7), Image.Resampling.BICUBIC).crop((2, 0, 7, 6))  # halves are rounded to even
+        samples = np.asarray(scaled, np.float32) / np.float32(255)
+
+        def normalised(mean, deviation):
+            return ((samples - np.float32(mean)) / np.float32(deviation)).transpose(2, 0, 1)[None]
+
+        _, found = self.read(self.save_model(built), self.image)
+        np.testing.assert_allclose(found, normalised([0.5, 0.25, 0], [1, 0.5, 2]), rtol=1e-6, atol=1e-7)
+        plain = self.save_model(run_case.identity(1, 3, 6, 5), "plain.onnx")
+        _, found = self.read(plain, self.image, "--mean", "0.5,0.5,0.5", "--std", "2,2,2",
+                             "--resize", 7, "--interpolation", "bicubic")
+        np.testing.assert_allclose(found, normalised([0.5] * 3, [2] * 3), rtol=1e-6, atol=1e-7)
+
+    def test_bytes(self):
+        built = run_case.model([("DequantizeLinear", ["x", "s", "z"], ["y"], {})],
+                               [("x", (1, 3, 11, 16))], ["y"],
+                               [("s", np.float32(0.5)), ("z", np.uint8(3))])
+        built.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+        _, found = self.read(self.save_model(built), self.image)
+        expected = (np.asarray(self.pixels, np.float32).transpose(2, 0, 1)[None] - 3) / 2
+        np.testing.assert_array_equal(found, expected)
+
+    def test_refusals(self):
+        for shape in ((1, 1, 11, 16), (2, 3, 11, 16), (1, 3, 11)):
+            model = self.save_model(run_case.identity(*shape))
+            self.bad("--model", model, "--input", self.image, names=[self.image, "give a .npy file"])
+        model = self.save_model(run_case.identity(1, 3, 11, 16))
+        self.image.write_bytes(b"no image")
+        self.bad("--model", model, "--input", self.image, names=[self.image])
+        self.bad("--model", model, "--input", self.image, "--mean", "1", names=["--mean"])
+        symbolic_model = self.save_model(run_case.identity(1, 3, "H", "W"))
+        self.bad("--model", symbolic_model, "--input", self.image, names=["--size"])
 
 
 class Expectations(run_case.Case):
