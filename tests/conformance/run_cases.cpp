@@ -42,7 +42,7 @@ std::string describe(const std::string& name, const run::Comparison& comparison)
 
 json run_case(const std::filesystem::path& folder, const json& entry, const std::string& target) {
     Result<run::Network> network =
-        run::Network::load(folder / entry.at("model").get<std::string>(), target, 1);
+        run::Network::load(folder / entry.at("model").get<std::string>(), {.target = target}, 1);
     if (!network.ok()) {
         return refused(network.status());
     }
@@ -53,7 +53,7 @@ json run_case(const std::filesystem::path& folder, const json& entry, const std:
     if (files.size() != network->model().inputs().size()) {
         return {{"result", "wrong"}, {"message", "takes another number of inputs"}};
     }
-    if (const Status read = network->read_inputs(files, {}); !read.ok()) {
+    if (const Status read = network->read_inputs(files, {}, {}); !read.ok()) {
         return refused(read);
     }
     if (const Status ran = network->run(); !ran.ok()) {
