@@ -4,14 +4,16 @@
 #     params      of the generator, for all kernels of the row
 #     types       element types of the tensors; none where it reads and writes lists and masks alone
 #     shapes      shape classes: parameters of the generator, and of `channels` several, a kernel each;
-#                 the runtime's alone are `least_channels` and `label`, which tells classes of a window apart
+#                 the runtime's alone are `least_channels`, `least_bytes` and `label`, which tells classes of a window apart
 #     gates       of a shape class: the gate forms, a kernel each, the generator's parameter `gating`
 #     gate        the one gate form that the algorithm has, where that is no parameter
 #     operations  likewise, the generator's parameter `operation`
 #     numbers     of the schedule and of the choice of a kernel, which the tuned files state
 #     targets     of a shape class that is for some targets alone: those
 #     int8        true of an algorithm that multiplies bytes: its kernels get the parameters that a target has
-#                 under `int8`, and targets with a base have kernels of their own for it
+#                 under `int8`, and targets with a base have kernels of their own for it; without `int8` a target
+#                 with a base has those alone that name it
+# An algorithm may have a row more for shape classes with other numbers.
 # A kernel's name is <algorithm>_<type>_<shape class>_<gate form or operation>__<target>, without what
 # it has none of. A shape class is `any`, or <window>[_by<stride>][_<label>][_c<channels>].
 #

@@ -34,7 +34,7 @@ const std::map<std::string, Form> form_names = {
 ///
 /// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
 /// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
-/// groups of `dot` bytes are read, up to three more than it has.
+/// groups of `dot` bytes are read, up to three more than it has; for matrices groups of `depth`.
 class Int8Conv : public Generator<Int8Conv> {
 public:
     GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
@@ -43,9 +43,13 @@ public:
     // is subtracted from an input, so that instructions on signed bytes take it (0 or 128).
     GeneratorParam<int> dot{"dot", 2};
     GeneratorParam<int> offset{"offset", 0};
+    // Of matrix instructions: bytes that one multiplies and sums for each output; 0 does without.
+    GeneratorParam<int> depth{"depth", 0};
     // Shape class; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
     GeneratorParam<int> channels{"channels", 0};
+    // Of matrices, whose patches the kernel has memory for.
+    GeneratorParam<int> most_bytes{"most_bytes", 0};
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 6};
     GeneratorParam<int> tail{"tail", 2};
@@ -57,7 +61,9 @@ public:
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
     /// (k % block * dot + i % dot, i / dot, ky, k / block) of i = kx * channel_stride + c, zeros
-    /// beyond the last i; block = vectors * lanes.
+    /// beyond the last i; block = vectors * lanes. For matrices a vector's weights lie together,
+    /// zeros up to a multiple of `depth` behind them: (k % lanes * dot + i % dot, i / dot, ky, k /
+    /// block).
     Input<Buffer<int8_t, 4>> weights{"weights"};
     /// (k): the convolution's, less what the input's zero point and the offset add to the sum:
     /// (zero point - offset) * the sum of k's weights.
@@ -110,6 +116,11 @@ public:
                        ? Expr((int(kernel) * int(channels) + dot - 1) / int(dot))
                        : weights.dim(1).extent();
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
+        output(k, col, lin) = undef(output.type());
+        if (depth > 0) {
+            multiply_matrices(row * int(dot), rows);
+            return;
+        }
         // A patch row is read in full; where the shape is free, the weights say how long it is.
         taps = RDom(0, int(dot), 0, row, 0, rows, "taps");
         Expr length = positions.dim(0).extent();
@@ -119,7 +130,6 @@ public:
                 tail};
         Expr after = tiles * int(pixels);
         last.list.where(after + last.list.y * int(tail) + last.list.x < length);
-        output(k, col, lin) = undef(output.type());
         add_tiles(full, [&](Expr tile, Expr pixel) { return tile * int(pixels) + pixel; });
         // The last tile sums up the last position again where it overhangs the list, but writes it
         // once: the output may lie where the residual does.
@@ -136,12 +146,19 @@ public:
         bias.dim(0).set_min(0);
         const int lanes = natural_vector_size<float>();
         const int block = vectors * lanes;
-        weights.dim(0).set_bounds(0, block * dot).dim(1).set_min(0).set_stride(block * dot);
+        const int width = (depth > 0 ? lanes : block) * dot;
+        weights.dim(0).set_bounds(0, width).dim(1).set_min(0).set_stride(width);
         weights.dim(2).set_min(0);
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
+        if (depth > 0) {
+            sluice::schedules::schedule_int8_matrices({output, patches, sums, k, i, p, vector, lane,
+                                                       rows_read, taps, list, shorter_cases()},
+                                                      {vectors, lanes, depth, most_bytes});
+            return;
+        }
         sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps, shorter_cases()},
                                               {vectors, lanes, unroll});
     }
@@ -226,11 +243,50 @@ private:
         output(k, x, y) = finish(t.products(k, t.list.x, t.list.y), x, y);
     }
 
+    /// The outputs of the list as products of matrices: the patches of some positions, `bytes` a
+    /// row, and a vector's weights.
+    void multiply_matrices(const Expr& bytes, const Expr& rows) {
+        const int lanes = natural_vector_size<float>(), side = sluice::schedules::matrix_rows;
+        Expr length = positions.dim(0).extent();
+        Expr depths =
+            min((bytes * rows + int(depth) - 1) / int(depth), int(most_bytes) / int(depth));
+
+        // Of a row that ends within a group, the rest is overwritten by the next one. After the
+        // last one anything may follow: it meets weights of zero.
+        rows_read = RDom(0, (bytes + int(depth) - 1) / int(depth) * int(depth), 0, rows, "rows");
+        Expr from = min(tile * int(pixels) + group * side + p, length - 1);
+        Expr at = unsafe_promise_clamped(rows_read.y * bytes + rows_read.x, 0, most_bytes - 1);
+        patches(i, p, group, tile) = undef<uint8_t>();
+        patches(at, p, group, tile) = input(column(from) * stride_x * channel_stride + rows_read.x,
+                                            line(from) * stride_y + rows_read.y);
+
+        // In the one form of indices that Halide takes for matrices: those of the vectors follow
+        // each other in the second dimension.
+        taps = RDom(0, int(depth) * depths, "taps");
+        Expr place = lane * int(dot) + taps % int(dot);
+        Expr step = taps / int(dot) + vector * (depths * (int(depth) / int(dot)));
+        sums(lane, p, vector, group, tile) = 0;
+        sums(lane, p, vector, group, tile) +=
+            cast<int>(patches(taps, p, group, tile)) * cast<int>(weights(place, step, 0, 0));
+
+        Expr count = (length + int(pixels) - 1) / int(pixels);
+        list = RDom(0, side, 0, pixels / side, 0, count, "list");
+        Expr to = list.z * int(pixels) + list.y * side + list.x;
+        list.where(to < length);
+        Expr x = column(to), y = line(to);
+        Expr sum = bias(k) + sums(k % lanes, list.x, k / lanes, list.y, list.z);
+        output(k, x, y) = finish(sum, x, y);
+    }
+
     Input<int>*zero = nullptr, *stages = nullptr, *rounds = nullptr;
     Input<float>*scale = nullptr, *bounds[2][2] = {}, *factors[2] = {};
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};
     RDom taps;
     Tiles full, last;
+    // Of matrices.
+    Var i{"i"}, group{"group"}, vector{"vector"}, lane{"lane"};
+    Func patches{"patches"}, sums{"sums"};
+    RDom rows_read, list;
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 namespace sluice::schedules {
 
+using Halide::MemoryType;
+using Halide::RVar;
 using Halide::Var;
 
 namespace {
@@ -58,6 +60,59 @@ void schedule_int8_conv(Int8ConvFuncs f, const Int8ConvParams& p) {
     for (std::size_t part = 0; part < f.parts.size(); ++part) {
         schedule_tiles(f, int(part), p);
     }
+}
+
+// Halide keeps one accumulator in the tile registers at a time, so that each product waits for the
+// one before. The sums of a block's vectors are independent: without an epilogue between them, the
+// CPU begins the next vector's before it has finished one.
+void schedule_int8_matrices(Int8MatrixFuncs f, const Int8MatrixParams& p) {
+    Var block("block"), vector("vector"), lane("lane");
+    RVar first("first"), byte("byte");
+
+    // A tile's patches stay in the cache while all weights stream by.
+    f.output.update()
+        .split(f.channel, block, vector, p.vectors * p.lanes)
+        .split(vector, vector, lane, p.lanes)
+        .reorder(lane, vector, f.list.x, f.list.y, block, f.list.z)
+        .vectorize(lane)
+        .unroll(vector);
+    for (const Halide::Expr& shorter : f.cases) {
+        f.output.update().specialize(shorter);
+    }
+
+    // There is room for the most, so that all strides are known. No two bytes of a vector are one.
+    f.patches.compute_at(f.output, f.list.z)
+        .store_in(MemoryType::Register)
+        .bound_storage(f.byte, p.most_bytes)
+        .update()
+        .allow_race_conditions()
+        .split(f.rows.x, first, byte, p.depth)
+        .reorder(byte, first, f.rows.y, f.position)
+        .vectorize(byte);
+
+    Halide::Func stored = f.sums.in();
+    stored.compute_at(f.output, f.list.y)
+        .store_in(MemoryType::Register)
+        .reorder_storage(f.lane, f.vector, f.position)
+        .bound_extent(f.lane, p.lanes)
+        .bound_extent(f.position, matrix_rows)
+        .bound_extent(f.vector, p.vectors)
+        .vectorize(f.lane)
+        .vectorize(f.position)
+        .unroll(f.vector);
+    f.sums.compute_at(stored, f.vector)
+        .store_in(MemoryType::AMXTile)
+        .bound_extent(f.lane, p.lanes)
+        .bound_extent(f.position, matrix_rows)
+        .vectorize(f.lane)
+        .vectorize(f.position);
+    f.sums.update()
+        .split(f.taps.x, first, byte, p.depth)
+        .reorder(byte, f.lane, f.position, first)
+        .atomic()
+        .vectorize(byte)
+        .vectorize(f.lane)
+        .vectorize(f.position);
 }
 
 }  // namespace sluice::schedules

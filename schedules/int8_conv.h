@@ -31,4 +31,29 @@ struct Int8ConvFuncs {
 
 void schedule_int8_conv(Int8ConvFuncs funcs, const Int8ConvParams& params);
 
+/// Rows of the matrices that an instruction multiplies, a position each.
+inline constexpr int matrix_rows = 16;
+
+/// Products of matrices; the numbers live in schedules/tuned/<target>.json.
+struct Int8MatrixParams {
+    int vectors;     ///< vectors of output channels a block
+    int lanes;       ///< sums a vector, columns of a matrix
+    int depth;       ///< bytes of a patch that an instruction multiplies
+    int most_bytes;  ///< of a patch
+};
+
+/// What schedule_int8_matrices arranges. `output` scatters over the list.
+struct Int8MatrixFuncs {
+    Halide::Func output;
+    Halide::Func patches;  ///< (byte, position of the matrix, matrix, tile); rows of the input
+    Halide::Func sums;     ///< (lane, position of the matrix, vector, matrix, tile), accumulates
+    Halide::Var channel, byte, position, vector, lane;
+    Halide::RDom rows;                ///< x: bytes of a patch's row, y: rows
+    Halide::RDom taps;                ///< bytes of a patch
+    Halide::RDom list;                ///< x: position of the matrix, y: matrix, z: tile
+    std::vector<Halide::Expr> cases;  ///< in which computing the output takes less, likeliest first
+};
+
+void schedule_int8_matrices(Int8MatrixFuncs funcs, const Int8MatrixParams& params);
+
 }  // namespace sluice::schedules

@@ -40,10 +40,11 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
 
 namespace {
 
-/// The build's kernel of that name, the target's own before its base's; null where neither has it.
+/// The build's kernel of that name, the target's own before those of its bases; null where none has
+/// it.
 const Kernel* find_built(const std::string& name, const Target& target) {
-    for (const char* const id : {target.id, target.base}) {
-        const std::string whole = name + "__" + id;
+    for (const Target* at = &target; at != nullptr; at = base_of(*at)) {
+        const std::string whole = name + "__" + at->id;
         for (const Kernel& kernel : sluice::kernels()) {
             if (whole == kernel.name) {
                 return &kernel;
@@ -51,6 +52,12 @@ const Kernel* find_built(const std::string& name, const Target& target) {
         }
     }
     return nullptr;
+}
+
+/// Products of matrices have no numbers to search for.
+bool is_matrix(const Kernel& kernel) {
+    const auto* const info = std::get_if<Int8Info>(&kernel.info);
+    return info != nullptr && info->depth > 0;
 }
 
 KernelRow make_row(const Kernel& built, const json& kernel, const json& target) {
@@ -91,7 +98,8 @@ Result<Catalogue> read_catalogue(const std::filesystem::path& source, const Targ
     try {
         for (const auto& [name, kernel] : build.value().at("kernels").items()) {
             const Kernel* const built = find_built(name, target);
-            if (built != nullptr && is_tunable(kernel.at("generator").get<std::string>())) {
+            if (built != nullptr && !is_matrix(*built) &&
+                is_tunable(kernel.at("generator").get<std::string>())) {
                 catalogue.kernels[name] =
                     make_row(*built, kernel, targets.value().at(built->target));
             }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "kernels/cpu.h"
@@ -144,6 +145,40 @@ __attribute__((target("avx2"))) float madd_avx2(std::int64_t rounds) {
     return static_cast<float>(total);
 }
 
+// Products of matrices of 16 rows and 64 bytes, into six of the eight tiles.
+__attribute__((target("amx-tile,amx-int8"))) float tile_dot(std::int64_t rounds) {
+    alignas(64) std::uint8_t config[64] = {1};
+    for (int tile = 0; tile < 8; ++tile) {
+        config[16 + 2 * tile] = 64;  // bytes a row
+        config[48 + tile] = 16;      // rows
+    }
+    alignas(64) std::int32_t values[16 * 16];
+    std::fill(std::begin(values), std::end(values), static_cast<std::int32_t>(factor * 1e6F));
+    _tile_loadconfig(config);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    _tile_loadd(6, values, 64);
+    _tile_loadd(7, values, 64);
+    for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 2
+        for (int half = 0; half < 2; ++half) {
+            _tile_dpbusd(0, 6, 7);
+            _tile_dpbusd(1, 6, 7);
+            _tile_dpbusd(2, 6, 7);
+            _tile_dpbusd(3, 6, 7);
+            _tile_dpbusd(4, 6, 7);
+            _tile_dpbusd(5, 6, 7);
+        }
+    }
+    _tile_stored(0, values, 64);
+    _tile_release();
+    return static_cast<float>(values[0]);
+}
+
 #endif
 
 // Four lanes: fused on AArch64, and else as GCC's vectors have it.
@@ -275,6 +310,9 @@ double measure_fma_peak() {
 double measure_int8_peak() {
     std::vector<Chains> known;
 #if defined(__x86_64__)
+    if (cpu_has("amx_tile,amx_int8")) {
+        known.push_back({tile_dot, 2 * 16 * 16 * 64});
+    }
     if (cpu_has("avx512f,avx512vnni")) {
         known.push_back({dot_avx512, 2 * 64});
     }

@@ -12,7 +12,8 @@ from times import Times
 HEAD = ("network", "gates", "accuracy (dense)", "MACs cut", "ours, dense", "ours, gated",
         "best peer, dense", "best peer, gated")  # fmt: skip
 PRECISIONS = {"fp32": "float32", "int8": "int8"}
-TARGETS = {"avx2": "AVX2", "avx512": "AVX-512", "avx512_vnni": "AVX-512 VNNI", "sse41": "SSE4.1"}
+TARGETS = {"avx2": "AVX2", "avx512": "AVX-512", "avx512_amx": "AMX", "avx512_vnni": "AVX-512 VNNI",
+           "sse41": "SSE4.1"}  # fmt: skip
 # Of synthetic networks those at half density: make_synthetic.py names them so.
 SYNTHETIC = re.compile(r"((?:pre)?resnet\d+)_(lccl|tiles|block\w*)_d50_synthetic")
 SYNTHETIC_GATES = {"lccl": "per position", "tiles": "per tile"}

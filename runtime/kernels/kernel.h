@@ -118,6 +118,13 @@ struct Int8Info {
     int vectors;   ///< of output channels that are computed together
     int dot;       ///< bytes of a patch row whose weights lie side by side
     int offset;    ///< subtracted from each input: the bias takes it into account
+    /// Of products of matrices: bytes of a patch that one multiplies, to a multiple of which each
+    /// vector's weights are padded; 0: there are none.
+    int depth;
+    /// Of a patch: where it is any, those that the matrices pay for, and have memory for.
+    int least_bytes, most_bytes;
+    /// Share of the entries of its tiles that a layer has beyond which matrices take less time.
+    double break_even;
 };
 
 /// Of int8_branch.cpp.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 
+#include "graph/aligned.h"
 #include "kernels/cpu.h"
 #include "kernels/kernel_table.h"
 
@@ -22,18 +24,20 @@ Result<const Target*> choose_target(const std::string& name) {
         }
     }
     const Target* best = nullptr;
-    std::string possible;
     for (const Target& target : targets()) {
-        if (!cpu_has(target.requires_)) {
-            continue;
-        }
-        possible += (possible.empty() ? "" : ", ") + std::string(target.id);
+        // Of a target that is not wanted nothing is asked, which for AMX has consequences.
         const bool candidate = wanted.empty() || wanted == target.id;
-        if (candidate && (!best || target.priority > best->priority)) {
+        if (candidate && (!best || target.priority > best->priority) && cpu_has(target.requires_)) {
             best = &target;
         }
     }
     if (!best) {
+        std::string possible;
+        for (const Target& target : targets()) {
+            if (cpu_has(target.requires_)) {
+                possible += (possible.empty() ? "" : ", ") + std::string(target.id);
+            }
+        }
         return Status::error(wanted.empty() ? "this CPU runs no target of this build"
                                             : "target '" + wanted + "' is not possible on this CPU",
                              "choose one of: " + possible);
@@ -54,8 +58,16 @@ int Kernel::block() const {
 
 namespace {
 
-bool is_own(const Kernel& kernel, const Target& target) {
-    return std::strcmp(kernel.target, target.id) == 0;
+/// From the target to the one that the kernel is compiled for, over its bases: 0 for its own; none
+/// where it is not for the target.
+std::optional<int> distance(const Kernel& kernel, const Target& target) {
+    int steps = 0;
+    for (const Target* at = &target; at != nullptr; at = base_of(*at), ++steps) {
+        if (std::strcmp(kernel.target, at->id) == 0) {
+            return steps;
+        }
+    }
+    return std::nullopt;
 }
 
 bool is_generic(const Kernel& kernel, Algorithm algorithm, const Target& target) {
@@ -66,19 +78,24 @@ bool is_generic(const Kernel& kernel, Algorithm algorithm, const Target& target)
 }  // namespace
 
 bool is_for(const Kernel& kernel, const Target& target) {
-    return is_own(kernel, target) || std::strcmp(kernel.target, target.base) == 0;
+    return distance(kernel, target).has_value();
+}
+
+const Target* base_of(const Target& target) {
+    const auto all = targets();
+    const auto found = std::find_if(all.begin(), all.end(), [&target](const Target& other) {
+        return std::strcmp(other.id, target.base) == 0;
+    });
+    return found == all.end() ? nullptr : &*found;
 }
 
 const Kernel* find_kernel(std::span<const Kernel> from, Algorithm algorithm, const Target& target) {
     const Kernel* best = nullptr;
     for (const Kernel& kernel : from) {
-        if (!is_generic(kernel, algorithm, target)) {
-            continue;
+        if (is_generic(kernel, algorithm, target) &&
+            (!best || distance(kernel, target) < distance(*best, target))) {
+            best = &kernel;
         }
-        if (is_own(kernel, target)) {
-            return &kernel;
-        }
-        best = best ? best : &kernel;
     }
     return best;
 }
@@ -153,6 +170,18 @@ bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& lay
            fits_channels(info, has_vectors, layer);
 }
 
+/// Patches that there is memory for, their rows copied by the depth, and enough of them. What is
+/// read beyond the input's end, less than a depth, the arena has.
+bool fits_matrices(const Int8Info& info, const ConvLayer& layer) {
+    const std::int64_t row = round_up(layer.kernel[1] * layer.channel_stride, info.dot);
+    const std::int64_t before_last = (layer.kernel[0] - 1) * row;
+    const std::int64_t entries = layer.output[0] * layer.output[1];
+    return info.least_bytes <= before_last + row &&
+           before_last + round_up(row, info.depth) <= info.most_bytes &&
+           info.depth <= std::int64_t(memory_alignment) &&
+           double(entries) > info.break_even * double(round_up(entries, info.pixels));
+}
+
 }  // namespace
 
 bool fits(const Kernel& kernel, const ConvLayer& layer) {
@@ -197,7 +226,8 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
             return has_vectors && fits_window(info.kernel, info.channels, layer);
         }
         bool operator()(const Int8Info& info) const {
-            return has_blocks && fits_window(info.kernel, info.channels, layer);
+            return has_blocks && fits_window(info.kernel, info.channels, layer) &&
+                   (info.depth == 0 || fits_matrices(info, layer));
         }
         bool operator()(const Int8BranchInfo& info) const {  // one output
             return has_vectors && fits_window(info.kernel, info.channels, layer) &&
@@ -231,7 +261,7 @@ int channels_of(const Kernel& kernel) {
 
 bool is_more_special(const Kernel& a, const Kernel& b, const Target& target) {
     const auto rank = [&target](const Kernel& kernel) {
-        return std::tuple(is_own(kernel, target), channels_of(kernel), kernel.block());
+        return std::tuple(-distance(kernel, target).value(), channels_of(kernel), kernel.block());
     };
     return rank(a) > rank(b);
 }

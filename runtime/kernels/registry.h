@@ -25,8 +25,10 @@ std::span<const Target> targets();
 /// unknown or unsupported name is an error that lists the possible ones.
 Result<const Target*> choose_target(const std::string& name);
 
-/// Whether a kernel is the target's own or its base's.
+/// Whether a kernel is the target's own, its base's, or one of that one's base's.
 bool is_for(const Kernel& kernel, const Target& target);
+/// The target's base; null where it has none.
+const Target* base_of(const Target& target);
 
 /// The algorithm's shape-generic kernel for the target among `from`, its own before its base's, or
 /// null.

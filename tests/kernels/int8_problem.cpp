@@ -147,12 +147,13 @@ namespace {
 constexpr std::uint8_t untouched_byte = 0xa5;
 
 // [C, H, W] -> NHWC in a halo of the zero point; what lies beside the channels, and behind the last
-// pixel up to the end of a group of `dot`, may be anything.
-std::vector<std::uint8_t> pack_input(const Int8Problem& p, int channel_stride, int dot,
+// pixel up to the end of a group of those that are read at once, may be anything.
+std::vector<std::uint8_t> pack_input(const Int8Problem& p, int channel_stride, const Int8Info& info,
                                      std::mt19937& rng) {
     const ConvCase& c = p.shape;
     const int columns = c.pads[1] + c.width + c.pads[3], rows = c.pads[0] + c.height + c.pads[2];
-    const int row = c.kernel[1] * channel_stride, beyond = round_up(row, dot) - row;
+    const int row = c.kernel[1] * channel_stride;
+    const int beyond = round_up(row, std::max(info.dot, info.depth)) - row;
     auto out = draw_integers<std::uint8_t>(
         rng, std::size_t(rows * columns * channel_stride + beyond), 0, 255);
     for (int i = 0; i < rows * columns * c.channels; ++i) {
@@ -166,22 +167,33 @@ std::vector<std::uint8_t> pack_input(const Int8Problem& p, int channel_stride, i
     return out;
 }
 
-// [K, C, kh, kw] -> (k % block * dot + i % dot, i / dot, ky, k / block), i = kx * channel_stride +
-// c.
-std::vector<std::int8_t> pack_weights(const Int8Problem& p, const Kernel& kernel,
+// [K, C, kh, kw] -> (k % width * dot + i % dot, i / dot, ky, k / width), i = kx * channel_stride +
+// c. The width is the kernel's block, for matrices a vector, of which each is `size` bytes.
+struct Int8Weights {
+    int width, dot, groups, size;
+
+    Int8Weights(const Int8Problem& p, const Kernel& kernel, int channel_stride) {
+        const auto& info = kernel.as<Int8Info>();
+        width = info.depth > 0 ? kernel.lanes : kernel.block();
+        dot = info.dot;
+        groups = (p.shape.kernel[1] * channel_stride + dot - 1) / dot;
+        size = width * round_up(p.shape.kernel[0] * groups * dot, std::max(dot, info.depth));
+    }
+};
+
+std::vector<std::int8_t> pack_weights(const Int8Problem& p, const Int8Weights& of,
                                       int channel_stride, int output_stride) {
-    const int block = kernel.block(), dot = kernel.as<Int8Info>().dot;
     const auto [rows, columns] = p.shape.kernel;
-    const int groups = (columns * channel_stride + dot - 1) / dot;
-    std::vector<std::int8_t> out(std::size_t(output_stride * rows * groups * dot), 0);
+    std::vector<std::int8_t> out(std::size_t(output_stride / of.width * of.size), 0);
     const std::int8_t* from = p.weights.data();
     for (int k = 0; k < p.shape.outputs; ++k) {
         for (int c = 0; c < p.shape.channels; ++c) {
             for (int y = 0; y < rows; ++y) {
                 for (int x = 0; x < columns; ++x) {
                     const int i = x * channel_stride + c;
-                    const int group = (k / block * rows + y) * groups + i / dot;
-                    out[std::size_t(group * block * dot + k % block * dot + i % dot)] = *from++;
+                    const int group = y * of.groups + i / of.dot;
+                    const int at = group * of.width * of.dot + k % of.width * of.dot + i % of.dot;
+                    out[std::size_t(k / of.width * of.size + at)] = *from++;
                 }
             }
         }
@@ -225,7 +237,8 @@ std::vector<T> pack_outputs(const std::vector<T>& values, int outputs, int chann
 struct PackedInt8 {
     const Int8Problem& p;
     const Kernel& kernel;
-    int channel_stride, output_stride, dot, groups, columns, rows;
+    int channel_stride, output_stride, columns, rows;
+    Int8Weights layout;
     GuardedOf<std::uint8_t> input, residual;
     GuardedOf<std::int8_t> weights;
     GuardedOf<std::int32_t> bias;
@@ -238,13 +251,12 @@ struct PackedInt8 {
           kernel(of),
           channel_stride(stride),
           output_stride(round_up(problem.shape.outputs, of.block())),
-          dot(of.as<Int8Info>().dot),
-          groups((problem.shape.kernel[1] * stride + dot - 1) / dot),
           columns(problem.shape.pads[1] + problem.shape.width + problem.shape.pads[3]),
-          rows(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]) {
+          rows(problem.shape.pads[0] + problem.shape.height + problem.shape.pads[2]),
+          layout(problem, of, stride) {
         std::mt19937 rng(3);
-        input = GuardedOf(pack_input(p, stride, dot, rng));
-        weights = GuardedOf(pack_weights(p, kernel, stride, output_stride));
+        input = GuardedOf(pack_input(p, stride, of.as<Int8Info>(), rng));
+        weights = GuardedOf(pack_weights(p, layout, stride, output_stride));
         bias = GuardedOf(pack_bias(p, kernel, output_stride));
         epilogue = Guarded(pack_epilogue(p, output_stride));
         residual =
@@ -267,14 +279,14 @@ void PackedInt8::run(const std::vector<std::uint32_t>& list, std::vector<T>& out
     const ConvCase& c = p.shape;
     const int row = columns * channel_stride, block = kernel.block(), width = p.width;
     const bool is_element = kernel.gate == GateForm::element;
-    const int matrix = c.kernel[0] * groups * block * dot, out_row = (width + 1) * output_stride;
+    const int group = layout.width * layout.dot, out_row = (width + 1) * output_stride;
     const int x = p.has_residual ? output_stride : 0, gates = is_element ? output_stride : 1;
     View in(input.data(), {{row, 1}, {rows, row}});
     View positions(list.data(), {{int(list.size()), 1}});
-    View w(weights.data(), {{block * dot, 1},
-                            {groups, block * dot},
-                            {c.kernel[0], groups * block * dot},
-                            {output_stride / block, matrix}});
+    View w(weights.data(), {{group, 1},
+                            {layout.groups, group},
+                            {c.kernel[0], layout.groups * group},
+                            {output_stride / block, block / layout.width * layout.size}});
     View b(bias.data(), {{output_stride, 1}});
     View e(epilogue.data(), {{output_stride, 1}, {2, output_stride}});
     View g(gate.data(), {{gates, 1}, {width, gate_stride}, {p.height, width * gate_stride}});

@@ -18,8 +18,11 @@ constexpr Algorithm algorithms[] = {Algorithm::int8_conv, Algorithm::int8_staged
 bool serves(const Kernel& kernel, const ConvCase& c) {
     const bool square = c.kernel[0] == c.kernel[1];
     const Int8Info& info = kernel.as<Int8Info>();
+    // Channels may be padded to whole vectors, and rows to the depth.
+    const int bytes = c.kernel[0] * c.kernel[1] * round_up(c.channels, kernel.lanes);
     return (info.channels == 0 || info.channels == c.channels) &&
-           (info.kernel == 0 || (square && info.kernel == c.kernel[0]));
+           (info.kernel == 0 || (square && info.kernel == c.kernel[0])) &&
+           (info.depth == 0 || bytes + info.depth <= info.most_bytes);
 }
 
 // The network's own input has no lanes beside its channels.

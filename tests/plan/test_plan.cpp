@@ -71,8 +71,11 @@ TEST_CASE("a plan names each step's kernel, shape and bytes") {
     for (const Target* target : possible_targets()) {
         const std::string text = explained(b, *target);
         CAPTURE(text);
-        const std::string of = *target->base ? target->base : target->id;
-        const std::string suffix = "__" + of;
+        const Target* of = target;
+        while (base_of(*of) != nullptr) {
+            of = base_of(*of);
+        }
+        const std::string suffix = std::string("__") + of->id;
         // 9 * 7 * 16 * 9 of the branch, 16 times that of the convolution.
         CHECK(contains(text, std::string("built: target ") + target->id + ", "));
         CHECK(contains(text, "145152 MACs and 9072 of the LCCL branches"));

@@ -58,6 +58,22 @@ class Instructions(unittest.TestCase):
                 self.assertGreater(used["vpdpbusd"], 0)
                 self.assertEqual(used["vpmaddubsw"] + used["vpmaddwd"], 0)
 
+    def test_amx_kernels_run_on_every_cpu_that_has_amx_and_vnni(self):
+        for name, used in kernels("*__avx512_amx").items():
+            for flag, beginnings in LATER.items():
+                if flag != "amx":
+                    with self.subTest(kernel=name, flag=flag):
+                        self.assertEqual([word for word in used if word.startswith(beginnings)], [])
+
+    def test_amx_kernels_multiply_matrices_and_leave_the_tiles_as_they_were(self):
+        found = kernels("*__avx512_amx")
+        self.assertTrue(found)
+        for name, used in found.items():
+            with self.subTest(kernel=name):
+                self.assertGreater(used["tdpbusd"], 0)
+                self.assertEqual(used["vpdpbusd"] + used["vpmaddubsw"] + used["vpmaddwd"], 0)
+                self.assertGreater(used["tilerelease"], 0)
+
     def test_int8_kernels_make_no_product_and_sum_one_operation(self):
         found = kernels("int8_*")
         self.assertTrue(found)

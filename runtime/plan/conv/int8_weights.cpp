@@ -7,27 +7,44 @@
 namespace sluice {
 namespace {
 
-/// (k % block * dot + i % dot, i / dot, ky, k / block) for i = kx * channel stride + c.
+/// (k % width * dot + i % dot, i / dot, ky, k / block) for i = kx * channel stride + c. A block is
+/// one part of its width, or several that lie behind each other. A part's patches are padded to
+/// a multiple of `depth`.
 struct Int8Layout {
-    std::int64_t outputs, block, dot, row, rows, channel_stride;
+    std::int64_t outputs, block, width, dot, depth, row, rows, channel_stride;
 
     std::int64_t groups() const { return (row + dot - 1) / dot; }
     std::int64_t blocks() const { return outputs / block; }
-    std::int64_t block_size() const { return rows * groups() * block * dot; }
+    std::int64_t part_size() const { return round_up(rows * groups() * dot, depth) * width; }
+    std::int64_t block_size() const { return block / width * part_size(); }
     std::vector<Axis> axes() const {
-        return {{block * dot, 1},
-                {groups(), block * dot},
-                {rows, groups() * block * dot},
+        return {{width * dot, 1},
+                {groups(), width * dot},
+                {rows, groups() * width * dot},
                 {blocks(), block_size()}};
     }
 };
+
+Int8Layout make_layout(const Convolution& c, const Kernel& kernel) {
+    const Shape& shape = c.conv.weights->shape;
+    const auto& info = kernel.as<Int8Info>();
+    const bool is_matrix = info.depth > 0;
+    return {.outputs = c.outputs,
+            .block = kernel.block(),
+            .width = is_matrix ? kernel.lanes : kernel.block(),
+            .dot = info.dot,
+            .depth = is_matrix ? info.depth : info.dot,
+            .row = shape[3] * c.channel_stride,
+            .rows = shape[2],
+            .channel_stride = c.channel_stride};
+}
 
 /// Writes the weights of one block of outputs, zeros where there are none.
 void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t number,
                  std::int8_t* packed) {
     const Shape& shape = weights.shape;
     const std::int64_t channels = shape[1], columns = shape[3], taps = shape[2] * columns;
-    const std::int64_t dot = layout.dot, group = layout.block * dot;
+    const std::int64_t dot = layout.dot, group = layout.width * dot;
     std::int8_t* const start = packed + number * layout.block_size();
     std::fill_n(start, layout.block_size(), std::int8_t{0});
     const std::int64_t end = std::min((number + 1) * layout.block, shape[0]);
@@ -35,8 +52,9 @@ void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t
         const std::int8_t* const output = weights.int8s().data() + k * channels * taps;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::int64_t first = tap % columns * layout.channel_stride;
-            std::int8_t* to = start + (tap / columns * layout.groups() + first / dot) * group +
-                              k % layout.block * dot;
+            std::int8_t* to = start + k % layout.block / layout.width * layout.part_size() +
+                              (tap / columns * layout.groups() + first / dot) * group +
+                              k % layout.width * dot;
             std::int64_t rest = first % dot;
             for (std::int64_t c = 0; c < channels; ++c) {
                 to[rest] = output[c * taps + tap];
@@ -72,15 +90,12 @@ Quantizations quantizations(const Graph& graph, const Node& node) {
 Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations& of,
                  const Kernel& kernel) {
     const Constant& weights = *c.conv.weights;
-    const Shape& shape = weights.shape;
-    const auto& info = kernel.as<Int8Info>();
-    const Int8Layout layout{c.outputs, kernel.block(),  info.dot, shape[3] * c.channel_stride,
-                            shape[2],  c.channel_stride};
+    const Int8Layout layout = make_layout(c, kernel);
     Packed packed;
     packed.weights = constants.add_packed_as<std::int8_t>(
         layout.blocks() * layout.block_size(), layout.axes(), layout.blocks(),
         [&](std::int8_t* to, std::int64_t part) { write_block(weights, layout, part, to); });
-    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, info.offset);
+    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, kernel.as<Int8Info>().offset);
     bias.resize(std::size_t(c.outputs));
     packed.bias = constants.add_ints(bias, {{c.outputs, 1}});
     packed.epilogue = pack_epilogue(constants, int8_numbers(c.conv, of), c.outputs);
