@@ -55,6 +55,10 @@ public:
     GeneratorParam<int> tail{"tail", 2};
     GeneratorParam<int> vectors{"vectors", 1};
     GeneratorParam<int> unroll{"unroll", 1};
+    // Of matrices: how many of them read a block's weights in turn where a layer's are more bytes
+    // than a cache holds.
+    GeneratorParam<int> matrices{"matrices", 1};
+    GeneratorParam<int> cache{"cache", 0};
 
     /// (x * channel_stride + c, y), halo included.
     Input<Buffer<uint8_t, 2>> input{"input"};
@@ -156,7 +160,7 @@ public:
         if (depth > 0) {
             sluice::schedules::schedule_int8_matrices({output, patches, sums, k, i, p, vector, lane,
                                                        rows_read, taps, list, shorter_cases()},
-                                                      {vectors, lanes, depth, most_bytes});
+                                                      {vectors, lanes, pixels, depth, most_bytes});
             return;
         }
         sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps, shorter_cases()},
@@ -246,15 +250,19 @@ private:
     /// The outputs of the list as products of matrices: the patches of some positions, `bytes` a
     /// row, and a vector's weights.
     void multiply_matrices(const Expr& bytes, const Expr& rows) {
-        const int lanes = natural_vector_size<float>(), side = sluice::schedules::matrix_rows;
-        Expr length = positions.dim(0).extent();
+        const int lanes = natural_vector_size<float>(), side = pixels;
+        Expr length = positions.dim(0).extent(), all = (length + side - 1) / side;
+        Expr is_large = weights.dim(3).stride() * weights.dim(3).extent() > int(cache);
+        Expr most = select(is_large, int(matrices), 1), tiles = (all + most - 1) / most;
+        // Of a list's tiles all have as many matrices, but for the last one.
+        Expr each = min((all + tiles - 1) / tiles, int(matrices));
         Expr depths =
             min((bytes * rows + int(depth) - 1) / int(depth), int(most_bytes) / int(depth));
 
         // Of a row that ends within a group, the rest is overwritten by the next one. After the
         // last one anything may follow: it meets weights of zero.
         rows_read = RDom(0, (bytes + int(depth) - 1) / int(depth) * int(depth), 0, rows, "rows");
-        Expr from = min(tile * int(pixels) + group * side + p, length - 1);
+        Expr from = min((tile * each + group) * side + p, length - 1);
         Expr at = unsafe_promise_clamped(rows_read.y * bytes + rows_read.x, 0, most_bytes - 1);
         patches(i, p, group, tile) = undef<uint8_t>();
         patches(at, p, group, tile) = input(column(from) * stride_x * channel_stride + rows_read.x,
@@ -269,9 +277,8 @@ private:
         sums(lane, p, vector, group, tile) +=
             cast<int>(patches(taps, p, group, tile)) * cast<int>(weights(place, step, 0, 0));
 
-        Expr count = (length + int(pixels) - 1) / int(pixels);
-        list = RDom(0, side, 0, pixels / side, 0, count, "list");
-        Expr to = list.z * int(pixels) + list.y * side + list.x;
+        list = RDom(0, side, 0, each, 0, tiles, "list");
+        Expr to = (list.z * each + list.y) * side + list.x;
         list.where(to < length);
         Expr x = column(to), y = line(to);
         Expr sum = bias(k) + sums(k % lanes, list.x, k / lanes, list.y, list.z);

@@ -69,7 +69,8 @@ void schedule_int8_matrices(Int8MatrixFuncs f, const Int8MatrixParams& p) {
     Var block("block"), vector("vector"), lane("lane");
     RVar first("first"), byte("byte");
 
-    // A tile's patches stay in the cache while all weights stream by.
+    // A matrix' patches stay in the L1 cache while all weights stream by. Where those come from
+    // beyond the L2 cache, a block's serve several matrices, whose patches stay in it.
     f.output.update()
         .split(f.channel, block, vector, p.vectors * p.lanes)
         .split(vector, vector, lane, p.lanes)
@@ -95,7 +96,7 @@ void schedule_int8_matrices(Int8MatrixFuncs f, const Int8MatrixParams& p) {
         .store_in(MemoryType::Register)
         .reorder_storage(f.lane, f.vector, f.position)
         .bound_extent(f.lane, p.lanes)
-        .bound_extent(f.position, matrix_rows)
+        .bound_extent(f.position, p.pixels)
         .bound_extent(f.vector, p.vectors)
         .vectorize(f.lane)
         .vectorize(f.position)
@@ -103,7 +104,7 @@ void schedule_int8_matrices(Int8MatrixFuncs f, const Int8MatrixParams& p) {
     f.sums.compute_at(stored, f.vector)
         .store_in(MemoryType::AMXTile)
         .bound_extent(f.lane, p.lanes)
-        .bound_extent(f.position, matrix_rows)
+        .bound_extent(f.position, p.pixels)
         .vectorize(f.lane)
         .vectorize(f.position);
     f.sums.update()

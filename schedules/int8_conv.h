@@ -31,13 +31,11 @@ struct Int8ConvFuncs {
 
 void schedule_int8_conv(Int8ConvFuncs funcs, const Int8ConvParams& params);
 
-/// Rows of the matrices that an instruction multiplies, a position each.
-inline constexpr int matrix_rows = 16;
-
 /// Products of matrices; the numbers live in schedules/tuned/<target>.json.
 struct Int8MatrixParams {
     int vectors;     ///< vectors of output channels a block
     int lanes;       ///< sums a vector, columns of a matrix
+    int pixels;      ///< positions a matrix, its rows
     int depth;       ///< bytes of a patch that an instruction multiplies
     int most_bytes;  ///< of a patch
 };

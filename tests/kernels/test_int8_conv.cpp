@@ -119,6 +119,15 @@ TEST_CASE("int8 convolution kernels are exact at the ends of the range") {
     }
 }
 
+// The longest that matrices have memory for, with rows that end within a group of bytes and not;
+// and first more weights than a cache holds, and so many positions that two tiles share them out.
+TEST_CASE("int8 convolution kernels take long patches") {
+    std::mt19937 rng(8);
+    check_all_forms(make_int8_problem({512, 256, 7, 10, {3, 3}, {1, 1}, {1, 1, 1, 1}}, rng), rng);
+    check_all_forms(make_int8_problem({80, 32, 5, 7, {7, 7}, {1, 1}, {3, 3, 3, 3}}, rng), rng);
+    check_all_forms(make_int8_problem({4600, 32, 3, 6, {1, 1}, {1, 1}, {0, 0, 0, 0}}, rng), rng);
+}
+
 TEST_CASE("int8 convolution kernels round halves to even") {
     std::mt19937 rng(7);
     for (int round = 0; round < 8; ++round) {
