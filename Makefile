@@ -17,7 +17,7 @@ WERROR ?= $(if $(CI),ON,OFF)
 CMAKE := .venv/bin/cmake
 CTEST := .venv/bin/ctest
 CTEST_FLAGS := --output-on-failure --no-tests=error -j $(JOBS)
-MODEL := models/resnet20_lccl_cifar10.onnx
+MODEL := models/int8/resnet20_block_d62_cifar10_int8.onnx
 SAMPLES := apps/samples
 CLASSIFY := build/release/apps/classify/classify
 
@@ -48,7 +48,7 @@ build-neon: build setup-neon
 	    || { cat build/configure-neon.log; exit 1; }
 	@$(CMAKE) --build --preset neon -j $(JOBS)
 
-demo: configure  ## Classify the images of apps/samples with a gated ResNet-20 (setup may use sudo)
+demo: configure  ## Classify the images of apps/samples with a gated ResNet-20 in int8 (setup may use sudo)
 	$(call say,building classify in build/release (the first time minutes: its kernels are compiled))
 	@$(CMAKE) --build --preset release -j $(JOBS) --target classify
 	$(call say,classifying $(SAMPLES) with $(MODEL))
@@ -191,8 +191,8 @@ bench: build peers  ## Time the networks and kernels against the peers; writes d
 	    --json build/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
 	@$(MODELS_PYTHON)/write_readme.py --times build/benchmarks.json
 
-bench-quick: build peers  ## ResNet-20 dense and LCCL on one thread against the peers, in a minute
-	@$(BENCHMARK) --model models/resnet20_dense_cifar10.onnx models/resnet20_lccl_cifar10.onnx \
+bench-quick: build peers  ## ResNet-20 in int8, dense and gated per block, on one thread against the peers, in a minute
+	@$(BENCHMARK) --model models/int8/resnet20_dense_cifar10_int8.onnx models/int8/resnet20_block_d62_cifar10_int8.onnx \
 	    --data $(SAMPLES) --peers $(PEERS) --seconds 3
 
 zoo-setup:
