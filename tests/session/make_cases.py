@@ -266,7 +266,9 @@ def gates_of(model):
         if node.op_type != "Mul":
             continue
         for gate, layer in (node.input, node.input[::-1]):
-            if gate in shapes and len(shapes[gate]) == 4 and shapes[gate][1].dim_value == 1:
+            is_map = gate in shapes and len(shapes[gate]) == 4 and shapes[gate][1].dim_value == 1
+            # A branch is multiplied too, by a constant.
+            if is_map and layer in producers and producers[layer].op_type != "Constant":
                 gate = before_enlargement(gate, producers)
                 producer = producers[layer]
                 while producer.op_type != "Conv":
