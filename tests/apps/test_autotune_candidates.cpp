@@ -53,8 +53,9 @@ public:
         auto read_in = read_catalogue(SLUICE_SOURCE, best_target());
         REQUIRE(read_in.ok());
         catalogue = std::move(read_in).value();
-        auto found = find_workload({fs::path(SLUICE_SOURCE) / "tests/networks/resnet20_lccl_cifar10.onnx"},
-                                   best_target(), catalogue, std::nullopt);
+        auto found =
+            find_workload({fs::path(SLUICE_SOURCE) / "tests/networks/resnet20_lccl_cifar10.onnx"},
+                          best_target(), catalogue, std::nullopt);
         REQUIRE(found.ok());
         workload = std::move(found).value();
         std::erase_if(workload.layers, [&](const Layer& layer) {
