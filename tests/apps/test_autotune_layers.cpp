@@ -28,8 +28,7 @@ Workload workload_of(const char* model, const std::optional<std::filesystem::pat
     REQUIRE(target.ok());
     const auto catalogue = read_catalogue(source, *target.value());
     REQUIRE(catalogue.ok());
-    auto workload =
-        find_workload({source / model}, *target.value(), catalogue.value(), data);
+    auto workload = find_workload({source / model}, *target.value(), catalogue.value(), data);
     REQUIRE(workload.ok());
     return std::move(workload).value();
 }

@@ -56,14 +56,11 @@ TEST_CASE("truncated images are refused at every length") {
         Bytes bytes;
         std::size_t trailer;
     };
-    const Kind kinds[] = {{read_bytes(cases + "/cat_0000.jpg"), 2},
-                          {read_bytes(cases + "/progressive.jpg"), 2},
-                          {read_bytes(cases + "/rgb.png"), 12},
-                          {read_bytes(cases + "/palette.png"), 12},
-                          {read_bytes(cases + "/lossy.webp"), 0},
-                          {read_bytes(cases + "/lossless_alpha.webp"), 0},
-                          {read_bytes(cases + "/animation.webp"), 0},
-                          {ppm(), 0}};
+    const Kind kinds[] = {
+        {read_bytes(cases + "/cat_0000.jpg"), 2},   {read_bytes(cases + "/progressive.jpg"), 2},
+        {read_bytes(cases + "/rgb.png"), 12},       {read_bytes(cases + "/palette.png"), 12},
+        {read_bytes(cases + "/lossy.webp"), 0},     {read_bytes(cases + "/lossless_alpha.webp"), 0},
+        {read_bytes(cases + "/animation.webp"), 0}, {ppm(), 0}};
     for (const Kind& kind : kinds) {
         REQUIRE(image::decode(kind.bytes).ok());
         for (std::size_t size = 0; size + kind.trailer < kind.bytes.size(); ++size) {

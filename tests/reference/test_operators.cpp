@@ -3,7 +3,6 @@
 #include <fstream>
 #include <functional>
 #include <limits>
-#include <limits>
 #include <map>
 
 #include "reference/index.h"
