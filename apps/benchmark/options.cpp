@@ -154,11 +154,7 @@ Status read_texts(const Texts& texts, Options& options) {
     options.html = texts.html;
     options.markdown = texts.markdown;
     options.kernels.seconds = options.seconds;
-    const Result<std::optional<ImageSize>> size = apps::parse_size(texts.size);
-    if (!size.ok()) {
-        return size.status();
-    }
-    options.size = size.value();
+    SLUICE_RETURN_IF_ERROR(apps::read_size(texts.size, options.size));
     SLUICE_RETURN_IF_ERROR(read_kernels(texts, options.kernels));
     if (options.command == Command::networks && options.models.empty()) {
         return Status::error("no model is named", "give --model M.onnx, or the command kernels");

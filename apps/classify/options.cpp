@@ -83,16 +83,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
         options.message = message.value();
         return options;
     }
-    const Result<apps::ImageOptions> image = apps::parse_image_options(texts);
-    if (!image.ok()) {
-        return image.status();
-    }
-    options.image = image.value();
-    const Result<std::optional<ImageSize>> parsed = apps::parse_size(size);
-    if (!parsed.ok()) {
-        return parsed.status();
-    }
-    options.size = parsed.value();
+    SLUICE_RETURN_IF_ERROR(apps::read_image_options(texts, options.image));
+    SLUICE_RETURN_IF_ERROR(apps::read_size(size, options.size));
     options.labels = labels;
     options.masks = masks;
     if (options.paths.empty() && options.evaluate) {

@@ -51,8 +51,7 @@ void add_image_options(CLI::App& app, ImageTexts& texts) {
         ->check(CLI::IsMember({"bilinear", "bicubic"}));
 }
 
-Result<ImageOptions> parse_image_options(const ImageTexts& texts) {
-    ImageOptions options;
+Status read_image_options(const ImageTexts& texts, ImageOptions& options) {
     if (texts.mean && !(options.mean = parse_triple(*texts.mean))) {
         return Status::error("--mean: '" + *texts.mean + "' is not three numbers",
                              "write them as 0.5,0.5,0.5");
@@ -69,7 +68,7 @@ Result<ImageOptions> parse_image_options(const ImageTexts& texts) {
     if (texts.interpolation) {
         options.interpolation = image::parse_interpolation(*texts.interpolation);
     }
-    return options;
+    return {};
 }
 
 }  // namespace sluice::apps

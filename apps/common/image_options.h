@@ -29,6 +29,6 @@ struct ImageTexts {
 
 /// --mean, --std, --resize and --interpolation, bound to `texts`.
 void add_image_options(CLI::App& app, ImageTexts& texts);
-Result<ImageOptions> parse_image_options(const ImageTexts& texts);
+Status read_image_options(const ImageTexts& texts, ImageOptions& options);
 
 }  // namespace sluice::apps

@@ -26,21 +26,22 @@ void add_size_option(CLI::App& app, std::optional<std::string>& text) {
         ->option_text("HxW");
 }
 
-Result<std::optional<ImageSize>> parse_size(const std::optional<std::string>& text) {
+Status read_size(const std::optional<std::string>& text, std::optional<ImageSize>& size) {
     if (!text) {
-        return std::optional<ImageSize>();
+        return {};
     }
-    ImageSize size;
+    ImageSize sides;
     const std::size_t between = std::min(text->find('x'), text->size());
     const char* const begin = text->data();
     const char* const end = begin + text->size();
-    if (between == text->size() || !parse_side(begin, begin + between, size.height) ||
-        !parse_side(begin + between + 1, end, size.width)) {
+    if (between == text->size() || !parse_side(begin, begin + between, sides.height) ||
+        !parse_side(begin + between + 1, end, sides.width)) {
         return Status::error("--size: '" + *text + "' is no height and width of 1 to " +
                                  std::to_string(image::max_side),
                              "write them as 224x224");
     }
-    return std::optional(size);
+    size = sides;
+    return {};
 }
 
 Status check_size(const std::vector<TensorInfo>& inputs, const std::optional<ImageSize>& size) {

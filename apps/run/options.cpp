@@ -81,16 +81,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     if (!std::isfinite(options.tolerance)) {
         return Status::error("--tolerance is not finite", "write a number such as 1e-4");
     }
-    const Result<apps::ImageOptions> parsed_image = apps::parse_image_options(image);
-    if (!parsed_image.ok()) {
-        return parsed_image.status();
-    }
-    options.image = parsed_image.value();
-    const Result<std::optional<ImageSize>> parsed_size = apps::parse_size(size);
-    if (!parsed_size.ok()) {
-        return parsed_size.status();
-    }
-    options.size = parsed_size.value();
+    SLUICE_RETURN_IF_ERROR(apps::read_image_options(image, options.image));
+    SLUICE_RETURN_IF_ERROR(apps::read_size(size, options.size));
     options.message = message.value();
     options.output = output;
     options.seed = seed;
