@@ -75,6 +75,7 @@ class Case(unittest.TestCase):
         return result
 
 
+@unittest.skipIf(EMULATED, "workers are started by the path of the program, without the emulator")
 class Sizes(Case):
     def test_a_symbolic_size_is_given(self):
         model = self.save("symbolic.onnx", models.mean_colour(("N", 3, "H", "W")))
