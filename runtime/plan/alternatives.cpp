@@ -12,11 +12,12 @@ struct WayKernel {
     Algorithm algorithm;
 };
 constexpr WayKernel way_kernels[] = {
-    {WayId::direct, Algorithm::gated_conv},      {WayId::depthwise, Algorithm::depthwise_conv},
-    {WayId::winograd, Algorithm::winograd_conv}, {WayId::pairs, Algorithm::sparse_conv},
-    {WayId::per_element, Algorithm::dot_conv},   {WayId::int8, Algorithm::int8_conv},
-    {WayId::int8, Algorithm::int8_staged_conv},  {WayId::int8, Algorithm::int8_float_conv}};
-constexpr WayId all_ways[] = {WayId::direct, WayId::depthwise,   WayId::winograd,
+    {WayId::direct, Algorithm::gated_conv},   {WayId::depthwise, Algorithm::depthwise_conv},
+    {WayId::linear, Algorithm::linear},       {WayId::winograd, Algorithm::winograd_conv},
+    {WayId::pairs, Algorithm::sparse_conv},   {WayId::per_element, Algorithm::dot_conv},
+    {WayId::int8, Algorithm::int8_conv},      {WayId::int8, Algorithm::int8_staged_conv},
+    {WayId::int8, Algorithm::int8_float_conv}};
+constexpr WayId all_ways[] = {WayId::direct, WayId::depthwise,   WayId::linear, WayId::winograd,
                               WayId::pairs,  WayId::per_element, WayId::int8};
 
 std::optional<WayId> way_of(Algorithm algorithm) {
@@ -28,7 +29,7 @@ std::optional<WayId> way_of(Algorithm algorithm) {
 
 bool computes_layers(Algorithm algorithm) {
     return way_of(algorithm) || algorithm == Algorithm::branch ||
-           algorithm == Algorithm::int8_branch || algorithm == Algorithm::linear;
+           algorithm == Algorithm::int8_branch;
 }
 
 /// Builds the graph of a layer from the network's.
@@ -116,6 +117,8 @@ bool may_take(const Graph& graph, const Node& node, WayId way) {
             return gate == GateForm::element || gate == GateForm::group;
         case WayId::depthwise:
             return is_conv && node.fused_conv->groups > 1;
+        case WayId::linear:
+            return node.op == Op::gemm || (is_conv && gate == GateForm::none);
         case WayId::int8:
             return true;
         default:

@@ -13,8 +13,8 @@ namespace sluice {
 /// One way of computing one layer of a graph, planned by itself, with its weights packed: what is
 /// measured where kernels are compared.
 struct Alternative {
-    /// None where the node has one kernel whatever its plan: an LCCL branch, a Gemm. Of a quantised
-    /// convolution int8.
+    /// None where the node has one kernel whatever its plan: an LCCL branch. Of a Gemm linear, of
+    /// what is quantised int8.
     std::optional<WayId> way;
     /// Of the layer alone. Its inputs are those of the node, in order: what it convolves, the gate
     /// and the residual where it has them. For pairs, whose input another gate has left constant in

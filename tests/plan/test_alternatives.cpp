@@ -25,6 +25,8 @@ struct LayerForm {
     std::int64_t grid = 1;
     bool residual = false;
     std::int64_t groups = 1, dilation = 1;
+    bool scaled = false;   ///< as with a gate
+    bool clamped = false;  ///< before the scale
 };
 
 /// Layers after each other, with inputs of random values.
@@ -92,7 +94,10 @@ private:
         conv.bias = draw(std::size_t(form.outputs), -1, 1);
         conv.scale.assign(std::size_t(form.outputs), 1);
         conv.shift.assign(std::size_t(form.outputs), 0);
-        if (form.gate != GateForm::none) {
+        if (form.clamped) {
+            conv.act = {-0.2F, 0.5F};
+        }
+        if (form.gate != GateForm::none || form.scaled) {
             conv.scale = draw(std::size_t(form.outputs), 0.5F, 2);
             conv.shift = draw(std::size_t(form.outputs), -1, 1);
         }
@@ -228,6 +233,28 @@ TEST_CASE("a depthwise layer has a way of its own beside the direct one, one of 
     check_ways_of({{.channels = 5, .outputs = 15, .kernel = 1, .groups = 5}}, both);
     check_ways_of({{.groups = 4}}, {WayId::direct});
     check_ways_of({{.gate = GateForm::position, .dilation = 3}}, {WayId::direct});
+}
+
+TEST_CASE("a 1x1 layer over one position has a way of its own beside the direct one") {
+    const auto over_one = [](LayerForm form) {
+        form.kernel = form.height = form.width = 1;
+        return form;
+    };
+    const Ways both = {WayId::direct, WayId::linear};
+    for (const std::int64_t channels : {1, 7, 16, 70}) {
+        check_ways_of({over_one({.channels = channels})}, both);
+        check_ways_of({over_one({.channels = channels, .outputs = 33, .scaled = true})}, both);
+        check_ways_of({over_one({.channels = channels, .outputs = 7, .clamped = true})}, both);
+    }
+    check_ways_of({{.height = 2, .width = 2, .kernel = 1, .stride = 2}}, both);
+    check_ways_of({over_one({}), over_one({.outputs = 96})}, both);
+
+    check_ways_of({{.height = 1, .width = 2, .kernel = 1}}, {WayId::direct});
+    check_ways_of({{.height = 1, .width = 1}}, {WayId::direct});
+    check_ways_of({over_one({.residual = true})}, {WayId::direct});
+    check_ways_of({over_one({.groups = 4})}, {WayId::direct});
+    check_ways_of({over_one({.gate = GateForm::position})}, {WayId::direct});
+    check_ways_of({over_one({.scaled = true, .clamped = true})}, {WayId::direct});
 }
 
 TEST_CASE("the ways of a layer of stride 2 give its answer") {

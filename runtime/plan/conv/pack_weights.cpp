@@ -128,6 +128,16 @@ namespace {
 
 bool has_one_run(const Convolution& c) { return c.conv.groups == 1 && c.conv.dilation[1] == 1; }
 
+/// As pack_taps of a row that is one run, times the scale; null: 1.
+Buffer pack_run(Constants& constants, const Convolution& c, const float* scale,
+                std::int64_t block) {
+    const Constant& weights = *c.conv.weights;
+    const TapLayout layout{c.channel_stride, c.outputs, block, weights.shape[2] * weights.shape[3]};
+    return constants.add_packed(
+        layout.size(), tap_axes(weights.shape, layout), layout.blocks(),
+        [&](float* to, std::int64_t part) { write_taps(weights, scale, layout, part, to); });
+}
+
 /// (k % block, channel of a run, kx, ky, k / block).
 Buffer pack_runs(Constants& constants, const Convolution& c, std::int64_t block) {
     const Constant& weights = *c.conv.weights;
@@ -166,14 +176,11 @@ Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t bloc
 }
 
 Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block) {
-    if (!has_one_run(c)) {
-        return pack_runs(constants, c, block);
-    }
-    const Constant& weights = *c.conv.weights;
-    const TapLayout layout{c.channel_stride, c.outputs, block, weights.shape[2] * weights.shape[3]};
-    return constants.add_packed(
-        layout.size(), tap_axes(weights.shape, layout), layout.blocks(),
-        [&](float* to, std::int64_t part) { write_taps(weights, nullptr, layout, part, to); });
+    return has_one_run(c) ? pack_run(constants, c, nullptr, block) : pack_runs(constants, c, block);
+}
+
+Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t block) {
+    return pack_run(constants, c, c.conv.scale.data(), block);
 }
 
 Buffer pack_channels(Constants& constants, const Convolution& c, std::int64_t block) {

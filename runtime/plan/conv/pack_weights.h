@@ -23,6 +23,8 @@ BlockInputs block_inputs(const Convolution& c, std::int64_t block);
 /// row of a patch is one run of kx * channel stride + c; of layers with groups or dilation along x
 /// it is a run for each kx.
 Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block);
+/// The same of a layer of one run, times its scale.
+Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t block);
 /// (k / block): the first channel that such a kernel reads for the block.
 Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t block);
 /// Taps for a depthwise kernel: (k % block, kx, ky, k / block).

@@ -40,10 +40,9 @@ const Way& list_way(const Planner& planner, const Convolution& c) {
     if (c.conv.is_quantised()) {
         return int8_way();
     }
-    const Way& depthwise = depthwise_way();
-    const bool is_depthwise = c.conv.groups > 1 && may_take(planner, depthwise) &&
-                              depthwise.find(planner, c).kernel != nullptr;
-    return is_depthwise ? depthwise : direct_way();
+    const Way& special = c.conv.groups > 1 ? depthwise_way() : linear_way();
+    const bool is_such = may_take(planner, special) && special.find(planner, c).kernel != nullptr;
+    return is_such ? special : direct_way();
 }
 
 /// Adds Winograd's kernel where it takes less time than the direct one for all outputs: with fewer

@@ -107,6 +107,7 @@ protected:
 
 const Way& direct_way();
 const Way& depthwise_way();
+const Way& linear_way();
 const Way& winograd_way();
 const Way& pairs_way();
 const Way& per_element_way();
