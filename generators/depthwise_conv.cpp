@@ -1,4 +1,4 @@
-#include <functional>
+#include <vector>
 
 #include <Halide.h>
 
@@ -27,6 +27,7 @@ public:
     // Schedule.
     GeneratorParam<int> pixels{"pixels", 4};
     GeneratorParam<int> vectors{"vectors", 1};
+    GeneratorParam<int> rows{"rows", 4};
 
     /// (c, x, y), halo included.
     Input<Buffer<float, 3>> input{"input"};
@@ -99,9 +100,10 @@ public:
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         const sluice::schedules::DepthwiseConvFuncs funcs{output, products, k, x, y, taps, list};
-        const sluice::schedules::DepthwiseConvParams params{pixels, vectors, lanes, kernel > 0};
+        const sluice::schedules::DepthwiseConvParams params{pixels, vectors, rows, lanes,
+                                                            kernel > 0};
         if (gating == Gate::none) {
-            sluice::schedules::schedule_depthwise_conv(funcs, params);
+            sluice::schedules::schedule_depthwise_conv(funcs, params, usual_forms());
         } else {
             sluice::schedules::schedule_depthwise_list(funcs, params);
         }
@@ -127,6 +129,17 @@ private:
         products(k, i, j) = epilogue(k, 0);
         products(k, i, j) += weights(k % block, taps.x, taps.y, k / block) *
                              input(k, column * by_x + tap_x, line * by_y + tap_y);
+    }
+
+    /// What calls have in common for the most part: a loop that is specialised for one of these
+    /// holds no jump.
+    std::vector<Expr> usual_forms() {
+        std::vector<Expr> forms;
+        for (const auto last : {sluice::LastActivation::none, sluice::LastActivation::hard_swish,
+                                sluice::LastActivation::silu}) {
+            forms.push_back(is_plain == 1 && activation == int(last));
+        }
+        return forms;
     }
 
     Expr finish(const Expr& sum, const Expr& column, const Expr& line) {

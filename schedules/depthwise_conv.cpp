@@ -37,17 +37,23 @@ void schedule_products(DepthwiseConvFuncs& f, const DepthwiseConvParams& p,
 
 }  // namespace
 
-void schedule_depthwise_conv(DepthwiseConvFuncs f, const DepthwiseConvParams& p) {
+void schedule_depthwise_conv(DepthwiseConvFuncs f, const DepthwiseConvParams& p,
+                             const std::vector<Halide::Expr>& forms) {
     Var block("block"), vector("vector"), lane("lane"), tile("tile"), pixel("pixel");
-    // A block's channels along a row: its weights are loaded once for them, and the rows of the
-    // window, of one cache line or less a pixel, stay in the first cache.
+    Var strip("strip"), row("row");
+    // A block's channels along some rows: those of the window, of one cache line or less a pixel,
+    // stay in the first cache, so that each is fetched (rows + 2) / rows times for a 3x3 window.
     f.output.split(f.channel, block, vector, p.vectors * p.lanes, TailStrategy::RoundUp)
         .split(vector, vector, lane, p.lanes)
         .split(f.x, tile, pixel, p.pixels, TailStrategy::PredicateStores)
-        .reorder(lane, vector, pixel, tile, block, f.y)
+        .split(f.y, strip, row, p.rows, TailStrategy::GuardWithIf)
+        .reorder(lane, vector, pixel, tile, row, block, strip)
         .vectorize(lane)
         .unroll(vector)
         .unroll(pixel);
+    for (const Halide::Expr& form : forms) {
+        f.output.specialize(form);
+    }
     schedule_products(f, p, {f.output, tile});
 }
 

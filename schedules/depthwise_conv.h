@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <Halide.h>
 
 namespace sluice::schedules {
@@ -8,6 +10,7 @@ namespace sluice::schedules {
 struct DepthwiseConvParams {
     int pixels;   ///< outputs a tile, of a row or of the list
     int vectors;  ///< vectors of channels a tile
+    int rows;     ///< rows of outputs whose channels of a block are computed one after another
     int lanes;    ///< floats a vector
     bool unroll;  ///< the taps, whose number is known
 };
@@ -21,8 +24,9 @@ struct DepthwiseConvFuncs {
     Halide::RDom list;  ///< x: pixel of the tile, y: tile; of the list's form alone
 };
 
-/// All outputs of the map.
-void schedule_depthwise_conv(DepthwiseConvFuncs funcs, const DepthwiseConvParams& params);
+/// All outputs of the map; where one of `forms` holds, in a loop without jumps.
+void schedule_depthwise_conv(DepthwiseConvFuncs funcs, const DepthwiseConvParams& params,
+                             const std::vector<Halide::Expr>& forms);
 /// The outputs of a list.
 void schedule_depthwise_list(DepthwiseConvFuncs funcs, const DepthwiseConvParams& params);
 
