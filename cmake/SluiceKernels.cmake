@@ -34,7 +34,7 @@ function(sluice_info algorithm values out)
         set(${reduction}_operations ReduceOperation)
     endforeach()
     foreach(int8_algorithm int8_conv int8_staged_conv int8_float_conv)
-        set(${int8_algorithm} Int8Info kernel channels pixels vectors dot offset depth
+        set(${int8_algorithm} Int8Info kernel channels pixels vectors dot offset sum_bits depth
             least_bytes most_bytes break_even)
     endforeach()
     set(int8_branch Int8BranchInfo kernel channels bytes tile offset)

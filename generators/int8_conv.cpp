@@ -35,6 +35,10 @@ const std::map<std::string, Form> form_names = {
 /// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
 /// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
 /// groups of `dot` bytes are read, up to three more than it has; for matrices groups of `depth`.
+///
+/// Instructions that sum two products in 16 bits saturate at 255 * 128 and more. For those a patch
+/// is read by a list of steps, of `dot` bytes each: pairs of weights that could go beyond are parts
+/// of two steps that read the same bytes.
 class Int8Conv : public Generator<Int8Conv> {
 public:
     GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
@@ -43,6 +47,8 @@ public:
     // is subtracted from an input, so that instructions on signed bytes take it (0 or 128).
     GeneratorParam<int> dot{"dot", 2};
     GeneratorParam<int> offset{"offset", 0};
+    // Likewise: 16 where an instruction sums two products in so many bits; 0: in 32.
+    GeneratorParam<int> sum_bits{"sum_bits", 0};
     // Of matrix instructions: bytes that one multiplies and sums for each output; 0 does without.
     GeneratorParam<int> depth{"depth", 0};
     // Shape class; 0 leaves it to run time.
@@ -67,8 +73,10 @@ public:
     /// (k % block * dot + i % dot, i / dot, ky, k / block) of i = kx * channel_stride + c, zeros
     /// beyond the last i; block = vectors * lanes. For matrices a vector's weights lie together,
     /// zeros up to a multiple of `depth` behind them: (k % lanes * dot + i % dot, i / dot, ky, k /
-    /// block).
+    /// block). By steps: (k % block * dot + byte, step, 0, k / block).
     Input<Buffer<int8_t, 4>> weights{"weights"};
+    /// (step, k / block): from the patch's first byte to a step's; unread where there are none.
+    Input<Buffer<int32_t, 2>> steps{"steps"};
     /// (k): the convolution's, less what the input's zero point and the offset add to the sum:
     /// (zero point - offset) * the sum of k's weights.
     Input<Buffer<int32_t, 1>> bias{"bias"};
@@ -120,18 +128,22 @@ public:
                        ? Expr((int(kernel) * int(channels) + dot - 1) / int(dot))
                        : weights.dim(1).extent();
         Expr rows = kernel > 0 ? Expr(int(kernel)) : weights.dim(2).extent();
+        if (has_steps()) {
+            row = weights.dim(1).extent();
+            rows = 1;
+        }
         output(k, col, lin) = undef(output.type());
         if (depth > 0) {
             multiply_matrices(row * int(dot), rows);
             return;
         }
         // A patch row is read in full; where the shape is free, the weights say how long it is.
-        taps = RDom(0, int(dot), 0, row, 0, rows, "taps");
+        taps = RDom(0, has_steps() ? dot / 2 : int(dot), 0, row, 0, rows, "taps");
         Expr length = positions.dim(0).extent();
         Expr tiles = length / int(pixels), rest = length % int(pixels);
-        full = {Func("products"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
-        last = {Func("last_products"), RDom(0, int(tail), 0, (rest + tail - 1) / int(tail), "rest"),
-                tail};
+        full = {Func("products"), Func("pairs"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
+        last = {Func("last_products"), Func("last_pairs"),
+                RDom(0, int(tail), 0, (rest + tail - 1) / int(tail), "rest"), tail};
         Expr after = tiles * int(pixels);
         last.list.where(after + last.list.y * int(tail) + last.list.x < length);
         add_tiles(full, [&](Expr tile, Expr pixel) { return tile * int(pixels) + pixel; });
@@ -163,12 +175,17 @@ public:
                                                       {vectors, lanes, pixels, depth, most_bytes});
             return;
         }
-        sluice::schedules::schedule_int8_conv({output, {full, last}, k, p, taps, shorter_cases()},
-                                              {vectors, lanes, unroll});
+        steps.dim(0).set_min(0).dim(1).set_min(0);
+        sluice::schedules::schedule_int8_conv(
+            {output, {full, last}, k, p, half, part, pair, taps, shorter_cases()},
+            {vectors, lanes, unroll});
     }
 
 private:
     using Tiles = sluice::schedules::Int8ConvTiles;
+
+    /// Whether patches are read by a list of steps.
+    bool has_steps() const { return sum_bits == 16 && depth == 0; }
 
     Expr column(Expr entry) {
         return unsafe_promise_clamped(cast<int>(positions(entry) & 0xffff), 0,
@@ -228,23 +245,46 @@ private:
 
     /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
     void add_tiles(Tiles& t, const std::function<Expr(Expr tile, Expr pixel)>& entry) {
-        const int lanes = natural_vector_size<float>(), block = vectors * lanes;
         Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
         Expr from = entry(tile, p);
-        Expr value = input(column(from) * stride_x * pixel + taps.y * int(dot) + taps.x,
-                           line(from) * stride_y + taps.z);
-        if (offset == 128) {
-            value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
-        }
+        Expr first = column(from) * stride_x * pixel, row = line(from) * stride_y;
         t.products(k, p, tile) = bias(k);
-        // k % block * dot, in a form that Halide sees to be consecutive along each vector.
-        Expr first = k / lanes % int(vectors) * (lanes * int(dot)) + k % lanes * int(dot);
-        t.products(k, p, tile) +=
-            cast<int>(value) * cast<int>(weights(first + taps.x, taps.y, taps.z, k / block));
+        if (has_steps()) {
+            add_pairs(t, first, row);
+            t.products(k, p, tile) += cast<int>(t.pairs(taps.x, k, k / block(), p, taps.y, tile));
+        } else {
+            Expr value = input(first + taps.y * int(dot) + taps.x, row + taps.z);
+            if (offset == 128) {
+                value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
+            }
+            t.products(k, p, tile) +=
+                cast<int>(value) *
+                cast<int>(weights(first_weight() + taps.x, taps.y, taps.z, k / block()));
+        }
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);
         output(k, x, y) = finish(t.products(k, t.list.x, t.list.y), x, y);
+    }
+
+    /// Of the patch at `first` of a row, a step's products, summed in pairs.
+    void add_pairs(Tiles& t, const Expr& first, const Expr& row) {
+        Expr byte = half * 2 + pair, bytes = input.dim(1).stride() * input.dim(1).extent();
+        Expr start = unsafe_promise_clamped(steps(step, part), 0, bytes - 1);
+        Expr value = input(first + start + byte, row);
+        Expr weight = weights(first_weight() + byte, step, 0, part);
+        t.pairs(half, k, part, p, step, tile) = cast<int16_t>(0);
+        Expr sum = t.pairs(half, k, part, p, step, tile);
+        t.pairs(half, k, part, p, step, tile) =
+            saturating_add(sum, cast<int16_t>(value) * cast<int16_t>(weight));
+    }
+
+    int block() const { return int(vectors) * natural_vector_size<float>(); }
+
+    /// k % block * dot, in a form that Halide sees to be consecutive along each vector.
+    Expr first_weight() {
+        const int lanes = natural_vector_size<float>();
+        return k / lanes % int(vectors) * (lanes * int(dot)) + k % lanes * int(dot);
     }
 
     /// The outputs of the list as products of matrices: the patches of some positions, `bytes` a
@@ -290,6 +330,9 @@ private:
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};
     RDom taps;
     Tiles full, last;
+    // Of steps.
+    Var half{"half"}, part{"part"}, step{"step"};
+    RDom pair{0, 2, "pair"};
     // Of matrices.
     Var i{"i"}, group{"group"}, vector{"vector"}, lane{"lane"};
     Func patches{"patches"}, sums{"sums"};

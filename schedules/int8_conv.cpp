@@ -52,6 +52,24 @@ void schedule_tiles(const Int8ConvFuncs& f, int part, const Int8ConvParams& p) {
     if (p.unroll > 1) {
         products.update().unroll(f.taps.y, p.unroll);
     }
+
+    // A vector of pairs, one instruction, of which a second one sums up twos. Weights are such that
+    // the order of a pair's sums, which saturate, does not matter.
+    if (Halide::Func pairs = f.parts[std::size_t(part)].pairs; pairs.defined()) {
+        pairs.compute_at(products, vector)
+            .store_in(Halide::MemoryType::Register)
+            .bound_extent(f.half, 2)
+            .bound_extent(f.channel, p.lanes)
+            .bound_extent(f.part, 1)
+            .vectorize(f.half)
+            .vectorize(f.channel);
+        pairs.update()
+            .reorder(f.pair, f.half, f.channel)
+            .atomic(true)
+            .vectorize(f.pair)
+            .vectorize(f.half)
+            .vectorize(f.channel);
+    }
 }
 
 }  // namespace

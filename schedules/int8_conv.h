@@ -16,8 +16,11 @@ struct Int8ConvParams {
 /// A part of the list that is computed in tiles of one size.
 struct Int8ConvTiles {
     Halide::Func products;  ///< (channel, pixel of the tile, tile), accumulates
-    Halide::RDom list;      ///< x: pixel of the tile, y: tile
-    int pixels;             ///< positions of the list a tile
+    /// (half of a step, channel, block of channels, pixel of the tile, step, tile), accumulates;
+    /// undefined where an instruction sums up all bytes of a step
+    Halide::Func pairs;
+    Halide::RDom list;  ///< x: pixel of the tile, y: tile
+    int pixels;         ///< positions of the list a tile
 };
 
 /// What schedule_int8_conv arranges. `output` scatters over the list, an update a part of it.
@@ -25,7 +28,9 @@ struct Int8ConvFuncs {
     Halide::Func output;
     std::vector<Int8ConvTiles> parts;
     Halide::Var channel, pixel;
-    Halide::RDom taps;  ///< x: bytes of a dot product, y: along a row of the patch, z: rows
+    Halide::Var half, part;  ///< of the pairs: half of a step, block of channels
+    Halide::RDom pair;       ///< likewise: its two bytes
+    Halide::RDom taps;       ///< x: bytes of a dot product, y: along a row of the patch, z: rows
     std::vector<Halide::Expr> cases;  ///< in which computing the output takes less, likeliest first
 };
 

@@ -22,7 +22,7 @@ std::vector<float> draw(std::mt19937& random, int count, float low, float high) 
 
 // Of quantised layers.
 constexpr Quantization input_numbers{0.02F, 128};
-constexpr float weight_scale = 0.01F;
+constexpr float weight_scale = 0.01F, weight_deviation = 127 / 3.5F;
 constexpr int output_zero = 3;
 
 std::vector<float> draw_integers(std::mt19937& random, int count, int low, int high) {
@@ -30,6 +30,15 @@ std::vector<float> draw_integers(std::mt19937& random, int count, int low, int h
     std::vector<float> values(static_cast<std::size_t>(count));
     std::generate(values.begin(), values.end(),
                   [&] { return static_cast<float>(distribution(random)); });
+    return values;
+}
+
+/// Bell-shaped as trained weights are, whose largest of a channel becomes 127.
+std::vector<float> draw_weights(std::mt19937& random, int count) {
+    std::normal_distribution<float> distribution(0, weight_deviation);
+    std::vector<float> values(static_cast<std::size_t>(count));
+    std::generate(values.begin(), values.end(),
+                  [&] { return std::clamp(std::round(distribution(random)), -127.0F, 127.0F); });
     return values;
 }
 
@@ -71,10 +80,11 @@ void ConvCase::draw_values(std::mt19937& random) {
     }
     input_ =
         draw_integers(random, inputs, -input_numbers.zero_point, 255 - input_numbers.zero_point);
-    weights_ = draw_integers(random, channels * depth() * taps, -127, 127);
+    weights_ = draw_weights(random, channels * depth() * taps);
     bias_ = draw_integers(random, channels, -1000, 1000);
-    // A standard deviation of the sums is about 73 * 73 * sqrt(taps): half a range of bytes is two.
-    output_scale_ = input_numbers.scale * weight_scale * 73 * 73 *
+    // Of the sums it is about that, times 73 of the input's, * sqrt(taps): half a range of bytes is
+    // two.
+    output_scale_ = input_numbers.scale * weight_scale * weight_deviation * 73 *
                     std::sqrt(static_cast<float>(taps * channels)) / 64;
 }
 

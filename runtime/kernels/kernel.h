@@ -118,6 +118,7 @@ struct Int8Info {
     int vectors;   ///< of output channels that are computed together
     int dot;       ///< bytes of a patch row whose weights lie side by side
     int offset;    ///< subtracted from each input: the bias takes it into account
+    int sum_bits;  ///< 16: an instruction sums two products in so many; 0: in 32
     /// Of products of matrices: bytes of a patch that one multiplies, to a multiple of which each
     /// vector's weights are padded; 0: there are none.
     int depth;
@@ -125,6 +126,9 @@ struct Int8Info {
     int least_bytes, most_bytes;
     /// Share of the entries of its tiles that a layer has beyond which matrices take less time.
     double break_even;
+
+    /// Whether it reads patches by a list of steps.
+    bool has_steps() const { return sum_bits == 16 && depth == 0; }
 };
 
 /// Of int8_branch.cpp.

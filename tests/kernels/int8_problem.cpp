@@ -168,9 +168,11 @@ std::vector<std::uint8_t> pack_input(const Int8Problem& p, int channel_stride, c
 }
 
 // [K, C, kh, kw] -> (k % width * dot + i % dot, i / dot, ky, k / width), i = kx * channel_stride +
-// c. The width is the kernel's block, for matrices a vector, of which each is `size` bytes.
+// c. The width is the kernel's block, for matrices a vector, of which each is `size` bytes. By
+// steps, each is there twice: (k % width * dot + i % dot, 2 * step, 0, k / width).
 struct Int8Weights {
     int width, dot, groups, size;
+    bool has_steps;
 
     Int8Weights(const Int8Problem& p, const Kernel& kernel, int channel_stride) {
         const auto& info = kernel.as<Int8Info>();
@@ -178,7 +180,10 @@ struct Int8Weights {
         dot = info.dot;
         groups = (p.shape.kernel[1] * channel_stride + dot - 1) / dot;
         size = width * round_up(p.shape.kernel[0] * groups * dot, std::max(dot, info.depth));
+        has_steps = info.has_steps();
+        size *= has_steps ? 2 : 1;
     }
+    int steps() const { return size / (width * dot); }
 };
 
 std::vector<std::int8_t> pack_weights(const Int8Problem& p, const Int8Weights& of,
@@ -191,14 +196,30 @@ std::vector<std::int8_t> pack_weights(const Int8Problem& p, const Int8Weights& o
             for (int y = 0; y < rows; ++y) {
                 for (int x = 0; x < columns; ++x) {
                     const int i = x * channel_stride + c;
-                    const int group = y * of.groups + i / of.dot;
-                    const int at = group * of.width * of.dot + k % of.width * of.dot + i % of.dot;
-                    out[std::size_t(k / of.width * of.size + at)] = *from++;
+                    const int group = y * of.groups + i / of.dot, step = of.width * of.dot;
+                    const int at = k / of.width * of.size + k % of.width * of.dot + i % of.dot;
+                    if (of.has_steps) {  // of halves no two products leave 16 bits
+                        const int half = *from / 2;
+                        out[std::size_t(at + 2 * group * step)] = std::int8_t(half);
+                        out[std::size_t(at + (2 * group + 1) * step)] = std::int8_t(*from++ - half);
+                    } else {
+                        out[std::size_t(at + group * step)] = *from++;
+                    }
                 }
             }
         }
     }
     return out;
+}
+
+// (step, block), `row` bytes from a row of the input to the next.
+std::vector<std::int32_t> pack_starts(const Int8Weights& of, int row, int blocks) {
+    std::vector<std::int32_t> starts;
+    for (int i = 0; i < blocks * of.steps(); ++i) {
+        const int group = i % of.steps() / 2;
+        starts.push_back(group / of.groups * row + group % of.groups * of.dot);
+    }
+    return starts;
 }
 
 std::vector<std::int32_t> pack_bias(const Int8Problem& p, const Kernel& kernel, int output_stride) {
@@ -241,7 +262,7 @@ struct PackedInt8 {
     Int8Weights layout;
     GuardedOf<std::uint8_t> input, residual;
     GuardedOf<std::int8_t> weights;
-    GuardedOf<std::int32_t> bias;
+    GuardedOf<std::int32_t> bias, starts;
     Guarded epilogue, gate;
     int gate_stride;
 
@@ -258,6 +279,9 @@ struct PackedInt8 {
         input = GuardedOf(pack_input(p, stride, of.as<Int8Info>(), rng));
         weights = GuardedOf(pack_weights(p, layout, stride, output_stride));
         bias = GuardedOf(pack_bias(p, kernel, output_stride));
+        starts = GuardedOf(layout.has_steps ? pack_starts(layout, columns * channel_stride,
+                                                          output_stride / kernel.block())
+                                            : std::vector<std::int32_t>(1, 0));
         epilogue = Guarded(pack_epilogue(p, output_stride));
         residual =
             GuardedOf(p.has_residual ? pack_outputs(p.residual, p.shape.outputs, output_stride)
@@ -283,10 +307,13 @@ void PackedInt8::run(const std::vector<std::uint32_t>& list, std::vector<T>& out
     const int x = p.has_residual ? output_stride : 0, gates = is_element ? output_stride : 1;
     View in(input.data(), {{row, 1}, {rows, row}});
     View positions(list.data(), {{int(list.size()), 1}});
+    const int steps = layout.has_steps ? layout.steps() : layout.groups;
+    const int blocks = output_stride / block;
     View w(weights.data(), {{group, 1},
-                            {layout.groups, group},
-                            {c.kernel[0], layout.groups * group},
-                            {output_stride / block, block / layout.width * layout.size}});
+                            {steps, group},
+                            {layout.has_steps ? 1 : c.kernel[0], steps * group},
+                            {blocks, block / layout.width * layout.size}});
+    View s(starts.data(), {{steps, 1}, {blocks, steps}});
     View b(bias.data(), {{output_stride, 1}});
     View e(epilogue.data(), {{output_stride, 1}, {2, output_stride}});
     View g(gate.data(), {{gates, 1}, {width, gate_stride}, {p.height, width * gate_stride}});
@@ -295,7 +322,8 @@ void PackedInt8::run(const std::vector<std::uint32_t>& list, std::vector<T>& out
              {{output_stride, 1}, {width, output_stride}, {p.height, out_row}});
     const auto set = [&](auto arguments) {
         arguments.input = in, arguments.positions = positions, arguments.weights = w;
-        arguments.bias = b, arguments.epilogue = e, arguments.gate = g, arguments.residual = r;
+        arguments.steps = s, arguments.bias = b, arguments.epilogue = e, arguments.gate = g,
+        arguments.residual = r;
         arguments.stride_x = c.stride[1], arguments.stride_y = c.stride[0];
         arguments.channel_stride = channel_stride;
         arguments.act_low = p.act.low, arguments.act_high = p.act.high;

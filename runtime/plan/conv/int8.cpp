@@ -28,6 +28,7 @@ Call conv_call(const Convolution& c, const Candidate& candidate, const Work& wor
     auto call = window_call<Call>(c, packed, range);
     call.positions = work.list;
     call.weights = blocks_of(packed.weights, range, candidate.kernel->block());
+    call.steps = blocks_of(packed.steps, range, candidate.kernel->block());
     call.bias = from_channel(packed.bias, range.first, range.count);
     call.act_low = n.act_low;
     call.act_high = n.act_high;
@@ -56,6 +57,7 @@ void share(const Convolution& c, const ChannelRange& range, std::int64_t block, 
     if (splits_weights(step, range.count / block)) {
         step.split = split_channels<Call>(c, range, block, 4);
         step.split.along.push_back(along(&Call::bias, 0, block));
+        step.split.along.push_back(along(&Call::steps, 1, 1));
     }
 }
 

@@ -1,8 +1,11 @@
 #include "plan/conv/int8_weights.h"
 
 #include <algorithm>
+#include <array>
 
 #include "graph/aligned.h"
+#include "plan/conv/int8_steps.h"
+#include "plan/share_out.h"
 
 namespace sluice {
 namespace {
@@ -41,11 +44,10 @@ Int8Layout make_layout(const Convolution& c, const Kernel& kernel) {
 
 /// Writes the weights of one block of outputs, zeros where there are none.
 void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t number,
-                 std::int8_t* packed) {
+                 std::int8_t* start) {
     const Shape& shape = weights.shape;
     const std::int64_t channels = shape[1], columns = shape[3], taps = shape[2] * columns;
     const std::int64_t dot = layout.dot, group = layout.width * dot;
-    std::int8_t* const start = packed + number * layout.block_size();
     std::fill_n(start, layout.block_size(), std::int8_t{0});
     const std::int64_t end = std::min((number + 1) * layout.block, shape[0]);
     for (std::int64_t k = number * layout.block; k < end; ++k) {
@@ -65,6 +67,63 @@ void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t
             }
         }
     }
+}
+
+Buffer pack_whole(Constants& constants, const Constant& weights, const Int8Layout& layout) {
+    return constants.add_packed_as<std::int8_t>(
+        layout.blocks() * layout.block_size(), layout.axes(), layout.blocks(),
+        [&](std::int8_t* to, std::int64_t part) {
+            write_block(weights, layout, part, to + part * layout.block_size());
+        });
+}
+
+/// Of each block, the steps that are read twice.
+std::vector<std::vector<std::int32_t>> find_steps_read_twice(const Constant& weights,
+                                                             const Int8Layout& layout) {
+    std::vector<std::vector<std::int32_t>> found(std::size_t(layout.blocks()));
+    const std::int64_t size = layout.block_size();
+    share_out(layout.blocks(), threads_for(std::size_t(size * layout.blocks())),
+              [&](std::int64_t part) {
+                  std::vector<std::int8_t> block(static_cast<std::size_t>(size));
+                  write_block(weights, layout, part, block.data());
+                  found[std::size_t(part)] = find_excess(block, layout.width * layout.dot);
+              });
+    return found;
+}
+
+/// The weights, and where each step's bytes lie in a patch, `row` bytes from one of its rows to the
+/// next. All blocks have as many steps: the last ones of some have weights of zero.
+void pack_steps(Constants& constants, const Constant& weights, const Int8Layout& layout,
+                std::int64_t row, Packed& packed) {
+    const auto again = find_steps_read_twice(weights, layout);
+    const std::int64_t blocks = layout.blocks(), once = layout.rows * layout.groups();
+    std::size_t most = 0;
+    for (const auto& of_block : again) {
+        most = std::max(most, of_block.size());
+    }
+    const std::int64_t count = once + std::int64_t(most), bytes = layout.width * layout.dot;
+    packed.weights = constants.add_packed_as<std::int8_t>(
+        blocks * count * bytes, {{bytes, 1}, {count, bytes}, {1, 0}, {blocks, count * bytes}},
+        blocks, [&](std::int8_t* all, std::int64_t part) {
+            std::int8_t* const to = all + part * count * bytes;
+            write_block(weights, layout, part, to);
+            std::int8_t* rest = to + once * bytes;
+            std::fill(rest, to + count * bytes, std::int8_t{0});
+            for (const std::int32_t step : again[std::size_t(part)]) {
+                move_excess({to + step * bytes, std::size_t(bytes)}, {rest, std::size_t(bytes)});
+                rest += bytes;
+            }
+        });
+    std::vector<std::int32_t> steps(std::size_t(blocks * count), 0);
+    for (std::int64_t block = 0; block < blocks; ++block) {
+        const auto& of_block = again[std::size_t(block)];
+        for (std::int64_t i = 0; i < once + std::int64_t(of_block.size()); ++i) {
+            const std::int64_t step = i < once ? i : of_block[std::size_t(i - once)];
+            steps[std::size_t(block * count + i)] =
+                std::int32_t(step / layout.groups() * row + step % layout.groups() * layout.dot);
+        }
+    }
+    packed.steps = constants.add_ints(steps, {{count, 1}, {blocks, count}});
 }
 
 Buffer pack_epilogue(Constants& constants, const Int8Numbers& n, std::int64_t outputs) {
@@ -92,10 +151,14 @@ Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations
     const Constant& weights = *c.conv.weights;
     const Int8Layout layout = make_layout(c, kernel);
     Packed packed;
-    packed.weights = constants.add_packed_as<std::int8_t>(
-        layout.blocks() * layout.block_size(), layout.axes(), layout.blocks(),
-        [&](std::int8_t* to, std::int64_t part) { write_block(weights, layout, part, to); });
-    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, kernel.as<Int8Info>().offset);
+    const auto& info = kernel.as<Int8Info>();
+    if (info.has_steps()) {
+        pack_steps(constants, weights, layout, c.input.axes[1].stride, packed);
+    } else {
+        packed.weights = pack_whole(constants, weights, layout);
+        packed.steps = constants.add_ints(std::array{0}, {{1, 0}, {layout.blocks(), 0}});
+    }
+    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, info.offset);
     bias.resize(std::size_t(c.outputs));
     packed.bias = constants.add_ints(bias, {{c.outputs, 1}});
     packed.epilogue = pack_epilogue(constants, int8_numbers(c.conv, of), c.outputs);

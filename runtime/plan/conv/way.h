@@ -23,6 +23,7 @@ struct Packed {
     Buffer starts = {};    ///< of the direct way: the first input channel of each block of outputs
     Buffer epilogue = {};  ///< (k, row): as the generator says; of floats, row 2 holds the shift
     Buffer bias = {};      ///< of int8; elsewhere it is a row of the epilogue
+    Buffer steps = {};     ///< of int8: (step, block of outputs)
     /// The direct kernel's weights of the same block, where they lie inside of these; else no axes.
     Buffer taps = {};
 };
