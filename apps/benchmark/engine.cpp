@@ -96,6 +96,7 @@ Result<Loaded> Worker::load(const Job& job) {
     const Result<json> answer = ask(process_, {{"do", "load"},
                                                {"model", job.model},
                                                {"target", job.target},
+                                               {"int8", job.int8},
                                                {"threads", job.threads},
                                                {"batch", job.batch},
                                                {"inputs", job.inputs.path},

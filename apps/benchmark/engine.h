@@ -27,6 +27,7 @@ Engine peer_engine(const std::string& name, const std::string& python);
 struct Job {
     std::string model;
     std::string target;  ///< of our kernels
+    bool int8 = true;    ///< ModelOptions::int8
     int threads = 1;
     int batch = 1;
     InputFile inputs;
@@ -47,8 +48,8 @@ struct Answer {
 /// and one back, so that no two engines compute at the same time:
 ///
 ///     (start)                                            {"ready": true}
-///     {"do": "load", "model", "target", "threads",       {"version", "target", "load_ms"}
-///      "batch", "inputs", "shape", "images"}
+///     {"do": "load", "model", "target", "int8",          {"version", "target", "load_ms"}
+///      "threads", "batch", "inputs", "shape", "images"}
 ///     {"do": "check"}                                    {"scores": [...], "macs_executed"}
 ///     {"do": "run", "count"}                             {"nanoseconds": [...]}, one a run
 ///     {"do": "layers", "seconds"} (ours)                 {"steps": [...], "layers": [...]}

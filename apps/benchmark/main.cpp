@@ -42,9 +42,9 @@ std::vector<Engine> choose_engines(const Options& options) {
 
 Status time_networks(const Options& options, Report& report) {
     for (const std::filesystem::path& model : options.models) {
-        const Result<NetworkTimes> times =
-            time_network({model, options.data, options.target, options.threads, options.batch,
-                          options.size, options.seconds, options.layers, choose_engines(options)});
+        const Result<NetworkTimes> times = time_network(
+            {model, options.data, options.target, options.int8, options.threads, options.batch,
+             options.size, options.seconds, options.layers, choose_engines(options)});
         if (!times.ok()) {
             return times.status();
         }
@@ -109,8 +109,8 @@ Status check_before(const Options& options) {
         return target.status();
     }
     for (const std::filesystem::path& path : options.models) {
-        const Result<Model> model =
-            Model::load(path, {.target = options.target, .size = options.size});
+        const Result<Model> model = Model::load(
+            path, {.target = options.target, .int8 = options.int8, .size = options.size});
         if (!model.ok()) {
             return model.status();
         }

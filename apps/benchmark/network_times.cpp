@@ -186,8 +186,8 @@ Status time_own_layers(const NetworkQuestion& question, Contestant& ours, Networ
 
 Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     const std::string file = question.model.string();
-    const Result<Model> model =
-        Model::load(question.model, {.target = question.target, .size = question.size});
+    const Result<Model> model = Model::load(
+        question.model, {.target = question.target, .int8 = question.int8, .size = question.size});
     if (!model.ok()) {
         return Status(model.status()).in_file(file);
     }
@@ -205,11 +205,15 @@ Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     if (!written.ok()) {
         return written.status();
     }
-    const Job job{file, question.target, question.threads, question.batch, written.value()};
+    const Job job{file,           question.target, question.int8, question.threads,
+                  question.batch, written.value()};
     std::vector<Contestant> all(question.engines.size());
     for (std::size_t i = 0; i < all.size(); ++i) {
         all[i].result = describe(question, model.value(), inputs.value());
         all[i].result.engine = question.engines[i].name;
+        if (i == 0 && !question.int8) {
+            all[i].result.engine += " in float32";
+        }
         if (const Status status = prepare(question.engines[i], job, all[i]); !status.ok()) {
             if (i == 0) {
                 return Status(status).in_file(file);

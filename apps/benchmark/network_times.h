@@ -14,6 +14,7 @@ struct NetworkQuestion {
     std::filesystem::path model;
     std::optional<std::filesystem::path> data;
     std::string target;
+    bool int8 = true;  ///< ModelOptions::int8
     int threads = 1;
     int batch = 1;
     std::optional<ImageSize> size;  ///< of a symbolic input

@@ -54,6 +54,10 @@ void add_networks(CLI::App& app, Options& options, Texts& texts) {
         ->option_text("N")
         ->check(CLI::Range(1, most_batch));
     apps::add_size_option(app, texts.size);
+    app.add_flag(
+        "!--no-int8", options.int8,
+        "Compute quantised files in float32 ourselves, without the roundings between their "
+        "layers");
     app.add_flag("--layers", options.layers,
                  "Time every step, and each gated layer against our dense kernel, on one thread");
     app.add_option("--peers", texts.peers, "Other engines: onnxruntime,openvino,ncnn")

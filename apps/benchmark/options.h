@@ -19,6 +19,7 @@ struct Options {
     std::vector<std::filesystem::path> models;
     std::optional<std::filesystem::path> data;
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
+    bool int8 = true;    ///< ModelOptions::int8
     int threads = 1;
     int batch = 1;
     std::optional<ImageSize> size;  ///< of symbolic inputs

@@ -23,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 /// What has been loaded, and the batch that comes next.
 struct State {
     std::string model_file;
+    bool int8 = true;
     InputFile file;
     std::vector<float> inputs;
     std::int64_t batch = 1;
@@ -69,9 +70,11 @@ json load(State& state, const json& request) {
     state.inputs = std::move(inputs).value();
     state.model_file = request.at("model");
     const auto start = Clock::now();
-    Result<Model> model = Model::load(
-        state.model_file,
-        {.target = request.at("target").get<std::string>(), .size = image_size(state.file.shape)});
+    state.int8 = request.at("int8");
+    Result<Model> model =
+        Model::load(state.model_file, {.target = request.at("target").get<std::string>(),
+                                       .int8 = state.int8,
+                                       .size = image_size(state.file.shape)});
     if (!model.ok()) {
         return failure(model.status());
     }
@@ -120,7 +123,8 @@ json run(State& state, const json& request) {
 }
 
 json layers(State& state, const json& request) {
-    const Result<Graph> graph = load_graph(state.model_file, image_size(state.file.shape));
+    const Result<Graph> graph =
+        load_graph(state.model_file, image_size(state.file.shape), state.int8);
     if (!graph.ok()) {
         return failure(graph.status());
     }

@@ -93,8 +93,8 @@ Network::Network(Model model, const Options& options)
 
 Result<Network> Network::load(const Options& options) {
     const std::string file = options.model.string();
-    Result<Model> model =
-        Model::load(options.model, {.target = options.target, .size = options.size});
+    Result<Model> model = Model::load(
+        options.model, {.target = options.target, .int8 = options.int8, .size = options.size});
     if (!model.ok()) {
         return model.status();
     }

@@ -63,6 +63,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Instruction set of the kernels; default: $SLUICE_TARGET, else the best of this "
                    "CPU")
         ->option_text("T");
+    app.add_flag("!--no-int8", options.int8,
+                 "Compute a quantised file in float32, without the roundings between its layers");
     app.add_flag(
         "--evaluate", options.evaluate,
         "Take the name of the folder that an image lies in, DIR/CLASS/IMAGE, for its class; "

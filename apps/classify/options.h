@@ -18,6 +18,7 @@ struct Options {
     int top = 1;
     int threads = 1;
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
+    bool int8 = true;    ///< ModelOptions::int8
     bool json = false;
     std::optional<std::filesystem::path> masks;
     bool explain = false;

@@ -86,7 +86,8 @@ Result<Network> load(const Options& options) {
     const std::optional<ImageSize> size =
         options.size ? options.size : size_of_first_tensor(options.inputs);
     Result<Network> network =
-        Network::load(options.model, {.target = options.target, .size = size}, options.threads);
+        Network::load(options.model, {.target = options.target, .int8 = options.int8, .size = size},
+                      options.threads);
     if (network.ok()) {
         SLUICE_RETURN_IF_ERROR(apps::check_size(network->model().inputs(), options.size)
                                    .in_file(options.model.string()));

@@ -71,6 +71,8 @@ Result<Options> parse_options(int argc, const char* const* argv) {
                    "Instruction set of the kernels; default: $SLUICE_TARGET, else the best of this "
                    "CPU")
         ->option_text("T");
+    app.add_flag("!--no-int8", options.int8,
+                 "Compute a quantised file in float32, without the roundings between its layers");
     app.add_flag("--json", options.json, "Print one JSON object");
     apps::add_size_option(app, size);
     apps::add_image_options(app, image);

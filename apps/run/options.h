@@ -24,6 +24,7 @@ struct Options {
     int repeat = 0;  ///< timed runs; 0: none
     int threads = 1;
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
+    bool int8 = true;    ///< ModelOptions::int8
     bool json = false;
     apps::ImageOptions image;       ///< of inputs that are images
     std::optional<ImageSize> size;  ///< of symbolic inputs

@@ -374,6 +374,8 @@ struct Graph {
     std::string batch_name;  ///< "N" where symbolic
     /// Why a symbolic batch was fixed at 1: the node that mixes the images of others. Else empty.
     std::string batch_remark;
+    /// Whether a quantised graph is computed in floats, because the caller wants it so.
+    bool drops_roundings = false;
     std::map<std::string, std::string> metadata;
     std::int64_t opset = 0;
     std::int64_t stored_elements = 0;  ///< of the constants that the file holds

@@ -83,7 +83,9 @@ Result<LayerWeights> int8_weights(const Graph& graph, const Node& dequantize,
         return numbers.status();
     }
     const auto& bytes = graph.values[std::size_t(dequantize.inputs[0])].constant;
-    std::string why = obstacle(numbers.value(), *bytes, input.has_value(), outputs);
+    std::string why = graph.drops_roundings
+                          ? "int8 is left out"
+                          : obstacle(numbers.value(), *bytes, input.has_value(), outputs);
     std::vector<float> scale = std::move(numbers->scales);
     scale.resize(bias.size(), scale[0]);
     if (why.empty() && !fits_int32(bias, input->scale, scale)) {

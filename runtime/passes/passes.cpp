@@ -29,7 +29,7 @@ Status drop_unread_constants(Graph& graph) {
 
 }  // namespace
 
-Status optimise(Graph& graph) {
+Status optimise(Graph& graph, bool int8) {
     for (const Node& node : graph.nodes) {
         for (const ValueId id : node.outputs) {
             if (!graph.values[std::size_t(id)].shape_known) {
@@ -38,14 +38,33 @@ Status optimise(Graph& graph) {
             }
         }
     }
-    for (const auto pass :
-         {lower_q_linear,        lift_one_dimension, make_fake_quantize, expand_operators,
-          canonicalise,          make_gemm,          make_affine,        make_activation,
-          order_roundings,       make_fused_conv,    make_int8_gemm,     make_transposed_conv,
-          drop_unread_constants, fold_padding,       fold_affine,        fuse_gate,
-          fold_gate_grid,        fold_affine,        fuse_residual,      fold_affine,
-          fuse_activation,       mark_branches,      quantise_values}) {
-        SLUICE_RETURN_IF_ERROR(pass(graph));
+    for (const auto pass : {lower_q_linear,
+                            lift_one_dimension,
+                            make_fake_quantize,
+                            drop_roundings,
+                            expand_operators,
+                            canonicalise,
+                            make_gemm,
+                            make_affine,
+                            make_activation,
+                            order_roundings,
+                            make_fused_conv,
+                            make_int8_gemm,
+                            make_transposed_conv,
+                            drop_unread_constants,
+                            fold_padding,
+                            fold_affine,
+                            fuse_gate,
+                            fold_gate_grid,
+                            fold_affine,
+                            fuse_residual,
+                            fold_affine,
+                            fuse_activation,
+                            mark_branches,
+                            quantise_values}) {
+        if (pass != drop_roundings || !int8) {
+            SLUICE_RETURN_IF_ERROR(pass(graph));
+        }
     }
     remove_dead_nodes(graph);
     return {};

@@ -6,8 +6,9 @@
 /// topological order, the result within float rounding, and the names of convolutions and outputs.
 namespace sluice {
 
-/// All passes below, in their order; constants that no node reads any more are dropped.
-Status optimise(Graph& graph);
+/// All passes below, in their order; constants that no node reads any more are dropped. Without
+/// `int8` a quantised graph is computed in floats: see ModelOptions::int8.
+Status optimise(Graph& graph, bool int8 = true);
 
 /// QLinearConv, QLinearMatMul, ConvInteger and MatMulInteger become the operators of floats between
 /// DequantizeLinear and QuantizeLinear.
@@ -22,6 +23,10 @@ Status optimise(Graph& graph);
 /// what copies bytes between them copies floats. Bytes are left where the graph takes or gives
 /// them, and as constants.
 [[nodiscard]] Status make_fake_quantize(Graph& graph);
+
+/// Without int8 alone: each Op::fake_quantize becomes a clamp to the values that its numbers stand
+/// for. Weights keep the values that they were rounded to.
+[[nodiscard]] Status drop_roundings(Graph& graph);
 
 /// Operators that others express are written as those: sums, means, maxima and minima of several,
 /// Neg, Reciprocal, Celu, small powers, Split, Tile, GlobalMaxPool, DepthToSpace and SpaceToDepth,

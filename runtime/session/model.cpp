@@ -29,7 +29,7 @@ Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions&
         if (!target.ok()) {
             return target.status();
         }
-        auto graph = load_graph(path, options.size);
+        auto graph = load_graph(path, options.size, options.int8);
         if (!graph.ok()) {
             return graph.status();
         }

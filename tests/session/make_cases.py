@@ -24,6 +24,7 @@ from net import RANDOM, Net, outputs_of, run
 from operator_cases import operator_cases as further_cases
 from size_cases import size_cases
 from sparse_cases import sparse_cases
+from unrounded_cases import without_roundings
 from winograd_cases import channel_cases, phase_cases, tile_cases, winograd_cases
 
 
@@ -286,8 +287,8 @@ def first_of_each_class(folder, count):
     return [file for c in classes for file in c[:each]]
 
 
-def network_cases(checkout, files):
-    for path in sorted([*(checkout / "models").glob("*.onnx"), *(checkout / "tests/networks").glob("*.onnx")]):
+def network_cases(checkout, folders, files):
+    for path in sorted(path for folder in folders for path in (checkout / folder).glob("*.onnx")):
         model = onnx.load(path)
         metadata = {p.key: json.loads(p.value) for p in model.metadata_props
                     if p.key in ("sluice.mean", "sluice.std")}
@@ -350,7 +351,10 @@ def main():
     else:
         files = sorted((checkout / "apps" / "samples").glob("*.png"))[:: arguments.every]
         add_small(folder)
-    for path, model, images in network_cases(checkout, files):
+    for path, model, images in network_cases(checkout, ["models/int8"], files[:2]):
+        folder.add("unrounded", path.stem, path, images,
+                   *run(without_roundings(model), [], images[:, None]))
+    for path, model, images in network_cases(checkout, ["models", "tests/networks"], files):
         folder.add("network", path.stem, path, images,
                    *run(model, gates_of(model), images[:, None]))
     folder.finish()

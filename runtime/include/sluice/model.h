@@ -25,6 +25,11 @@ struct ModelOptions {
     /// over its Winograd tile of up to 4x4 outputs. A ReLU before a gate is computed after it, so
     /// that 0 times an infinite gate is 0. The kernels' stacks take up to 600 KiB.
     bool winograd = true;
+    /// Whether a quantised file is computed on bytes. Without it layers are computed in float32,
+    /// with the weights that the file holds: values between them are clamped to the ranges that the
+    /// file states, and not rounded. Scores then differ from the file's by its roundings. It takes
+    /// less time where Winograd's float32 kernels overtake int8's, as for small images on AVX2.
+    bool int8 = true;
     /// Height and width of the inputs [N, C, H, W] whose file leaves them symbolic; without it such
     /// a file is refused. Extents that the file fixes stay as they are: Model::inputs() has them.
     /// A plan is of one size. For images of another, load the file again with that size, and make a
