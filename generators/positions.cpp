@@ -46,20 +46,21 @@ public:
         groups(i, g) = undef<int32_t>();
         groups(0, 0) = 0;
         groups(1, index) = mask(scan.x, scan.y);
-        groups(0, index + 1) = groups(0, index) + cast<int32_t>(count(as_mask(groups(1, index))));
+        sum = RDom(0, per_row * height, "sum");
+        groups(0, sum + 1) = groups(0, sum) + cast<int32_t>(count(as_mask(groups(1, sum))));
 
         // A group is written whole: what follows its own positions, the next group overwrites.
         write = RDom(0, group, 0, per_row, 0, height, "write");
         Expr from = write.y * group, number = write.z * per_row + write.y;
         Expr bits = groups(1, number);
-        Expr valid = (1 << min(width - from, group)) - 1;
+        Expr valid = (cast<uint32_t>(1) << cast<uint32_t>(min(width - from, likely(group)))) - 1;
         Expr position = cast<uint32_t>(write.z << 16 | from);
         Expr place = unsafe_promise_clamped(groups(0, number), 0, write.z * width + from);
         active(i) = undef<uint32_t>();
         active(place + write.x) = position + order(write.x, as_mask(bits));
         skipped(i) = undef<uint32_t>();
         skipped(write.z * width + from - place + write.x) =
-            position + order(write.x, as_mask(valid & ~bits));
+            position + order(write.x, as_mask(cast<int32_t>(valid) & ~bits));
 
         Expr total = groups(0, height * per_row);
         counts(i) = undef<int32_t>();
@@ -74,13 +75,13 @@ public:
         counts.dim(0).set_bounds(0, 2);
         groups.dim(0).set_bounds(0, 2).dim(1).set_min(0).set_stride(2);
         sluice::schedules::schedule_positions(
-            {active, skipped, counts, groups, mask, scan, lanes, write, gate.dim(0).stride()});
+            {active, skipped, counts, groups, mask, scan, lanes, sum, write, gate.dim(0).stride()});
     }
 
 private:
     Var i{"i"}, g{"g"}, j{"j"}, y{"y"};
     Func mask{"mask"};
-    RDom scan, lanes, write;
+    RDom scan, lanes, sum, write;
 };
 
 }  // namespace

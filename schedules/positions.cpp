@@ -6,9 +6,12 @@ namespace sluice::schedules {
 // beyond its own positions stands until the next one's; a vector inside a group.
 void schedule_positions(PositionsFuncs f) {
     f.groups.compute_root();
-    for (int update : {0, 1, 2}) {
+    for (int update : {0, 1}) {
         f.groups.update(update).unscheduled();
     }
+    // In an unrolled step the sum stays in a register: through memory each group would wait five
+    // cycles for the one before.
+    f.groups.update(2).unroll(f.sum.x, 8);
     f.mask.compute_at(f.groups, f.scan.x).store_in(Halide::MemoryType::Register);
     f.mask.update().atomic().vectorize(f.lanes.x);
     f.mask.update().specialize(f.stride_x == 1);

@@ -11,6 +11,7 @@ struct PositionsFuncs {
     Halide::Func mask;      ///< (group of the row, y), sums over `lanes`
     Halide::RDom scan;      ///< x: group of the row, y: row
     Halide::RDom lanes;     ///< positions of a group
+    Halide::RDom sum;       ///< groups
     Halide::RDom write;     ///< x: position of the group, y: group of the row, z: row
     Halide::Expr stride_x;  ///< of the gate map
 };
