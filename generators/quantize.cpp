@@ -27,7 +27,8 @@ public:
     }
 
     void schedule() {
-        sluice::schedules::schedule_copy_of(input, output, d0, d1, {natural_vector_size<float>()});
+        const int lanes = natural_vector_size<float>();
+        sluice::schedules::schedule_copy_of(input, output, d0, d1, {lanes, lanes});
     }
 
 private:

@@ -12,7 +12,8 @@ struct CopyFuncs {
 };
 
 struct CopyParams {
-    int lanes;  ///< floats a vector
+    int lanes;   ///< floats a vector
+    int widest;  ///< elements that fill one, where rows are whole vectors of them; else as lanes
 };
 
 /// Vectors along the dimension that is dense at both ends; where each end has its own (a transpose

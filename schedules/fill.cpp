@@ -15,6 +15,7 @@ void schedule_fill(FillFuncs f, int lanes) {
         const Halide::Expr few = f.channels == vectors * lanes;
         for (const Halide::Expr& known : {few && f.no_residual, few}) {
             f.output.update().specialize(known && f.side == 4).unroll(vector).unroll(f.list.x);
+            f.output.update().specialize(known && f.side == 1).unroll(vector).unroll(f.list.z, 4);
             f.output.update().specialize(known).unroll(vector);
         }
     }
