@@ -32,6 +32,7 @@ public:
     GeneratorParam<int> channels{"channels", 0};
     // Schedule.
     GeneratorParam<int> tile{"tile", 8};
+    GeneratorParam<int> rows{"rows", 1};     // of a tile, where the channels are known
     GeneratorParam<int> bytes{"bytes", 16};  // of a patch row a step, for each pixel
 
     /// (x * channel_stride + c, y), halo included.
@@ -58,20 +59,21 @@ public:
 
     void generate() {
         const bool is_class = channels > 0;
-        Expr rows = is_class ? Expr(int(kernel)) : weights.dim(1).extent();
+        Expr window = is_class ? Expr(int(kernel)) : weights.dim(1).extent();
         // Of a patch row whole steps, or where few channels are known a pixel a step.
         Expr steps = is_class ? Expr(int(kernel)) : weights.dim(0).extent() / int(bytes);
         const int step = is_class ? channels : bytes;
         // Weights are not in parts here, so that two products are not to be summed in 16 bits.
         const int together = sum_bits == 16 ? 2 : dot;
-        taps = RDom(0, together, 0, step / together, 0, steps, 0, rows, "taps");
-        // A tile that overhangs the map computes its last pixel again, and reads nothing beyond.
-        // Where the channels are known the last tile lies within the map, because loads of single
-        // pixels cost more than all other tiles.
+        taps = RDom(0, together, 0, step / together, 0, steps, 0, window, "taps");
+        // A tile that overhangs the map computes its last pixels again, and reads nothing beyond.
+        // Where the channels are known the last tile of a row lies within the map, because loads
+        // of single pixels cost more than all other tiles.
         Expr column = min(likely(x), output.dim(0).extent() - 1);
+        Expr line = rows > 1 ? min(likely(y), output.dim(1).extent() - 1) : Expr(y);
         Expr tap = taps.z * step + taps.y * together + taps.x;
         Expr value = is_class
-                         ? input(x * int(channels) + tap, y + taps.w)
+                         ? input(x * int(channels) + tap, line + taps.w)
                          : input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);
         if (offset == 128) {
             value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
@@ -94,7 +96,7 @@ public:
         output.dim(0).set_min(0).set_stride(Expr()).dim(1).set_min(0);
         const int pixels = channels > 0 ? std::max(int(bytes) / int(channels), 1) : 1;
         sluice::schedules::schedule_int8_branch({output, products, x, y, taps, stride_x},
-                                                {tile, pixels, kernel});
+                                                {tile, rows, pixels, kernel});
     }
 
 private:

@@ -5,19 +5,32 @@ namespace sluice::schedules {
 using Halide::TailStrategy;
 using Halide::Var;
 
-// A tile of a row's pixels: each step loads one vector of weights for `tile` vectors of dot
-// products. One accumulator a pixel, and one sum over lanes at its end, those of a tile together.
+// A tile of pixels: each step loads one vector of weights for `tile` * `rows` vectors of dot
+// products. One accumulator a pixel, and one sum over lanes at its end, those of a row of a tile
+// together. Most loads cross a cache line, and take twice as long as a dot product; those that the
+// windows of several rows have in common are made once.
 void schedule_int8_branch(Int8BranchFuncs f, const Int8BranchParams& p) {
     const int tile = p.tile;
-    Var outer("outer"), pixel("pixel"), lane("lane"), group("group");
+    Var outer("outer"), pixel("pixel"), lane("lane"), group("group"), strip("strip"), row("row");
     auto partial = f.products.update().rfactor(f.taps.y, lane);
     const auto tail = p.kernel > 0 ? TailStrategy::ShiftInwards : TailStrategy::PredicateStores;
     f.output.split(f.x, outer, pixel, tile, tail).vectorize(pixel);
+    if (p.rows > 1) {
+        f.output.split(f.y, strip, row, p.rows, TailStrategy::GuardWithIf)
+            .reorder(pixel, row, outer, strip)
+            .unroll(row);
+    }
     f.products.compute_at(f.output, outer)
         .store_in(Halide::MemoryType::Register)
         .bound_extent(f.x, tile)
-        .vectorize(f.x);
-    f.products.update().reorder(f.taps.y, f.x).atomic().vectorize(f.taps.y).vectorize(f.x);
+        .vectorize(f.x)
+        .unroll(f.y);
+    f.products.update()
+        .reorder(f.taps.y, f.x)
+        .atomic()
+        .vectorize(f.taps.y)
+        .vectorize(f.x)
+        .unroll(f.y);
 
     partial.compute_at(f.output, outer)
         .store_in(Halide::MemoryType::Register)
@@ -27,15 +40,17 @@ void schedule_int8_branch(Int8BranchFuncs f, const Int8BranchParams& p) {
         .reorder(lane, pixel, group)
         .vectorize(lane)
         .vectorize(pixel)
-        .unroll(group);
+        .unroll(group)
+        .unroll(f.y);
     partial.update()
         .split(f.x, group, pixel, p.together)
-        .reorder(f.taps.x, lane, pixel, group, f.taps.z, f.taps.w)
+        .reorder(f.taps.x, lane, pixel, group, f.y, f.taps.z, f.taps.w)
         .atomic()
         .vectorize(f.taps.x)
         .vectorize(lane)
         .vectorize(pixel)
-        .unroll(group);
+        .unroll(group)
+        .unroll(f.y);
     if (p.kernel > 0) {
         partial.update().unroll(f.taps.z).unroll(f.taps.w);
     }

@@ -15,7 +15,8 @@ struct Int8BranchFuncs {
 
 struct Int8BranchParams {
     int tile;      ///< output pixels of a row that are computed together
-    int together;  ///< of them, neighbours whose channels fill one vector
+    int rows;      ///< likewise of a column, where the window and the channels are known
+    int together;  ///< of a row, neighbours whose channels fill one vector
     int kernel;    ///< extent of the window, where it is known and maps have a tile; else 0
 };
 

@@ -110,7 +110,8 @@ bool check(const Int8Problem& p, const Kernel& kernel, const Part& part) {
 
 TEST_CASE("int8 branch kernels equal the scalar reference") {
     std::mt19937 rng(20261130);
-    const int sizes[][2] = {{1, 1}, {7, 5}, {2, 16}, {5, 17}, {4, 31}, {20, 32}};
+    const int sizes[][2] = {{1, 1},   {7, 5}, {2, 16}, {5, 17}, {4, 31},
+                            {20, 32}, {8, 8}, {3, 9},  {1, 12}, {7, 24}};
     for_each_kernel(Algorithm::int8_branch, [&](const Kernel& kernel) {
         int checked = 0;
         for (int channels : {1, 3, 15, 16, 17, 32, 48, 64, 100}) {
