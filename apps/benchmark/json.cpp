@@ -31,6 +31,7 @@ Json share(const std::optional<apps::Times>& times, double rate, double peak) {
 Json to_object(const Machine& machine) {
     return {{"cpu", machine.cpu},
             {"cores", machine.cores},
+            {"target", machine.target},
             {"fma_peak_gflops", rounded(machine.fma_peak_gflops)},
             {"int8_peak_gops",
              machine.int8_peak_gops > 0 ? Json(rounded(machine.int8_peak_gops)) : Json(nullptr)},

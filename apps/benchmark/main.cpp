@@ -68,13 +68,9 @@ Status time_networks(const Options& options, Report& report) {
     return {};
 }
 
-Status time_kernels(const Options& options, Report& report) {
-    const Result<const Target*> target = choose_target(options.target);
-    if (!target.ok()) {
-        return target.status();
-    }
-    Result<std::vector<KernelResult>> rows = time_kernels(
-        options.kernels, *target.value(), [&report](const std::vector<KernelResult>& shape) {
+Status time_kernels(const Options& options, const Target& target, Report& report) {
+    Result<std::vector<KernelResult>> rows =
+        time_kernels(options.kernels, target, [&report](const std::vector<KernelResult>& shape) {
             return apps::print(to_text(kernel_table(shape, report.machine)) + "\n");
         });
     if (!rows.ok()) {
@@ -104,10 +100,6 @@ Status check_before(const Options& options) {
                                   "choose a folder that exists and is writable"});
         }
     }
-    const Result<const Target*> target = choose_target(options.target);
-    if (!target.ok()) {
-        return target.status();
-    }
     for (const std::filesystem::path& path : options.models) {
         const Result<Model> model = Model::load(
             path, {.target = options.target, .int8 = options.int8, .size = options.size});
@@ -128,6 +120,10 @@ bool any_is_wrong(const Report& report) {
 }
 
 Result<int> measure(const Options& options) {
+    const Result<const Target*> target = choose_target(options.target);
+    if (!target.ok()) {
+        return target.status();
+    }
     SLUICE_RETURN_IF_ERROR(check_before(options));
     const int cores = apps::count_cores();
     if (options.pins) {
@@ -135,13 +131,13 @@ Result<int> measure(const Options& options) {
             apps::pin_to_first_cpus(options.command == Command::kernels ? 1 : options.threads));
     }
     Report report;
-    report.machine = measure_machine(cores);
+    report.machine = measure_machine(cores, *target.value());
     SLUICE_RETURN_IF_ERROR(apps::print(describe(report.machine) + "\n\n"));
     if (options.command == Command::networks) {
         SLUICE_RETURN_IF_ERROR(time_networks(options, report));
     }
     if (options.command == Command::kernels || options.html) {
-        SLUICE_RETURN_IF_ERROR(time_kernels(options, report));
+        SLUICE_RETURN_IF_ERROR(time_kernels(options, *target.value(), report));
     }
     SLUICE_RETURN_IF_ERROR(write(options.json, to_json(report)));
     SLUICE_RETURN_IF_ERROR(write(options.markdown, to_markdown(report)));

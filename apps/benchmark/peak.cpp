@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "kernels/cpu.h"
@@ -141,6 +143,29 @@ __attribute__((target("avx2"))) float madd_avx2(std::int64_t rounds) {
     std::int32_t total = 0;
     for (const __m256i& sum : sums) {
         total ^= _mm256_cvtsi256_si32(sum);
+    }
+    return static_cast<float>(total);
+}
+
+// Bytes, of which one instruction sums up pairs and a second one twos.
+__attribute__((target("avx2"))) float pairs_avx2(std::int64_t rounds) {
+    const auto number = static_cast<std::int32_t>(factor * 1e6F);
+    const __m256i a = _mm256_set1_epi32(number), b = _mm256_set1_epi32(number + 1);
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i sums[chains];
+    for (int i = 0; i < chains; ++i) {
+        sums[i] = _mm256_set1_epi32(i);
+    }
+    for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (int i = 0; i < chains; ++i) {
+            const __m256i pairs = _mm256_maddubs_epi16(sums[i], a);
+            sums[i] = _mm256_add_epi32(_mm256_madd_epi16(pairs, ones), b);
+        }
+    }
+    std::int32_t total = 0;
+    for (const __m256i& sum : sums) {
+        total ^= _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
     }
     return static_cast<float>(total);
 }
@@ -292,35 +317,48 @@ double best_rate(const std::vector<Chains>& known) {
     return best;
 }
 
+/// Whether the target requires all of the comma-separated flags.
+[[maybe_unused]] bool has(const Target& target, const std::string& flags) {
+    const std::string all = "," + std::string(target.requires_) + ",";
+    std::istringstream list(flags);
+    for (std::string flag; std::getline(list, flag, ',');) {
+        if (all.find("," + flag + ",") == std::string::npos) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
-double measure_fma_peak() {
+double measure_fma_peak([[maybe_unused]] const Target& target) {
     std::vector<Chains> known = {{fma_portable, 2 * 4}};
 #if defined(__x86_64__)
-    if (cpu_has("avx512f")) {
+    if (has(target, "avx512f")) {
         known.push_back({fma_avx512, 2 * 16});
     }
-    if (cpu_has("avx2,fma")) {
+    if (has(target, "avx2,fma")) {
         known.push_back({fma_avx2, 2 * 8});
     }
 #endif
     return best_rate(known);
 }
 
-double measure_int8_peak() {
+double measure_int8_peak([[maybe_unused]] const Target& target) {
     std::vector<Chains> known;
 #if defined(__x86_64__)
-    if (cpu_has("amx_tile,amx_int8")) {
+    if (has(target, "amx_tile,amx_int8")) {
         known.push_back({tile_dot, 2 * 16 * 16 * 64});
     }
-    if (cpu_has("avx512f,avx512vnni")) {
+    if (has(target, "avx512f,avx512vnni")) {
         known.push_back({dot_avx512, 2 * 64});
     }
-    if (cpu_has("avx512f,avx512bw")) {
+    if (has(target, "avx512f,avx512bw")) {
         known.push_back({madd_avx512, 2 * 32});
     }
-    if (cpu_has("avx2")) {
+    if (has(target, "avx2")) {
         known.push_back({madd_avx2, 2 * 16});
+        known.push_back({pairs_avx2, 2 * 32});
     }
 #endif
     return best_rate(known);

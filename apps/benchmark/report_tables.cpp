@@ -166,8 +166,8 @@ apps::Table step_table(std::span<const StepResult> rows, const Machine& machine)
 
 std::string describe(const Machine& machine) {
     return machine.cpu + ", " + std::to_string(machine.cores) +
-           (machine.cores == 1 ? " core" : " cores") + "; of one core: FMA peak " +
-           apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS, " +
+           (machine.cores == 1 ? " core" : " cores") + "; of one core with " + machine.target +
+           ": FMA peak " + apps::fixed(machine.fma_peak_gflops, 1) + " GFLOPS, " +
            (machine.int8_peak_gops > 0
                 ? "int8 peak " + apps::fixed(machine.int8_peak_gops, 1) + " GOPS, "
                 : "") +

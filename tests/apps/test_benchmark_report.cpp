@@ -19,7 +19,7 @@ namespace {
 
 Report make_report() {
     Report report;
-    report.machine = {"A <CPU> & more", 2, 100, 50, 10, 300};
+    report.machine = {"A <CPU> & more", 2, 100, 50, 10, 300, "avx2"};
     NetworkResult ours;
     ours.file = "resnet18_lccl_d50_synthetic";
     ours.network = "resnet18";
@@ -158,7 +158,7 @@ TEST_CASE("what multiplies bytes is held against the int8 peak, where that is kn
 TEST_CASE("tables hold the figures and their shares") {
     const Report report = make_report();
     const std::string markdown = to_markdown(report);
-    CHECK(holds(markdown, "A <CPU> & more, 2 cores; of one core: FMA peak 100.0 GFLOPS"));
+    CHECK(holds(markdown, "A <CPU> & more, 2 cores; of one core with avx2: FMA peak 100.0 GFLOPS"));
     CHECK(
         holds(markdown, "| 0.500 | 0.400 | 0.750 | 10.00 | 40.0 | 40.0% | 14.0 | 9.0 | agrees |"));
     // 9 * 16 * 16 * 64 MACs in 2 us are 147.5 GFLOPS, and 147.5% of a peak of 100.
