@@ -32,9 +32,7 @@ public:
     }
 
     void schedule() {
-        sluice::schedules::schedule_copy_of(
-            input, output, d0, d1,
-            {natural_vector_size<float>(), natural_vector_size(element.value())});
+        sluice::schedules::schedule_copy_of(input, output, d0, d1, {natural_vector_size<float>()});
     }
 
 private:

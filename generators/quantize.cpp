@@ -27,8 +27,7 @@ public:
     }
 
     void schedule() {
-        const int lanes = natural_vector_size<float>();
-        sluice::schedules::schedule_copy_of(input, output, d0, d1, {lanes, lanes});
+        sluice::schedules::schedule_copy_of(input, output, d0, d1, {natural_vector_size<float>()});
     }
 
 private:

@@ -5,10 +5,6 @@ namespace sluice::schedules {
 using Halide::TailStrategy;
 
 void schedule_copy(CopyFuncs f, const CopyParams& p) {
-    if (p.widest > p.lanes) {
-        f.output.specialize(f.in0 == 1 && f.out0 == 1 && f.extent0 % p.widest == 0)
-            .vectorize(f.d0, p.widest);
-    }
     f.output.specialize(f.in0 == 1 && f.out0 == 1)
         .vectorize(f.d0, p.lanes, TailStrategy::GuardWithIf);
     // One value for a whole row: a border.

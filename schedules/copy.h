@@ -12,8 +12,7 @@ struct CopyFuncs {
 };
 
 struct CopyParams {
-    int lanes;   ///< floats a vector
-    int widest;  ///< elements that fill one, where rows are whole vectors of them; else as lanes
+    int lanes;  ///< floats a vector
 };
 
 /// Vectors along the dimension that is dense at both ends; where each end has its own (a transpose

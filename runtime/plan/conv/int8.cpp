@@ -1,8 +1,3 @@
-#include <algorithm>
-#include <cmath>
-#include <string>
-
-#include "plan/arrange.h"
 #include "plan/conv/int8_numbers.h"
 #include "plan/conv/int8_weights.h"
 #include "plan/conv/list_way.h"
@@ -115,35 +110,6 @@ Step fill_step(const Planner& planner, const Convolution& c, const Packed& packe
     return step;
 }
 
-/// Whether a layer's skipped outputs hold one number per channel, over a map that is written from
-/// end to end in less time than a list of half of it.
-bool fills_whole_map(const Convolution& c, const ChannelRange& range) {
-    constexpr std::int64_t most_bytes = 32 * 1024;  // of an L1 cache
-    return c.node.inputs[2] == no_value && range.count == c.outputs &&
-           c.output.axes[1].stride == c.outputs && c.positions() * c.outputs <= most_bytes;
-}
-
-/// Writes what the gate leaves to all outputs, before those that are active are computed.
-Result<Step> whole_fill_step(Planner& planner, const Convolution& c, const Work& work,
-                             const Int8Numbers& n) {
-    const std::int64_t row = c.width() * c.outputs;
-    std::vector<std::uint8_t> skipped(std::size_t(row), std::uint8_t(n.zero));
-    for (std::int64_t i = 0; i < row; ++i) {
-        if (const std::int64_t k = i % c.outputs; k < c.channels()) {
-            const float value = std::clamp(n.shift[std::size_t(k)], n.low, n.high);
-            skipped[std::size_t(i)] = std::uint8_t(int(std::nearbyint(value)) + n.zero);
-        }
-    }
-    const Buffer from = planner.constants.add_bytes(skipped, {{row, 1}, {c.height(), 0}});
-    Buffer to = c.output;
-    to.axes = {{row, 1}, {c.height(), c.output.axes[2].stride}};
-    auto step = copy_step(planner, c.node, from, to);
-    if (step.ok()) {
-        step->choice = work.fills_where;
-    }
-    return step;
-}
-
 class Int8 final : public ListWay {
 public:
     WayId id() const override { return WayId::int8; }
@@ -161,9 +127,7 @@ public:
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
         const Int8Numbers numbers = int8_numbers(c.conv, quantizations(planner.graph, c.node));
-        if (work.skipped && fills_whole_map(c, range)) {
-            SLUICE_RETURN_IF_ERROR(append(steps, whole_fill_step(planner, c, work, numbers)));
-        } else if (work.skipped) {
+        if (work.skipped) {
             steps.push_back(fill_step(planner, c, candidate.packed, work, range, choice, numbers));
         }
         Step step = conv_step(c, candidate, work, choice);
