@@ -26,7 +26,7 @@ public:
     // Of the target, as int8_conv's.
     GeneratorParam<int> dot{"dot", 2};
     GeneratorParam<int> offset{"offset", 0};
-    GeneratorParam<int> sum_bits{"sum_bits", 0};
+    GeneratorParam<int> sum_bits{"sum_bits", 0};  // bytes are widened: it is not used
     // Shape class, of stride 1, whose maps are at least a tile wide; 0 leaves it to run time.
     GeneratorParam<int> kernel{"kernel", 0};
     GeneratorParam<int> channels{"channels", 0};
@@ -63,15 +63,13 @@ public:
         // Of a patch row whole steps, or where few channels are known a pixel a step.
         Expr steps = is_class ? Expr(int(kernel)) : weights.dim(0).extent() / int(bytes);
         const int step = is_class ? channels : bytes;
-        // Weights are not in parts here, so that two products are not to be summed in 16 bits.
-        const int together = sum_bits == 16 ? 2 : dot;
-        taps = RDom(0, together, 0, step / together, 0, steps, 0, window, "taps");
+        taps = RDom(0, int(dot), 0, step / int(dot), 0, steps, 0, window, "taps");
         // A tile that overhangs the map computes its last pixels again, and reads nothing beyond.
         // Where the channels are known the last tile of a row lies within the map, because loads
         // of single pixels cost more than all other tiles.
         Expr column = min(likely(x), output.dim(0).extent() - 1);
         Expr line = rows > 1 ? min(likely(y), output.dim(1).extent() - 1) : Expr(y);
-        Expr tap = taps.z * step + taps.y * together + taps.x;
+        Expr tap = taps.z * step + taps.y * int(dot) + taps.x;
         Expr value = is_class
                          ? input(x * int(channels) + tap, line + taps.w)
                          : input(column * stride_x * channel_stride + tap, y * stride_y + taps.w);

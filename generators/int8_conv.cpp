@@ -5,8 +5,7 @@
 
 #include <Halide.h>
 
-#include "generators/epilogue.h"
-#include "generators/int8_epilogue.h"
+#include "generators/int8_layer.h"
 #include "schedules/int8_conv.h"
 
 namespace {
@@ -14,41 +13,22 @@ namespace {
 using namespace Halide;
 using namespace sluice::generators;
 
-/// What the kernel writes: bytes; bytes after roundings within the layer; floats.
-enum class Form { bytes, staged, floats };
-
-const std::map<std::string, Form> form_names = {
-    {"bytes", Form::bytes}, {"staged", Form::staged}, {"floats", Form::floats}};
-
 /// gated_conv on bytes, computed only at the positions of a list:
 ///
-///     sum            = bias(k) + conv(input - offset, weights)                     exact, int32
-///     t              = clamp(sum * multiplier(k), act_low, act_high) * gate + shift(k)
-///                      + (residual(k, x, y) - residual_zero) * residual_scale      float32
-///     output(k, x, y) = round(clamp(t, low, high)) + zero           for each (x, y) of the list
+///     sum = bias(k) + conv(input - offset, weights)                    exact, int32
 ///
-/// Halves are rounded to even. What the input's zero point contributes, the bias takes back. The
-/// staged form rounds between the clamp and the gate, and between the gate and the shift, as
-/// int8_epilogue.h's Rounding. So does that of floats, which has as output(k, x, y)
-/// clamp(t, low, high), or rounded and times `scale`.
+/// for each (x, y) of the list. What the input's zero point contributes, the bias takes back.
+/// int8_layer.h says what becomes of the sum.
 ///
 /// NHWC. `input` begins at the halo, so that the patch of (x, y) is `kernel` rows of
 /// kernel * channel_stride consecutive bytes from (x * stride, y * stride). Of such a row whole
 /// groups of `dot` bytes are read, up to three more than it has; for matrices groups of `depth`.
 ///
 /// Instructions that sum two products in 16 bits saturate at 255 * 128 and more. For those a patch
-/// is read by a list of steps, of `dot` bytes each: pairs of weights that could go beyond are parts
-/// of two steps that read the same bytes.
-class Int8Conv : public Generator<Int8Conv> {
+/// is read by a list of steps, of two pairs of bytes each: pairs of weights that could go beyond
+/// are parts of two steps that read the same bytes.
+class Int8Conv : public Int8Layer<Int8Conv> {
 public:
-    GeneratorParam<Gate> gating{"gating", Gate::position, gate_names};
-    GeneratorParam<Form> form{"form", Form::bytes, form_names};
-    // Of the target: bytes that an instruction multiplies and sums for each of its lanes, and what
-    // is subtracted from an input, so that instructions on signed bytes take it (0 or 128).
-    GeneratorParam<int> dot{"dot", 2};
-    GeneratorParam<int> offset{"offset", 0};
-    // Likewise: 16 where an instruction sums two products in so many bits; 0: in 32.
-    GeneratorParam<int> sum_bits{"sum_bits", 0};
     // Of matrix instructions: bytes that one multiplies and sums for each output; 0 does without.
     GeneratorParam<int> depth{"depth", 0};
     // Shape class; 0 leaves it to run time.
@@ -73,54 +53,20 @@ public:
     /// (k % block * dot + i % dot, i / dot, ky, k / block) of i = kx * channel_stride + c, zeros
     /// beyond the last i; block = vectors * lanes. For matrices a vector's weights lie together,
     /// zeros up to a multiple of `depth` behind them: (k % lanes * dot + i % dot, i / dot, ky, k /
-    /// block). By steps: (k % block * dot + byte, step, 0, k / block).
+    /// block). By steps: (k % block * 4 + byte, step, 0, k / block).
     Input<Buffer<int8_t, 4>> weights{"weights"};
     /// (step, k / block): from the patch's first byte to a step's; unread where there are none.
     Input<Buffer<int32_t, 2>> steps{"steps"};
-    /// (k): the convolution's, less what the input's zero point and the offset add to the sum:
-    /// (zero point - offset) * the sum of k's weights.
-    Input<Buffer<int32_t, 1>> bias{"bias"};
-    /// (k, row): row 0 multiplier, 1 shift.
-    Input<Buffer<float, 2>> epilogue{"epilogue"};
-    /// (k, x, y); position gates are read at k = 0, unread where gating is none.
-    Input<Buffer<float, 3>> gate{"gate"};
-    /// (k, x, y); strides of zero over a row of zeros, residual_zero = 0, where there is none.
-    Input<Buffer<uint8_t, 3>> residual{"residual"};
     Input<int> stride_x{"stride_x"};
     Input<int> stride_y{"stride_y"};
     /// Bytes from a pixel of the input to the next.
     Input<int> channel_stride{"channel_stride"};
-    /// Infinite where there is no clamp, which takes less time.
-    Input<float> act_low{"act_low"};
-    Input<float> act_high{"act_high"};
-    Input<float> residual_zero{"residual_zero"};
-    Input<float> residual_scale{"residual_scale"};
-    /// Bounds of the output; of a rounded one integers, less `zero`.
-    Input<float> low{"low"};
-    Input<float> high{"high"};
     /// (k, x, y), k a multiple of block; u8 or f32.
     Output<Buffer<void, 3>> output{"output"};
 
     void configure() {
-        output.set_type(form == Form::floats ? Float(32) : UInt(8));
-        if (form == Form::floats) {
-            // Not 0: the output is rounded, and times scale.
-            rounds = add_input<int>("rounds");
-            scale = add_input<float>("scale");
-        } else {
-            zero = add_input<int>("zero");
-        }
-        if (form != Form::bytes) {
-            // 1: rounds after the clamp, 2: after the gate, which takes less time where there is no
-            // gate to tell them apart, 3: both.
-            stages = add_input<int>("stages");
-            for (int i = 0; i < 2; ++i) {
-                const std::string number = std::to_string(i + 1);
-                bounds[i][0] = add_input<float>("low" + number);
-                bounds[i][1] = add_input<float>("high" + number);
-                factors[i] = add_input<float>("factor" + number);
-            }
-        }
+        output.set_type(output_type());
+        add_inputs_of_form();
     }
 
     void generate() {
@@ -138,7 +84,7 @@ public:
             return;
         }
         // A patch row is read in full; where the shape is free, the weights say how long it is.
-        taps = RDom(0, has_steps() ? dot / 2 : int(dot), 0, row, 0, rows, "taps");
+        taps = RDom(0, int(dot), 0, row, 0, rows, "taps");
         Expr length = positions.dim(0).extent();
         Expr tiles = length / int(pixels), rest = length % int(pixels);
         full = {Func("products"), Func("pairs"), RDom(0, int(pixels), 0, tiles, "tiles"), pixels};
@@ -155,18 +101,15 @@ public:
     }
 
     void schedule() {
-        gate.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
-        residual.dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
+        begin_inputs_at_zero();
         input.dim(0).set_min(0).dim(1).set_min(0);
         positions.dim(0).set_min(0);
-        bias.dim(0).set_min(0);
         const int lanes = natural_vector_size<float>();
         const int block = vectors * lanes;
-        const int width = (depth > 0 ? lanes : block) * dot;
+        const int width = (depth > 0 ? lanes : block) * group_bytes();
         weights.dim(0).set_bounds(0, width).dim(1).set_min(0).set_stride(width);
         weights.dim(2).set_min(0);
         weights.dim(3).set_min(0);
-        epilogue.dim(0).set_min(0).dim(1).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         if (depth > 0) {
@@ -186,6 +129,8 @@ private:
 
     /// Whether patches are read by a list of steps.
     bool has_steps() const { return sum_bits == 16 && depth == 0; }
+    /// Bytes of a patch whose weights lie side by side.
+    int group_bytes() const { return has_steps() ? 2 * dot : int(dot); }
 
     Expr column(Expr entry) {
         return unsafe_promise_clamped(cast<int>(positions(entry) & 0xffff), 0,
@@ -194,53 +139,6 @@ private:
     Expr line(Expr entry) {
         return unsafe_promise_clamped(cast<int>(positions(entry) >> 16), 0,
                                       output.dim(2).extent() - 1);
-    }
-
-    Expr has_residual() { return residual.dim(1).stride() != 0; }
-
-    /// What leaves out a part of the epilogue, likeliest first.
-    std::vector<Expr> shorter_cases() {
-        // By their bits: Halide's own comparisons take no float to be infinite.
-        const auto has_bits = [](const Expr& value, uint32_t bits) {
-            return reinterpret<uint32_t>(value) == Expr(bits);
-        };
-        const Expr unclamped = has_bits(act_low, 0xff800000) && has_bits(act_high, 0x7f800000);
-        switch (form) {
-            case Form::bytes:
-                return {unclamped && !has_residual(), unclamped && has_residual()};
-            case Form::staged:
-                return gating == Gate::none
-                           ? std::vector<Expr>{unclamped && *stages == 2 && has_residual()}
-                           : std::vector<Expr>{unclamped && *stages == 1 && !has_residual(),
-                                               unclamped && *stages == 3 && has_residual()};
-            case Form::floats:
-                return {unclamped && *stages == 0 && !has_residual()};
-        }
-        return {};
-    }
-
-    /// The i-th rounding within the layer; undefined but in the staged form.
-    Rounding rounding(int i) {
-        if (form == Form::bytes) {
-            return {};
-        }
-        return {(*stages & (1 << i)) != 0, *bounds[i][0], *bounds[i][1], *factors[i]};
-    }
-
-    Expr finish(Expr sum, Expr x, Expr y) {
-        const Int8Sum of{.sum = sum,
-                         .multiplier = epilogue(k, 0),
-                         .act_low = act_low,
-                         .act_high = act_high,
-                         .after_act = rounding(0),
-                         .gate = gate_value(gating, gate, k, x, y),
-                         .after_gate = rounding(1)};
-        const Expr shifted = of.value() + epilogue(k, 1);
-        const Expr summand = residual_value(residual(k, x, y), residual_zero, residual_scale);
-        // A zero is not added: the sum would be the same.
-        const Expr value = strict_float(select(has_residual(), shifted + summand, shifted));
-        return form == Form::floats ? dequantised(value, low, high, *rounds, *scale)
-                                    : quantised(value, low, high, *zero);
     }
 
     /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
@@ -253,18 +151,14 @@ private:
             add_pairs(t, first, row);
             t.products(k, p, tile) += cast<int>(t.pairs(taps.x, k, k / block(), p, taps.y, tile));
         } else {
-            Expr value = input(first + taps.y * int(dot) + taps.x, row + taps.z);
-            if (offset == 128) {
-                value = reinterpret<int8_t>(value ^ cast<uint8_t>(int(offset)));
-            }
-            t.products(k, p, tile) +=
-                cast<int>(value) *
-                cast<int>(weights(first_weight() + taps.x, taps.y, taps.z, k / block()));
+            Expr value = operand(input(first + taps.y * int(dot) + taps.x, row + taps.z));
+            Expr weight = weights(first_weight() + taps.x, taps.y, taps.z, k / block());
+            t.products(k, p, tile) += cast<int>(value) * cast<int>(weight);
         }
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);
-        output(k, x, y) = finish(t.products(k, t.list.x, t.list.y), x, y);
+        output(k, x, y) = finish(t.products(k, t.list.x, t.list.y), k, x, y);
     }
 
     /// Of the patch at `first` of a row, a step's products, summed in pairs.
@@ -281,10 +175,10 @@ private:
 
     int block() const { return int(vectors) * natural_vector_size<float>(); }
 
-    /// k % block * dot, in a form that Halide sees to be consecutive along each vector.
+    /// k % block * group_bytes, in a form that Halide sees to be consecutive along each vector.
     Expr first_weight() {
         const int lanes = natural_vector_size<float>();
-        return k / lanes % int(vectors) * (lanes * int(dot)) + k % lanes * int(dot);
+        return k / lanes % int(vectors) * (lanes * group_bytes()) + k % lanes * group_bytes();
     }
 
     /// The outputs of the list as products of matrices: the patches of some positions, `bytes` a
@@ -322,11 +216,9 @@ private:
         list.where(to < length);
         Expr x = column(to), y = line(to);
         Expr sum = bias(k) + sums(k % lanes, list.x, k / lanes, list.y, list.z);
-        output(k, x, y) = finish(sum, x, y);
+        output(k, x, y) = finish(sum, k, x, y);
     }
 
-    Input<int>*zero = nullptr, *stages = nullptr, *rounds = nullptr;
-    Input<float>*scale = nullptr, *bounds[2][2] = {}, *factors[2] = {};
     Var k{"k"}, p{"p"}, tile{"tile"}, col{"col"}, lin{"lin"};
     RDom taps;
     Tiles full, last;

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "autotune/files.h"
+#include "kernels/row_groups.h"
 #include "plan/conv/winograd_weights.h"
 
 namespace sluice::autotune {
@@ -24,8 +25,12 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
     } else if (row.kernel > 0 && row.channels > 0) {
         space.row = row.kernel * row.channels / (is_conv ? 1 : lanes);
     }
+    if (const auto* const info = std::get_if<Int8DepthwiseInfo>(&row.built->info)) {
+        space.windows =
+            info->kernel > 0 ? shared_windows(info->kernel, info->dot, info->stride) : 1;
+    }
     if (const auto* const info = std::get_if<Int8Info>(&row.built->info)) {
-        space.row = row.channels > 0 ? (row.kernel * row.channels + info->dot - 1) / info->dot : 0;
+        space.row = row.channels > 0 ? (row.kernel * row.channels + info->group() - 1) / info->group() : 0;
         // Every layer that the kernel serves now is served still.
         space.channels = info->vectors * lanes;
     } else if (is_conv && row.channels == 0) {
@@ -69,7 +74,8 @@ KernelRow make_row(const Kernel& built, const json& kernel, const json& target) 
     for (const auto& [key, value] : params.items()) {
         row.recipe.params[key] = value.is_string() ? value.get<std::string>() : value.dump();
     }
-    if (std::holds_alternative<Int8Info>(built.info)) {
+    if (std::holds_alternative<Int8Info>(built.info) ||
+        std::holds_alternative<Int8DepthwiseInfo>(built.info)) {
         for (const auto& [key, value] : target.at("int8").items()) {
             row.recipe.params[key] = value.dump();
         }

@@ -224,7 +224,7 @@ std::vector<Numbers> branch_neighbours(const Space& space, const Numbers& from) 
 /// of a window need registers as well, or are read from memory.
 bool fits_depthwise(const Space& space, const Numbers& n) {
     const int pixels = get(n, "pixels"), vectors = get(n, "vectors");
-    return vectors >= 1 && pixels >= 2 && pixels <= most_pixels(space, vectors) &&
+    return vectors >= 1 && pixels >= 2 && pixels * space.windows <= most_pixels(space, vectors) &&
            space.channels % (vectors * space.lanes) == 0;
 }
 
@@ -249,6 +249,10 @@ std::vector<Numbers> depthwise_neighbours(const Numbers& from) {
         near.push_back(with(from, {{"vectors", other}}));
     }
     return near;
+}
+
+bool is_depthwise(const std::string& generator) {
+    return generator == "depthwise_conv" || generator == "int8_depthwise";
 }
 
 /// Whether `pixels` and `vectors` are a register tile's.
@@ -280,8 +284,7 @@ bool is_tunable(const std::string& generator) {
 }
 
 bool is_conv(const std::string& generator) {
-    return generator == "winograd_conv" || generator == "depthwise_conv" ||
-           has_conv_tile(generator);
+    return generator == "winograd_conv" || is_depthwise(generator) || has_conv_tile(generator);
 }
 
 bool fits(const Space& space, const Numbers& numbers) {
@@ -291,7 +294,7 @@ bool fits(const Space& space, const Numbers& numbers) {
     if (space.generator == "winograd_conv") {
         return fits_winograd(space, numbers);
     }
-    if (space.generator == "depthwise_conv") {
+    if (is_depthwise(space.generator)) {
         return fits_depthwise(space, numbers);
     }
     if (space.generator == "branch") {
@@ -309,7 +312,7 @@ std::vector<Numbers> make_seeds(const Space& space, const Numbers& present) {
         seeds = conv_seeds(space, present);
     } else if (space.generator == "winograd_conv") {
         seeds = winograd_seeds(space, present);
-    } else if (space.generator == "depthwise_conv") {
+    } else if (is_depthwise(space.generator)) {
         seeds = depthwise_seeds(present);
     } else if (space.generator == "branch") {
         seeds = branch_seeds(space, present);
@@ -327,7 +330,7 @@ std::vector<Numbers> make_neighbours(const Space& space, const Numbers& from) {
         near = conv_neighbours(space, from);
     } else if (space.generator == "winograd_conv") {
         near = winograd_neighbours(space, from);
-    } else if (space.generator == "depthwise_conv") {
+    } else if (is_depthwise(space.generator)) {
         near = depthwise_neighbours(from);
     } else if (space.generator == "branch") {
         near = branch_neighbours(space, from);

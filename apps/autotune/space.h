@@ -17,8 +17,9 @@ struct Space {
     /// Convolutions: output channels that a tile's width must divide, so that every
     /// layer which the kernel serves is still served (find_conv in runtime/kernels/registry.cpp).
     int channels = 1;
-    int points = 0;  ///< winograd_conv: of a tile
-    int depth = 0;   ///< winograd_conv: channels of all phases
+    int points = 0;   ///< winograd_conv: of a tile
+    int depth = 0;    ///< winograd_conv: channels of all phases
+    int windows = 1;  ///< int8_depthwise: rows of outputs a tile
 };
 
 /// Vector registers of a Halide target string.
@@ -32,8 +33,9 @@ bool is_conv(const std::string& generator);
 /// The register budget and the divisors that `space` asks for. gated_conv: pixels * vectors
 /// accumulators, `vectors` of weights and one broadcast input, as for sparse_conv, which has no
 /// `tail`, and int8_conv; winograd_conv: rows * vectors likewise, and what a chunk keeps on the
-/// stack; depthwise_conv: pixels * vectors likewise, of which few suffice; branch: `tile`
-/// accumulators, one of weights and one of inputs; linear: `parts` likewise.
+/// stack; depthwise_conv, and times its windows int8_depthwise: pixels * vectors likewise, of which
+/// few suffice; branch: `tile` accumulators, one of weights and one of inputs; linear: `parts`
+/// likewise.
 bool fits(const Space& space, const Numbers& numbers);
 
 /// Where the search begins: for each width of a tile the most pixels that fit, and a few less.

@@ -99,6 +99,12 @@ Buffer output_of(const Step& call) {
             return call_of<Int8StagedConvCall>(call).output;
         case Algorithm::int8_float_conv:
             return call_of<Int8FloatConvCall>(call).output;
+        case Algorithm::int8_depthwise:
+            return call_of<Int8DepthwiseCall>(call).output;
+        case Algorithm::int8_staged_depthwise:
+            return call_of<Int8StagedDepthwiseCall>(call).output;
+        case Algorithm::int8_float_depthwise:
+            return call_of<Int8FloatDepthwiseCall>(call).output;
         case Algorithm::int8_branch:
             return call_of<Int8BranchCall>(call).output;
         default:

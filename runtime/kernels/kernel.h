@@ -49,6 +49,9 @@ enum class Algorithm {
     int8_conv,
     int8_staged_conv,
     int8_float_conv,
+    int8_depthwise,
+    int8_staged_depthwise,
+    int8_float_depthwise,
     int8_branch,
     int8_fill,
 };
@@ -116,7 +119,7 @@ struct Int8Info {
     int channels;  ///< channel stride of the input, in bytes; 0: any
     int pixels;    ///< entries of the list that are computed together
     int vectors;   ///< of output channels that are computed together
-    int dot;       ///< bytes of a patch row whose weights lie side by side
+    int dot;       ///< bytes of a patch row that an instruction multiplies and sums for a lane
     int offset;    ///< subtracted from each input: the bias takes it into account
     int sum_bits;  ///< 16: an instruction sums two products in so many; 0: in 32
     /// Of products of matrices: bytes of a patch that one multiplies, to a multiple of which each
@@ -129,6 +132,18 @@ struct Int8Info {
 
     /// Whether it reads patches by a list of steps.
     bool has_steps() const { return sum_bits == 16 && depth == 0; }
+    /// Bytes of a patch row whose weights lie side by side.
+    int group() const { return has_steps() ? 2 * dot : dot; }
+};
+
+/// Of int8_depthwise.cpp.
+struct Int8DepthwiseInfo {
+    int kernel;   ///< extent of the window along both axes, without dilation; 0: any
+    int stride;   ///< along both axes; 0: any
+    int pixels;   ///< outputs of a row that are computed together
+    int vectors;  ///< of channels that are computed together
+    int dot;      ///< rows of the input whose weights lie side by side
+    int offset;   ///< as Int8Info's
 };
 
 /// Of int8_branch.cpp.
@@ -174,7 +189,8 @@ struct Kernel {
     int lanes;
     KernelFunction function;
     std::variant<std::monostate, DirectInfo, DepthwiseInfo, WinogradInfo, DotInfo, PairsInfo,
-                 BranchInfo, BinaryInfo, ActivationInfo, ReduceInfo, Int8Info, Int8BranchInfo>
+                 BranchInfo, BinaryInfo, ActivationInfo, ReduceInfo, Int8Info, Int8DepthwiseInfo,
+                 Int8BranchInfo>
         info;  ///< of the algorithm
 
     /// The info of this kernel's algorithm, and of no other.

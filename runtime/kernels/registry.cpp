@@ -173,13 +173,21 @@ bool fits_tiles(const WinogradInfo& info, bool has_vectors, const ConvLayer& lay
 /// Patches that there is memory for, their rows copied by the depth, and enough of them. What is
 /// read beyond the input's end, less than a depth, the arena has.
 bool fits_matrices(const Int8Info& info, const ConvLayer& layer) {
-    const std::int64_t row = round_up(layer.kernel[1] * layer.channel_stride, info.dot);
+    const std::int64_t row = round_up(layer.kernel[1] * layer.channel_stride, info.group());
     const std::int64_t before_last = (layer.kernel[0] - 1) * row;
     const std::int64_t entries = layer.output[0] * layer.output[1];
     return info.least_bytes <= before_last + row &&
            before_last + round_up(row, info.depth) <= info.most_bytes &&
            info.depth <= std::int64_t(memory_alignment) &&
            double(entries) > info.break_even * double(round_up(entries, info.pixels));
+}
+
+/// Each channel by itself, in the kernel's window, which is known without dilation alone.
+template <typename Info>
+bool fits_depthwise(const Info& info, const ConvLayer& layer) {
+    const bool fits_any = info.kernel == 0 || is_square(layer.dilation, 1);
+    return layer.is_depthwise && fits_any && fits_window(info.kernel, 0, layer) &&
+           (info.stride == 0 || is_square(layer.stride, info.stride));
 }
 
 }  // namespace
@@ -189,7 +197,9 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
     const bool has_vectors = layer.channel_stride % kernel.lanes == 0;
     const auto* direct = std::get_if<DirectInfo>(&kernel.info);
     const bool takes_runs = direct != nullptr && direct->channels == 0;
-    if (!is_plain(layer) && !takes_runs && !std::holds_alternative<DepthwiseInfo>(kernel.info)) {
+    const bool is_depthwise = std::holds_alternative<DepthwiseInfo>(kernel.info) ||
+                              std::holds_alternative<Int8DepthwiseInfo>(kernel.info);
+    if (!is_plain(layer) && !takes_runs && !is_depthwise) {
         return false;
     }
     struct Fits {
@@ -205,10 +215,10 @@ bool fits(const Kernel& kernel, const ConvLayer& layer) {
                    (is_narrow || layer.outputs % (layer.groups * block) == 0);
         }
         bool operator()(const DepthwiseInfo& info) const {
-            const bool fits_any = info.kernel == 0 || is_square(layer.dilation, 1);
-            return layer.is_depthwise && has_blocks && has_vectors && fits_any &&
-                   fits_window(info.kernel, 0, layer) &&
-                   (info.stride == 0 || is_square(layer.stride, info.stride));
+            return has_blocks && has_vectors && fits_depthwise(info, layer);
+        }
+        bool operator()(const Int8DepthwiseInfo& info) const {
+            return has_blocks && has_vectors && fits_depthwise(info, layer);
         }
         bool operator()(const WinogradInfo& info) const {
             return has_blocks && fits_tiles(info, has_vectors, layer);
@@ -250,7 +260,8 @@ int channels_of(const Kernel& kernel) {
     const auto channels = [](const auto& of) {
         if constexpr (requires { of.channels; }) {
             return of.channels;
-        } else if constexpr (std::is_same_v<decltype(of), const DepthwiseInfo&>) {
+        } else if constexpr (std::is_same_v<decltype(of), const DepthwiseInfo&> ||
+                             std::is_same_v<decltype(of), const Int8DepthwiseInfo&>) {
             return of.kernel + of.stride;
         } else {
             return 0;

@@ -17,10 +17,13 @@ bool is_supported(const Graph& graph, const Node& node, const Node* dequantize) 
            (!has_bias || is_float(node.inputs[2])) && shape_of(graph, node.inputs[1]).size() == 4;
 }
 
-/// Whether the layer has neither groups nor dilation, which no int8 kernel takes.
-bool is_plain(const Graph& graph, const Node& node) {
-    return graph.int_attribute(node, "group", 1) == 1 &&
-           graph.ints_attribute(node, "dilations", {1, 1}) == Shape{1, 1};
+/// Whether an int8 kernel takes the layer's window: of depthwise layers any, else one without
+/// groups and dilation.
+bool has_int8_window(const Graph& graph, const Node& node) {
+    if (graph.int_attribute(node, "group", 1) > 1) {
+        return shape_of(graph, node.inputs[1])[1] == 1;
+    }
+    return graph.ints_attribute(node, "dilations", {1, 1}) == Shape{1, 1};
 }
 
 /// Pads of ONNX's auto_pad SAME_UPPER and SAME_LOWER, which put the odd one last or first.
@@ -81,9 +84,10 @@ Status make_fused_conv(Graph& graph) {
             conv.weights = graph.values[std::size_t(node.inputs[1])].constant;
             node.remark = grid ? "runs in float: its weights are not quantised" : "";
         } else {
-            auto weights = is_plain(graph, node)
+            auto weights = has_int8_window(graph, node)
                                ? int8_weights(graph, *dequantize, grid, conv.bias, 0)
-                               : float_weights(graph, *dequantize, "it has groups or dilation");
+                               : float_weights(graph, *dequantize,
+                                               "it has groups of several channels, or dilation");
             if (!weights.ok()) {
                 return weights.status();
             }

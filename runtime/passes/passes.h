@@ -54,8 +54,8 @@ Status optimise(Graph& graph, bool int8 = true);
 [[nodiscard]] Status order_roundings(Graph& graph);
 
 /// Conv becomes Op::fused_conv, quantised where its input is rounded and its weights are symmetric
-/// int8; else its remark says why it runs in float, as those with groups or dilation do. Those that
-/// are not 2-D stay.
+/// int8; else its remark says why it runs in float, as those with groups of several channels do.
+/// Those that are not 2-D stay.
 [[nodiscard]] Status make_fused_conv(Graph& graph);
 
 /// ConvTranspose becomes Op::fused_conv, in float. Those that are not 2-D stay.

@@ -11,14 +11,21 @@ struct WayKernel {
     WayId way;
     Algorithm algorithm;
 };
-constexpr WayKernel way_kernels[] = {
-    {WayId::direct, Algorithm::gated_conv},   {WayId::depthwise, Algorithm::depthwise_conv},
-    {WayId::linear, Algorithm::linear},       {WayId::winograd, Algorithm::winograd_conv},
-    {WayId::pairs, Algorithm::sparse_conv},   {WayId::per_element, Algorithm::dot_conv},
-    {WayId::int8, Algorithm::int8_conv},      {WayId::int8, Algorithm::int8_staged_conv},
-    {WayId::int8, Algorithm::int8_float_conv}};
-constexpr WayId all_ways[] = {WayId::direct, WayId::depthwise,   WayId::linear, WayId::winograd,
-                              WayId::pairs,  WayId::per_element, WayId::int8};
+constexpr WayKernel way_kernels[] = {{WayId::direct, Algorithm::gated_conv},
+                                     {WayId::depthwise, Algorithm::depthwise_conv},
+                                     {WayId::linear, Algorithm::linear},
+                                     {WayId::winograd, Algorithm::winograd_conv},
+                                     {WayId::pairs, Algorithm::sparse_conv},
+                                     {WayId::per_element, Algorithm::dot_conv},
+                                     {WayId::int8, Algorithm::int8_conv},
+                                     {WayId::int8, Algorithm::int8_staged_conv},
+                                     {WayId::int8, Algorithm::int8_float_conv},
+                                     {WayId::int8_depthwise, Algorithm::int8_depthwise},
+                                     {WayId::int8_depthwise, Algorithm::int8_staged_depthwise},
+                                     {WayId::int8_depthwise, Algorithm::int8_float_depthwise}};
+constexpr WayId all_ways[] = {WayId::direct,   WayId::depthwise,     WayId::linear,
+                              WayId::winograd, WayId::pairs,         WayId::per_element,
+                              WayId::int8,     WayId::int8_depthwise};
 
 std::optional<WayId> way_of(Algorithm algorithm) {
     const auto* found =
@@ -105,8 +112,9 @@ private:
 /// What spares a plan that would come to nothing.
 bool may_take(const Graph& graph, const Node& node, WayId way) {
     const bool is_conv = node.op == Op::fused_conv;
+    const bool is_of_bytes = way == WayId::int8 || way == WayId::int8_depthwise;
     const Node* before = graph.producer(node.inputs[0]);
-    if (graph.values[std::size_t(node.inputs[0])].is_float() == (way == WayId::int8)) {
+    if (graph.values[std::size_t(node.inputs[0])].is_float() == is_of_bytes) {
         return false;
     }
     const GateForm gate = is_conv ? node.fused_conv->gate : GateForm::none;
@@ -116,11 +124,12 @@ bool may_take(const Graph& graph, const Node& node, WayId way) {
         case WayId::per_element:
             return gate == GateForm::element || gate == GateForm::group;
         case WayId::depthwise:
+        case WayId::int8_depthwise:
             return is_conv && node.fused_conv->groups > 1;
         case WayId::linear:
             return node.op == Op::gemm || (is_conv && gate == GateForm::none);
         case WayId::int8:
-            return true;
+            return !is_conv || node.fused_conv->groups == 1;
         default:
             return is_conv;
     }

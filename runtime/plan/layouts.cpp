@@ -194,9 +194,11 @@ std::optional<Layout> Layouts::reuse(const Node& node, ValueId input) const {
     return is_free && is_same ? std::optional(layout) : std::nullopt;
 }
 
-Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height) {
+Buffer Layouts::scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height,
+                              ElementType type) {
     const std::int64_t stride = channel_stride(channels);
     Layout layout;
+    layout.type = type;
     layout.axes = {{channels, 1}, {height, width * stride}, {width, stride}};
     return pixels(with_memory(std::move(layout), false), stride);
 }

@@ -40,7 +40,8 @@ public:
     std::optional<Layout> reuse(const Node& node, ValueId input) const;
     /// Arena memory for an image (channel, x, y) without halo that only the next steps use, zeros
     /// in the lanes beside its channels.
-    Buffer scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height);
+    Buffer scratch_image(std::int64_t channels, std::int64_t width, std::int64_t height,
+                         ElementType type = ElementType::float32);
 
 private:
     void measure_halos();

@@ -45,7 +45,7 @@ struct Plan {
 };
 
 /// A way of computing a convolution: each is a file of conv/.
-enum class WayId { direct, depthwise, linear, winograd, pairs, per_element, int8 };
+enum class WayId { direct, depthwise, linear, winograd, pairs, per_element, int8, int8_depthwise };
 
 struct PlanOptions {
     bool winograd = true;  ///< ModelOptions::winograd

@@ -21,7 +21,7 @@ struct Int8Problem {
     int height, width;            ///< of the output
     std::vector<std::uint8_t> x;  ///< [C, H, W]
     int input_zero;
-    std::vector<std::int8_t> weights;  ///< [K, C, kh, kw]
+    std::vector<std::int8_t> weights;  ///< [K, C / groups, kh, kw]
     std::vector<std::int32_t> bias;    ///< [K], of a convolution of x - input_zero
     std::vector<float> multiplier, shift;
     Clamp act;
@@ -42,6 +42,8 @@ void compute_sums(Int8Problem& p);
 
 /// The value of an output before it is clamped and rounded; `gate` is 1 where there is none.
 float value_of(const Int8Problem& p, int k, int pixel, float gate, bool is_staged);
+/// That of a channel beyond the last, whose weights, bias, multiplier and shift are zero.
+float value_beyond(const Int8Problem& p, bool is_staged);
 std::uint8_t byte_of(const Int8Problem& p, float value);
 float float_of(const Int8Problem& p, float value);
 
@@ -49,8 +51,9 @@ float float_of(const Int8Problem& p, float value);
 std::vector<float> make_int8_gate(const Int8Problem& p, int maps, double density,
                                   std::mt19937& rng);
 
-/// Runs a kernel of int8_conv.cpp at all positions of a list, and counts the outputs that differ
-/// from value_of's, and other bytes that were written. `gate` is [1 or K, H', W'], or empty.
+/// Runs a kernel of int8_conv.cpp or int8_depthwise.cpp at all positions of
+/// a list, and counts the outputs that differ from value_of's, and other bytes that were written.
+/// `gate` is [1 or K, H', W'], or empty.
 int count_wrong(const Int8Problem& p, const Kernel& kernel, int channel_stride,
                 const std::vector<float>& gate, const std::vector<std::uint32_t>& list);
 

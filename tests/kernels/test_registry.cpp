@@ -20,9 +20,11 @@ using kernel_test::square_layer;
 namespace {
 
 std::string gate_suffix(const Kernel& kernel) {
-    const Algorithm forms[] = {Algorithm::gated_conv,       Algorithm::depthwise_conv,
-                               Algorithm::winograd_conv,    Algorithm::int8_conv,
-                               Algorithm::int8_staged_conv, Algorithm::int8_float_conv};
+    const Algorithm forms[] = {Algorithm::gated_conv,          Algorithm::depthwise_conv,
+                               Algorithm::winograd_conv,       Algorithm::int8_conv,
+                               Algorithm::int8_staged_conv,    Algorithm::int8_float_conv,
+                               Algorithm::int8_depthwise,      Algorithm::int8_staged_depthwise,
+                               Algorithm::int8_float_depthwise};
     const bool has_forms =
         std::find(std::begin(forms), std::end(forms), kernel.algorithm) != std::end(forms);
     return !has_forms                          ? ""
@@ -146,6 +148,16 @@ TEST_CASE("a target with a base has its own kernels that multiply bytes, and its
             CHECK(find_conv(algorithm, GateForm::none, target, layer)->target ==
                   std::string(target.id));
         }
+        ConvLayer depthwise = layer;
+        depthwise.groups = 64;
+        depthwise.is_depthwise = true;
+        for (const Algorithm algorithm :
+             {Algorithm::int8_depthwise, Algorithm::int8_staged_depthwise,
+              Algorithm::int8_float_depthwise}) {
+            INFO("algorithm " << int(algorithm));
+            CHECK(find_conv(algorithm, GateForm::none, target, depthwise)->target ==
+                  std::string(target.id));
+        }
         CHECK(find_kernel(Algorithm::copy, target)->target == std::string(target.base));
         CHECK(find_kernel(BinaryOperation::add, target)->target == std::string(target.base));
         CHECK(find_conv(Algorithm::gated_conv, GateForm::position, target, layer)->target ==
@@ -252,7 +264,9 @@ TEST_CASE("a kernel's block is its vectors of output channels") {
             : kernel.algorithm == Algorithm::winograd_conv  ? kernel.as<WinogradInfo>().vectors
             : kernel.algorithm == Algorithm::sparse_conv    ? kernel.as<PairsInfo>().vectors
             : std::holds_alternative<Int8Info>(kernel.info) ? kernel.as<Int8Info>().vectors
-                                                            : 1;
+            : std::holds_alternative<Int8DepthwiseInfo>(kernel.info)
+                ? kernel.as<Int8DepthwiseInfo>().vectors
+                : 1;
         CHECK(vectors >= 1);
         CHECK(kernel.block() == vectors * kernel.lanes);
     }
@@ -339,9 +353,15 @@ TEST_CASE(
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) ==
                   (stride == 3 ? "any" : "3x3_by" + std::to_string(stride)));
             CHECK(serves(Algorithm::depthwise_conv, GateForm::position, layer) == "3x3");
+            CHECK(serves(Algorithm::int8_conv, GateForm::none, layer) == "none");
+            CHECK(serves(Algorithm::int8_depthwise, GateForm::none, layer) ==
+                  (stride == 3 ? "any" : "3x3_by" + std::to_string(stride)));
+            CHECK(serves(Algorithm::int8_depthwise, GateForm::position, layer) == "any");
+            CHECK(serves(Algorithm::int8_float_depthwise, GateForm::element, layer) == "any");
             layer.dilation[0] = 2;
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "any");
             CHECK(serves(Algorithm::gated_conv, GateForm::position, layer) == "any");
+            CHECK(serves(Algorithm::int8_depthwise, GateForm::none, layer) == "any");
             layer.channel_stride = 63;
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "none");
         }

@@ -26,15 +26,15 @@ class Net:
         self.weights[name] = np.asarray(array)
         return name
 
-    def conv(self, x, maps, kernel=3, stride=1, relu=True, bias=True):
-        channels = self.channels[x]
+    def conv(self, x, maps, kernel=3, stride=1, relu=True, bias=True, groups=1, pads=None):
+        channels = self.channels[x] // groups
         spread = (2 / (channels * kernel * kernel)) ** 0.5
         weights = RANDOM.normal(0, spread, (maps, channels, kernel, kernel)).astype(np.float32)
         inputs = [x, self.constant(weights)]
         if bias:
             inputs.append(self.constant(RANDOM.normal(0, 0.2, maps).astype(np.float32)))
         y = self.add("Conv", inputs, maps, kernel_shape=[kernel] * 2, strides=[stride] * 2,
-                     pads=[kernel // 2] * 4)
+                     pads=pads or [kernel // 2] * 4, group=groups)
         return self.relu(y) if relu else y
 
     def relu(self, x):
@@ -163,3 +163,29 @@ def block(grain, kernels, stride=1):
         y = times(net, y, gate, grain * before)
     shortcut = x if stride == 1 else net.conv(x, 12, 1, stride, relu=False)
     return net.model(net.classes(net.conv(net.relu(net.add("Add", [y, shortcut])), 6)))
+
+
+def mobile(high):
+    """Inverted residuals as MobileNetV2 and EfficientNet-Lite have them: activations up to `high`,
+    depthwise layers of 3x3 and 5x5 windows, of strides 1 and 2 and pads as both frameworks put them,
+    and one of several outputs per channel."""
+    net = Net((1, 3, 17, 15))
+
+    def conv(x, maps, *window, **attributes):
+        return net.clip(net.conv(x, maps, *window, relu=False, **attributes), high=high)
+
+    x = conv("x", 10, 3, 2, pads=[0, 0, 1, 1])
+    y = conv(conv(x, 33, 1), 33, 3, groups=33)
+    x = net.add("Add", [x, net.conv(y, 10, 1, relu=False)])
+    y = conv(conv(x, 20, 1), 20, 5, 2, groups=20, pads=[1, 2, 2, 1])
+    y = conv(net.conv(y, 12, 1, relu=False), 24, 5, groups=12)
+    return net.model(net.classes(conv(y, 16, 1)))
+
+
+def gated_depthwise(maps):
+    """A depthwise layer with as many maps of gates, between two layers."""
+    net = Net()
+    x = net.conv("x", 12)
+    gate = net.clip(net.conv(x, maps, 3 if maps == 1 else 1, relu=False))
+    y = net.add("Mul", [net.conv(x, 12, groups=12), gate])
+    return net.model(net.classes(net.conv(y, 6)))

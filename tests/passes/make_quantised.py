@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
                                       quantize_static)
 
-from float_nets import IMAGE, RANDOM, block, gated, mixed, normalised, resnet, tiles
+from float_nets import (IMAGE, RANDOM, block, gated, gated_depthwise, mixed, mobile, normalised,
+                        resnet, tiles)
 
 
 class Reader(CalibrationDataReader):
@@ -148,7 +149,7 @@ def q_linear_mat_mul():
     return of_nodes([node], weights, TensorProto.UINT8, (2, 7))
 
 
-def layer(op="Conv", quantizes_input=True, shape=IMAGE, axis=0, bias=None, **weights):
+def layer(op="Conv", quantizes_input=True, shape=IMAGE, axis=0, bias=None, window=None, **weights):
     """A convolution or Gemm between roundings, of weights as they are given."""
     weights = {"ys": np.float32(0.1), "yz": np.uint8(128), **weights}
     nodes, x, w = [], "x", "w"
@@ -165,7 +166,7 @@ def layer(op="Conv", quantizes_input=True, shape=IMAGE, axis=0, bias=None, **wei
     if bias is not None:
         weights["b"] = bias
         inputs.append("b")
-    nodes += [helper.make_node(op, inputs, ["c"], "layer"),
+    nodes += [helper.make_node(op, inputs, ["c"], "layer", **(window or {})),
               helper.make_node("QuantizeLinear", ["c", "ys", "yz"], ["cq"], "cq"),
               helper.make_node("DequantizeLinear", ["cq", "ys", "yz"], ["y"], "cd")]
     return of_nodes(nodes, weights, TensorProto.FLOAT, shape)
@@ -187,6 +188,14 @@ def layers_in_float():
     yield "large_sums", layer("Gemm", shape=(1, 17000), w=np.full((17000, 2), 127, np.int8),
                               ws=np.float32(1e-4))
     yield "input_axis", layer(w=w, ws=ws[:3], axis=1)
+
+
+def sparse_layers_in_float():
+    """Of windows that no int8 kernel takes."""
+    scales = RANDOM.uniform(0.001, 0.01, 4).astype(np.float32)
+    yield "grouped", layer(shape=(1, 4, 9, 8), w=bytes_of(4, 2, 3, 3), ws=scales,
+                           window={"group": 2})
+    yield "dilated", layer(w=bytes_of(4, 3, 3, 3), ws=scales, window={"dilations": [2, 1]})
 
 
 def conv_integer():
@@ -291,6 +300,13 @@ def models():
         yield f"ort_u8_{name}", by_onnx_runtime(model)
         yield f"ort_s8_{name}", by_onnx_runtime(model, **signed)
         yield f"inputs_{name}", at_inputs(model)
+    for name, model in (("mobile", mobile(6.0)), ("mobile_low", mobile(1.5)),
+                        ("depthwise_position", gated_depthwise(1)),
+                        ("depthwise_element", gated_depthwise(12))):
+        yield f"ort_u8_{name}", by_onnx_runtime(model)
+        yield f"ort_s8_symmetric_{name}", by_onnx_runtime(model, symmetric=True, **signed)
+        yield f"inputs_{name}", at_inputs(model)
+    yield from sparse_layers_in_float()
 
 
 def answer(model, x):

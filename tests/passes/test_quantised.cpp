@@ -163,6 +163,31 @@ TEST_CASE("networks with roundings before layers alone become uint8 where they h
     }
 }
 
+TEST_CASE("inverted residuals with depthwise layers are uint8 throughout") {
+    const Forms rounded =
+        joined({quantizes, dense, dense, dense, "FusedConv (u8, -, u8) after_gate -> u8", dense,
+                dense, dense, dense, dense},
+               rounded_end);
+    for (const char* style : {"ort_u8", "ort_s8_symmetric"}) {
+        for (const char* net : {"_mobile", "_mobile_low"}) {
+            CAPTURE(style, net);
+            CHECK(forms_of(optimised(folded(style + std::string(net)))) == rounded);
+        }
+    }
+    for (const char* net : {"depthwise_position", "depthwise_element"}) {
+        CAPTURE(net);
+        const Graph graph = optimised(folded(std::string("ort_u8_") + net));
+        const auto is_gated = [](const Node& node) {
+            return node.fused_conv && node.fused_conv->gate != GateForm::none;
+        };
+        const auto layer = std::find_if(graph.nodes.begin(), graph.nodes.end(), is_gated);
+        REQUIRE(layer != graph.nodes.end());
+        CHECK(layer->fused_conv->is_quantised());
+        CHECK(layer->fused_conv->groups == 12);
+        CHECK(form_of(graph, layer->outputs[0]) == "u8");
+    }
+}
+
 TEST_CASE("all layers of a quantised block obey its one gate") {
     const std::pair<const char*, std::vector<std::int64_t>> grids[] = {
         {"block", {1, 1}},
@@ -311,6 +336,8 @@ TEST_CASE("what cannot run in int8 runs in float, with the reason") {
         {"large_bias", "its bias is too large for int32, or lost in it"},
         {"large_sums", "its sums may be too large for int32"},
         {"input_axis", "its scales are not those of its outputs"},
+        {"grouped", "it has groups of several channels, or dilation"},
+        {"dilated", "it has groups of several channels, or dilation"},
     };
     for (const auto& [name, reason] : reasons) {
         CAPTURE(name);

@@ -23,17 +23,21 @@ struct Layer {
     std::int64_t channels, outputs, height, width, kernel_y, kernel_x, stride;
     GateForm gate;
     std::int64_t maps = 1;
+    std::int64_t groups = 1;  ///< of one channel each where there are several
     bool has_residual, is_float;
     FusedConv conv;
     Quantization input, residual, output;
     Bytes x, r;
     std::vector<float> g;
 
+    std::int64_t each() const { return channels / groups; }
     std::int64_t out_height() const {
-        return (height + conv.pads[0] + conv.pads[2] - kernel_y) / stride + 1;
+        const std::int64_t reach = conv.dilation[0] * (kernel_y - 1) + 1;
+        return (height + conv.pads[0] + conv.pads[2] - reach) / stride + 1;
     }
     std::int64_t out_width() const {
-        return (width + conv.pads[1] + conv.pads[3] - kernel_x) / stride + 1;
+        const std::int64_t reach = conv.dilation[1] * (kernel_x - 1) + 1;
+        return (width + conv.pads[1] + conv.pads[3] - reach) / stride + 1;
     }
 };
 
@@ -56,11 +60,13 @@ public:
         return bytes;
     }
 
-    Layer layer() {
+    /// Of any form; every third one is depthwise.
+    Layer layer(int trial) {
         Layer l{};
+        const bool is_depthwise = trial % 3 == 2;
         const int channels[] = {1, 3, 8, 15, 16, 17, 32, 48};
-        l.channels = channels[number(0, 7)];
-        l.outputs = channels[number(0, 7)];
+        l.channels = channels[is_depthwise ? number(1, 7) : number(0, 7)];
+        l.outputs = is_depthwise ? l.channels * std::max(1, number(-4, 3)) : channels[number(0, 7)];
         const int kernels[] = {1, 3, 5, 7};
         l.kernel_y = kernels[number(0, 3)];
         l.kernel_x = number(0, 4) == 0 ? kernels[number(0, 3)] : l.kernel_y;
@@ -72,10 +78,12 @@ public:
         l.gate = forms[number(0, 3)];
         if (l.gate == GateForm::group) {
             l.outputs = 4 * number(1, 16);
+            l.channels = is_depthwise ? l.outputs : l.channels;
             l.maps = 4;
         } else if (l.gate == GateForm::element) {
             l.maps = l.outputs;
         }
+        l.groups = is_depthwise ? l.channels : 1;
         l.is_float = number(0, 3) == 0;
         l.has_residual = !l.is_float && often();
         l.input = quantization(0.02F);
@@ -93,17 +101,26 @@ public:
 private:
     FusedConv conv(const Layer& l) {
         FusedConv conv;
-        const Shape shape = {l.outputs, l.channels, l.kernel_y, l.kernel_x};
+        const Shape shape = {l.outputs, l.each(), l.kernel_y, l.kernel_x};
         std::vector<std::int8_t> weights(std::size_t(element_count(shape)));
         for (std::int8_t& w : weights) {
             w = number(0, 9) == 0 ? std::int8_t(-128) : std::int8_t(number(-127, 127));
         }
         conv.weights = std::make_shared<Constant>(Constant{shape, Int8s(std::move(weights))});
         conv.stride[0] = conv.stride[1] = l.stride;
-        for (std::size_t side = 0; side < 4; ++side) {
-            conv.pads[side] = number(0, int(side % 2 == 0 ? l.kernel_y : l.kernel_x) - 1);
+        conv.groups = l.groups;
+        if (l.groups > 1 && number(0, 4) == 0) {
+            conv.dilation[0] = std::min<std::int64_t>(2, 11 / l.kernel_y);
+            conv.dilation[1] = std::min<std::int64_t>(3, 11 / l.kernel_x);
         }
-        const float spread = 1 / std::sqrt(float(l.channels * l.kernel_y * l.kernel_x));
+        for (std::size_t side = 0; side < 4; ++side) {
+            const std::int64_t kernel = side % 2 == 0 ? l.kernel_y : l.kernel_x;
+            const std::int64_t reach = conv.dilation[side % 2] * (kernel - 1);
+            const std::int64_t room = (side % 2 == 0 ? l.height : l.width) - 1;
+            const std::int64_t least = side < 2 ? 0 : reach - room - conv.pads[side - 2];
+            conv.pads[side] = std::max<std::int64_t>(number(0, int(reach)), least);
+        }
+        const float spread = 1 / std::sqrt(float(l.each() * l.kernel_y * l.kernel_x));
         for (std::int64_t k = 0; k < l.outputs; ++k) {
             conv.weight_scale.push_back(0.01F * spread * real(0.5F, 2));
             const float unit = l.input.scale * conv.weight_scale.back();
@@ -142,13 +159,13 @@ float ratio(double from, double to) { return float(from / to); }
 std::int64_t sum_of(const Layer& l, std::int64_t k, std::int64_t y, std::int64_t x) {
     const double unit = double(l.input.scale) * l.conv.weight_scale[std::size_t(k)];
     auto sum = std::int64_t(std::nearbyint(l.conv.bias[std::size_t(k)] / unit));
-    const std::int8_t* w =
-        l.conv.weights->int8s().data() + k * l.channels * l.kernel_y * l.kernel_x;
-    for (std::int64_t c = 0; c < l.channels; ++c) {
+    const std::int8_t* w = l.conv.weights->int8s().data() + k * l.each() * l.kernel_y * l.kernel_x;
+    const std::int64_t first = k / (l.outputs / l.groups) * l.each();
+    for (std::int64_t c = first; c < first + l.each(); ++c) {
         for (std::int64_t j = 0; j < l.kernel_y; ++j) {
             for (std::int64_t i = 0; i < l.kernel_x; ++i, ++w) {
-                const std::int64_t row = y * l.stride - l.conv.pads[0] + j;
-                const std::int64_t column = x * l.stride - l.conv.pads[1] + i;
+                const std::int64_t row = y * l.stride - l.conv.pads[0] + j * l.conv.dilation[0];
+                const std::int64_t column = x * l.stride - l.conv.pads[1] + i * l.conv.dilation[1];
                 if (row >= 0 && row < l.height && column >= 0 && column < l.width) {
                     const int value = l.x[std::size_t((c * l.height + row) * l.width + column)];
                     sum += std::int64_t(value - l.input.zero_point) * *w;
@@ -288,6 +305,7 @@ std::string describe(const Layer& l) {
            std::to_string(l.width) + " -> " + std::to_string(l.outputs) + ", " +
            std::to_string(l.kernel_y) + "x" + std::to_string(l.kernel_x) + " by " +
            std::to_string(l.stride) + ", gate " + std::to_string(int(l.gate)) +
+           (l.groups > 1 ? ", depthwise" : "") + (l.conv.is_dilated() ? ", dilated" : "") +
            (l.has_residual ? ", residual" : "") + (l.is_float ? ", float" : "") +
            (l.conv.after_act ? ", rounds after the activation" : "") +
            (l.conv.after_gate ? ", rounds after the gate" : "");
@@ -300,7 +318,7 @@ TEST_CASE("plans of quantised layers equal scalar code, integer for integer, on 
     Draw draw(seed);
     const auto possible = possible_targets();
     for (int trial = 0; trial < 400; ++trial) {
-        const Layer layer = draw.layer();
+        const Layer layer = draw.layer(trial);
         INFO("seed " << seed << ", trial " << trial << ": " << describe(layer));
         for (const Target* target : possible) {
             const auto plan = make_plan(graph_of(layer), *target);
@@ -317,7 +335,7 @@ TEST_CASE("a quantised layer has one way, and by itself gives its answer, intege
     Draw draw(seed);
     const auto possible = possible_targets();
     for (int trial = 0; trial < 100; ++trial) {
-        const Layer layer = draw.layer();
+        const Layer layer = draw.layer(trial);
         INFO("seed " << seed << ", trial " << trial << ": " << describe(layer));
         const Graph graph = graph_of(layer);
         for (const Target* target : possible) {
@@ -326,7 +344,8 @@ TEST_CASE("a quantised layer has one way, and by itself gives its answer, intege
             REQUIRE(found.size() == 1);
             // One map is the LCCL branch's kernel, which is no way among others.
             const bool has_branch = found[0].kernel().algorithm == Algorithm::int8_branch;
-            CHECK(found[0].way == (has_branch ? std::optional<WayId>() : WayId::int8));
+            const WayId way = layer.groups > 1 ? WayId::int8_depthwise : WayId::int8;
+            CHECK(found[0].way == (has_branch ? std::optional<WayId>() : way));
             CHECK((!has_branch || (layer.outputs == 1 && layer.is_float)));
             CHECK(found[0].gated[layer.gate == GateForm::none ? 0 : 1] ==
                   (layer.gate == GateForm::none ? "" : "layer"));

@@ -8,14 +8,16 @@
 namespace sluice::sweep {
 
 /// Ways of drawing convolutions, taken in turn by the seed: of any kind, then of the kinds that
-/// specialised kernels compute and of blocks, and at last of those that run in float in a quantised
+/// specialised kernels compute and of blocks, and from first_sparse_kind on depthwise ones, those
+/// with groups or dilation and transposed ones, of which the last two run in float in a quantised
 /// network.
-constexpr std::uint64_t conv_kinds = 14, int8_conv_kinds = 11;
+constexpr std::uint64_t conv_kinds = 14, first_sparse_kind = 11, int8_conv_kinds = 12;
 
 /// One to three convolutions in a row, drawn by the seed.
 Net draw_convolutions(Random& random, std::uint64_t kind);
 
-/// A layer of a kind beyond int8_conv_kinds: 0 depthwise, 1 with groups or dilation, 2 transposed.
+/// A layer of a kind from first_sparse_kind on: 0 depthwise, 1 with groups or dilation, 2
+/// transposed.
 void add_sparse_window(Net& net, std::uint64_t kind);
 /// One or two residual blocks under a gate each, over an input of so many channels, and of about so
 /// many multiply-accumulates.

@@ -303,10 +303,10 @@ Net draw_convolutions(Random& random, std::uint64_t kind) {
             break;
         }
         default:
-            if (kind < int8_conv_kinds) {
+            if (kind < first_sparse_kind) {
                 add_class_layers(net, Kind(kind));
             } else {
-                add_sparse_window(net, kind - int8_conv_kinds);
+                add_sparse_window(net, kind - first_sparse_kind);
             }
     }
     return net;

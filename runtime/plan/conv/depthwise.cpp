@@ -1,42 +1,11 @@
-#include <algorithm>
-
-#include "plan/arrange.h"
 #include "plan/conv/list_way.h"
+#include "plan/conv/own_channels.h"
 #include "plan/conv/pack_weights.h"
 
 /// Each channel by itself, with vectors along the channels: over the whole map, or over a list of
 /// the positions that a gate leaves active.
 namespace sluice {
 namespace {
-
-/// Whether each output reads the channel of its own number, with whole vectors of them.
-bool reads_own_channels(const Planner& planner, const Convolution& c) {
-    return c.channels() == c.conv.groups && c.channel_stride % planner.lanes == 0 &&
-           c.channel_stride >= c.outputs;
-}
-
-/// (c, x, y) of the input's channels.
-Buffer channels_of(const Convolution& c) {
-    Buffer input = c.input;
-    const std::int64_t width = input.axes[0].extent / c.channel_stride;
-    input.axes = {{c.conv.groups, 1}, {width, c.channel_stride}, input.axes[1]};
-    return input;
-}
-
-/// Copies the input with a channel for each output; returns (k, x, y).
-Result<Buffer> append_own_channels(Planner& planner, const Convolution& c,
-                                   std::vector<Step>& steps) {
-    Buffer from = channels_of(c);
-    const std::int64_t width = from.axes[1].extent, height = from.axes[2].extent;
-    const std::int64_t each = c.channels() / c.conv.groups;
-    const Buffer wide = planner.layouts.scratch_image(c.channels(), width, height);
-    Buffer to = wide;
-    from.axes.insert(from.axes.begin(), Axis{each, 0});
-    to.axes[0] = {c.conv.groups, each};
-    to.axes.insert(to.axes.begin(), Axis{each, 1});
-    SLUICE_RETURN_IF_ERROR(append(steps, copy_step(planner, c.node, from, to)));
-    return wide;
-}
 
 DepthwiseConvCall<Buffer> depthwise_call(const Convolution& c, const Buffer& input,
                                          const Candidate& candidate, const Work& work,
@@ -64,9 +33,9 @@ public:
     WayId id() const override { return WayId::depthwise; }
 
     Found find(const Planner& planner, const Convolution& c) const override {
-        ConvLayer layer = c.layer;
-        layer.channel_stride = reads_own_channels(planner, c) ? c.channel_stride : c.outputs;
-        return {find_conv(planner, Algorithm::depthwise_conv, c.gate_form, layer), {}};
+        return {find_conv(planner, Algorithm::depthwise_conv, c.gate_form,
+                          layer_of_own_channels(planner, c)),
+                {}};
     }
 
     Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
@@ -96,8 +65,7 @@ public:
                 std::vector<Step>& steps) const override {
         using Call = DepthwiseConvCall<Buffer>;
         append_fill(planner, c, candidate.packed, work, range, choice, steps);
-        const auto input = reads_own_channels(planner, c) ? Result<Buffer>(channels_of(c))
-                                                          : append_own_channels(planner, c, steps);
+        const auto input = own_channels(planner, c, steps);
         if (!input.ok()) {
             return input.status();
         }

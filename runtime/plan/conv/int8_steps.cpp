@@ -1,44 +1,53 @@
 #include "plan/conv/int8_steps.h"
 
-#include <algorithm>
-
 namespace sluice {
+
+Algorithm form_of(const Planner& planner, const Convolution& c, Algorithm bytes, Algorithm staged,
+                  Algorithm floats) {
+    if (planner.graph.values[std::size_t(c.node.outputs[0])].is_float()) {
+        return floats;
+    }
+    return c.conv.after_act || c.conv.after_gate ? staged : bytes;
+}
+
 namespace {
 
-/// 255 * 128 is the largest multiple of 255 below 2^15.
-constexpr int most_of_pair = 128;
-
-/// What two weights add up to beyond the most, if they have one sign. It is less than the first.
-int excess_of(int first, int second) {
-    const int low = std::min(first, 0) + std::min(second, 0);
-    const int high = std::max(first, 0) + std::max(second, 0);
-    return std::max(high - most_of_pair, 0) + std::min(low + most_of_pair, 0);
+/// Writes what the gate leaves to listed outputs.
+Step fill_step(const Planner& planner, const Convolution& c, const Packed& packed, const Work& work,
+               const ChannelRange& range, const std::optional<Choice>& choice,
+               const Int8Numbers& n) {
+    using Call = Int8FillCall<Buffer>;
+    Step step;
+    step.kernel = planner.kernel(Algorithm::int8_fill);
+    step.node = c.node.name;
+    step.shape = c.shape;
+    step.choice = work.fills_where ? work.fills_where : choice;
+    set_call(step, Call{.positions = *work.skipped,
+                        .epilogue = from_channel(packed.epilogue, range.first, range.count),
+                        .residual = from_channel(c.residual, range.first, range.count),
+                        .side = std::int32_t(work.skipped_side),
+                        .residual_zero = n.residual_zero,
+                        .residual_scale = n.residual_scale,
+                        .low = n.low,
+                        .high = n.high,
+                        .zero = n.zero,
+                        .output = from_channel(c.output, range.first, range.count)});
+    step.work = range.count * c.positions();
+    step.list.argument = index_of(&Call::positions);
+    step.list.static_count = work.skipped_static_count;
+    step.list.count = work.skipped_count;
+    return step;
 }
 
 }  // namespace
 
-bool move_excess(std::span<std::int8_t> step, std::span<std::int8_t> rest) {
-    bool has_any = false;
-    for (std::size_t i = 0; i + 1 < step.size(); i += 2) {
-        if (const int excess = excess_of(step[i], step[i + 1])) {
-            step[i] = std::int8_t(step[i] - excess);
-            rest[i] = std::int8_t(excess);
-            has_any = true;
-        }
+void append_int8_fill(const Planner& planner, const Convolution& c, const Packed& packed,
+                      const Work& work, const ChannelRange& range,
+                      const std::optional<Choice>& choice, const Int8Numbers& n,
+                      std::vector<Step>& steps) {
+    if (work.skipped) {
+        steps.push_back(fill_step(planner, c, packed, work, range, choice, n));
     }
-    return has_any;
-}
-
-std::vector<std::int32_t> find_excess(std::span<const std::int8_t> steps, std::int64_t bytes) {
-    std::vector<std::int32_t> found;
-    for (std::size_t i = 0; i + 1 < steps.size(); i += 2) {
-        const auto step = std::int32_t(std::int64_t(i) / bytes);
-        const bool is_new = found.empty() || found.back() != step;
-        if (is_new && excess_of(steps[i], steps[i + 1]) != 0) {
-            found.push_back(step);
-        }
-    }
-    return found;
 }
 
 }  // namespace sluice

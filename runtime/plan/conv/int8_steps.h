@@ -1,20 +1,48 @@
 #pragma once
 
-#include <cstdint>
-#include <span>
-#include <vector>
+#include "plan/conv/int8_numbers.h"
+#include "plan/conv/way.h"
 
+/// What the ways of quantised convolutions have in common.
 namespace sluice {
 
-/// Where instructions sum two products in 16 bits and saturate, weights of bytes are packed as a
-/// list of steps, so that no sum does: a step whose pairs could go beyond is followed, at the end
-/// of the list, by one that reads the same bytes and has what the first one leaves.
+/// The numbers of a call's epilogue, of any form, but for `window_call`'s.
+template <typename Call>
+void set_int8_end(Call& call, const Packed& packed, const ChannelRange& range,
+                  const Int8Numbers& n) {
+    call.bias = from_channel(packed.bias, range.first, range.count);
+    call.act_low = n.act_low;
+    call.act_high = n.act_high;
+    call.residual_zero = n.residual_zero;
+    call.residual_scale = n.residual_scale;
+    call.low = n.low;
+    call.high = n.high;
+    if constexpr (requires { call.zero; }) {
+        call.zero = n.zero;
+    }
+    if constexpr (requires { call.rounds; }) {
+        call.rounds = std::int32_t(n.rounds);
+        call.scale = n.scale;
+    }
+    if constexpr (requires { call.stages; }) {
+        call.stages = n.stages;
+        call.low1 = n.after_act.low;
+        call.high1 = n.after_act.high;
+        call.factor1 = n.after_act.factor;
+        call.low2 = n.after_gate.low;
+        call.high2 = n.after_gate.high;
+        call.factor2 = n.after_gate.factor;
+    }
+}
 
-/// Takes from each pair of a step's weights what could leave 16 bits, inputs being at most 255, and
-/// adds it to `rest`, of as many bytes, which holds zeros. Returns whether there is any.
-bool move_excess(std::span<std::int8_t> step, std::span<std::int8_t> rest);
+/// Of the three forms of an algorithm, the one that writes what the layer does.
+Algorithm form_of(const Planner& planner, const Convolution& c, Algorithm bytes, Algorithm staged,
+                  Algorithm floats);
 
-/// Steps of `bytes` whose weights have an excess, in order.
-std::vector<std::int32_t> find_excess(std::span<const std::int8_t> steps, std::int64_t bytes);
+/// Writes what the gate leaves to the skipped outputs; none where `work` has no such list.
+void append_int8_fill(const Planner& planner, const Convolution& c, const Packed& packed,
+                      const Work& work, const ChannelRange& range,
+                      const std::optional<Choice>& choice, const Int8Numbers& n,
+                      std::vector<Step>& steps);
 
 }  // namespace sluice

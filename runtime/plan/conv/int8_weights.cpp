@@ -4,7 +4,7 @@
 #include <array>
 
 #include "graph/aligned.h"
-#include "plan/conv/int8_steps.h"
+#include "plan/conv/int8_excess.h"
 #include "plan/share_out.h"
 
 namespace sluice {
@@ -35,8 +35,8 @@ Int8Layout make_layout(const Convolution& c, const Kernel& kernel) {
     return {.outputs = c.outputs,
             .block = kernel.block(),
             .width = is_matrix ? kernel.lanes : kernel.block(),
-            .dot = info.dot,
-            .depth = is_matrix ? info.depth : info.dot,
+            .dot = info.group(),
+            .depth = is_matrix ? info.depth : info.group(),
             .row = shape[3] * c.channel_stride,
             .rows = shape[2],
             .channel_stride = c.channel_stride};
@@ -146,22 +146,28 @@ Quantizations quantizations(const Graph& graph, const Node& node) {
             quantization_of(graph, node.inputs, 2), quantization_of(graph, node.outputs, 0)};
 }
 
+Packed pack_int8_end(Constants& constants, const Convolution& c, const Quantizations& of,
+                     int offset) {
+    Packed packed;
+    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, offset);
+    bias.resize(std::size_t(c.outputs));
+    packed.bias = constants.add_ints(bias, {{c.outputs, 1}});
+    packed.epilogue = pack_epilogue(constants, int8_numbers(c.conv, of), c.outputs);
+    return packed;
+}
+
 Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations& of,
                  const Kernel& kernel) {
     const Constant& weights = *c.conv.weights;
     const Int8Layout layout = make_layout(c, kernel);
-    Packed packed;
     const auto& info = kernel.as<Int8Info>();
+    Packed packed = pack_int8_end(constants, c, of, info.offset);
     if (info.has_steps()) {
         pack_steps(constants, weights, layout, c.input.axes[1].stride, packed);
     } else {
         packed.weights = pack_whole(constants, weights, layout);
         packed.steps = constants.add_ints(std::array{0}, {{1, 0}, {layout.blocks(), 0}});
     }
-    std::vector<std::int32_t> bias = *int8_bias(c.conv, of.input, info.offset);
-    bias.resize(std::size_t(c.outputs));
-    packed.bias = constants.add_ints(bias, {{c.outputs, 1}});
-    packed.epilogue = pack_epilogue(constants, int8_numbers(c.conv, of), c.outputs);
     return packed;
 }
 

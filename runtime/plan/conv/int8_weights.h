@@ -8,6 +8,11 @@ namespace sluice {
 /// Of what a quantised convolution or Gemm reads and writes.
 Quantizations quantizations(const Graph& graph, const Node& node);
 
+/// Bias and epilogue of a quantised convolution, whose kernel subtracts `offset` from its inputs.
+/// check_int8 has passed.
+Packed pack_int8_end(Constants& constants, const Convolution& c, const Quantizations& of,
+                     int offset);
+
 /// Weights, bias and epilogue of a quantised convolution as generators/int8_conv.cpp reads them.
 /// check_int8 has passed.
 Packed pack_int8(Constants& constants, const Convolution& c, const Quantizations& of,

@@ -154,8 +154,13 @@ Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps&
     return count.status();
 }
 
-/// One value per position, multiplied where nothing is skipped: int8 has no kernels that fill float
-/// outputs.
+/// Whether a quantised layer computes all outputs whatever its gate: int8 has no kernels that fill
+/// float outputs, and none of depthwise layers that skip.
+bool computes_all(const Convolution& c) {
+    return c.conv.is_quantised() && (c.output.type == halide_type_of<float>() || c.conv.groups > 1);
+}
+
+/// One value per position, multiplied where nothing is skipped.
 Status lower_unskipped(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
     gate.info.skips = false;
     const auto map = gate_of_outputs(planner, c, steps);
@@ -168,7 +173,8 @@ Status lower_unskipped(Planner& planner, Convolution c, PlannedGate& gate, Steps
     if (!candidates.ok()) {
         return candidates.status();
     }
-    candidates->ways[0].remark = "skips nothing: its output is float";
+    candidates->ways[0].remark =
+        c.conv.groups > 1 ? "skips nothing: it is depthwise" : "skips nothing: its output is float";
     return emit_all(planner, c, candidates.value(), steps);
 }
 
@@ -176,7 +182,7 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
     if (c.conv.gate == GateForm::element) {
         return lower_elements(planner, c, gate, steps);
     }
-    if (c.conv.is_quantised() && c.output.type == halide_type_of<float>()) {
+    if (computes_all(c)) {
         return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
                                               : lower_unskipped(planner, c, gate, steps);
     }

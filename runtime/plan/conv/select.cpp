@@ -10,11 +10,11 @@
 namespace sluice {
 namespace {
 
-/// Whether the planner's options let a way compute layers where it can; the direct one and int8 may
-/// always.
+/// Whether the planner's options let a way compute layers where it can; the direct one and those of
+/// quantised layers, which have no other, may always.
 bool may_take(const Planner& planner, const Way& way) {
     return !planner.options.only || way.id() == WayId::direct || way.id() == WayId::int8 ||
-           planner.options.only == way.id();
+           way.id() == WayId::int8_depthwise || planner.options.only == way.id();
 }
 
 /// Whether a way takes a layer whatever it costs.
@@ -38,7 +38,7 @@ bool add(const Planner& planner, const Convolution& c, const Way& way, Candidate
 /// What computes a layer at any density.
 const Way& list_way(const Planner& planner, const Convolution& c) {
     if (c.conv.is_quantised()) {
-        return int8_way();
+        return c.conv.groups > 1 ? int8_depthwise_way() : int8_way();
     }
     const Way& special = c.conv.groups > 1 ? depthwise_way() : linear_way();
     const bool is_such = may_take(planner, special) && special.find(planner, c).kernel != nullptr;

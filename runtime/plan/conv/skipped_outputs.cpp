@@ -16,12 +16,12 @@ bool is_pointwise(const FusedConv& conv) {
            std::all_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad == 0; });
 }
 
-/// Whether the node computes nothing where its gate is zero. What is quantised and gives floats is
-/// computed everywhere.
+/// Whether the node computes nothing where its gate is zero. What is quantised and gives floats, or
+/// is depthwise, is computed everywhere.
 bool skips(const Planner& planner, const Node& node) {
     const bool gives_floats = planner.graph.values[std::size_t(node.outputs[0])].is_float();
     return node.fused_conv->gate == GateForm::position &&
-           !(node.fused_conv->is_quantised() && gives_floats);
+           !(node.fused_conv->is_quantised() && (gives_floats || node.fused_conv->groups > 1));
 }
 
 }  // namespace

@@ -113,6 +113,7 @@ const Way& winograd_way();
 const Way& pairs_way();
 const Way& per_element_way();
 const Way& int8_way();
+const Way& int8_depthwise_way();
 
 /// The most specialised kernel of the planner's table that fits the layer; null where none does.
 inline const Kernel* find_conv(const Planner& planner, Algorithm algorithm, GateForm gate,

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "plan/conv/int8_steps.h"
+#include "plan/conv/int8_excess.h"
 
 using namespace sluice;
 
