@@ -19,6 +19,15 @@ void schedule_fill(FillFuncs f, int lanes) {
             f.output.update().specialize(known).unroll(vector);
         }
     }
+    // Many vectors that every position shares: a few of them at a time.
+    constexpr int few = 4;
+    Halide::Var block("block");
+    f.output.update()
+        .specialize(f.no_residual && f.side == 1 && f.channels % (few * lanes) == 0)
+        .split(vector, block, vector, few)
+        .reorder(lane, vector, f.list.x, f.list.y, f.list.z, block)
+        .unroll(vector)
+        .unroll(f.list.z, 4);
 }
 
 }  // namespace sluice::schedules

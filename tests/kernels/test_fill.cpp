@@ -89,7 +89,7 @@ TEST_CASE("fill kernels write shift and residual, clamped, on the listed squares
     const int sizes[][2] = {{1, 1}, {7, 5}, {32, 32}};
     int calls = 0;
     for_each_kernel(Algorithm::fill, [&](const Kernel& kernel) {
-        for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
+        for (int channels : {1, 3, 15, 16, 17, 64, 100, 128}) {
             for (const auto& [height, width] : sizes) {
                 for (double density : {0.0, -1.0, 0.1, 0.5, 1.0}) {
                     for (bool has_residual : {false, true}) {

@@ -110,7 +110,7 @@ void check(const Kernel& kernel, const Case& c, bool halves, std::mt19937& rng) 
 TEST_CASE("int8 fill kernels write shift and residual, rounded, on the listed squares alone") {
     std::mt19937 rng(20261130);
     for_each_kernel(Algorithm::int8_fill, [&](const Kernel& kernel) {
-        for (int channels : {1, 3, 15, 16, 17, 64, 100}) {
+        for (int channels : {1, 3, 15, 16, 17, 64, 100, 128}) {
             for (const auto& [height, width] : {std::pair{1, 1}, {7, 5}, {21, 32}}) {
                 for (double density : {0.0, -1.0, 0.5, 1.0}) {
                     for (const int side : {1, 2, 4}) {
