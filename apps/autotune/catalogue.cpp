@@ -30,7 +30,8 @@ Space Catalogue::space(const std::string& kernel, int channels) const {
             info->kernel > 0 ? shared_windows(info->kernel, info->dot, info->stride) : 1;
     }
     if (const auto* const info = std::get_if<Int8Info>(&row.built->info)) {
-        space.row = row.channels > 0 ? (row.kernel * row.channels + info->group() - 1) / info->group() : 0;
+        space.row =
+            row.channels > 0 ? (row.kernel * row.channels + info->group() - 1) / info->group() : 0;
         // Every layer that the kernel serves now is served still.
         space.channels = info->vectors * lanes;
     } else if (is_conv && row.channels == 0) {

@@ -157,24 +157,6 @@ TEST_CASE("every schedule over pairs fits registers, a tap's channels and output
     }
 }
 
-TEST_CASE("every schedule of depthwise layers fits registers and outputs") {
-    for (const std::string generator : {"depthwise_conv", "int8_depthwise"}) {
-        for (const int windows : {1, 2, 4}) {
-            const Space space{generator, 32, 16, 0, 96, 0, 0, windows};
-            const std::set<Numbers> all =
-                reachable(space, {{"pixels", 4}, {"rows", 1}, {"vectors", 1}});
-            CHECK(all.size() >= 5);
-            for (const Numbers& n : all) {
-                INFO(generator << ", " << windows << " windows, " << to_text(n));
-                const int p = n.at("pixels") * windows, v = n.at("vectors");
-                CHECK(p * v + v + 1 <= space.registers);
-                CHECK(96 % (v * 16) == 0);
-                CHECK(n.at("rows") == 1);
-            }
-        }
-    }
-}
-
 TEST_CASE("a break-even moves by more than the noise, and is rounded up") {
     CHECK(choose_break_even(0.3, {0.35, 0.01}) == 0.35);
     CHECK(choose_break_even(0.3, {0.3501, 0.01}) == 0.36);

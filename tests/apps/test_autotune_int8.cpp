@@ -4,6 +4,7 @@
 #include <random>
 
 #include "autotune/kernel_job.h"
+#include "autotune/space.h"
 
 using namespace sluice;
 using namespace sluice::autotune;
@@ -160,5 +161,16 @@ TEST_CASE("schedules of int8 kernels, compiled in process, give the plan's answe
                 CHECK(verdict->problem == "");
             }
         }
+    }
+}
+
+TEST_CASE("tiles of int8 depthwise layers fit registers with all rows of their outputs") {
+    const Space space{"int8_depthwise", 32, 16, 0, 96, 0, 0, 4};
+    const std::vector<Numbers> seeds =
+        make_seeds(space, {{"pixels", 4}, {"rows", 1}, {"vectors", 1}});
+    CHECK(!seeds.empty());
+    for (const Numbers& n : seeds) {
+        INFO(to_text(n));
+        CHECK(4 * n.at("pixels") * n.at("vectors") + n.at("vectors") + 1 <= space.registers);
     }
 }

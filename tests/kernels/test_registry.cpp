@@ -154,7 +154,6 @@ TEST_CASE("a target with a base has its own kernels that multiply bytes, and its
         for (const Algorithm algorithm :
              {Algorithm::int8_depthwise, Algorithm::int8_staged_depthwise,
               Algorithm::int8_float_depthwise}) {
-            INFO("algorithm " << int(algorithm));
             CHECK(find_conv(algorithm, GateForm::none, target, depthwise)->target ==
                   std::string(target.id));
         }
@@ -353,15 +352,12 @@ TEST_CASE(
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) ==
                   (stride == 3 ? "any" : "3x3_by" + std::to_string(stride)));
             CHECK(serves(Algorithm::depthwise_conv, GateForm::position, layer) == "3x3");
-            CHECK(serves(Algorithm::int8_conv, GateForm::none, layer) == "none");
             CHECK(serves(Algorithm::int8_depthwise, GateForm::none, layer) ==
                   (stride == 3 ? "any" : "3x3_by" + std::to_string(stride)));
             CHECK(serves(Algorithm::int8_depthwise, GateForm::position, layer) == "any");
-            CHECK(serves(Algorithm::int8_float_depthwise, GateForm::element, layer) == "any");
             layer.dilation[0] = 2;
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "any");
             CHECK(serves(Algorithm::gated_conv, GateForm::position, layer) == "any");
-            CHECK(serves(Algorithm::int8_depthwise, GateForm::none, layer) == "any");
             layer.channel_stride = 63;
             CHECK(serves(Algorithm::depthwise_conv, GateForm::none, layer) == "none");
         }
