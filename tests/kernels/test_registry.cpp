@@ -94,7 +94,10 @@ TEST_CASE("every target has a kernel of each algorithm, gate form and shape clas
     std::map<std::string, std::set<std::string>> by_target;
     for (const Kernel& kernel : table_kernels()) {
         const std::string name = kernel.name;
-        by_target[kernel.target].insert(name.substr(0, name.rfind("__")));
+        // AVX2 has no wider tiles of bytes than one vector.
+        if (!name.starts_with("int8_") || name.find("_wide") == std::string::npos) {
+            by_target[kernel.target].insert(name.substr(0, name.rfind("__")));
+        }
     }
     CHECK(by_target.size() == targets().size());
     const Target* whole = nullptr;
@@ -154,8 +157,10 @@ TEST_CASE("a target with a base has its own kernels that multiply bytes, and its
         for (const Algorithm algorithm :
              {Algorithm::int8_depthwise, Algorithm::int8_staged_depthwise,
               Algorithm::int8_float_depthwise}) {
+            // Halide's features for VNNI would let LLVM use VBMI there.
+            const bool is_vnni = target.id == std::string_view("avx512_vnni");
             CHECK(find_conv(algorithm, GateForm::none, target, depthwise)->target ==
-                  std::string(target.id));
+                  std::string(is_vnni ? target.base : target.id));
         }
         CHECK(find_kernel(Algorithm::copy, target)->target == std::string(target.base));
         CHECK(find_kernel(BinaryOperation::add, target)->target == std::string(target.base));
