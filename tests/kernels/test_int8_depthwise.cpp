@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/int8_problem.h"
+#include "kernels/layer.h"
+#include "kernels/registry.h"
 
 using namespace sluice;
 using namespace sluice::kernel_test;
@@ -130,5 +133,20 @@ TEST_CASE("int8 depthwise kernels take any bias") {
         std::fill(p.multiplier.begin(), p.multiplier.end(), 1e-7f);
         compute_sums(p);
         check_all_forms(p, rng);
+    }
+}
+
+// What Halide needs to be told for VNNI would let LLVM use VBMI in these kernels.
+TEST_CASE("CPUs with VNNI run the int8 depthwise kernels of AVX-512") {
+    ConvLayer layer = square_layer(3, 64, 64);
+    layer.groups = 64;
+    layer.is_depthwise = true;
+    for (const Target& target : targets()) {
+        const bool has_vnni = std::string(target.requires_).find("avx512vnni") != std::string::npos;
+        for (const Algorithm algorithm : algorithms) {
+            INFO(target.id);
+            CHECK(find_conv(algorithm, GateForm::none, target, layer)->target ==
+                  std::string(has_vnni ? "avx512" : target.id));
+        }
     }
 }

@@ -151,17 +151,6 @@ TEST_CASE("a target with a base has its own kernels that multiply bytes, and its
             CHECK(find_conv(algorithm, GateForm::none, target, layer)->target ==
                   std::string(target.id));
         }
-        ConvLayer depthwise = layer;
-        depthwise.groups = 64;
-        depthwise.is_depthwise = true;
-        for (const Algorithm algorithm :
-             {Algorithm::int8_depthwise, Algorithm::int8_staged_depthwise,
-              Algorithm::int8_float_depthwise}) {
-            // Halide's features for VNNI would let LLVM use VBMI there.
-            const bool is_vnni = target.id == std::string_view("avx512_vnni");
-            CHECK(find_conv(algorithm, GateForm::none, target, depthwise)->target ==
-                  std::string(is_vnni ? target.base : target.id));
-        }
         CHECK(find_kernel(Algorithm::copy, target)->target == std::string(target.base));
         CHECK(find_kernel(BinaryOperation::add, target)->target == std::string(target.base));
         CHECK(find_conv(Algorithm::gated_conv, GateForm::position, target, layer)->target ==
