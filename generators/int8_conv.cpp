@@ -1,7 +1,4 @@
 #include <functional>
-#include <map>
-#include <string>
-#include <vector>
 
 #include <Halide.h>
 

@@ -34,6 +34,9 @@ std::vector<Engine> choose_engines(const Options& options) {
     std::error_code code;
     std::vector<Engine> engines = {
         our_engine(std::filesystem::read_symlink("/proc/self/exe", code).string())};
+    if (!options.int8) {
+        engines[0].name += " in float32";
+    }
     for (const std::string& peer : options.peers) {
         engines.push_back(peer_engine(peer, options.peer_python));
     }

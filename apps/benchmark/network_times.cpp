@@ -211,9 +211,6 @@ Result<NetworkTimes> time_network(const NetworkQuestion& question) {
     for (std::size_t i = 0; i < all.size(); ++i) {
         all[i].result = describe(question, model.value(), inputs.value());
         all[i].result.engine = question.engines[i].name;
-        if (i == 0 && !question.int8) {
-            all[i].result.engine += " in float32";
-        }
         if (const Status status = prepare(question.engines[i], job, all[i]); !status.ok()) {
             if (i == 0) {
                 return Status(status).in_file(file);

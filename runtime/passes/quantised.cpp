@@ -95,8 +95,13 @@ bool copies_bytes(const Graph& graph, const Node& node) {
            (is_copy(graph, node) || node.op == Op::clip);
 }
 
+Clamp range_of(const Quantization& quantization) {
+    return {value_of(quantization, 0), value_of(quantization, 255)};
+}
+
 bool is_exact(const Quantization& quantization, float value) {
-    if (!(value >= value_of(quantization, 0) && value <= value_of(quantization, 255))) {
+    const Clamp range = range_of(quantization);
+    if (!(value >= range.low && value <= range.high)) {
         return false;
     }
     const int number = int(std::nearbyint(value / quantization.scale)) + quantization.zero_point;
@@ -104,13 +109,15 @@ bool is_exact(const Quantization& quantization, float value) {
 }
 
 bool may_precede(const Clamp& clamp, const Quantization& quantization) {
+    const Clamp range = range_of(quantization);
     return clamp.low <= clamp.high &&
-           (clamp.low <= value_of(quantization, 0) || is_exact(quantization, clamp.low)) &&
-           (clamp.high >= value_of(quantization, 255) || is_exact(quantization, clamp.high));
+           (clamp.low <= range.low || is_exact(quantization, clamp.low)) &&
+           (clamp.high >= range.high || is_exact(quantization, clamp.high));
 }
 
 bool is_implied(const Clamp& clamp, const Quantization& quantization) {
-    return clamp.low <= value_of(quantization, 0) && clamp.high >= value_of(quantization, 255);
+    const Clamp range = range_of(quantization);
+    return clamp.low <= range.low && clamp.high >= range.high;
 }
 
 Grids grids_of(const Graph& graph) {

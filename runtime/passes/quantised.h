@@ -24,6 +24,9 @@ inline std::size_t copied_inputs(const Node& node) {
     return node.op == Op::concat ? node.inputs.size() : 1;
 }
 
+/// From the least to the largest of the 256 values that quantisation gives.
+Clamp range_of(const Quantization& quantization);
+
 /// Whether `value` is one of the 256 that quantisation gives.
 bool is_exact(const Quantization& quantization, float value);
 

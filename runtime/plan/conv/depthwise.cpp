@@ -10,22 +10,11 @@ namespace {
 DepthwiseConvCall<Buffer> depthwise_call(const Convolution& c, const Buffer& input,
                                          const Candidate& candidate, const Work& work,
                                          const ChannelRange& range) {
-    const FusedConv& conv = c.conv;
-    return {.input = from_channel(input, range.first, range.count),
-            .positions = work.list,
-            .weights = blocks_of(candidate.packed.weights, range, candidate.kernel->block()),
-            .epilogue = from_channel(candidate.packed.epilogue, range.first, range.count),
-            .gate = c.gate,
-            .residual = from_channel(c.residual, range.first, range.count),
-            .stride_x = std::int32_t(conv.stride[1]),
-            .stride_y = std::int32_t(conv.stride[0]),
-            .dilation_x = std::int32_t(conv.dilation[1]),
-            .dilation_y = std::int32_t(conv.dilation[0]),
-            .act_low = conv.act.low,
-            .act_high = conv.act.high,
-            .post_low = conv.post.low,
-            .post_high = conv.post.high,
-            .output = from_channel(c.output, range.first, range.count)};
+    auto call = window_call<DepthwiseConvCall<Buffer>>(c, candidate.packed, range);
+    call.input = from_channel(input, range.first, range.count);
+    call.positions = work.list;
+    call.weights = blocks_of(candidate.packed.weights, range, candidate.kernel->block());
+    return call;
 }
 
 class Depthwise final : public ListWay {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/row_groups.h"
 #include "plan/conv/int8_steps.h"
 #include "plan/conv/int8_weights.h"
@@ -27,24 +29,27 @@ Buffer pack_row_groups(Constants& constants, const Convolution& c, const Kernel&
     const std::int64_t rows = weights.shape[2], columns = weights.shape[3];
     const std::int64_t block = kernel.block(), width = block * dot;
     const std::int64_t each = windows * groups * columns * width;
-    std::vector<std::int8_t> packed(std::size_t(c.outputs / block * each));
-    for (std::int64_t i = 0; i < weights.shape[0] * rows * columns; ++i) {
-        const std::int64_t k = i / columns / rows, kx = i % columns, ky = i / columns % rows;
-        for (std::int64_t window = 0; window < windows; ++window) {
-            const std::int64_t row = ky + window * c.conv.stride[0];
-            const std::int64_t tap = (window * groups + row / dot) * columns + kx;
-            packed[std::size_t(k / block * each + tap * width + k % block * dot + row % dot)] =
-                weights.int8s()[std::size_t(i)];
+    const auto write = [&](std::int8_t* to, std::int64_t number) {
+        to += number * each;
+        std::fill_n(to, each, std::int8_t{0});
+        const std::int64_t taps = rows * columns, first = number * block * taps;
+        const std::int64_t end = std::min(first + block * taps, weights.shape[0] * taps);
+        for (std::int64_t i = first; i < end; ++i) {
+            const std::int64_t k = i / taps % block, kx = i % columns, ky = i / columns % rows;
+            for (std::int64_t window = 0; window < windows; ++window) {
+                const std::int64_t row = ky + window * c.conv.stride[0];
+                const std::int64_t tap = (window * groups + row / dot) * columns + kx;
+                to[tap * width + k * dot + row % dot] = weights.int8s()[std::size_t(i)];
+            }
         }
-    }
-    return constants.add_packed_as<std::int8_t>(
-        std::int64_t(packed.size()),
-        {{width, 1},
-         {columns, width},
-         {groups, columns * width},
-         {windows, groups * columns * width},
-         {c.outputs / block, each}},
-        1, [&](std::int8_t* to, std::int64_t) { std::copy(packed.begin(), packed.end(), to); });
+    };
+    return constants.add_packed_as<std::int8_t>(c.outputs / block * each,
+                                                {{width, 1},
+                                                 {columns, width},
+                                                 {groups, columns * width},
+                                                 {windows, groups * columns * width},
+                                                 {c.outputs / block, each}},
+                                                c.outputs / block, write);
 }
 
 template <template <typename> class CallOf>
@@ -54,18 +59,10 @@ void fill_depthwise_call(Step& step, const Convolution& c, const Buffer& input,
     using Call = CallOf<Buffer>;
     const FusedConv& conv = c.conv;
     const Kernel& kernel = *candidate.kernel;
-    Call call;
+    auto call = window_call<Call>(c, candidate.packed, range);
     call.input = from_channel(input, range.first, range.count);
     call.weights = blocks_of(candidate.packed.weights, range, kernel.block());
-    call.epilogue = from_channel(candidate.packed.epilogue, range.first, range.count);
-    call.gate = c.gate;
-    call.residual = from_channel(c.residual, range.first, range.count);
-    call.stride_x = std::int32_t(conv.stride[1]);
-    call.stride_y = std::int32_t(conv.stride[0]);
-    call.dilation_x = std::int32_t(conv.dilation[1]);
-    call.dilation_y = std::int32_t(conv.dilation[0]);
     call.window_rows = std::int32_t(conv.weights->shape[2]);
-    call.output = from_channel(c.output, range.first, range.count);
     set_int8_end(call, candidate.packed, range, n);
     set_call(step, call);
     step.list = {};

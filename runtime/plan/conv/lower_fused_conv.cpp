@@ -7,6 +7,7 @@
 #include "plan/conv/lower_branch.h"
 #include "plan/conv/lower_transposed.h"
 #include "plan/conv/select.h"
+#include "plan/conv/skipped_outputs.h"
 #include "plan/lower.h"
 
 /// A fused convolution by the form of its gate. What computes it is select.cpp's to say.
@@ -154,12 +155,6 @@ Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps&
     return count.status();
 }
 
-/// Whether a quantised layer computes all outputs whatever its gate: int8 has no kernels that fill
-/// float outputs, and none of depthwise layers that skip.
-bool computes_all(const Convolution& c) {
-    return c.conv.is_quantised() && (c.output.type == halide_type_of<float>() || c.conv.groups > 1);
-}
-
 /// One value per position, multiplied where nothing is skipped.
 Status lower_unskipped(Planner& planner, Convolution c, PlannedGate& gate, Steps& steps) {
     gate.info.skips = false;
@@ -182,7 +177,7 @@ Status lower_gated(Planner& planner, Convolution c, PlannedGate& gate, Steps& st
     if (c.conv.gate == GateForm::element) {
         return lower_elements(planner, c, gate, steps);
     }
-    if (computes_all(c)) {
+    if (computes_all(planner, c.node)) {
         return c.conv.gate == GateForm::group ? lower_elements(planner, c, gate, steps)
                                               : lower_unskipped(planner, c, gate, steps);
     }

@@ -16,15 +16,13 @@ bool is_pointwise(const FusedConv& conv) {
            std::all_of(conv.pads, conv.pads + 4, [](std::int64_t pad) { return pad == 0; });
 }
 
-/// Whether the node computes nothing where its gate is zero. What is quantised and gives floats, or
-/// is depthwise, is computed everywhere.
-bool skips(const Planner& planner, const Node& node) {
-    const bool gives_floats = planner.graph.values[std::size_t(node.outputs[0])].is_float();
-    return node.fused_conv->gate == GateForm::position &&
-           !(node.fused_conv->is_quantised() && (gives_floats || node.fused_conv->groups > 1));
-}
-
 }  // namespace
+
+bool computes_all(const Planner& planner, const Node& node) {
+    const FusedConv& conv = *node.fused_conv;
+    const bool gives_floats = planner.graph.values[std::size_t(node.outputs[0])].is_float();
+    return conv.is_quantised() && (gives_floats || conv.groups > 1);
+}
 
 bool are_skipped_outputs_read(const Planner& planner, const Convolution& c) {
     const ValueId output = c.node.outputs[0], gate = c.node.inputs[1];
@@ -32,7 +30,7 @@ bool are_skipped_outputs_read(const Planner& planner, const Convolution& c) {
     const bool is_whole = is_shared && is_for_whole_map(planner, c);
     return !is_shared || !planner.readers.every(output, [&](const Node& node, std::size_t input) {
         return node.op == Op::fused_conv && input == 0 && node.inputs[1] == gate &&
-               skips(planner, node) &&
+               node.fused_conv->gate == GateForm::position && !computes_all(planner, node) &&
                (is_whole ||
                 (is_pointwise(*node.fused_conv) && node.fused_conv->gate_grid == c.conv.gate_grid));
     });

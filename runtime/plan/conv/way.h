@@ -145,7 +145,12 @@ Call window_call(const Convolution& c, const Packed& packed, const ChannelRange&
     call.residual = from_channel(c.residual, range.first, range.count);
     call.stride_x = std::int32_t(conv.stride[1]);
     call.stride_y = std::int32_t(conv.stride[0]);
-    call.channel_stride = std::int32_t(c.channel_stride);
+    if constexpr (requires { call.channel_stride; }) {
+        call.channel_stride = std::int32_t(c.channel_stride);
+    } else {
+        call.dilation_x = std::int32_t(conv.dilation[1]);
+        call.dilation_y = std::int32_t(conv.dilation[0]);
+    }
     if constexpr (requires { call.post_low; }) {
         call.act_low = conv.act.low;
         call.act_high = conv.act.high;
