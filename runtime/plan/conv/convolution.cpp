@@ -111,6 +111,13 @@ std::string conv_shape(const Layout& input, const Layout& output, const FusedCon
     return text;
 }
 
+namespace {
+
+/// Constants that an L3 cache holds beside activations: 32 MiB of floats.
+constexpr std::int64_t cached_elements = std::int64_t{1} << 23;
+
+}  // namespace
+
 Convolution make_convolution(Planner& planner, const Node& node, const Layout& y) {
     const FusedConv& conv = *node.fused_conv;
     const Layout& x = planner.layout(node.inputs[0]);
@@ -127,6 +134,7 @@ Convolution make_convolution(Planner& planner, const Node& node, const Layout& y
                 node.inputs[2] == no_value ? none : pixels(planner.layout(node.inputs[2]), outputs),
             .output = pixels(y, outputs),
             .outputs = outputs,
+            .reads_memory = planner.graph.stored_elements > cached_elements,
             .shape = conv_shape(x, y, conv)};
 }
 

@@ -25,6 +25,9 @@ struct Convolution {
     std::int64_t outputs = 1;  ///< channels of the output, with those lanes
     /// Whether the output lies where the residual does, which skipped outputs then leave as it is.
     bool in_place = false;
+    /// Whether weights come from memory in each run, because those of the network are more than
+    /// caches hold.
+    bool reads_memory = false;
     std::string shape;  ///< "16x32x32 -> 16x32x32, 3x3"
 
     std::int64_t width() const { return output.axes[1].extent; }

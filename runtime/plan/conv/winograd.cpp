@@ -52,9 +52,10 @@ bool is_finite(const FusedConv& conv) {
 
 /// Weights of more bytes than these come from beyond the L2 cache.
 constexpr std::int64_t far_weights = std::int64_t{1} << 20;
-/// As long as such a weight takes, the direct kernel computes so many products: between what was
-/// measured with weights from the L3 cache, 3, and from memory, 16.
-constexpr double products_per_far_weight = 4;
+
+/// As long as such a weight takes, the direct kernel computes so many products. Measured were 3
+/// with weights from the L3 cache, and 16 and more from memory.
+double products_per_far_weight(const Convolution& c) { return c.reads_memory ? 16 : 4; }
 
 /// The time that Winograd's weights take more than the direct kernel's, which are fewer.
 double weights_cost(const Convolution& c, const Kernel& kernel) {
@@ -62,9 +63,8 @@ double weights_cost(const Convolution& c, const Kernel& kernel) {
     const std::int64_t channels = winograd_depth(c);
     const std::int64_t points = winograd_points(info.side, info.taps);
     const bool is_far = points * channels * c.outputs * 4 > far_weights;
-    const double products = products_per_far_weight * double(points * channels);
-    return is_far ? std::max(0.0, products / double(c.macs_per_output()) - products_per_far_weight)
-                  : 0;
+    const double per_product = double(points * channels) / double(c.macs_per_output());
+    return is_far ? products_per_far_weight(c) * std::max(0.0, per_product - 1) : 0;
 }
 
 double tile_cost(const Kernel& kernel) {
