@@ -47,6 +47,8 @@ Status optimise(Graph& graph, bool int8) {
                             make_gemm,
                             make_affine,
                             make_activation,
+                            make_pointwise_conv,
+                            make_affine,
                             order_roundings,
                             make_fused_conv,
                             make_int8_gemm,

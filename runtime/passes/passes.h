@@ -48,6 +48,11 @@ Status optimise(Graph& graph, bool int8 = true);
 /// sigmoid(x), Gelu written with Erf or Tanh, HardSwish written with Clip, x * tanh(softplus(x)).
 [[nodiscard]] Status make_activation(Graph& graph);
 
+/// MatMul of [N, H, W, C] by constant weights becomes a 1x1 Conv over [N, C, H, W]. So do
+/// activations, scalar affines and arithmetic with such values take images; a Transpose stands
+/// where another node wants channels last.
+[[nodiscard]] Status make_pointwise_conv(Graph& graph);
+
 /// Roundings move next to the layers that could take them: clamps, and the Reshape of a product,
 /// before a rounding that they alone read; others of what copies before them; and a rounding of
 /// what a Concat joins becomes one of each part. Clamps and roundings that then change nothing go.
