@@ -111,7 +111,7 @@ private:
             case Operation::tanh:
                 return full_tanh(x);
             case Operation::threshold:
-                return choose(strict::less(alpha, x), x, choose(is_nan(x), x, 0.0f));
+                return choose(strict::less(alpha, x), x, 0.0f);
         }
         return {};
     }

@@ -66,7 +66,7 @@ double activate(const Activation& a, double x) {
         case ActivationKind::tanh:
             return std::tanh(x);
         case ActivationKind::threshold:
-            return x > a.alpha || std::isnan(x) ? x : 0;
+            return x > a.alpha ? x : 0;
     }
     return x;
 }
