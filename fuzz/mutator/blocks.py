@@ -1,4 +1,4 @@
-"""What random graphs are made of: every operator that Sluice computes, with random parameters.
+"""What random graphs are made of: operators with random parameters; windows.py and operators.py have more.
 
 A block takes a net and a value and returns a value, or None where it does not fit that value. Its
 activations stay near one in size, so that a difference means something.

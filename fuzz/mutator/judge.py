@@ -16,10 +16,12 @@ TOLERANCE = 1e-4  # of the largest value of an output
 # In the mean, where roundings are: a number near half a step may become another one.
 MEAN_TOLERANCE = 0.03
 NOISE = 1e-6  # relative: what a well-posed model answers with about as much
+CANCELLED = 1e-5  # of the largest value on the way: what is left of two that cancel
 AMPLIFICATION = 50
 DRAWS = 3
 FAULTS = ("crashed", "slow", "stuck", "wrong")
 EXTREME = 1e15  # products of larger numbers may overflow, or not, by the order of a sum
+EXTREMES = (b"MaxPool", b"ReduceMax", b"ReduceMin")
 # Inputs with a meaning of their own: noise would change what the model is.
 EXACT = {"Resize": (1, 2, 3), "Clip": (1, 2), "Pad": (1, 2)}
 
@@ -117,8 +119,8 @@ class Judge:
         """What a difference is; None where it is none of ours."""
         inputs = case.sets[s]
         is_finite = all_within(np.inf, case.model, inputs)
-        # Of a window that holds NaN, ONNX Runtime's MaxPool gives it for some places only.
-        if b"MaxPool" in case.model and not is_finite:
+        # Of numbers that hold NaN, ONNX Runtime's extremes give it for some places only.
+        if not is_finite and any(name in case.model for name in EXTREMES):
             return None
         way = self._way(case.model, inputs)
         if any(is_extreme(array) for array in way.values()):
@@ -128,9 +130,9 @@ class Judge:
         if may_differ and not all(np.isfinite(array).all() for array in way.values()):
             return None
         # What two larger values cancel to is rounding, which no noise of the inputs may show: both
-        # may be constants, as of a padding.
+        # may be constants, as of a padding; a normalisation divides it by a small deviation.
         largest = max((float(np.nanmax(np.abs(v), initial=0)) for v in way.values()), default=0)
-        if found.error <= NOISE * largest:
+        if found.error <= CANCELLED * largest:
             return "ill-posed"
         if np.isfinite(found.error) and self._is_ill_posed(case, inputs, way, output, found.error):
             return "ill-posed"

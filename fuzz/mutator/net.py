@@ -70,12 +70,21 @@ class Net:
         self, kind: str, inputs: list[Value | None], shape: tuple[int, ...], **attributes
     ) -> Value:
         """A node with one output of `shape`; None among the inputs is one that is left out."""
-        value = Value(f"v{len(self._nodes)}", tuple(int(extent) for extent in shape))
+        return self.ops(kind, inputs, [shape], **attributes)[0]
+
+    def ops(
+        self, kind: str, inputs: list[Value | None], shapes: list[tuple[int, ...]], **attributes
+    ) -> list[Value]:
+        """A node with an output of each shape."""
+        place = len(self._nodes)
+        values = [
+            Value(f"v{place}" + (f"_{i}" if i else ""), tuple(int(extent) for extent in shape))
+            for i, shape in enumerate(shapes)
+        ]
         names = [each.name if each else "" for each in inputs]
-        self._nodes.append(
-            helper.make_node(kind, names, [value.name], f"n{len(self._nodes)}", **attributes)
-        )
-        return value
+        outputs = [value.name for value in values]
+        self._nodes.append(helper.make_node(kind, names, outputs, f"n{place}", **attributes))
+        return values
 
     def finish(self, outputs: list[Value]) -> onnx.ModelProto:
         """The model; with a symbolic batch its outputs have no shape, as exporters leave it."""

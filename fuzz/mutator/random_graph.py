@@ -10,7 +10,10 @@ import onnx
 from blocks import BLOCKS, conv, width
 from gates import GATED
 from net import Net, Value
+from operators import OPERATORS
 from windows import WINDOWS
+
+ALL = BLOCKS + WINDOWS + OPERATORS
 
 MACS = 6_000_000
 MOST_ELEMENTS = 1 << 17
@@ -38,9 +41,7 @@ def grow(net: Net, x: Value, kinds: tuple) -> Value:
 
 def diamond(net: Net, x: Value) -> Value:
     """Two ways from x that meet: as a sum or product where their shapes agree, else as a Concat."""
-    a, b = grow(net, x, BLOCKS + GATED + WINDOWS), grow(
-        net, x, BLOCKS + GATED + WINDOWS
-    )
+    a, b = grow(net, x, ALL + GATED), grow(net, x, ALL + GATED)
     if a.shape == b.shape and a.name != b.name:
         return net.op(net.pick("Add", "Sub", "Mul"), [a, b], a.shape)
     if a.is_map and b.is_map and a.size == b.size and a.name != b.name:
@@ -57,7 +58,7 @@ def random_graph(random: np.random.Generator, blocks: int | None = None) -> onnx
         y = net.op(net.pick("Add", "Sub", "Mul"), [x, other], x.shape)
     seen = []
     for _ in range(blocks or int(random.integers(2, 9))):
-        y = diamond(net, y) if net.chance(0.2) else grow(net, y, BLOCKS + WINDOWS + GATED * 2)
+        y = diamond(net, y) if net.chance(0.2) else grow(net, y, ALL + GATED * 3)
         seen.append(y)
     if y.name == x.name:
         y = net.op("Relu", [x], x.shape)
@@ -71,7 +72,7 @@ def seed_graph(random: np.random.Generator) -> onnx.ModelProto:
     net, x = start(random)
     if x.is_map and net.chance(0.5):
         x = conv(net, x, None, (1, 1), (1, 1), [0] * 4) or x
-    y = grow(net, x, BLOCKS + WINDOWS + GATED * 2)
+    y = grow(net, x, ALL + GATED * 3)
     if y.is_map and net.chance(0.4):
         y = grow(net, y, (conv,))
     if y.name.startswith("x"):
