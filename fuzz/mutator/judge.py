@@ -21,7 +21,8 @@ AMPLIFICATION = 50
 DRAWS = 3
 FAULTS = ("crashed", "slow", "stuck", "wrong")
 EXTREME = 1e15  # products of larger numbers may overflow, or not, by the order of a sum
-EXTREMES = (b"MaxPool", b"ReduceMax", b"ReduceMin")
+# Of numbers that hold NaN, ONNX Runtime's extremes give it for some places only, our LRN for all channels.
+SPREADS_NAN = (b"MaxPool", b"ReduceMax", b"ReduceMin", b"LRN")
 # Inputs with a meaning of their own: noise would change what the model is.
 EXACT = {"Resize": (1, 2, 3), "Clip": (1, 2), "Pad": (1, 2)}
 
@@ -119,8 +120,7 @@ class Judge:
         """What a difference is; None where it is none of ours."""
         inputs = case.sets[s]
         is_finite = all_within(np.inf, case.model, inputs)
-        # Of numbers that hold NaN, ONNX Runtime's extremes give it for some places only.
-        if not is_finite and any(name in case.model for name in EXTREMES):
+        if not is_finite and any(name in case.model for name in SPREADS_NAN):
             return None
         way = self._way(case.model, inputs)
         if any(is_extreme(array) for array in way.values()):
