@@ -80,8 +80,47 @@ make_venv() {
     mark "$folder/.sluice-stamp" "$key"
 }
 
+# prepare_apt STATE OPTION...: sets `apt` to apt-get with a state of its own, so that the host's list of
+# architectures and of sources stays as it is, and no root is needed.
+prepare_apt() {
+    local state=$1
+    shift
+    rm -rf "$state"
+    mkdir -p "$state"/{lists/partial,cache/archives/partial,files}
+    touch "$state/status"
+    apt=(apt-get -qq -o Dir::State="$state" -o Dir::State::lists="$state/lists"
+        -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
+        -o APT::Sandbox::User= -o APT::Update::Post-Invoke-Success::=
+        -o Debug::NoLocking=true "$@")
+    "${apt[@]}" update || fail "apt-get update failed: is there a network?"
+}
+
+# make_protobuf: Debian's own sources of protobuf, its corrections applied, because its archive cannot be
+# linked into a shared object (it is compiled without -fPIC).
+make_protobuf() {
+    local folder=.cache/protobuf state=$PWD/.cache/apt-protobuf key apt
+    key=$(dpkg-query -W -f '${Version}' protobuf-compiler)
+    if is_current "$folder/.sluice-stamp" "$key"; then
+        return
+    fi
+    say "unpacking Debian's sources of protobuf into $folder"
+    rm -rf "$folder"
+    mkdir -p .cache
+    apt-get indextargets --format 'deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)' \
+        'Created-By: Packages' 'Origin: Debian' | sort -u >.cache/sources.list
+    prepare_apt "$state" -o Dir::Etc::sourcelist="$PWD/.cache/sources.list" -o Dir::Etc::sourceparts=-
+    (cd "$state/files" && "${apt[@]}" source --download-only protobuf &&
+        dpkg-source --no-check -x ./*.dsc unpacked >/dev/null) ||
+        fail "could not download and unpack the sources of protobuf"
+    mkdir -p "$folder"
+    mv "$state/files/unpacked"/{LICENSE,cmake,src} "$folder"
+    find "$folder" -name '*unittest*' -delete
+    rm -rf "$state" .cache/sources.list
+    mark "$folder/.sluice-stamp" "$key"
+}
+
 # make_sysroot: AArch64 packages, unpacked and not installed, so that they cannot conflict with the
-# host's. A private apt state keeps the host's list of architectures as it is, and needs no root.
+# host's.
 make_sysroot() {
     local sysroot=.cache/sysroot-arm64 state=$PWD/.cache/apt-arm64 key
     key=$(content_key $here/sysroot-neon.txt $here/setup.sh)
@@ -89,21 +128,16 @@ make_sysroot() {
         return
     fi
     say "unpacking AArch64 libraries into $sysroot (nothing is installed)"
-    rm -rf "$sysroot" "$state"
-    mkdir -p "$sysroot" "$state"/{lists/partial,cache/archives/partial,debs}
-    touch "$state/status"
-    local apt=(apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64
-        -o Dir::State="$state" -o Dir::State::lists="$state/lists"
-        -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
-        -o APT::Sandbox::User= -o APT::Update::Post-Invoke-Success::=
-        -o Debug::NoLocking=true)
-    "${apt[@]}" update || fail "no package lists for arm64: is there a network?"
+    rm -rf "$sysroot"
+    mkdir -p "$sysroot"
+    local apt
+    prepare_apt "$state" -o APT::Architecture=arm64 -o APT::Architectures=arm64
     local packages
     mapfile -t packages < <(list $here/sysroot-neon.txt)
-    (cd "$state/debs" && "${apt[@]}" download "${packages[@]}") ||
+    (cd "$state/files" && "${apt[@]}" download "${packages[@]}") ||
         fail "could not download ${packages[*]} for arm64"
     local deb
-    for deb in "$state"/debs/*.deb; do
+    for deb in "$state"/files/*.deb; do
         dpkg -x "$deb" "$sysroot"
     done
     # Only archives stay, so that programs link statically and QEMU needs no sysroot.
@@ -116,6 +150,7 @@ case "${1:-host}" in
 host)
     install_packages $here/packages.txt
     make_venv .venv "$(content_key $here/requirements.txt)" -r $here/requirements.txt
+    make_protobuf
     ;;
 neon)
     install_packages $here/packages-neon.txt

@@ -3,7 +3,7 @@
 #include "graph/graph.h"
 #include "onnx/tensor_decoder.h"
 
-namespace onnx {
+namespace sluice::onnx {
 class NodeProto;
 }
 

@@ -8,7 +8,7 @@
 
 #include "sluice/status.h"
 
-namespace onnx {
+namespace sluice::onnx {
 class TensorProto;
 }
 

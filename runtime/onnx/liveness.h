@@ -4,7 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
-namespace onnx {
+namespace sluice::onnx {
 class GraphProto;
 }
 

@@ -8,7 +8,7 @@
 #include "sluice/status.h"
 #include "sluice/tensor.h"
 
-namespace onnx {
+namespace sluice::onnx {
 class TensorShapeProto;
 }
 

@@ -2,10 +2,10 @@
 
 #include "sluice/status.h"
 
-namespace onnx {
+namespace sluice::onnx {
 class ModelProto;
 class NodeProto;
-}  // namespace onnx
+}  // namespace sluice::onnx
 
 namespace sluice {
 
