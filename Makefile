@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
-        zoo zoo-setup zoo-narrow index readme-table trade-off costs
+        zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -127,6 +127,18 @@ test-sanitized: build  ## Run the tests of reader, passes, plan and session unde
 	@$(CMAKE) --build --preset asan -j $(JOBS) --target $(SANITIZED:%=test_%)
 	$(call say,running its tests)
 	@$(CTEST) --preset asan -j $(JOBS) -R '^($(subst $(space),|,$(SANITIZED))):'
+
+package: build  ## Write an archive and Debian packages to build/packages; docs/c-api.md says more
+	@bash cmake/setup.sh package
+	$(call say,writing packages to build/packages)
+	@rm -rf build/packages
+	@.venv/bin/cpack --config build/release/CPackConfig.cmake -B "$(CURDIR)/build/packages"
+	@rm -rf build/packages/_CPack_Packages
+
+test-package: package  ## Test what is packed: contents, programs in C and C++, the one in C under valgrind
+	$(call say,testing what is installed and what is packed)
+	@.venv/bin/python tests/package/test_install.py . build/release $(CMAKE) .venv/bin/ninja valgrind
+	@.venv/bin/python tests/package/test_packages.py build/packages
 
 MINUTES ?= 30
 

@@ -162,6 +162,9 @@ lint)
 fuzz)
     install_packages $here/packages-fuzz.txt
     ;;
+package)
+    install_packages $here/packages-package.txt
+    ;;
 train)
     install_packages $here/packages.txt
     make_venv .venv-train "$(content_key training/pyproject.toml)" -e 'training[test]'
@@ -176,7 +179,7 @@ zoo)
     make_venv .venv-zoo "$(content_key $here/requirements-zoo.txt)" -r $here/requirements-zoo.txt
     ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, train, peers or zoo"
+    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers or zoo"
     ;;
 esac
 say "${1:-host}: nothing is missing"

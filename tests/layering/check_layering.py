@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 
 # The order of the data flow: a folder may include itself and those before it.
-ORDER = ("include", "graph", "onnx", "passes", "kernels", "plan", "session")
+ORDER = ("include", "graph", "onnx", "passes", "kernels", "plan", "session", "c")
 PREFIX_OF_FOLDER = {"sluice": "include"}
 ABOVE_RUNTIME = ("apps", "tests", "reference", "generators", "schedules")
 MAX_LINES = 450
 SOURCES = {".cpp", ".h", ".py", ".sh", ".cmake"}
 TOP_FOLDERS = (
-    "generators", "schedules", "runtime", "apps", "fuzz", "tests", "training", "python", "cmake",
+    "generators", "schedules", "runtime", "package", "apps", "fuzz", "tests", "training", "python",
+    "cmake",
 )
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
