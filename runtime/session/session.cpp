@@ -60,6 +60,28 @@ Status check_view(const Plan& plan, const TensorInfo& info, const View& view, st
     return {};
 }
 
+template <typename View>
+Status check_views(const Plan& plan, const std::vector<TensorInfo>& infos,
+                   std::span<const View> views, std::int64_t& batch) {
+    for (std::size_t i = 0; i < views.size(); ++i) {
+        SLUICE_RETURN_IF_ERROR(check_view(plan, infos[i], views[i], batch));
+    }
+    return {};
+}
+
+Status check_counts(const Plan& plan, std::size_t inputs, std::size_t outputs) {
+    if (inputs == plan.inputs.size() && outputs == plan.outputs.size()) {
+        return {};
+    }
+    return Status(Problem{plan.file,
+                          {},
+                          "got " + std::to_string(inputs) + " inputs and " +
+                              std::to_string(outputs) + " outputs, and has " +
+                              std::to_string(plan.inputs.size()) + " and " +
+                              std::to_string(plan.outputs.size()),
+                          "pass a view for each"});
+}
+
 std::int64_t image_bytes(const TensorInfo& info) {
     std::int64_t count = size_of(info.type);
     for (std::size_t axis = 1; axis < info.shape.size(); ++axis) {
@@ -201,22 +223,10 @@ Status Session::run(std::span<const TensorView> inputs,
                     std::span<const MutableTensorView> outputs) {
     State& state = *state_;
     const Plan& plan = *state.plan;
-    if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size()) {
-        return Status(Problem{plan.file,
-                              {},
-                              "got " + std::to_string(inputs.size()) + " inputs and " +
-                                  std::to_string(outputs.size()) + " outputs, and has " +
-                                  std::to_string(plan.inputs.size()) + " and " +
-                                  std::to_string(plan.outputs.size()),
-                              "pass a view for each"});
-    }
+    SLUICE_RETURN_IF_ERROR(check_counts(plan, inputs.size(), outputs.size()));
     std::int64_t batch = -1;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-        SLUICE_RETURN_IF_ERROR(check_view(plan, plan.inputs[i], inputs[i], batch));
-    }
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-        SLUICE_RETURN_IF_ERROR(check_view(plan, plan.outputs[i], outputs[i], batch));
-    }
+    SLUICE_RETURN_IF_ERROR(check_views(plan, plan.inputs, inputs, batch));
+    SLUICE_RETURN_IF_ERROR(check_views(plan, plan.outputs, outputs, batch));
     for (Runner& runner : state.runners) {
         runner.reset();
     }
@@ -226,6 +236,14 @@ Status Session::run(std::span<const TensorView> inputs,
     state.run_batch();
     state.add_up();
     return {};
+}
+
+Result<std::int64_t> Session::batch_of(std::span<const TensorView> inputs) const {
+    const Plan& plan = *state_->plan;
+    SLUICE_RETURN_IF_ERROR(check_counts(plan, inputs.size(), plan.outputs.size()));
+    std::int64_t batch = -1;
+    SLUICE_RETURN_IF_ERROR(check_views(plan, plan.inputs, inputs, batch));
+    return batch;
 }
 
 std::int64_t Session::macs_executed() const { return state_->macs_executed; }

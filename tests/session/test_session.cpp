@@ -94,6 +94,29 @@ TEST_CASE("a batch gives what its images give") {
         "has the shape [2, 5, 6, 4] and needs [3, 5, 6, 4]"));
 }
 
+TEST_CASE("the batch that inputs bring is told without a run") {
+    Session session = open(load(read_case("resnet20_lccl_cifar10", 6).model));
+    const float data = 0;
+    for (const std::int64_t batch : {1, 5}) {
+        const Extents shape = {batch, 3, 32, 32};
+        const TensorView input{&data, shape};
+        const Result<std::int64_t> told = session.batch_of({&input, 1});
+        REQUIRE(told.ok());
+        CHECK(told.value() == batch);
+    }
+    for (const Extents& shape :
+         {Extents{0, 3, 32, 32}, Extents{1, 3, 32, 31}, Extents{3, 32, 32}}) {
+        const TensorView input{&data, shape};
+        CHECK(!session.batch_of({&input, 1}).ok());
+    }
+    CHECK(!session.batch_of({}).ok());
+    CHECK(session.macs_executed() == 0);
+    Session fixed = open(load(read_case("batch_fixed").model));
+    const Extents three = {3, 5, 6, 4};
+    const TensorView input{&data, three};
+    CHECK(fixed.batch_of({&input, 1}).value() == 3);
+}
+
 TEST_CASE("threads that share out a batch give and count what one thread does") {
     const Case c = read_case("resnet20_lccl_cifar10", 6);
     const Model model = load(c.model);

@@ -55,6 +55,10 @@ public:
     ///   Runtime gives NaN for some places of the window.
     Status run(std::span<const TensorView> inputs, std::span<const MutableTensorView> outputs);
 
+    /// The images that these inputs bring: what an extent of -1 of an output is in `run` with them.
+    /// Fails as `run` does where they do not fit. Any thread may ask, whatever runs.
+    Result<std::int64_t> batch_of(std::span<const TensorView> inputs) const;
+
     /// MACs of the last run, all images of the batch together, LCCL branches included.
     std::int64_t macs_executed() const;
     /// One reading for each of Model::gates(), for the last image of the last run.

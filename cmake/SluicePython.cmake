@@ -1,0 +1,22 @@
+# Whether the Python module is built, and with which Python: nanobind is a package of that one's.
+
+if(NOT SLUICE_SANITIZE AND NOT SLUICE_LIBFUZZER)
+    find_package(Python 3.11 COMPONENTS Interpreter Development.Module
+        OPTIONAL_COMPONENTS Development.SABIModule)
+endif()
+if(Python_FOUND AND NOT nanobind_DIR)
+    execute_process(COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir
+        OUTPUT_VARIABLE nanobind_DIR OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+if(nanobind_DIR)
+    find_package(nanobind CONFIG)
+endif()
+set(default OFF)
+if(nanobind_FOUND AND NOT CMAKE_CROSSCOMPILING)
+    set(default ON)
+endif()
+option(SLUICE_PYTHON "Build the Python module; where nanobind is, the default is ON" ${default})
+if(SLUICE_PYTHON AND NOT nanobind_FOUND)
+    message(FATAL_ERROR "SLUICE_PYTHON needs nanobind and the headers of Python 3.11: pip install nanobind, and "
+                        "-DPython_EXECUTABLE of the Python that has it")
+endif()

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nanobind/ndarray.h>
+
+#include "bindings/text.h"
+#include "sluice/tensor.h"
+
+namespace sluice::python {
+
+/// An array that a run reads. It keeps the memory of its view alive.
+struct Input {
+    nb::ndarray<nb::ro, nb::device::cpu> array;
+    std::vector<std::int64_t> shape;
+    TensorView view() const;
+    DataType type = DataType::float32;
+};
+
+/// A new NumPy array that a run writes. It owns its memory.
+struct Output {
+    nb::object array;
+    void* data = nullptr;
+    std::vector<std::int64_t> shape;
+    MutableTensorView view() const;
+    DataType type = DataType::float32;
+};
+
+/// The array behind `object`: the same memory where that is aligned and dense in row-major order,
+/// else a copy that is. Takes what NumPy makes an array of. Raises sluice.Error, which names `file`
+/// and the input, where the elements are of another type than the input's.
+Input read_array(nb::handle object, const TensorInfo& info, const std::string& file);
+
+/// An array for an output. `batch` is the extent of a symbolic batch.
+Output make_array(const TensorInfo& info, std::int64_t batch);
+
+/// float32 values, copied into a new array of this shape.
+nb::object copy_of(const float* values, const std::vector<std::int64_t>& shape);
+
+}  // namespace sluice::python
