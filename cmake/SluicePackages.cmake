@@ -2,6 +2,7 @@
 
 set(CPACK_GENERATOR TGZ DEB)
 set(CPACK_PACKAGE_NAME sluice)
+string(TOLOWER "${CMAKE_SYSTEM_NAME}-${CMAKE_SYSTEM_PROCESSOR}" CPACK_SYSTEM_NAME)
 set(CPACK_PACKAGE_VENDOR "The Sluice project")
 set(CPACK_PACKAGE_CONTACT "The Sluice project <maintainers@sluice.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Convolutional networks that skip positions")

@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -15,15 +16,21 @@ Status misfit(const std::string& tensor, std::string what, std::string remedy) {
     return Status(Problem{{}, tensor, std::move(what), std::move(remedy)});
 }
 
-/// The bytes that a tensor of the model takes in this shape; nothing where it does not fit the
-/// model's, which Session::run reports.
+/// More than any memory has.
+constexpr std::size_t too_many_bytes = SIZE_MAX / 2;
+
+/// The bytes that a tensor of the model takes in this shape, or `too_many_bytes`; nothing where the
+/// shape does not fit the model's, which Session::run reports.
 std::optional<std::size_t> bytes_of(const TensorInfo& info, std::span<const std::int64_t> shape) {
     std::size_t bytes = std::size_t(size_of(info.type));
     for (std::size_t axis = 0; axis < shape.size(); ++axis) {
         const std::int64_t wanted = info.shape[axis].size;
-        const bool fits = axis == 0 && wanted < 0 ? shape[0] >= 1 : shape[axis] == wanted;
-        if (!fits || __builtin_mul_overflow(bytes, std::size_t(shape[axis]), &bytes)) {
+        if (axis == 0 && wanted < 0 ? shape[0] < 1 : shape[axis] != wanted) {
             return std::nullopt;
+        }
+        if (__builtin_mul_overflow(bytes, std::size_t(shape[axis]), &bytes) ||
+            bytes > too_many_bytes) {
+            bytes = too_many_bytes;
         }
     }
     return bytes;
@@ -63,7 +70,7 @@ Status take(const Tensor& tensor, const TensorInfo& info, View& view) {
     view.shape = {tensor.shape, tensor.rank};
     view.type = *type;
     const auto bytes = bytes_of(info, view.shape);
-    if (*type == info.type && bytes && *bytes != tensor.bytes) {
+    if (*type == info.type && bytes && (*bytes != tensor.bytes || *bytes == too_many_bytes)) {
         return misfit(info.name,
                       "has " + std::to_string(tensor.bytes) + " bytes and its shape takes " +
                           std::to_string(*bytes),
