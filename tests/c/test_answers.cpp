@@ -1,5 +1,5 @@
+#include <algorithm>
 #include <map>
-#include <thread>
 
 #include "c/handles.h"
 
