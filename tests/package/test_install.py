@@ -17,7 +17,7 @@ import numpy as np
 
 import expected
 
-SOURCE, BUILD, CMAKE, NINJA = (Path(argument) for argument in sys.argv[1:5])
+SOURCE, BUILD, CMAKE, NINJA = (Path(argument).absolute() for argument in sys.argv[1:5])
 VALGRIND = sys.argv[5] if len(sys.argv) > 5 else None
 
 
