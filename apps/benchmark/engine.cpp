@@ -72,10 +72,14 @@ LayerResult read_layer(const json& item) {
 
 }  // namespace
 
-Engine our_engine(const std::string& program) { return {"sluice", {program, "worker"}}; }
+Engine our_engine(const std::vector<std::string>& worker) { return {"sluice", worker}; }
 
 Engine peer_engine(const std::string& name, const std::string& python) {
-    return {name, {python, SLUICE_PEER_SCRIPT, name}};
+    std::error_code code;
+    const std::filesystem::path installed =
+        std::filesystem::read_symlink("/proc/self/exe", code).replace_filename("peer.py");
+    const bool is_there = std::filesystem::exists(installed, code);
+    return {name, {python, is_there ? installed.string() : SLUICE_PEER_SCRIPT, name}};
 }
 
 Result<Worker> Worker::start(const Engine& engine) {

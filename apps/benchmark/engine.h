@@ -18,9 +18,10 @@ struct Engine {
     std::vector<std::string> command;
 };
 
-/// Ours, as "benchmark worker" of the program that runs now.
-Engine our_engine(const std::string& program);
-/// onnxruntime, openvino or ncnn, run by apps/benchmark/peer.py under `python`.
+/// Ours, by the command of a worker.
+Engine our_engine(const std::vector<std::string>& worker);
+/// onnxruntime, openvino or ncnn, run under `python` by the peer.py beside this program, or in the
+/// source tree where there is none.
 Engine peer_engine(const std::string& name, const std::string& python);
 
 /// What a worker loads.

@@ -74,6 +74,7 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_flag("!--no-int8", options.int8,
                  "Compute a quantised file in float32, without the roundings between its layers");
     app.add_flag("--json", options.json, "Print one JSON object");
+    app.add_flag("--explain", options.explain, "Print the plan, a line per step, and run nothing");
     apps::add_size_option(app, size);
     apps::add_image_options(app, image);
     const auto message = apps::parse_command_line(app, argc, argv, "see run --help");

@@ -26,6 +26,7 @@ struct Options {
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
     bool int8 = true;    ///< ModelOptions::int8
     bool json = false;
+    bool explain = false;           ///< prints the plan, and runs nothing
     apps::ImageOptions image;       ///< of inputs that are images
     std::optional<ImageSize> size;  ///< of symbolic inputs
 
