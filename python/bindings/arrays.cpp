@@ -42,17 +42,6 @@ bool take(nb::handle object, DataType type, Input& input) {
     return true;
 }
 
-/// An empty NumPy array, and where its elements lie.
-Output empty(std::vector<std::int64_t> shape, DataType type) {
-    nb::list extents;
-    for (const std::int64_t extent : shape) {
-        extents.append(extent);
-    }
-    const nb::object array = numpy("empty")(extents, to_string(type));
-    const auto memory = nb::cast<nb::ndarray<nb::c_contig, nb::device::cpu>>(array, false);
-    return {array, memory.data(), std::move(shape), type};
-}
-
 }  // namespace
 
 TensorView Input::view() const {
@@ -90,15 +79,40 @@ Input read_array(nb::handle object, const TensorInfo& info, const std::string& f
     return input;
 }
 
-Output make_array(const TensorInfo& info, std::int64_t batch) {
+Maker::Maker()
+    : empty_(numpy("empty")),
+      float32_(numpy("dtype")("float32")),
+      uint8_(numpy("dtype")("uint8")),
+      int8_(numpy("dtype")("int8")) {}
+
+Output Maker::empty(std::vector<std::int64_t> shape, DataType type) const {
+    nb::list extents;
+    for (const std::int64_t extent : shape) {
+        extents.append(extent);
+    }
+    const nb::object& dtype = type == DataType::float32 ? float32_
+                              : type == DataType::uint8 ? uint8_
+                                                        : int8_;
+    const nb::object array = empty_(nb::tuple(extents), dtype);
+    Py_buffer memory;
+    if (PyObject_GetBuffer(array.ptr(), &memory, PyBUF_WRITABLE) != 0) {
+        throw nb::python_error();
+    }
+    Output output{array, memory.buf, std::move(shape), type};
+    PyBuffer_Release(&memory);  // the array itself keeps the memory
+    return output;
+}
+
+Output Maker::make(const TensorInfo& info, std::int64_t batch) const {
     std::vector<std::int64_t> shape;
+    shape.reserve(info.shape.size());
     for (const Dimension& dimension : info.shape) {
         shape.push_back(dimension.size < 0 ? batch : dimension.size);
     }
     return empty(std::move(shape), info.type);
 }
 
-nb::object copy_of(const float* values, const std::vector<std::int64_t>& shape) {
+nb::object Maker::copy_of(const float* values, const std::vector<std::int64_t>& shape) const {
     const Output copy = empty(shape, DataType::float32);
     std::size_t count = 1;
     for (const std::int64_t extent : shape) {

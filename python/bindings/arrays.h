@@ -33,10 +33,18 @@ struct Output {
 /// and the input, where the elements are of another type than the input's.
 Input read_array(nb::handle object, const TensorInfo& info, const std::string& file);
 
-/// An array for an output. `batch` is the extent of a symbolic batch.
-Output make_array(const TensorInfo& info, std::int64_t batch);
+/// Makes arrays. Holds numpy.empty, since to look it up takes as long as to call it.
+class Maker {
+public:
+    Maker();
+    /// An array for an output. `batch` is the extent of a symbolic batch.
+    Output make(const TensorInfo& info, std::int64_t batch) const;
+    /// float32 values, copied into a new array of this shape.
+    nb::object copy_of(const float* values, const std::vector<std::int64_t>& shape) const;
 
-/// float32 values, copied into a new array of this shape.
-nb::object copy_of(const float* values, const std::vector<std::int64_t>& shape);
+private:
+    Output empty(std::vector<std::int64_t> shape, DataType type) const;
+    nb::object empty_, float32_, uint8_, int8_;
+};
 
 }  // namespace sluice::python

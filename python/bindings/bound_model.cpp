@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "bindings/arrays.h"
 #include "bindings/errors.h"
 
 namespace sluice::python {
@@ -86,7 +85,7 @@ nb::list BoundModel::run(nb::list arrays) {
     std::vector<MutableTensorView> output_views;
     outputs.reserve(model_.outputs().size());
     for (const TensorInfo& info : model_.outputs()) {
-        outputs.push_back(make_array(info, batch));
+        outputs.push_back(maker_.make(info, batch));
         output_views.push_back(outputs.back().view());
     }
     const auto compute = [&] {
@@ -133,8 +132,9 @@ nb::list BoundModel::gates() {
         const GateInfo& info = model_.gates()[i];
         const Reading& reading = readings[i];
         const nb::object values =
-            record_gates_ ? copy_of(reading.values.data(), {info.groups, info.height, info.width})
-                          : nb::none();
+            record_gates_
+                ? maker_.copy_of(reading.values.data(), {info.groups, info.height, info.width})
+                : nb::none();
         gates.append(nb::make_tuple(to_python(info.layer), reading.active, reading.total, values,
                                     info.grid, info.macs, info.skips));
     }

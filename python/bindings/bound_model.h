@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "bindings/text.h"
+#include "bindings/arrays.h"
 #include "sluice/session.h"
 
 namespace sluice::python {
@@ -47,6 +47,7 @@ private:
     static nb::list describe(const std::vector<TensorInfo>& tensors);
     void check_has_run() const;
 
+    Maker maker_;
     std::string file_;
     Model model_;
     int threads_;

@@ -11,7 +11,7 @@ NB_MODULE(_core, module) {
     using sluice::python::BoundModel;
     namespace nb = nanobind;
     module.doc() = "The runtime of Sluice. Use the package sluice, which documents it.";
-    module.attr("__version__") = SLUICE_VERSION;
+    module.attr("version") = SLUICE_VERSION;
 
     using Tensors = nb::typed<nb::list, nb::typed<nb::tuple, nb::str, nb::tuple, nb::str>>;
     nb::class_<BoundModel>(module, "Model", "A network and the memory to run it.")

@@ -6,7 +6,7 @@
 sluice.backend, which needs the package onnx, is ONNX's backend interface.
 """
 
-from ._core import __version__
+from ._core import version as __version__
 from ._errors import Error
 from ._inference_session import InferenceSession
 from ._model import Model
