@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
-        zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package
+        zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -222,6 +222,30 @@ zoo: configure zoo-setup  ## [NETWORKS="A B"]: export 39 networks from PyTorch, 
 zoo-narrow: zoo-setup  ## [NETWORKS="A B"]: write their narrow versions in tests/zoo/graphs again
 	$(call say,exporting to build/zoo/narrow what is not there yet)
 	@$(ZOO)/make_narrow.py --exports build/zoo/narrow --output tests/zoo/graphs $(only)
+
+wheel-setup:
+	@bash cmake/setup.sh wheel
+
+# Another Python than 3.11, such as one of 3.12 or newer, whose wheel is for all from there on, gets what it
+# needs by pip.
+PYTHON ?=
+HALIDE_HELPERS := $(CURDIR)/.venv/lib/python3.11/site-packages/halide/lib64/cmake/HalideHelpers
+
+wheel: configure wheel-setup  ## [PYTHON=python3.12]: build dist/*.whl, with the kernels of build/release
+	$(call say,building the kernels in build/release)
+	@$(CMAKE) --build --preset release -j $(JOBS) --target sluice
+	$(call say,building the wheel in build/wheel)
+	@mkdir -p build dist && rm -rf build/wheel/unrepaired
+	@$(or $(PYTHON),.venv-wheel/bin/python) -m pip wheel --quiet --no-deps $(if $(PYTHON),,--no-build-isolation) \
+	    --config-settings=build-dir=build/wheel/{wheel_tag} \
+	    --config-settings=cmake.define.SLUICE_KERNELS_FROM="$(CURDIR)/build/release" \
+	    --config-settings=cmake.define.HalideHelpers_DIR="$(HALIDE_HELPERS)" \
+	    --wheel-dir build/wheel/unrepaired . >build/wheel.log 2>&1 || { tail -n 50 build/wheel.log; exit 1; }
+	$(call say,repairing it: what it links and is not of every Linux comes in)
+	@PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" auditwheel repair --strip --wheel-dir dist build/wheel/unrepaired/*.whl
+
+test-wheel: wheel  ## Install dist/*.whl into an empty venv and an empty Debian 12 (as root), and test it there
+	@bash tests/wheel/test_wheel.sh
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

@@ -178,8 +178,13 @@ zoo)
     install_packages $here/packages.txt
     make_venv .venv-zoo "$(content_key $here/requirements-zoo.txt)" -r $here/requirements-zoo.txt
     ;;
+wheel)
+    install_packages $here/packages.txt $here/packages-wheel.txt
+    make_venv .venv-wheel "$(content_key $here/requirements.txt $here/requirements-wheel.txt)" \
+        -r $here/requirements.txt -r $here/requirements-wheel.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers or zoo"
+    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo or wheel"
     ;;
 esac
 say "${1:-host}: nothing is missing"

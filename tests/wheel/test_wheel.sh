@@ -1,0 +1,68 @@
+#!/bin/bash
+# Installs the wheel for CPython 3.11 of dist/ where nothing else is, and uses it: in a virtual environment, and
+# in a Debian 12 that holds Python alone. Both are made anew in build/wheel-test.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$PWD/build/wheel-test
+most_bytes=$((15 * 1000 * 1000))
+most_import_ms=50
+
+say() { echo "test-wheel: $*"; }
+fail() { echo "test-wheel: error: $*" >&2; exit 1; }
+
+wheel=$(ls -t dist/sluice_cnn-*-cp311-cp311-manylinux*_x86_64.whl | head -n 1)
+bytes=$(stat -c %s "$wheel")
+say "$wheel: $bytes bytes"
+[ "$bytes" -le $most_bytes ] || fail "it is larger than $most_bytes bytes"
+
+rm -rf "$work/venv" "$work/site" "$work/files" "$work/wheels"
+mkdir -p "$work/files" "$work/wheels"
+# The first block of docs/python.md, on files that lie as it has them.
+sed -n '/^```python$/,/^```$/{/^```/d;p};/^## Models/q' docs/python.md >"$work/files/classify.py"
+cp --parents models/int8/resnet20_block_d57_cifar10_int8.onnx apps/samples/cat_0000.png "$work/files"
+
+say "what it needs of the system"
+.venv-wheel/bin/auditwheel show "$wheel" | sed 's/^/    /'
+
+say "the package's tests, on the wheel"
+.venv/bin/python -m pip install --quiet --no-deps --target "$work/site" "$wheel"
+for file in model errors threads inference_session backend docs; do
+    PYTHONPATH=$work/site .venv/bin/python "tests/python/test_$file.py" ||
+        fail "tests/python/test_$file.py failed"
+done
+
+say "its types"
+MYPYPATH=$work/site .venv-wheel/bin/mypy --strict --disable-error-code type-arg --cache-dir "$work/mypy" \
+    tests/wheel/typed.py
+
+say "five lines of Python and the command in an empty virtual environment"
+/usr/bin/python3.11 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check "$wheel" pillow
+"$work/venv/bin/pip" check
+said=$(cd "$work/files" && "$work/venv/bin/python" classify.py)
+[ "$said" = cat ] || fail "five lines of Python say '$said'"
+(cd "$work/files" && "$work/venv/bin/sluice" classify --model models/int8/*.onnx apps/samples) | grep -q cat ||
+    fail "sluice classify sees no cat"
+"$work/venv/bin/python" tests/wheel/import_time.py $most_import_ms
+
+say "the same in a Debian 12 with Python 3.11 alone"
+[ "$(id -u)" -eq 0 ] || fail "debootstrap and chroot need root: sudo make test-wheel"
+if [ ! -f "$work/debian/usr/bin/python3.11" ]; then
+    rm -rf "$work/debian"
+    debootstrap --variant=minbase --include=python3.11,python3.11-venv,python3-distutils bookworm "$work/debian" \
+        http://deb.debian.org/debian >"$work/debootstrap.log" || fail "see $work/debootstrap.log"
+fi
+"$work/venv/bin/pip" download --quiet --dest "$work/wheels" "$wheel" pillow
+rm -rf "$work/debian/test"
+mkdir "$work/debian/test"
+cp -r "$work/files" "$work/wheels" "$work/debian/test"
+# With /proc, which a program needs to find what lies beside it; it goes with the mount namespace.
+said=$(unshare --mount sh -ec 'mount -t proc proc "$0/proc"; exec chroot "$0" sh -ec "$1"' "$work/debian" '
+    cd /test/files
+    python3.11 -m venv /test/venv
+    /test/venv/bin/pip install --quiet --no-index --find-links /test/wheels sluice-cnn pillow
+    /test/venv/bin/python classify.py
+    /test/venv/bin/sluice --version')
+say "it says: $(echo $said)"
+[ "$(echo "$said" | head -n 1)" = cat ] || fail "five lines of Python say '$said'"
+say "all is well"
