@@ -157,33 +157,55 @@ void Runner::run_and_record(std::size_t step) {
     step_readings_[step].macs += macs_executed_ - macs_before;
 }
 
+namespace {
+
+/// Calls row(first value, how many, stride) for each row of a gate's values.
+template <typename Row>
+void for_each_row(const Buffer& v, const float* from, const Row& row) {
+    for (std::int64_t g = 0; g < v.axes[2].extent; ++g) {
+        for (std::int64_t y = 0; y < v.axes[1].extent; ++y) {
+            row(from + g * v.axes[2].stride + y * v.axes[1].stride, v.axes[0].extent,
+                v.axes[0].stride);
+        }
+    }
+}
+
+std::int64_t count_active(const Buffer& v, const float* from) {
+    std::int64_t active = 0;
+    for_each_row(v, from, [&](const float* row, std::int64_t extent, std::int64_t stride) {
+        for (std::int64_t x = 0; x < extent; ++x) {
+            active += row[x * stride] != 0;
+        }
+    });
+    return active;
+}
+
+/// In the order of x, y and group, without gaps.
+void copy_values(const Buffer& v, const float* from, float* to) {
+    for_each_row(v, from, [&](const float* row, std::int64_t extent, std::int64_t stride) {
+        if (stride == 1) {
+            to = std::copy_n(row, extent, to);
+            return;
+        }
+        for (std::int64_t x = 0; x < extent; ++x) {
+            *to++ = row[x * stride];
+        }
+    });
+}
+
+}  // namespace
+
 void Runner::read_gate(std::size_t gate) {
     const GateSource& source = plan_->gate_sources[gate];
+    const float* from = reinterpret_cast<const float*>(arena_) + source.values.offset;
     GateReading& reading = gates_[gate];
-    reading.active = 0;
+    reading.active = source.counts.empty() ? count_active(source.values, from) : 0;
     for (const Buffer& count : source.counts) {
         reading.active += *counter(count);
     }
-    if (!source.counts.empty() && gate_values_.empty()) {
-        return;
+    if (!gate_values_.empty()) {
+        copy_values(source.values, from, gate_values_[gate].data());
     }
-    const Buffer& v = source.values;
-    const float* from = reinterpret_cast<const float*>(arena_) + v.offset;
-    float* to = gate_values_.empty() ? nullptr : gate_values_[gate].data();
-    std::int64_t active = 0;
-    for (std::int64_t g = 0; g < v.axes[2].extent; ++g) {
-        for (std::int64_t y = 0; y < v.axes[1].extent; ++y) {
-            const float* row = from + g * v.axes[2].stride + y * v.axes[1].stride;
-            for (std::int64_t x = 0; x < v.axes[0].extent; ++x) {
-                const float value = row[x * v.axes[0].stride];
-                active += value != 0;
-                if (to) {
-                    *to++ = value;
-                }
-            }
-        }
-    }
-    reading.active = active;
 }
 
 void Runner::run_steps(std::size_t first, std::size_t last) {

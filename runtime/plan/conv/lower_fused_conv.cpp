@@ -149,7 +149,7 @@ Status lower_elements(Planner& planner, Convolution c, PlannedGate& gate, Steps&
         return emit_all(planner, c, candidates.value(), steps);
     }
     const auto count = emit_active(planner, c, candidates.value(), {}, all_channels(c), steps);
-    if (count.ok()) {
+    if (count.ok() && c.conv.gate == GateForm::element) {  // of a group each channel is counted
         gate.source.counts.push_back(count.value());
     }
     return count.status();
