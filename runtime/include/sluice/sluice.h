@@ -45,7 +45,7 @@ typedef enum sluice_status {
     SLUICE_OK = 0,
     /* A pointer is NULL, there is no such index or name, or a number is out of its range. */
     SLUICE_ERROR_ARGUMENT = 1,
-    /* The model cannot be used: its file, an operator of it, or the target that was asked for. */
+    /* The model cannot be used: its file, an operator of it, or the target in the options. */
     SLUICE_ERROR_MODEL = 2,
     /* The session cannot be made: its number of threads, or the memory or the threads that it
        takes. */
