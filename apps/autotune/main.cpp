@@ -1,7 +1,5 @@
 // autotune: networks in, faster numbers for the schedules of their kernels out.
 
-#include <exception>
-
 #include "autotune/options.h"
 #include "autotune/report.h"
 #include "autotune/tune.h"
@@ -14,7 +12,6 @@ namespace sluice::autotune {
 namespace {
 
 constexpr int success = 0;
-constexpr int failure = 2;
 constexpr int stopped = 130;  // as shells report SIGINT
 
 using Path = std::filesystem::path;
@@ -123,17 +120,5 @@ Result<int> run(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
     using namespace sluice;
-    Status failed;
-    try {
-        const Result<int> code = autotune::run(argc, argv);
-        if (code.ok()) {
-            return code.value();
-        }
-        failed = code.status();
-    } catch (const std::exception& exception) {
-        // Not enough memory, in practice: nothing else here throws.
-        failed = Status::error(exception.what(), "free some memory");
-    }
-    apps::print_failure("autotune", failed);
-    return autotune::failure;
+    return apps::exit_status("autotune", [&] { return autotune::run(argc, argv); });
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -176,17 +175,7 @@ Result<int> run(int argc, const char* const* argv, const std::vector<std::string
 }  // namespace
 
 int command(int argc, const char* const* argv, const std::vector<std::string>& words) {
-    try {
-        const Result<int> code = run(argc, argv, words);
-        if (code.ok()) {
-            return code.value();
-        }
-        apps::print_failure("benchmark", code.status());
-    } catch (const std::exception& exception) {
-        // Not enough memory, in practice: nothing else here throws.
-        apps::print_failure("benchmark", Status::error(exception.what(), "free some memory"));
-    }
-    return failure;
+    return apps::exit_status("benchmark", [&] { return run(argc, argv, words); });
 }
 
 }  // namespace sluice::benchmark

@@ -1,7 +1,6 @@
 #include "classify/command.h"
 
 #include <cstddef>
-#include <exception>
 
 #include "classify/classify_images.h"
 #include "common/interrupt.h"
@@ -49,17 +48,9 @@ Result<int> run(int argc, const char* const* argv) {
 }  // namespace
 
 int command(int argc, const char* const* argv) {
-    try {
-        const Result<int> code = run(argc, argv);
-        if (code.ok()) {
-            return code.value();
-        }
-        apps::print_failure("classify", code.status());
-    } catch (const std::exception& exception) {
-        // Not enough memory, in practice: nothing else here throws.
-        apps::print_failure("classify", Status::error(exception.what(), "free some memory"));
-    }
-    return apps::interrupted() ? stopped : failure;
+    return apps::exit_status(
+        "classify", [&] { return run(argc, argv); },
+        [] { return apps::interrupted() ? stopped : failure; });
 }
 
 }  // namespace sluice::classify

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 
 #include "common/text.h"
@@ -45,6 +46,21 @@ Status print_line(std::string_view line) { return print(std::string(line) + "\n"
 
 void print_failure(const char* program, const Status& failure) {
     std::fprintf(stderr, "%s: %s\n", program, to_printable(failure.message()).c_str());
+}
+
+int exit_status(const char* program, const std::function<Result<int>()>& run,
+                const std::function<int()>& failed) {
+    try {
+        const Result<int> code = run();
+        if (code.ok()) {
+            return code.value();
+        }
+        print_failure(program, code.status());
+    } catch (const std::exception& exception) {
+        // Not enough memory, in practice: nothing else here throws.
+        print_failure(program, Status::error(exception.what(), "free some memory"));
+    }
+    return failed();
 }
 
 }  // namespace sluice::apps

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "sluice/status.h"
@@ -18,5 +19,11 @@ Status print_line(std::string_view line);
 
 /// "program: file: node: what; remedy" on one line of standard error.
 void print_failure(const char* program, const Status& failure);
+
+/// What a program does, as its exit status: what `run` returns, or after a failure, which is
+/// printed, what `failed` returns.
+int exit_status(
+    const char* program, const std::function<Result<int>()>& run,
+    const std::function<int()>& failed = [] { return 2; });
 
 }  // namespace sluice::apps

@@ -1,7 +1,6 @@
 #include "run/command.h"
 
 #include <chrono>
-#include <exception>
 
 #include "common/image_size.h"
 #include "common/output.h"
@@ -16,7 +15,6 @@ namespace {
 
 constexpr int success = 0;
 constexpr int unexpected = 1;
-constexpr int failure = 2;
 
 /// What each output should be; none where nothing is said of it.
 using Expected = std::vector<std::optional<npy::Array>>;
@@ -165,17 +163,7 @@ Result<int> run(int argc, const char* const* argv) {
 }  // namespace
 
 int command(int argc, const char* const* argv) {
-    try {
-        const Result<int> code = run(argc, argv);
-        if (code.ok()) {
-            return code.value();
-        }
-        apps::print_failure("run", code.status());
-    } catch (const std::exception& exception) {
-        // Not enough memory, in practice: nothing else here throws.
-        apps::print_failure("run", Status::error(exception.what(), "free some memory"));
-    }
-    return failure;
+    return apps::exit_status("run", [&] { return run(argc, argv); });
 }
 
 }  // namespace sluice::run
