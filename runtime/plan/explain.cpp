@@ -40,6 +40,12 @@ std::string explain(const Plan& plan) {
             text += std::to_string(step.packed_bytes) + " B packed  ";
         }
         text += step.remark;
+        for (const Chain& chain : plan.chains) {
+            if (chain.first <= i && i <= chain.last) {
+                text += (step.remark.empty() ? "in turns with " : "; in turns with ") +
+                        std::to_string(chain.first) + " to " + std::to_string(chain.last);
+            }
+        }
         text.erase(text.find_last_not_of(' ') + 1);
         text += "\n";
     }

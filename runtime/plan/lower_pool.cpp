@@ -68,8 +68,12 @@ Status no_image(const Planner& planner, const Node& node) {
 /// What both pools' kernels take of a window; threads share out its rows.
 template <typename Call>
 Call window_call(const Window& w, const Layout& x, const Layout& y, std::int64_t channels,
-                 Split& split) {
-    split = {y.height(), {along(&Call::output, 2, 1)}, index_of(&Call::first_row)};
+                 Step& step) {
+    step.split = {y.height(), {along(&Call::output, 2, 1)}, index_of(&Call::first_row)};
+    step.rows = {y.height(),
+                 1,
+                 index_of(&Call::output),
+                 {{index_of(&Call::input), w.stride[0], w.pads[0], w.kernel[0]}}};
     Call call;
     call.input = pixels(x, channels);
     call.kernel_x = std::int32_t(w.kernel[1]);
@@ -84,8 +88,8 @@ Call window_call(const Window& w, const Layout& x, const Layout& y, std::int64_t
 
 template <typename Call>
 Call average_call(const Window& w, const Layout& x, const Layout& y, std::int64_t channels,
-                  Split& split) {
-    auto call = window_call<Call>(w, x, y, channels, split);
+                  Step& step) {
+    auto call = window_call<Call>(w, x, y, channels, step);
     call.count_width = std::int32_t(x.width() + w.pads[3]);
     call.count_height = std::int32_t(x.height() + w.pads[2]);
     return call;
@@ -139,21 +143,21 @@ Result<Lowered> lower_pool(Planner& planner, const Node& node) {
     const bool is_quantised = x.type == ElementType::uint8;
     if (averages && is_quantised) {
         step.kernel = planner.kernel(Algorithm::int8_average_pool);
-        auto call = average_call<Int8AveragePoolCall<Buffer>>(w, x, y, channels, step.split);
+        auto call = average_call<Int8AveragePoolCall<Buffer>>(w, x, y, channels, step);
         call.include_pad = std::int32_t(counts_pads);
         set_rescaling(planner, node, call);
         set_call(step, call);
     } else if (averages) {
         step.kernel = planner.kernel(Algorithm::average_pool);
-        auto call = average_call<AveragePoolCall<Buffer>>(w, x, y, channels, step.split);
+        auto call = average_call<AveragePoolCall<Buffer>>(w, x, y, channels, step);
         call.include_pad = std::int32_t(counts_pads);
         set_call(step, call);
     } else if (is_quantised) {
         step.kernel = planner.kernel(Algorithm::int8_max_pool);
-        set_call(step, window_call<Int8MaxPoolCall<Buffer>>(w, x, y, channels, step.split));
+        set_call(step, window_call<Int8MaxPoolCall<Buffer>>(w, x, y, channels, step));
     } else {
         step.kernel = planner.kernel(Algorithm::max_pool);
-        set_call(step, window_call<MaxPoolCall<Buffer>>(w, x, y, channels, step.split));
+        set_call(step, window_call<MaxPoolCall<Buffer>>(w, x, y, channels, step));
     }
     lowered.steps.push_back(std::move(step));
     return lowered;

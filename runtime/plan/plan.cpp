@@ -231,6 +231,15 @@ void place_arena(Arena& arena, Plan& plan) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
         for_each_buffer(plan.steps[i], [&](const Buffer& buffer) { arena.use(buffer, i); });
     }
+    // What runs in turns is alive together.
+    for (const Chain& chain : plan.chains) {
+        for (std::size_t i = chain.first; i <= chain.last; ++i) {
+            for_each_buffer(plan.steps[i], [&](const Buffer& buffer) {
+                arena.use(buffer, chain.first);
+                arena.use(buffer, chain.last);
+            });
+        }
+    }
     // Gates are read after their layers, and their counts after the run.
     for (const GateSource& source : plan.gate_sources) {
         arena.use(source.values, source.step);
@@ -262,6 +271,7 @@ Result<std::shared_ptr<const Plan>> make_plan(Graph graph, const Target& target,
     plan.batch_remark = graph.batch_remark;
     plan.metadata = graph.metadata;
     SLUICE_RETURN_IF_ERROR(lower_graph(planner, graph, plan));
+    plan.chains = find_chains(plan.steps, options.cache_bytes);
     place_arena(planner.arena, plan);
     plan.constants = planner.constants.take();
     if (plan.constants.data() == nullptr) {

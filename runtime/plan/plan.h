@@ -13,6 +13,7 @@
 #include "kernels/registry.h"
 #include "plan/arena.h"
 #include "plan/step.h"
+#include "plan/strips.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
 
@@ -36,6 +37,7 @@ struct Plan {
     std::vector<GateInfo> gates;
     std::vector<GateSource> gate_sources;  ///< one for each of `gates`
     std::vector<Step> steps;
+    std::vector<Chain> chains;  ///< steps that run in turns; all others run one after the other
     AlignedMemory constants;
     /// Zeros when a session begins, but for the presets: halos and spare lanes stay so.
     std::size_t arena_bytes = 0;
@@ -48,7 +50,8 @@ struct Plan {
 enum class WayId { direct, depthwise, linear, winograd, pairs, per_element, int8, int8_depthwise };
 
 struct PlanOptions {
-    bool winograd = true;  ///< ModelOptions::winograd
+    bool winograd = true;                ///< ModelOptions::winograd
+    std::int64_t cache_bytes = 1 << 20;  ///< ModelOptions::cache_bytes
     /// Takes this way alone wherever it computes a layer, and the direct one elsewhere, whatever
     /// they cost: for measurements.
     std::optional<WayId> only = {};

@@ -68,6 +68,21 @@ struct Choice {
     std::int32_t number = 0;  ///< the step runs where this is chosen
 };
 
+/// A buffer that a step reads row by row: for its own row r the rows from r * stride - above on,
+/// `window` of them.
+struct RowsRead {
+    int argument;
+    std::int64_t stride = 1, above = 0, window = 1;
+};
+
+/// What rows a step may compute apart from the others: see plan/strips.h.
+struct Rows {
+    std::int64_t height = 0;  ///< of the output
+    std::int64_t units = 1;   ///< a row is: entries of the step's list, else units of its split
+    int output = 0;           ///< argument
+    std::vector<RowsRead> reads;
+};
+
 /// One line of the plan: a call of a kernel.
 struct Step {
     const Kernel* kernel = nullptr;
@@ -75,6 +90,7 @@ struct Step {
     Split split;
     ListUse list;
     std::optional<Choice> choice;  ///< none: the step runs in every run
+    std::optional<Rows> rows;      ///< none: it is run as a whole
 
     std::int64_t macs = 0;            ///< per run, whatever the gates say
     std::int64_t macs_per_entry = 0;  ///< and for each entry of the list, or each of its outputs

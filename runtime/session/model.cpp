@@ -33,7 +33,8 @@ Result<Model> Model::load(const std::filesystem::path& path, const ModelOptions&
         if (!graph.ok()) {
             return graph.status();
         }
-        auto plan = make_plan(std::move(graph).value(), *target.value(), {options.winograd});
+        auto plan = make_plan(std::move(graph).value(), *target.value(),
+                              {.winograd = options.winograd, .cache_bytes = options.cache_bytes});
         return_freed_memory();
         if (!plan.ok()) {
             return plan.status();

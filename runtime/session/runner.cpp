@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 namespace sluice {
 namespace {
@@ -38,6 +39,9 @@ Runner::Runner(const Plan& plan, std::byte* arena, ThreadPool* pool, const Sessi
         steps_.push_back(bind(plan.steps[i]));
         note_outside(plan.steps[i], i, input_steps_, output_steps_);
     }
+    for (const Chain& chain : plan.chains) {
+        bind_chain(chain);
+    }
     step_readings_.resize(options.record_steps ? plan.steps.size() : 0);
     gates_.resize(plan.gates.size());
     gate_values_.resize(options.record_gates ? plan.gates.size() : 0);
@@ -69,9 +73,8 @@ Runner::BoundStep Runner::bind(const Step& step) const {
         bound.chosen = counter(step.choice->chosen);
     }
     bound.splits_list = has_list && step.split.along.empty();
-    const int threads = pool_ ? pool_->threads() : 1;
-    const std::int64_t most = bound.splits_list ? threads : step.split.count;
-    const int parts = step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(threads, most));
+    const int parts =
+        parts_of(step, bound.splits_list ? std::numeric_limits<int>::max() : step.split.count);
     for (int part = 0; part < parts; ++part) {
         const std::int64_t all = step.split.count;
         const std::int64_t first = bound.splits_list ? 0 : share(all, part, parts);
@@ -79,6 +82,26 @@ Runner::BoundStep Runner::bind(const Step& step) const {
         bound.calls.emplace_back(step, arena_, plan_->constants.data(), first, end - first);
     }
     return bound;
+}
+
+int Runner::parts_of(const Step& step, std::int64_t units) const {
+    const int threads = pool_ ? pool_->threads() : 1;
+    return step.work < work_for_threads ? 1 : int(std::min<std::int64_t>(threads, units));
+}
+
+void Runner::bind_chain(const Chain& chain) {
+    std::vector<BoundStrip>& bound = strips_.emplace_back();
+    for (const Strip& strip : strips_of(plan_->steps, chain, pool_ ? pool_->threads() : 1)) {
+        bound.push_back({strip.step, strip.first, strip.count, {}});
+        const Step& step = plan_->steps[strip.step];
+        const int parts = step.list.argument >= 0 ? 0 : parts_of(step, strip.count);
+        for (int part = 0; part < parts; ++part) {
+            const std::int64_t first = share(strip.count, part, parts);
+            const std::int64_t end = share(strip.count, part + 1, parts);
+            bound.back().calls.emplace_back(step, arena_, plan_->constants.data(),
+                                            strip.first + first, end - first);
+        }
+    }
 }
 
 void Runner::point_at(Memory memory, int index, const void* image) {
@@ -99,22 +122,27 @@ void Runner::share_out(int parts, ThreadPool::Task task, void* context) {
 }
 
 void Runner::run_list(BoundStep& bound) {
-    struct Context {
-        BoundStep& bound;
-        std::int64_t entries, tile, tiles;
-        int parts;
-    };
     const ListUse& list = bound.step->list;
     const std::int64_t entries = bound.count ? *bound.count : list.static_count;
     macs_executed_ += (bound.outputs ? *bound.outputs : entries) * bound.step->macs_per_entry;
+    run_entries(bound, 0, entries);
+}
+
+void Runner::run_entries(BoundStep& bound, std::int64_t first, std::int64_t entries) {
+    struct Context {
+        BoundStep& bound;
+        std::int64_t first, entries, tile, tiles;
+        int parts;
+    };
     if (entries == 0) {
         return;
     }
-    const std::int64_t tiles = (entries + list.tile - 1) / list.tile;
+    const std::int64_t tile = bound.step->list.tile;
+    const std::int64_t tiles = (entries + tile - 1) / tile;
     const int parts = bound.splits_list
                           ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
                           : int(bound.calls.size());
-    Context context{bound, entries, list.tile, tiles, parts};
+    Context context{bound, first, entries, tile, tiles, parts};
     share_out(
         parts,
         [](void* pointer, int number) {
@@ -123,11 +151,20 @@ void Runner::run_list(BoundStep& bound) {
                 return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
             };
             const bool splits = c.bound.splits_list;
-            const std::int64_t first = splits ? cut(number) : 0;
+            const std::int64_t start = splits ? cut(number) : 0;
             const std::int64_t end = splits ? cut(number + 1) : c.entries;
-            c.bound.calls[std::size_t(number)].run_list(first, end - first);
+            c.bound.calls[std::size_t(number)].run_list(c.first + start, end - start);
         },
         &context);
+}
+
+void Runner::run_calls(std::vector<BoundCall>& calls) {
+    share_out(
+        int(calls.size()),
+        [](void* pointer, int number) {
+            (*static_cast<std::vector<BoundCall>*>(pointer))[std::size_t(number)].run();
+        },
+        &calls);
 }
 
 void Runner::run_step(BoundStep& bound) {
@@ -140,18 +177,24 @@ void Runner::run_step(BoundStep& bound) {
         run_list(bound);
         return;
     }
-    share_out(
-        int(bound.calls.size()),
-        [](void* pointer, int number) {
-            static_cast<BoundStep*>(pointer)->calls[std::size_t(number)].run();
-        },
-        &bound);
+    run_calls(bound.calls);
 }
 
-void Runner::run_and_record(std::size_t step) {
+void Runner::run_strip(BoundStrip& strip) {
+    const Step& step = plan_->steps[strip.step];
+    macs_executed_ += strip.first == 0 ? step.macs : 0;
+    if (step.list.argument >= 0) {
+        run_entries(steps_[strip.step], strip.first, strip.count);
+    } else {
+        run_calls(strip.calls);
+    }
+}
+
+template <typename Run>
+void Runner::record(std::size_t step, Run run) {
     const std::int64_t macs_before = macs_executed_;
     const auto start = std::chrono::steady_clock::now();
-    run_step(steps_[step]);
+    run();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     step_readings_[step].seconds += elapsed.count();
     step_readings_[step].macs += macs_executed_ - macs_before;
@@ -214,16 +257,29 @@ void Runner::run_steps(std::size_t first, std::size_t last) {
     }
 }
 
-void Runner::run_image() {
-    std::size_t next_gate = 0;
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
+void Runner::run_chain(std::vector<BoundStrip>& strips) {
+    for (BoundStrip& strip : strips) {
         if (step_readings_.empty()) {
+            run_strip(strip);
+        } else {
+            record(strip.step, [&] { run_strip(strip); });
+        }
+    }
+}
+
+void Runner::run_image() {
+    std::size_t next_gate = 0, next_chain = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+        if (next_chain < strips_.size() && plan_->chains[next_chain].first == i) {
+            run_chain(strips_[next_chain]);
+            i = plan_->chains[next_chain++].last;
+        } else if (step_readings_.empty()) {
             run_step(steps_[i]);
         } else {
-            run_and_record(i);
+            record(i, [&] { run_step(steps_[i]); });
         }
         while (next_gate < gate_order_.size() &&
-               plan_->gate_sources[gate_order_[next_gate]].step == i) {
+               plan_->gate_sources[gate_order_[next_gate]].step <= i) {
             read_gate(gate_order_[next_gate++]);
         }
     }

@@ -41,10 +41,26 @@ private:
         bool splits_list = false;
     };
 
+    /// What a chain computes of one step in a turn.
+    struct BoundStrip {
+        std::size_t step = 0;
+        std::int64_t first = 0, count = 0;  ///< entries of the step's list, if it has one
+        std::vector<BoundCall> calls;       ///< else one per thread
+    };
+
     BoundStep bind(const Step& step) const;
+    /// How many threads share out a step of so many units.
+    int parts_of(const Step& step, std::int64_t units) const;
+    void bind_chain(const Chain& chain);
+    void run_chain(std::vector<BoundStrip>& strips);
+    void run_strip(BoundStrip& strip);
+    void run_calls(std::vector<BoundCall>& calls);
     void run_step(BoundStep& bound);
-    void run_and_record(std::size_t step);
+    /// Adds what a run of (a part of) a step takes to its readings.
+    template <typename Run>
+    void record(std::size_t step, Run run);
     void run_list(BoundStep& bound);
+    void run_entries(BoundStep& bound, std::int64_t first, std::int64_t entries);
     void share_out(int parts, ThreadPool::Task task, void* context);
     void read_gate(std::size_t gate);
     const std::int32_t* counter(const Buffer& buffer) const {
@@ -55,6 +71,7 @@ private:
     std::byte* arena_;
     ThreadPool* pool_;
     std::vector<BoundStep> steps_;
+    std::vector<std::vector<BoundStrip>> strips_;  ///< of each of the plan's chains
     /// Steps that touch the caller's input, and output, of each number.
     std::vector<std::vector<std::size_t>> input_steps_, output_steps_;
     std::vector<std::size_t> gate_order_;          ///< gates in the order of their steps

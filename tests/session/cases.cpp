@@ -151,8 +151,10 @@ std::vector<std::string> float_targets() {
     return possible;
 }
 
-Model load(const std::filesystem::path& path, const std::string& target, bool winograd) {
-    Result<Model> model = Model::load(path, {target, winograd});
+Model load(const std::filesystem::path& path, const std::string& target, bool winograd,
+           std::int64_t cache_bytes) {
+    Result<Model> model =
+        Model::load(path, {.target = target, .winograd = winograd, .cache_bytes = cache_bytes});
     INFO(model.status().message());
     REQUIRE(model.ok());
     return std::move(model).value();

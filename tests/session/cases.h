@@ -73,7 +73,8 @@ std::vector<std::string> possible_targets();
 std::vector<std::string> float_targets();
 
 /// Ends the test where there is none.
-Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true);
+Model load(const std::filesystem::path& path, const std::string& target = {}, bool winograd = true,
+           std::int64_t cache_bytes = ModelOptions{}.cache_bytes);
 /// By StepInfo::kernel.
 const Kernel& kernel_named(const std::string& name);
 /// Whether Winograd computes any of it.

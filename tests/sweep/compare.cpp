@@ -108,10 +108,10 @@ std::vector<Wanted> wanted_of(const Net& net) {
     return wanted;
 }
 
-std::string compare(const Net& net, const std::vector<Wanted>& wanted, const std::string& target,
-                    bool winograd, Tally& tally) {
+std::string compare(const Net& net, const std::vector<Wanted>& wanted, const ModelOptions& options,
+                    Tally& tally) {
     const ModelFile file(net.model());
-    const auto model = Model::load(file.path(), {target, winograd});
+    const auto model = Model::load(file.path(), options);
     if (!model.ok()) {
         return "does not load: " + model.status().message() + "\n";
     }

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "sluice/model.h"
 #include "sweep/net.h"
 
 namespace sluice::sweep {
@@ -24,9 +25,9 @@ struct Wanted {
 /// Of a float network: the reference's outputs, within 1e-4 of the largest.
 std::vector<Wanted> wanted_of(const Net& net);
 
-/// Loads the net from a file for the target and runs it on one thread and on three, twice each.
+/// Loads the net from a file and runs it on one thread and on three, twice each.
 /// Returns which outputs are not as wanted, or why a run failed; empty where all is well.
-std::string compare(const Net& net, const std::vector<Wanted>& wanted, const std::string& target,
-                    bool winograd, Tally& tally);
+std::string compare(const Net& net, const std::vector<Wanted>& wanted, const ModelOptions& options,
+                    Tally& tally);
 
 }  // namespace sluice::sweep

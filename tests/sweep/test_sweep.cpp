@@ -74,18 +74,23 @@ Net draw_case(const Sweep& sweep, Random& random, std::uint64_t seed) {
 void run_case(const Sweep& sweep, std::uint64_t seed, std::map<const Target*, Tally>& tallies) {
     Random random(seed);
     const Net net = draw_case(sweep, random, seed);
-    const bool winograd = random.chance(0.9);
+    ModelOptions options;
+    options.winograd = random.chance(0.9);
+    // Maps of the sweep are small: without this none would run in turns.
+    options.cache_bytes = random.chance(0.5) ? 0 : options.cache_bytes;
     const QuantisedReference reference =
         sweep.is_quantised ? quantised_reference(net) : QuantisedReference{wanted_of(net), 0, {}};
     for (auto& [target, tally] : tallies) {
+        options.target = target->id;
         const std::string fault = reference.fault.empty()
-                                      ? compare(net, reference.outputs, target->id, winograd, tally)
+                                      ? compare(net, reference.outputs, options, tally)
                                       : reference.fault;
         tally.exact_outputs += reference.exact_outputs;
         if (!fault.empty()) {
             FAIL_CHECK("SLUICE_SWEEP_SEED=" << seed << " SLUICE_TARGET=" << target->id
                                             << " test_sweep \"" << sweep.name << "\"\n"
-                                            << (winograd ? "" : "without Winograd, ")
+                                            << (options.winograd ? "" : "without Winograd, ")
+                                            << (options.cache_bytes > 0 ? "" : "in turns, ")
                                             << net.description() << fault);
         }
     }

@@ -35,6 +35,10 @@ struct ModelOptions {
     /// A plan is of one size. For images of another, load the file again with that size, and make a
     /// session of that model: models are independent of each other, and each holds its own weights.
     std::optional<ImageSize> size = std::nullopt;
+    /// Bytes that a core's L2 cache holds. Layers whose maps are more run in turns, some rows each,
+    /// where they are 1x1 or depthwise convolutions or pools one after the other: each then reads
+    /// what is in the cache still. The answer does not depend on it.
+    std::int64_t cache_bytes = 1 << 20;
 };
 
 /// One gated layer of a model, as `Session::gates` reports on it. Where the gate is zero the

@@ -25,6 +25,8 @@ struct Convolution {
     std::int64_t outputs = 1;  ///< channels of the output, with those lanes
     /// Whether the output lies where the residual does, which skipped outputs then leave as it is.
     bool in_place = false;
+    /// Whether it is a phase of a transposed layer, whose outputs lie between those of others.
+    bool is_phase = false;
     /// Whether weights come from memory in each run, because those of the network are more than
     /// caches hold.
     bool reads_memory = false;

@@ -70,6 +70,7 @@ public:
                           {along(&Call::input, 2, c.conv.stride[0]), along(&Call::residual, 2, 1),
                            along(&Call::output, 2, 1)},
                           -1};
+            step.rows = rows_of<Call>(c, 1);
         } else {
             step.list.argument = index_of(&Call::positions);
             step.list.tile = candidate.kernel->as<DepthwiseInfo>().pixels;

@@ -67,6 +67,7 @@ public:
         step.packed_bytes = packed_bytes_of(call.weights);
         step.list.argument = index_of(&Call::positions);
         step.list.tile = candidate.kernel->as<DirectInfo>().pixels;
+        step.rows = rows_of<Call>(c, c.width());
         if (splits_weights(step, range.count / block)) {
             step.split = split_channels<Call>(c, range, block, 5);
             step.split.along.push_back(along(&Call::starts, 0, 1));

@@ -11,6 +11,7 @@ namespace {
 template <typename Call>
 void share(const Convolution& c, const ChannelRange& range, std::int64_t block, Step& step) {
     step.list.argument = index_of(&Call::positions);
+    step.rows = rows_of<Call>(c, c.width());
     if (splits_weights(step, range.count / block)) {
         step.split = split_channels<Call>(c, range, block, 4);
         step.split.along.push_back(along(&Call::bias, 0, block));

@@ -70,6 +70,7 @@ void fill_depthwise_call(Step& step, const Convolution& c, const Buffer& input,
                   {along(&Call::input, 2, conv.stride[0]), along(&Call::residual, 2, 1),
                    along(&Call::output, 2, 1)},
                   -1};
+    step.rows = rows_of<Call>(c, 1);
     if (kernel.gate != GateForm::none) {
         step.split.along.push_back(along(&Call::gate, 2, 1));
     }

@@ -237,7 +237,12 @@ Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& s
     to.offset += y.channels();
     to.axes[0].extent = lanes;
     zero.axes = {{lanes, 0}, {y.height(), 0}, {y.width(), 0}};
-    return append(steps, copy_step(planner, node, zero, to));
+    auto step = copy_step(planner, node, zero, to);
+    if (step.ok() && step->split.count % y.height() == 0) {
+        step->rows = Rows{
+            y.height(), step->split.count / y.height(), index_of(&CopyCall<Buffer>::output), {}};
+    }
+    return append(steps, std::move(step));
 }
 
 /// The convolution with memory for its output, whose layout goes to `output`.

@@ -18,6 +18,7 @@ Buffer part_of(Buffer map, const OutputPhase& phase) {
 
 Convolution part_of(Planner& planner, const Node& node, const Layout& y, const OutputPhase& phase) {
     Convolution c = make_convolution(planner, node, y);
+    c.is_phase = true;
     c.gate = part_of(c.gate, phase);
     c.residual = part_of(c.residual, phase);
     c.output = part_of(c.output, phase);

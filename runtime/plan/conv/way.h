@@ -197,6 +197,21 @@ void set_end(Call& call, const Convolution& c) {
     }
 }
 
+/// The rows of a step that computes all outputs of a layer; `units` as in Rows. None of a layer
+/// that a gate multiplies, and of a phase, whose rows are not those of the layer's output.
+template <typename Call>
+std::optional<Rows> rows_of(const Convolution& c, std::int64_t units) {
+    if (c.gate_form != GateForm::none || c.is_phase) {
+        return std::nullopt;
+    }
+    const std::int64_t window = (c.conv.weights->shape[2] - 1) * c.conv.dilation[0] + 1;
+    return Rows{c.height(),
+                units,
+                index_of(&Call::output),
+                {{index_of(&Call::input), c.conv.stride[0], c.conv.pads[0], window},
+                 {index_of(&Call::residual)}}};
+}
+
 /// Part of a packed buffer (.., k / block) for some output channels.
 Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block);
 
