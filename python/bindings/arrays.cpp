@@ -1,21 +1,20 @@
 #include "bindings/arrays.h"
 
 #include <cstring>
+#include <utility>
 
 #include "bindings/errors.h"
 
 namespace sluice::python {
 namespace {
 
-nb::dlpack::dtype dtype_of(DataType type) {
-    switch (type) {
-        case DataType::uint8:
-            return nb::dtype<std::uint8_t>();
-        case DataType::int8:
-            return nb::dtype<std::int8_t>();
-        default:
-            return nb::dtype<float>();
+/// Whether a format of Python's module struct is of these elements, as they lie in memory here.
+bool is_format(const char* format, DataType type) {
+    if (format == nullptr) {
+        return type == DataType::uint8;
     }
+    const char* const wanted = type == DataType::uint8 ? "B" : type == DataType::int8 ? "b" : "f";
+    return std::strcmp(format, wanted) == 0;
 }
 
 nb::object numpy(const char* name) { return nb::module_::import_("numpy").attr(name); }
@@ -24,31 +23,38 @@ bool is_aligned(const void* data, DataType type) {
     return reinterpret_cast<std::uintptr_t>(data) % std::uintptr_t(size_of(type)) == 0;
 }
 
-using Dense = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+}  // namespace
 
-/// Whether `object` is dense memory of these elements, as a run takes it.
-bool take(nb::handle object, DataType type, Input& input) {
-    Dense dense;
-    if (!nb::try_cast(object, dense, false) || dense.dtype() != dtype_of(type) ||
-        !is_aligned(dense.data(), type)) {
-        return false;
+Input::Input(nb::handle object, DataType type) : type_(type) {
+    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) {
+        PyErr_Clear();
+        return;
     }
-    input.shape.resize(dense.ndim());
-    for (std::size_t axis = 0; axis < dense.ndim(); ++axis) {
-        input.shape[axis] = std::int64_t(dense.shape(axis));
+    if (!is_format(buffer_.format, type) || !is_aligned(buffer_.buf, type)) {
+        PyBuffer_Release(&buffer_);
+        return;
     }
-    input.array = nb::ndarray<nb::ro, nb::device::cpu>(dense);
-    input.type = type;
-    return true;
+    is_filled_ = true;
+    shape_.assign(buffer_.shape, buffer_.shape + buffer_.ndim);
 }
 
-}  // namespace
+Input::Input(Input&& other) noexcept
+    : buffer_(other.buffer_),
+      is_filled_(std::exchange(other.is_filled_, false)),
+      shape_(std::move(other.shape_)),
+      type_(other.type_) {}
+
+Input::~Input() {
+    if (is_filled_) {
+        PyBuffer_Release(&buffer_);
+    }
+}
 
 TensorView Input::view() const {
     TensorView view;
-    view.data = array.data();
-    view.shape = shape;
-    view.type = type;
+    view.data = buffer_.buf;
+    view.shape = shape_;
+    view.type = type_;
     return view;
 }
 
@@ -61,8 +67,7 @@ MutableTensorView Output::view() const {
 }
 
 Input read_array(nb::handle object, const TensorInfo& info, const std::string& file) {
-    Input input;
-    if (take(object, info.type, input)) {
+    if (Input input(object, info.type); input.is_filled()) {
         return input;
     }
     const nb::object array = numpy("asarray")(object);
@@ -72,8 +77,8 @@ Input read_array(nb::handle object, const TensorInfo& info, const std::string& f
         raise(Status(Problem{file, info.name, "has elements of " + found + " and needs " + wanted,
                              "pass array.astype(numpy." + wanted + ")"}));
     }
-    const nb::object dense = numpy("require")(array, nb::none(), "CA");
-    if (!take(dense, info.type, input)) {
+    Input input(numpy("require")(array, nb::none(), "CA"), info.type);
+    if (!input.is_filled()) {
         throw nb::type_error("an input is no array in this process's memory");
     }
     return input;

@@ -4,19 +4,28 @@
 #include <string>
 #include <vector>
 
-#include <nanobind/ndarray.h>
-
 #include "bindings/text.h"
 #include "sluice/tensor.h"
 
 namespace sluice::python {
 
-/// An array that a run reads. It keeps the memory of its view alive.
-struct Input {
-    nb::ndarray<nb::ro, nb::device::cpu> array;
-    std::vector<std::int64_t> shape;
+/// An array that a run reads, by Python's buffer protocol. It keeps its memory alive.
+class Input {
+public:
+    /// Of dense, aligned memory in row-major order of these elements; else is_filled() is false.
+    Input(nb::handle object, DataType type);
+    Input(Input&& other) noexcept;
+    Input& operator=(Input&&) = delete;
+    ~Input();
+
+    bool is_filled() const { return is_filled_; }
     TensorView view() const;
-    DataType type = DataType::float32;
+
+private:
+    Py_buffer buffer_ = {};
+    bool is_filled_ = false;
+    std::vector<std::int64_t> shape_;
+    DataType type_;
 };
 
 /// A new NumPy array that a run writes. It owns its memory.
