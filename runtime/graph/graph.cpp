@@ -138,6 +138,7 @@ const char* to_string(Op op) {
                                          "Relu",
                                          "Reshape",
                                          "Resize",
+                                         "ScatterND",
                                          "Selu",
                                          "Shape",
                                          "Sigmoid",

@@ -171,6 +171,7 @@ enum class Op {
     relu,
     reshape,
     resize,
+    scatter_nd,
     selu,
     shape,
     sigmoid,

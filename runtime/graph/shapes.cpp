@@ -218,6 +218,8 @@ Rule rule_of(Op op) {
             return {2, rules::reshape, 1};
         case Op::resize:
             return {1, rules::resize, 1};
+        case Op::scatter_nd:
+            return {3, same_as_input};
         case Op::shape:
             return {1, rules::shape_of};
         case Op::slice:

@@ -43,6 +43,7 @@ Status optimise(Graph& graph, bool int8) {
                             make_fake_quantize,
                             drop_roundings,
                             expand_operators,
+                            expand_scatter,
                             canonicalise,
                             make_gemm,
                             make_affine,

@@ -53,6 +53,9 @@ Why why_not(const Graph& graph, const Node& node) {
             return {"repeats " + to_string(shape_of(graph, node.inputs[0])) +
                         " more than 64 times along an axis",
                     "use Expand of an extent of 1"};
+        case Op::scatter_nd:
+            return {"writes other elements than neighbouring rows of one axis, or adds to them",
+                    "join slices by Concat"};
         case Op::clip:
             return {"has bounds that the model computes from its input",
                     "export with constant bounds"};

@@ -172,7 +172,25 @@ def opset_cases():
         net, x, "Split", outputs=2, axis=1, split=[6, 6])), shape=(1, 12, 9, 7), opset=11)
 
 
+def scatters():
+    """`out[:, first:end] += y` of PyTorch, as its dynamo exporter writes it."""
+    def added(first, end, axis):
+        def build(net, x):
+            swap = [0, 1, 2, 3]
+            swap[0], swap[axis] = axis, 0
+            part = net.op("Slice", x, net.ints(first), net.ints(end), net.ints(axis))
+            sum_ = net.op("Add", part, net.op("Relu", part))
+            rows = net.weight(np.arange(first, end).reshape(-1, 1))
+            turned = [net.op("Transpose", v, perm=swap) for v in (x, sum_)]
+            out = net.op("Transpose", net.op("ScatterND", turned[0], rows, turned[1]), perm=swap)
+            return net.conv(out, 17, 17)
+        return build
+    for first, end, axis in ((0, 5, 1), (4, 17, 1), (3, 8, 1), (0, 17, 1), (2, 6, 2), (6, 7, 3)):
+        yield f"scatter_{axis}_{first}_{end}", after_conv(added(first, end, axis), opset=18)
+
+
 def operator_cases():
-    for cases in (reductions, split_cases, copies, normalisations, products, resizes, opset_cases):
+    for cases in (reductions, split_cases, copies, normalisations, products, resizes, opset_cases,
+                  scatters):
         for name, case in cases():
             yield f"op_{name}", case
