@@ -7,7 +7,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
-        zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel
+        zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel \
+        docs-setup docs
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -182,7 +183,7 @@ TIMES ?=
 index: setup  ## Write models/index.json from the cards and the files of models/
 	@$(MODELS_PYTHON)/write_index.py
 
-readme-table: setup  ## [TIMES=FILES]: write README's tables from the index and the benchmark's JSON
+readme-table: setup  ## [TIMES=FILES]: write the tables of README and docs/benchmarks.md from the index and the benchmark's JSON
 	@$(MODELS_PYTHON)/write_readme.py $(if $(TIMES),--times $(TIMES))
 
 trade-off: train-setup  ## Write docs/trade-off.md and its plots: accuracy against milliseconds
@@ -197,10 +198,10 @@ PEERS := onnxruntime,openvino,ncnn
 # What python/synthetic wrote there stands beside the trained networks.
 BENCH_MODELS = $(sort $(wildcard models/*.onnx models/int8/*.onnx)) $(sort $(wildcard build/synthetic/*.onnx))
 
-bench: build peers  ## Time the networks and kernels against the peers; writes docs/benchmarks.md
-	$(call say,writing docs/benchmarks.md and build/benchmarks.json and build/benchmarks.html)
+bench: build peers  ## Time the networks and kernels against the peers; writes build/benchmarks.md and docs/benchmarks.md
+	$(call say,writing build/benchmarks.md$(comma) .json and .html)
 	@$(BENCHMARK) --model $(BENCH_MODELS) --data $(SAMPLES) --peers $(PEERS) --layers --seconds 5 \
-	    --json build/benchmarks.json --markdown docs/benchmarks.md --html build/benchmarks.html
+	    --json build/benchmarks.json --markdown build/benchmarks.md --html build/benchmarks.html
 	@$(MODELS_PYTHON)/write_readme.py --times build/benchmarks.json
 
 bench-quick: build peers  ## ResNet-20 in int8, dense and gated per block, on one thread against the peers, in a minute
@@ -246,6 +247,14 @@ wheel: configure wheel-setup  ## [PYTHON=python3.12]: build dist/*.whl, with the
 
 test-wheel: wheel  ## Install dist/*.whl into an empty venv and an empty Debian 12 (as root), and test it there
 	@bash tests/wheel/test_wheel.sh
+
+docs-setup:
+	@bash cmake/setup.sh docs
+
+docs: docs-setup  ## Write the site to build/site, from docs/, the headers and the Python package
+	$(call say,writing build/site)
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs --quiet build --strict --site-dir build/site
+	@echo "Read it: .venv-docs/bin/python -m http.server -d build/site, which the search needs, or build/site/index.html"
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

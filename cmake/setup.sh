@@ -183,8 +183,12 @@ wheel)
     make_venv .venv-wheel "$(content_key $here/requirements.txt $here/requirements-wheel.txt)" \
         -r $here/requirements.txt -r $here/requirements-wheel.txt
     ;;
+docs)
+    install_packages $here/packages.txt $here/packages-docs.txt
+    make_venv .venv-docs "$(content_key $here/requirements-docs.txt)" -r $here/requirements-docs.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo or wheel"
+    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel or docs"
     ;;
 esac
 say "${1:-host}: nothing is missing"

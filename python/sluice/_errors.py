@@ -6,8 +6,11 @@ from __future__ import annotations
 class Error(Exception):
     """A failure: str() is one line, "file: node: what; remedy", of the fields that are not empty.
 
-    file: path of the model. node: the ONNX node, as "name (Op)", or the input or output. what: the
-    fault. remedy: what the caller can do.
+    Attributes:
+        file: Path of the model.
+        node: The ONNX node, as "name (Op)", or the input or output.
+        what: The fault.
+        remedy: What the caller can do.
     """
 
     def __init__(self, message: str, file: str = "", node: str = "", what: str = "",

@@ -24,9 +24,11 @@ class ModelMeta(NamedTuple):
 class InferenceSession:
     """A Model with the methods of onnxruntime.InferenceSession that concern one CPU.
 
-    path_or_bytes: an ONNX file, or its contents.
-    providers: names, or (name, options) pairs, with "CPUExecutionProvider" among them.
-    Other arguments, and errors, are those of Model.
+    Args:
+        path_or_bytes: An ONNX file, or its contents.
+        sess_options: None; arguments take its place.
+        providers: Names, or (name, options) pairs, with "CPUExecutionProvider" among them.
+        **arguments: Those of Model.
     """
 
     def __init__(self, path_or_bytes: str | bytes | os.PathLike[str], sess_options: None = None,

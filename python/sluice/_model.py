@@ -21,19 +21,21 @@ def _tensor_info(tensor: tuple[str, tuple[int | str, ...], str]) -> TensorInfo:
 class Model:
     """An ONNX network, read, planned and packed for one instruction set, and memory to run it.
 
-    path: the ONNX file, opset 7 to 24.
-    target: "avx512_amx", "avx512_vnni", "avx512", "avx2", "sse41" or "neon"; by default
-        $SLUICE_TARGET, else the best of this CPU.
-    threads: how many share a run's work.
-    size: height and width of images where the file leaves them symbolic.
-    int8: False computes a quantised file in float32, without the roundings between its layers.
-    winograd: False leaves out Winograd's algorithm, which rounds about ten times as coarsely.
-    record_gates: False saves the copy of each gate's values that gates() returns.
-
-    Raises Error, which names the file, the node and a remedy.
-
     One run at a time: a thread that calls a model while another runs it waits. copy() makes models
     for more threads. Runs hold no GIL.
+
+    Args:
+        path: The ONNX file, opset 7 to 24.
+        target: "avx512_amx", "avx512_vnni", "avx512", "avx2", "sse41" or "neon"; by default
+            $SLUICE_TARGET, else the best of this CPU.
+        threads: How many share a run's work.
+        size: Height and width of images where the file leaves them symbolic.
+        int8: False computes a quantised file in float32, without the roundings between its layers.
+        winograd: False leaves out Winograd's algorithm, which rounds about ten times as coarsely.
+        record_gates: False saves the copy of each gate's values that gates() returns.
+
+    Raises:
+        Error: What is wrong, with the file, the node and a remedy.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, target: str | None = None,
@@ -53,7 +55,8 @@ class Model:
     def copy(self, *, threads: int | None = None) -> Model:
         """A model on the same weights with memory of its own, for another thread to run.
 
-        threads: how many share its runs' work; by default as many as here.
+        Args:
+            threads: How many share its runs' work; by default as many as here.
         """
         made = object.__new__(type(self))
         made._take(_core.Model(self._core, threads or self.threads), self._file)
@@ -69,7 +72,8 @@ class Model:
         batch where that is a name. They are read where they lie, or copied where they are not
         aligned and dense in row-major order. Outputs are new arrays.
 
-        Raises Error where a name, a shape or an element type is not the model's.
+        Raises:
+            Error: A name, a shape or an element type is not the model's.
         """
         return dict(zip(self._output_names, self._core.run(self._in_order(feeds))))
 
@@ -138,14 +142,16 @@ class Model:
     def macs_executed(self) -> int:
         """Multiply-accumulates of the last run, all images and the LCCL branches included.
 
-        Raises Error before the first run.
+        Raises:
+            Error: Nothing has run yet.
         """
         return self._core.macs_executed
 
     def gates(self) -> list[Gate]:
         """Each gated layer, and what its gate let through for the last image of the last run.
 
-        Raises Error before the first run.
+        Raises:
+            Error: Nothing has run yet.
         """
         return [Gate(*gate) for gate in self._core.gates()]
 

@@ -1,4 +1,4 @@
-"""What the programs of docs/c-api.md must print: scores of a shipped network, by ONNX Runtime."""
+"""What the programs of docs/quickstart.md must print: scores of a shipped network, by ONNX Runtime."""
 
 from pathlib import Path
 

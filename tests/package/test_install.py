@@ -1,4 +1,4 @@
-"""Install a build tree into an empty folder, and build and run the programs of docs/c-api.md on it.
+"""Install a build tree into an empty folder, and build and run the programs of docs/quickstart.md on it, as docs/c-api.md says.
 
 Usage: test_install.py SOURCE_ROOT BUILD_FOLDER CMAKE NINJA [VALGRIND]
 
@@ -6,7 +6,6 @@ With VALGRIND the program in C also runs under it, on AVX2's kernels, and must n
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "documents"))
+
 import expected
+from blocks import of_language
 
 SOURCE, BUILD, CMAKE, NINJA = (Path(argument).absolute() for argument in sys.argv[1:5])
 VALGRIND = sys.argv[5] if len(sys.argv) > 5 else None
@@ -31,9 +33,9 @@ def run(*command: object, cwd: Path | None = None, **environment: str) -> str:
 
 
 def blocks(language: str) -> list[str]:
-    """The code blocks of docs/c-api.md in a language."""
-    text = (SOURCE / "docs/c-api.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    """Code in a language: programs of docs/quickstart.md, and what docs/c-api.md builds them by."""
+    page = "quickstart" if language in ("c", "cpp") else "c-api"
+    return of_language(SOURCE / f"docs/{page}.md", language)
 
 
 class Consumer(unittest.TestCase):

@@ -1,4 +1,4 @@
-"""README.md's tutorial, run as it stands but for its sizes and its epochs."""
+"""The tutorial of docs/gate-your-own.md, run as it stands but for its sizes and its epochs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sluice_training.block_gates import gated_blocks
 from sluice_training.errors import TrainingError
 from sluice_training.onnx_file import read_image_info, run_onnx
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs/gate-your-own.md"
 SMALLER = {
     "SIZE, DENSITY = 224": "SIZE, DENSITY = 40",
     'f"128,{SIZE}': 'f"24,{SIZE}',
@@ -33,8 +33,7 @@ SMALLER = {
 
 def blocks() -> list[str]:
     """The tutorial's Python."""
-    section = README.read_text().partition("## Gate your own network")[2].partition("\n## ")[0]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", TUTORIAL.read_text(), re.DOTALL)
 
 
 @pytest.fixture
