@@ -6,8 +6,7 @@
 
 namespace sluice::benchmark {
 
-/// docs/benchmarks.md: the machine, how it was measured, and a table of each kind of result that
-/// there is.
+/// The machine, how it was measured, and a table of each kind of result that there is.
 std::string to_markdown(const Report& report);
 
 /// How the figures of each table came about: a paragraph, for Markdown and HTML alike.

@@ -1,4 +1,4 @@
-"""The tables of networks in README: accuracy and cut by the index, times by the benchmark."""
+"""Tables of networks: accuracy and cut by the index, times by the benchmark."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ TARGETS = {"avx2": "AVX2", "avx512": "AVX-512", "avx512_amx": "AMX", "avx512_vnn
 # Of synthetic networks those at half density: make_synthetic.py names them so.
 SYNTHETIC = re.compile(r"((?:pre)?resnet\d+)_(lccl|tiles|block\w*)_d50_synthetic")
 SYNTHETIC_GATES = {"lccl": "per position", "tiles": "per tile"}
+
+
+SHORT_HEAD = ("kernels", "network", "accuracy (dense)", "MACs cut", "dense", "gated", "best peer, dense")
+
+
+def summarise(index: list[Entry], measured: Iterable[Times]) -> str:
+    """One table of the trained gated networks, for README."""
+    rows = []
+    for times in measured:
+        for precision in times.precisions():
+            kernels = f"{TARGETS.get(times.target, times.target)}, {PRECISIONS[precision]}"
+            rows += [(kernels, name, accuracy, cut, dense, gated, peer)
+                     for name, gates, accuracy, cut, dense, gated, peer, _ in _trained(index, times, precision)
+                     if gates != "dense"]  # fmt: skip
+    return "\n".join(_lines(SHORT_HEAD, rows)) + "\n"
 
 
 def describe(index: list[Entry], measured: Iterable[Times]) -> str:
@@ -38,11 +53,18 @@ def _table(times: Times, precision: str, rows: list[tuple[str, ...]]) -> str:
     lines = [
         f"**{target}, {PRECISIONS[precision]}**, one core of an {times.machine['cpu']}{at}:",
         "",
-        "| " + " | ".join(HEAD) + " |",
-        "|---|---|" + "---:|" * (len(HEAD) - 2),
-        *("| " + " | ".join(row) + " |" for row in rows),
+        *_lines(HEAD, rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _lines(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """A table whose first two columns are words."""
+    return [
+        "| " + " | ".join(head) + " |",
+        "|---|---|" + "---:|" * (len(head) - 2),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
 
 
 def network_name(net: str) -> str:

@@ -208,10 +208,10 @@ class Tables(Case):
 
     def test_programs_write_and_check(self):
         self.usual()
-        readme = self.folder / "README.md"
+        readme, page = self.folder / "README.md", self.folder / "benchmarks.md"
         readme.write_text("before\n")
         models = ["--models", str(self.models)]
-        line = [*models, "--readme", str(readme), "--digests", str(self.digests)]
+        line = [*models, "--readme", str(readme), "--page", str(page), "--digests", str(self.digests)]
         report = str(self.report([("r20", "sluice", "fp32", 0.4, 40)]))
         errors = io.StringIO()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
@@ -219,14 +219,17 @@ class Tables(Case):
             self.assertEqual(write_index.main(models), 0)
             self.assertEqual(write_index.main([*models, "--check"]), 0)
             self.assertEqual(write_readme.main([*line, "--times", report]), 2)
-            readme.write_text(f"before\n{write_readme.BEGIN}\nold\n{write_readme.END}\nafter\n")
+            for path in (readme, page):
+                path.write_text(f"before\n{write_readme.BEGIN}\nold\n{write_readme.END}\nafter\n")
             self.assertEqual(write_readme.main([*line, "--check"]), 2)
             self.assertEqual(write_readme.main(line), 0)
             self.assertEqual(write_readme.main([*line, "--check"]), 0)
-        text = readme.read_text()
-        self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
-        self.assertIn("| ResNet-20, CIFAR-10 | dense | 92.00% |", text)
-        self.assertNotIn("old", text)
+        for path in (readme, page):
+            text = path.read_text()
+            self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
+            self.assertNotIn("old", text)
+        self.assertIn("| ResNet-20, CIFAR-10 | dense | 92.00% |", page.read_text())
+        self.assertNotIn("| dense | 92.00% |", readme.read_text())
         self.assertEqual(errors.getvalue().count("\n"), 3)
 
     def test_digests_are_of_one_run(self):
