@@ -107,8 +107,9 @@ def _text(element: Element, path: str) -> str:
     found = element.find(path)
     text = "" if found is None else "".join(found.itertext())
     text = re.sub(r"< (.*?) >", r"<\1>", text)
-    text = re.sub(r"(\w)=(?=[{\w])", r"\1 = ", text)
-    return re.sub(r" ([*&]+) ?(?=\w)", r"\1 ", re.sub(r" ([*&]+)(?!\w)", r"\1", text)).strip()
+    text = re.sub(r"(?<=[\w)])=(?=[{\w])", " = ", text)
+    # Doxygen writes `type *name` and `type &`; the headers have both beside the type.
+    return re.sub(r"(?<!\)) ([*&]+) ?(?=(\w)?)", lambda found: found[1] + (" " if found[2] else ""), text).strip()
 
 
 def _function(member: Element) -> list[str]:
@@ -170,16 +171,16 @@ def _item(member: Element, language: str) -> Item | None:
     return item
 
 
-def _struct(compound: Element, language: str) -> Item:
-    """A struct as its fields, which have a row each; its functions follow in its code."""
+def _struct(compound: Element) -> Item:
+    """A struct as its code, with a row for each field that has a comment."""
     name = compound.findtext("compoundname", "").rpartition("::")[2]
     fields = [member for member in compound.iter("memberdef") if member.get("kind") == "variable"]
     functions = [_text(member, "name") for member in compound.iter("memberdef")
                  if member.get("kind") == "function" and _comment(member)]
-    calls = [_function(member)[0] for member in compound.iter("memberdef")
-             if member.get("kind") == "function" and _text(member, "name") != name]
+    calls = [line for member in compound.iter("memberdef") if member.get("kind") == "function"
+             for line in _function(member)]
     lines = [f"struct {name} {{", *(f"    {_variable(member)};" for member in fields),
-             *(f"    {call}" for call in calls), "};"]
+             *(f"    {line}" for line in calls), "};"]
     table = ["| field | |", "|---|---|", *(_row(_text(member, "name"), member) for member in fields if _comment(member))]
     item = Item(int(compound.find("location").get("line", 0)), [name, *functions], lines, _comment(compound))
     item.table = table if len(table) > 2 else []
@@ -219,7 +220,7 @@ def c_page(compounds: dict[str, Element], header: Path) -> str:
     text = header.read_text(encoding="utf-8")
     headings = [(text.count("\n", 0, found.start()) + 1, found[1]) for found in SECTION.finditer(text)]
     file = compounds[header.name]
-    structs = [_struct(compound, "c") for name, compound in compounds.items()
+    structs = [_struct(compound) for name, compound in compounds.items()
                if compound.get("kind") == "struct" and name.startswith("sluice_")
                and compound.find("location").get("file", "").endswith(header.name)
                and compound.find(".//memberdef") is not None]
@@ -274,7 +275,7 @@ def _class(compound: Element, lines: list[str]) -> str:
     parameters = [_text(parameter, "type") for parameter in compound.iterfind("templateparamlist/param")]
     shown = f"{name}<T>" if parameters else name
     if compound.get("kind") == "struct":
-        return f"### `{shown}`\n\n" + _struct(compound, "cpp").markdown("cpp", "cpp.")
+        return f"### `{shown}`\n\n" + _struct(compound).markdown("cpp", "cpp.")
     parts = [f"### `{shown}`", _comment(compound)]
     parts += [item.markdown("cpp", f"cpp.{name}.") for item in _joined(list(_members(compound, "cpp")), lines, with_comments=False)]
     return "\n\n".join(part for part in parts if part)
