@@ -253,7 +253,9 @@ docs-setup:
 
 docs: docs-setup  ## Write the site to build/site, from docs/, the headers and the Python package
 	$(call say,writing build/site)
-	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs --quiet build --strict --site-dir build/site
+	@mkdir -p build
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --site-dir build/site >build/docs.log 2>&1 \
+	    || { cat build/docs.log; exit 1; }
 	@echo "Read it: .venv-docs/bin/python -m http.server -d build/site, which the search needs, or build/site/index.html"
 
 clean:  ## Remove the build folders; .venv and .cache stay
