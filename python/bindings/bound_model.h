@@ -34,6 +34,8 @@ public:
     std::int64_t macs() const { return model_.macs(); }
     std::int64_t lccl_macs() const { return model_.lccl_macs(); }
     int threads() const { return threads_; }
+    const Model& model() const { return model_; }
+    const std::string& file() const { return file_; }
 
     /// Outputs, in their order, for an array for each input in their order.
     nb::list run(nb::list arrays);

@@ -3,13 +3,16 @@
     model = sluice.Model("model.onnx")
     scores = model(image)
 
+sluice.ImageClassifier classifies images of any size; sluice.ray does so on a cluster.
 sluice.backend, which needs the package onnx, is ONNX's backend interface.
 """
 
 from ._core import version as __version__
+from ._classifier import Classification, ImageClassifier
 from ._errors import Error
 from ._inference_session import InferenceSession
 from ._model import Model
 from ._tensors import Gate, TensorInfo
 
-__all__ = ["Error", "Gate", "InferenceSession", "Model", "TensorInfo", "__version__"]
+__all__ = ["Classification", "Error", "Gate", "ImageClassifier", "InferenceSession", "Model",
+           "TensorInfo", "__version__"]
