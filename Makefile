@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
         zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel \
-        docs-setup docs
+        docs-setup docs ray-setup test-ray
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -257,6 +257,15 @@ docs: docs-setup  ## Write the site to build/site, from docs/, the headers and t
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --site-dir build/site >build/docs.log 2>&1 \
 	    || { cat build/docs.log; exit 1; }
 	@echo "Read it: .venv-docs/bin/python -m http.server -d build/site, which the search needs, or build/site/index.html"
+
+ray-setup:
+	@bash cmake/setup.sh ray
+
+test-ray: configure ray-setup  ## Install Ray into .venv-ray, and classify images by its workers
+	$(call say,building the Python module in build/release)
+	@$(CMAKE) --build --preset release -j $(JOBS) --target _core
+	$(call say,running tests/ray)
+	@.venv/bin/python tests/ray/run_tests.py . build/release/python
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

@@ -187,8 +187,12 @@ docs)
     install_packages $here/packages.txt $here/packages-docs.txt
     make_venv .venv-docs "$(content_key $here/requirements-docs.txt)" -r $here/requirements-docs.txt
     ;;
+ray)
+    install_packages $here/packages.txt
+    make_venv .venv-ray "$(content_key $here/requirements-ray.txt)" -r $here/requirements-ray.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel or docs"
+    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel, docs or ray"
     ;;
 esac
 say "${1:-host}: nothing is missing"
