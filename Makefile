@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
         zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel \
-        docs-setup docs ray-setup test-ray
+        docs-setup docs ray-setup test-ray test-report
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -266,6 +266,14 @@ test-ray: configure ray-setup  ## Install Ray into .venv-ray, and classify image
 	@$(CMAKE) --build --preset release -j $(JOBS) --target _core
 	$(call say,running tests/ray)
 	@.venv/bin/python tests/ray/run_tests.py . build/release/python
+
+test-report: wheel  ## Make a page of sluice report by dist/*.whl and look at it in Chromium; build/report-test has pictures
+	@bash cmake/setup.sh report
+	$(call say,installing the wheel into .venv-report)
+	@.venv-report/bin/python -m pip install --quiet --no-index --force-reinstall --no-deps \
+	    "$$(ls -t dist/sluice_cnn-*-cp311-cp311-manylinux*_x86_64.whl | head -n 1)"
+	@.venv-report/bin/python -m pip check
+	@.venv-report/bin/python tests/report/test_page.py build/report-test
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

@@ -144,7 +144,7 @@ function(sluice_target_kernels library items target base halide lanes int8_param
         string(APPEND headers "#include \"${name}.h\"\n#include \"${name}.function_info.h\"\n")
         string(APPEND checks
             "static_assert(has_arguments(${name}_argument_info(), ${camel}Call<int>::arguments));\n")
-        string(APPEND kernel_rows "    {\"${name}\", Algorithm::${algorithm}, GateForm::${gate}, "
+        string(APPEND kernel_rows "    {\"${name}\", Algorithm::${algorithm}, \"${algorithm}\", GateForm::${gate}, "
             "ElementType::${element_${type}}, \"${shape_class}\", \"${target}\", ${lanes}, ${name}_argv, "
             "${info}},\n")
     endforeach()

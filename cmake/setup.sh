@@ -191,8 +191,12 @@ ray)
     install_packages $here/packages.txt
     make_venv .venv-ray "$(content_key $here/requirements-ray.txt)" -r $here/requirements-ray.txt
     ;;
+report)
+    install_packages $here/packages.txt $here/packages-report.txt
+    make_venv .venv-report "$(content_key $here/requirements-report.txt)" -r $here/requirements-report.txt
+    ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel, docs or ray"
+    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel, docs, ray or report"
     ;;
 esac
 say "${1:-host}: nothing is missing"

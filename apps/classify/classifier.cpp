@@ -22,7 +22,7 @@ Classifier::Classifier(const Network& network, Session session, int top)
 
 Result<Classifier> Classifier::create(const Network& network, const Options& options, int threads) {
     Result<Session> session =
-        Session::create(network.model(), {threads, options.masks.has_value()});
+        Session::create(network.model(), {threads, options.masks || options.gates});
     if (!session.ok()) {
         return Status(session.status()).in_file(network.file());
     }
@@ -91,7 +91,8 @@ std::vector<GateMap> Classifier::gate_maps() const {
     for (std::size_t i = 0; i < readings.size(); ++i) {
         const GateInfo& gate = network_->model().gates()[i];
         maps.push_back({gate.layer, gate.groups, gate.height, gate.width, readings[i].values,
-                        readings[i].density(), gate.skips});
+                        readings[i].density(), gate.skips, gate.grid, gate.output_height,
+                        gate.output_width});
     }
     return maps;
 }

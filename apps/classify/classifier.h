@@ -25,7 +25,7 @@ public:
     /// The last image at the network's input size.
     const image::Image& input() const { return input_; }
     /// What each gated layer let through for the last image; valid until the next one. Needs
-    /// Options::masks.
+    /// Options::masks or Options::gates.
     std::vector<GateMap> gate_maps() const;
 
 private:

@@ -113,7 +113,10 @@ void ImageRun::classify(Classifier& classifier, std::size_t image, Outcome& outc
     }
     outcome.result = std::move(result).value();
     if (options_.json) {
-        outcome.text = to_json(outcome.result) + "\n";
+        outcome.text =
+            (options_.gates ? to_json(outcome.result, classifier.input(), classifier.gate_maps())
+                            : to_json(outcome.result)) +
+            "\n";
     }
     if (!all_finite(outcome.result.scores)) {
         outcome.failure =

@@ -17,6 +17,9 @@ struct GateMap {
     std::span<const float> values;  ///< [groups, height, width]; 0 where a gate skips
     double density = 1.0;           ///< share of gates that are active
     bool skips = true;              ///< false where the layer computes what its gate makes zero
+    std::int64_t grid = 1;          ///< outputs along each side that one gate governs
+    std::int64_t output_height = 0;
+    std::int64_t output_width = 0;
 };
 
 /// Of a position that every gate skips: darker than anything on the scale.

@@ -1,8 +1,11 @@
 #include "classify/json.h"
 
 #include <charconv>
+#include <cstddef>
 
 #include <nlohmann/json.hpp>
+
+#include "classify/base64.h"
 
 namespace sluice::classify {
 namespace {
@@ -17,9 +20,7 @@ double to_shortest_double(float value) {
     return result;
 }
 
-}  // namespace
-
-std::string to_json(const Classification& result) {
+nlohmann::ordered_json to_object(const Classification& result) {
     nlohmann::ordered_json object;
     object["file"] = result.file;
     for (const char* key : {"class", "index", "probability"}) {
@@ -42,7 +43,48 @@ std::string to_json(const Classification& result) {
                                  {"index", result.best[i].index},
                                  {"probability", result.best[i].probability}});
     }
+    return object;
+}
+
+std::vector<std::int64_t> count_active_maps(const GateMap& map) {
+    const auto positions = static_cast<std::size_t>(map.height * map.width);
+    std::vector<std::int64_t> counts(positions);
+    for (std::size_t i = 0; i < map.values.size(); ++i) {
+        counts[i % positions] += map.values[i] != 0 ? 1 : 0;
+    }
+    return counts;
+}
+
+nlohmann::ordered_json to_object(const GateMap& map) {
+    return {{"layer", map.layer},
+            {"density", map.density},
+            {"maps", map.groups},
+            {"height", map.height},
+            {"width", map.width},
+            {"grid", map.grid},
+            {"output_height", map.output_height},
+            {"output_width", map.output_width},
+            {"skips", map.skips},
+            {"active", count_active_maps(map)}};
+}
+
+std::string to_line(const nlohmann::ordered_json& object) {
     return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string to_json(const Classification& result) { return to_line(to_object(result)); }
+
+std::string to_json(const Classification& result, const image::Image& input,
+                    std::span<const GateMap> maps) {
+    nlohmann::ordered_json object = to_object(result);
+    object["image"] = to_base64(image::encode_png(input));
+    object["gates"] = nlohmann::ordered_json::array();
+    for (const GateMap& map : maps) {
+        object["gates"].push_back(to_object(map));
+    }
+    return to_line(object);
 }
 
 }  // namespace sluice::classify

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "classify/classification.h"
+#include "classify/heat_map.h"
 
 namespace sluice::classify {
 
@@ -11,5 +13,10 @@ namespace sluice::classify {
 /// not finite. It also stands for class, index and probability where no class is decided. What is
 /// not UTF-8 in a name is replaced by U+FFFD.
 std::string to_json(const Classification& result);
+/// The same, then image, the input image as a PNG in base64, and gates: for each gated layer its
+/// name, density, maps, height, width, grid, the extents of its output, skips, and in active how
+/// many of its maps are not zero at each position, row by row.
+std::string to_json(const Classification& result, const image::Image& input,
+                    std::span<const GateMap> maps);
 
 }  // namespace sluice::classify

@@ -28,7 +28,8 @@ last result, without the loading of the model.
 
 --json: one line per image with file, class, index, probability, scores, latency_ms, macs, macs_executed
 and, with --top, top. null stands for a number that is not finite and for a class that is not decided. With
-a folder or --evaluate, a last line {"summary": {...}} follows.
+a folder or --evaluate, a last line {"summary": {...}} follows. --gates adds image, a PNG in base64, and
+gates, an object per gated layer; its active counts the active gates at each position, row by row.
 
 --sigmoid: a single score decides no class and is printed as it is. With this flag it is the logit of the
 second of two class names, and the first has the rest of the probability. With one name or none it is the
@@ -72,6 +73,9 @@ Result<Options> parse_options(int argc, const char* const* argv) {
     app.add_flag("--sigmoid", options.sigmoid,
                  "Print the sigmoid of a single score as a probability");
     auto* json = app.add_flag("--json", options.json, "Print one JSON object per image");
+    app.add_flag("--gates", options.gates,
+                 "Add to --json the image as the network sees it, and where each gate is active")
+        ->needs(json);
     app.add_option("--masks", masks, "Write a PNG per image that shows where the network looked")
         ->option_text("DIR");
     app.add_flag("--explain", options.explain, "Print the plan, a line per step")->excludes(json);

@@ -20,6 +20,7 @@ struct Options {
     std::string target;  ///< empty: $SLUICE_TARGET, else the best of this CPU
     bool int8 = true;    ///< ModelOptions::int8
     bool json = false;
+    bool gates = false;  ///< beside json
     std::optional<std::filesystem::path> masks;
     bool explain = false;
     bool evaluate = false;

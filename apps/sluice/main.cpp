@@ -20,6 +20,7 @@ constexpr const char* usage =
     "  run        tensors in, tensors out, and how they compare with what was expected\n"
     "  benchmark  how long networks and kernels take, and other engines beside them\n"
     "  explain    the plan of a network, a line per step\n"
+    "  report     a page of masks, densities, times and the plan (of the Python package)\n"
     "\n"
     "sluice COMMAND --help says more.\n";
 
@@ -51,6 +52,11 @@ int main(int argc, char** argv) {
     }
     if (word == "--version") {
         return std::puts("sluice " SLUICE_VERSION) < 0 ? failure : 0;
+    }
+    if (word == "report") {
+        std::fputs("sluice: report is a command of the Python package; pip install sluice-cnn\n",
+                   stderr);
+        return failure;
     }
     std::fprintf(stderr, "sluice: %s; choose classify, run, benchmark or explain\n",
                  argc > 1 ? ("no command '" + std::string(word) + "'").c_str() : "no command");

@@ -61,6 +61,37 @@ nb::list BoundModel::describe(const std::vector<TensorInfo>& tensors) {
     return described;
 }
 
+nb::list BoundModel::steps() const {
+    const auto names = [](const std::vector<std::string>& texts) {
+        nb::list listed;
+        for (const std::string& text : texts) {
+            listed.append(to_python(text));
+        }
+        return nb::tuple(listed);
+    };
+    nb::list described;
+    for (const StepInfo& step : model_.steps()) {
+        nb::list reads;
+        for (const std::size_t number : step.reads) {
+            reads.append(number);
+        }
+        nb::dict fields;
+        fields["node"] = to_python(step.node);
+        fields["kernel"] = to_python(step.kernel);
+        fields["algorithm"] = to_python(step.algorithm);
+        fields["shape"] = to_python(step.shape);
+        fields["macs"] = step.macs;
+        fields["macs_per_entry"] = step.macs_per_entry;
+        fields["packed_bytes"] = step.packed_bytes;
+        fields["remark"] = to_python(step.remark);
+        fields["reads"] = nb::tuple(reads);
+        fields["inputs"] = names(step.inputs);
+        fields["outputs"] = names(step.outputs);
+        described.append(fields);
+    }
+    return described;
+}
+
 nb::dict BoundModel::metadata() const {
     nb::dict properties;
     for (const auto& [key, value] : model_.metadata()) {

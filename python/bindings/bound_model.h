@@ -30,6 +30,8 @@ public:
     nb::dict metadata() const;
     nb::str target() const { return to_python(model_.target()); }
     nb::str explain() const { return to_python(model_.explain()); }
+    /// A dict for each step of the plan, with the fields of StepInfo.
+    nb::list steps() const;
     /// MACs per image, LCCL branches apart.
     std::int64_t macs() const { return model_.macs(); }
     std::int64_t lccl_macs() const { return model_.lccl_macs(); }

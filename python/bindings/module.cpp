@@ -29,6 +29,7 @@ NB_MODULE(_core, module) {
         .def("metadata", &BoundModel::metadata)
         .def("gates", &BoundModel::gates)
         .def("explain", &BoundModel::explain)
+        .def("steps", &BoundModel::steps)
         .def_prop_ro("target", &BoundModel::target)
         .def_prop_ro("threads", &BoundModel::threads)
         .def_prop_ro("macs", &BoundModel::macs)

@@ -12,7 +12,7 @@ from ._classifier import Classification, ImageClassifier
 from ._errors import Error
 from ._inference_session import InferenceSession
 from ._model import Model
-from ._tensors import Gate, TensorInfo
+from ._tensors import Gate, Step, TensorInfo
 
-__all__ = ["Classification", "Error", "Gate", "ImageClassifier", "InferenceSession", "Model",
+__all__ = ["Classification", "Error", "Gate", "ImageClassifier", "InferenceSession", "Model", "Step",
            "TensorInfo", "__version__"]

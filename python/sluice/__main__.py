@@ -1,4 +1,4 @@
-"""The command sluice: becomes the program bin/sluice, which is classify, run, benchmark and explain."""
+"""The command sluice: report, and for all else the program bin/sluice: classify, run, benchmark and explain."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ PROGRAM = Path(__file__).with_name("bin") / "sluice"
 
 
 def main() -> int:
-    """Does not return, unless the program cannot be started: then the exit status."""
+    """The exit status of report, or where the program cannot be started. Else it does not return."""
     words = sys.argv[1:]
+    if words[:1] == ["report"]:
+        from .report import command  # takes milliseconds, and few need it
+
+        return command.main(words[1:], PROGRAM)
     if words[:1] == ["benchmark"] and "--peers" in words and "--peer-python" not in words:
         words += ["--peer-python", sys.executable]  # the engines that are installed beside us
     try:

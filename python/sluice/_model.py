@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _core
 from ._errors import failure
-from ._tensors import Gate, TensorInfo
+from ._tensors import Gate, Step, TensorInfo
 
 
 def _tensor_info(tensor: tuple[str, tuple[int | str, ...], str]) -> TensorInfo:
@@ -158,6 +158,10 @@ class Model:
     def explain(self) -> str:
         """The plan, a line per step: kernel, shape, packed bytes, and why a gate was not fused."""
         return self._core.explain()
+
+    def steps(self) -> list[Step]:
+        """The plan: the steps in the order of their runs, and which reads the results of which."""
+        return [Step(**step) for step in self._core.steps()]
 
     def __repr__(self) -> str:
         return f"sluice.Model({self._file!r}, target={self.target!r}, threads={self.threads})"

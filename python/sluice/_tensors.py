@@ -1,4 +1,4 @@
-"""What a model says of its inputs, outputs and gates."""
+"""What a model says of its inputs, outputs, plan and gates."""
 
 from __future__ import annotations
 
@@ -24,6 +24,31 @@ class TensorInfo(NamedTuple):
     def type(self) -> str:
         """The element type as ONNX Runtime writes it: "tensor(float)"."""
         return ONNX_RUNTIME_TYPES[self.dtype.name]
+
+
+class Step(NamedTuple):
+    """A step of a model's plan: a call of a kernel."""
+
+    node: str
+    """Name of the ONNX node that it computes, or a part of it."""
+    kernel: str
+    algorithm: str
+    """Of the kernel: "int8_conv", "positions" and the like."""
+    shape: str
+    """What it makes of what: "16x32x32 -> 16x32x32, 3x3"."""
+    macs: int
+    """Per image, whatever the gates say."""
+    macs_per_entry: int
+    """And for each position, or pair of two, that a gate leaves."""
+    packed_bytes: int
+    """Of its weights."""
+    remark: str
+    reads: tuple[int, ...]
+    """Numbers of the earlier steps that wrote the memory that it reads, in ascending order."""
+    inputs: tuple[str, ...]
+    """Names of the model's inputs that it reads."""
+    outputs: tuple[str, ...]
+    """Names of the model's outputs that it writes."""
 
 
 class Gate(NamedTuple):

@@ -21,6 +21,7 @@ struct ArgumentInfo {
     bool is_buffer;
     halide_type_t type;
     int dimensions;  ///< of a buffer
+    bool is_output;
 };
 
 /// The number of an argument by the field that holds it: index_of(&FillCall<Buffer>::side).
@@ -34,6 +35,15 @@ constexpr int index_of(Field Call::*field) {
         ++index;
     });
     return found;
+}
+
+/// The number of a kernel's first output; those behind it are outputs too.
+constexpr int first_output(std::span<const ArgumentInfo> arguments) {
+    int first = int(arguments.size());
+    while (first > 0 && arguments[std::size_t(first) - 1].is_output) {
+        --first;
+    }
+    return first;
 }
 
 /// Calls a kernel, which has to be one of the struct's generator; returns 0, as every kernel does.
@@ -61,6 +71,7 @@ constexpr bool has_arguments(const std::array<HalideFunctionInfo::ArgumentInfo, 
         const ArgumentInfo& wants = arguments[i];
         same = has.name == wants.name && has.dimensions == wants.dimensions &&
                (has.kind != HalideFunctionInfo::InputScalar) == wants.is_buffer &&
+               (has.kind == HalideFunctionInfo::OutputBuffer) == wants.is_output &&
                has.type.code == wants.type.code && has.type.bits == wants.type.bits &&
                has.type.lanes == wants.type.lanes;
     }

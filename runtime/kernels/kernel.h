@@ -182,6 +182,7 @@ using KernelFunction = int (*)(void** arguments);
 struct Kernel {
     const char* name;  ///< as cmake/SluiceKernelTable.cmake puts it together
     Algorithm algorithm;
+    const char* algorithm_name;
     GateForm gate;     ///< none, position (groups too, a call each) or element
     ElementType type;  ///< of the tensors that it reads and writes
     const char* shape_class;

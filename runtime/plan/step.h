@@ -30,7 +30,7 @@ struct Axis {
 /// A kernel's buffer: axes innermost first, as the generator names them.
 struct Buffer {
     Memory memory = Memory::arena;
-    int index = 0;            ///< of the input or output; of the arena's block while planning
+    int index = 0;            ///< of the input, the output or the arena's block
     std::int64_t offset = 0;  ///< elements of `type`
     halide_type_t type = halide_type_of<float>();
     std::vector<Axis> axes;
@@ -87,6 +87,7 @@ struct Rows {
 struct Step {
     const Kernel* kernel = nullptr;
     std::vector<Argument> arguments;  ///< set_call's, in the generator's order
+    int first_output = 0;             ///< the arguments from here on are written
     Split split;
     ListUse list;
     std::optional<Choice> choice;  ///< none: the step runs in every run
@@ -107,6 +108,7 @@ struct Step {
 template <template <typename> class Call>
 void set_call(Step& step, const Call<Buffer>& call) {
     step.arguments.clear();
+    step.first_output = first_output(Call<Buffer>::arguments);
     Call<Buffer>::visit(call, [&step](const auto& field) { step.arguments.emplace_back(field); });
 }
 

@@ -1,8 +1,11 @@
 #include "sluice/model.h"
 
+#include <set>
+
 #include "graph/freed_memory.h"
 #include "kernels/registry.h"
 #include "passes/load_graph.h"
+#include "plan/data_flow.h"
 #include "plan/plan.h"
 #include "session/no_memory.h"
 
@@ -50,8 +53,28 @@ const std::vector<GateInfo>& Model::gates() const { return plan_->gates; }
 
 std::vector<StepInfo> Model::steps() const {
     std::vector<StepInfo> steps;
-    for (const Step& step : plan_->steps) {
-        steps.push_back({step.node, step.kernel->name, step.shape});
+    std::vector<DataFlow> flows = data_flow(plan_->steps);
+    const auto names = [](const std::vector<TensorInfo>& tensors, const std::set<int>& indices) {
+        std::vector<std::string> names;
+        for (const int index : indices) {
+            names.push_back(tensors[std::size_t(index)].name);
+        }
+        return names;
+    };
+    for (std::size_t i = 0; i < plan_->steps.size(); ++i) {
+        const Step& step = plan_->steps[i];
+        const DataFlow& flow = flows[i];
+        steps.push_back({step.node,
+                         step.kernel->name,
+                         step.shape,
+                         step.kernel->algorithm_name,
+                         step.macs,
+                         step.macs_per_entry,
+                         step.packed_bytes,
+                         step.remark,
+                         {flow.reads.begin(), flow.reads.end()},
+                         names(plan_->inputs, flow.inputs),
+                         names(plan_->outputs, flow.outputs)});
     }
     return steps;
 }

@@ -48,16 +48,27 @@ struct GateInfo {
     std::int64_t groups = 1;  ///< maps: 1 (per position), G (per channel group), K (per element)
     std::int64_t height = 0;  ///< of each map, in gates
     std::int64_t width = 0;
-    std::int64_t grid = 1;  ///< output pixels along each side that one gate governs
-    std::int64_t macs = 0;  ///< of the convolution with nothing skipped
-    bool skips = false;     ///< false where all is computed, then multiplied by the gate
+    std::int64_t grid = 1;           ///< output pixels along each side that one gate governs
+    std::int64_t macs = 0;           ///< of the convolution with nothing skipped
+    bool skips = false;              ///< false where all is computed, then multiplied by the gate
+    std::int64_t output_height = 0;  ///< of the layer
+    std::int64_t output_width = 0;
 };
 
 /// One step of a model's plan, in the order of their runs.
 struct StepInfo {
     std::string node;  ///< name of the ONNX node that it computes, or a part of it
     std::string kernel;
-    std::string shape;
+    std::string shape;      ///< what it makes of what: "16x32x32 -> 16x32x32, 3x3"
+    std::string algorithm;  ///< of the kernel, a row of generators/kernels.json
+    std::int64_t macs = 0;  ///< per image, whatever the gates say
+    /// And for each entry of the list that a gate leaves: a position, or a pair of two.
+    std::int64_t macs_per_entry = 0;
+    std::int64_t packed_bytes = 0;  ///< of its weights
+    std::string remark;
+    /// Numbers of the earlier steps that wrote the memory that it reads, in ascending order.
+    std::vector<std::size_t> reads;
+    std::vector<std::string> inputs, outputs;  ///< of the model, that it reads and writes
 };
 
 /// A network, read, planned and packed for one target. Immutable, and shared by copies. Any number

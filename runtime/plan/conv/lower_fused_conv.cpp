@@ -22,8 +22,9 @@ constexpr std::int64_t finest_squares = 3;
 
 PlannedGate make_gate(const Planner& planner, const Node& node, std::int64_t macs) {
     const Layout& map = planner.layout(node.inputs[1]);
+    const Shape& output = planner.graph.values[std::size_t(node.outputs[0])].shape;
     PlannedGate gate{{node.name, map.channels(), map.height(), map.width(),
-                      node.fused_conv->gate_grid, macs, true},
+                      node.fused_conv->gate_grid, macs, true, output[2], output[3]},
                      {}};
     gate.source.values = pixels(map, map.channels());
     gate.source.values.axes = {map.axes[2], map.axes[1], {map.channels(), 1}};
