@@ -47,6 +47,7 @@ def times(layers: Sequence[GatedLayer], found: dict[str, LayerTime]) -> dict[str
             continue
         for kind in ("dense", "gated"):
             spread = getattr(found[layer.name], kind)
-            rows.append({"layer": layer.short, "kind": kind, "middle": spread.middle, "low": spread.low, "high": spread.high,
-                         "said": f"{layer.name}: {kind} {spread.middle:.2f} µs, runs {spread.low:.2f} to {spread.high:.2f}"})
+            rows.append({"layer": layer.short, "kind": kind, "middle": spread.middle, "low": spread.low,
+                         "high": spread.high, "said": f"{layer.name}: {kind} {spread.middle:.2f} µs, runs "
+                                                      f"{spread.low:.2f} to {spread.high:.2f}"})
     return _draw("times", rows, "Time of each gated layer, dense and gated")

@@ -75,7 +75,8 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 def _mask(gate: dict[str, Any]) -> Mask:
     cover = tuple(gate[side] * gate["grid"] / gate[f"output_{side}"] for side in ("height", "width"))
-    return Mask(gate["maps"], gate["height"], gate["width"], tuple(gate["active"]), (cover[0], cover[1]), gate["density"])
+    return Mask(gate["maps"], gate["height"], gate["width"], tuple(gate["active"]), (cover[0], cover[1]),
+                gate["density"])
 
 
 def _image(line: dict[str, Any], is_drawn: bool) -> ClassifiedImage:

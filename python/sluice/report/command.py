@@ -34,8 +34,8 @@ def _at_least(least: float, kind: type) -> object:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="sluice report", allow_abbrev=False,
-        description="Writes a page of one file: each gate's mask over the images, density and time of each gated layer, "
-                    "and the plan as a graph. docs/report.md says how each figure is measured.")
+        description="Writes a page of one file: each gate's mask over the images, density and time of each gated "
+                    "layer, and the plan as a graph. docs/report.md says how each figure is measured.")
     parser.add_argument("model", metavar="MODEL", type=Path, help="ONNX file of a network that classifies images")
     parser.add_argument("images", metavar="IMAGES", nargs="+", help="images, and folders to search for them and below")
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the page to write")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import os
 import re
-import warnings
 from collections.abc import Sequence
+from importlib import resources
 
 import pygraphviz
 
@@ -33,8 +34,10 @@ def _cut(text: str, most: int) -> str:
 
 def draw(boxes: Sequence[Box], inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> str:
     """An SVG whose boxes have the ids of `boxes`, and colours by page.css."""
-    graph = pygraphviz.AGraph(directed=True, strict=False, rankdir="TB", nodesep="0.3", ranksep="0.32", bgcolor="transparent")
-    graph.node_attr.update(shape="box", style="rounded,filled", fontname="Helvetica", fontsize="12", margin="0.12,0.05")
+    graph = pygraphviz.AGraph(directed=True, strict=False, rankdir="TB", nodesep="0.3", ranksep="0.32",
+                              bgcolor="transparent")
+    graph.node_attr.update(shape="box", style="rounded,filled", fontname="Helvetica", fontsize="12",
+                           margin="0.18,0.06")
     graph.edge_attr.update(arrowsize="0.6")
     for box in boxes:
         gated = " gated" if box.density is not None else ""
@@ -45,9 +48,10 @@ def draw(boxes: Sequence[Box], inputs: Sequence[TensorInfo], outputs: Sequence[T
             graph.add_node(f"{word}:{tensor.name}", label=f"{tensor.name}\n{extents} {tensor.dtype}",
                            **{"class": "tensor"}, shape="box", style="filled", fontsize="11")
     for edge in edges_of(boxes):
-        graph.add_edge(edge.tail, edge.head, id=f"{edge.tail}__{edge.head}", **{"class": "gate-edge" if edge.of_gate else "edge"})
-    with warnings.catch_warnings():  # of fonts that this system lacks
-        warnings.simplefilter("ignore", RuntimeWarning)
+        graph.add_edge(edge.tail, edge.head, id=f"{edge.tail}__{edge.head}",
+                       **{"class": "gate-edge" if edge.of_gate else "edge"})
+    with resources.as_file(resources.files(__package__).joinpath("fonts.conf")) as fonts:
+        os.environ["FONTCONFIG_FILE"] = str(fonts)
         svg = graph.draw(format="svg", prog="dot").decode()
     return _for_page(svg, boxes)
 
@@ -58,5 +62,6 @@ def _for_page(svg: str, boxes: Sequence[Box]) -> str:
     for box in boxes:
         style = f' style="--density:{box.density:.4f}"' if box.density is not None else ""
         said = html.escape(describe(box))
-        svg = svg.replace(f'<g id="{box.id}" ', f'<g id="{box.id}" tabindex="0" role="img" aria-label="{said}"{style} ', 1)
+        start = f'<g id="{box.id}" '
+        svg = svg.replace(start, f'{start}tabindex="0" role="img" aria-label="{said}"{style} ', 1)
     return svg.replace("<svg ", '<svg role="group" aria-label="The plan, from its input above to its output below" ', 1)

@@ -33,7 +33,8 @@ def make(arguments: argparse.Namespace, program: Program) -> str:
 def render(arguments: argparse.Namespace, found: Classified, measured: times.Times, model: Model,
            boxes: Sequence[plan.Box]) -> str:
     drawn = [image for image in found.images if image.png]
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)
     environment.filters["percent"] = percent
     template = environment.from_string(_part("page.html"))
     return template.render(
