@@ -112,11 +112,15 @@ void ImageRun::classify(Classifier& classifier, std::size_t image, Outcome& outc
         return;
     }
     outcome.result = std::move(result).value();
-    if (options_.json) {
-        outcome.text =
-            (options_.gates ? to_json(outcome.result, classifier.input(), classifier.gate_maps())
-                            : to_json(outcome.result)) +
-            "\n";
+    if (options_.gates) {
+        const Result<std::vector<std::uint8_t>> png = image::encode_png(classifier.input());
+        if (!png.ok()) {
+            outcome.fatal = png.status();
+            return;
+        }
+        outcome.text = to_json(outcome.result, png.value(), classifier.gate_maps()) + "\n";
+    } else if (options_.json) {
+        outcome.text = to_json(outcome.result) + "\n";
     }
     if (!all_finite(outcome.result.scores)) {
         outcome.failure =

@@ -76,10 +76,10 @@ std::string to_line(const nlohmann::ordered_json& object) {
 
 std::string to_json(const Classification& result) { return to_line(to_object(result)); }
 
-std::string to_json(const Classification& result, const image::Image& input,
+std::string to_json(const Classification& result, std::span<const std::uint8_t> png,
                     std::span<const GateMap> maps) {
     nlohmann::ordered_json object = to_object(result);
-    object["image"] = to_base64(image::encode_png(input));
+    object["image"] = to_base64(png);
     object["gates"] = nlohmann::ordered_json::array();
     for (const GateMap& map : maps) {
         object["gates"].push_back(to_object(map));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -13,10 +14,10 @@ namespace sluice::classify {
 /// not finite. It also stands for class, index and probability where no class is decided. What is
 /// not UTF-8 in a name is replaced by U+FFFD.
 std::string to_json(const Classification& result);
-/// The same, then image, the input image as a PNG in base64, and gates: for each gated layer its
+/// The same, then image, the input image's PNG in base64, and gates: for each gated layer its
 /// name, density, maps, height, width, grid, the extents of its output, skips, and in active how
 /// many of its maps are not zero at each position, row by row.
-std::string to_json(const Classification& result, const image::Image& input,
+std::string to_json(const Classification& result, std::span<const std::uint8_t> png,
                     std::span<const GateMap> maps);
 
 }  // namespace sluice::classify
