@@ -99,7 +99,9 @@ prepare_apt() {
 # linked into a shared object (it is compiled without -fPIC).
 make_protobuf() {
     local folder=.cache/protobuf state=$PWD/.cache/apt-protobuf key apt
-    key=$(dpkg-query -W -f '${Version}' protobuf-compiler)
+    key=$(dpkg-query -W -f '${Version}' protobuf-compiler 2>/dev/null) ||
+        fail "protobuf-compiler of Debian is not installed: apt-get install protobuf-compiler"
+    command -v dpkg-source >/dev/null || fail "dpkg-source is missing: apt-get install dpkg-dev"
     if is_current "$folder/.sluice-stamp" "$key"; then
         return
     fi
@@ -156,6 +158,9 @@ neon)
     install_packages $here/packages-neon.txt
     make_sysroot
     ;;
+protobuf)
+    make_protobuf
+    ;;
 lint)
     install_packages $here/packages-lint.txt
     ;;
@@ -196,7 +201,7 @@ report)
     make_venv .venv-report "$(content_key $here/requirements-report.txt)" -r $here/requirements-report.txt
     ;;
 *)
-    fail "unknown part '$1': host, neon, lint, fuzz, package, train, peers, zoo, wheel, docs, ray or report"
+    fail "unknown part '$1': host, protobuf, neon, lint, fuzz, package, train, peers, zoo, wheel, docs, ray or report"
     ;;
 esac
 say "${1:-host}: nothing is missing"
