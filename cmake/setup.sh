@@ -110,6 +110,7 @@ make_protobuf() {
     mkdir -p .cache
     apt-get indextargets --format 'deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)' \
         'Created-By: Packages' 'Origin: Debian' | sort -u >.cache/sources.list
+    [ -s .cache/sources.list ] || fail "apt knows no packages of Debian's: apt-get update"
     prepare_apt "$state" -o Dir::Etc::sourcelist="$PWD/.cache/sources.list" -o Dir::Etc::sourceparts=-
     (cd "$state/files" && "${apt[@]}" source --download-only protobuf &&
         dpkg-source --no-check -x ./*.dsc unpacked >/dev/null) ||
