@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nanobind/ndarray.h>
+
 #include "bindings/bound_model.h"
 #include "image/preprocess.h"
 

@@ -38,33 +38,14 @@ Status optimise(Graph& graph, bool int8) {
             }
         }
     }
-    for (const auto pass : {lower_q_linear,
-                            lift_one_dimension,
-                            make_fake_quantize,
-                            drop_roundings,
-                            expand_operators,
-                            expand_scatter,
-                            canonicalise,
-                            make_gemm,
-                            make_affine,
-                            make_activation,
-                            make_pointwise_conv,
-                            make_affine,
-                            order_roundings,
-                            make_fused_conv,
-                            make_int8_gemm,
-                            make_transposed_conv,
-                            drop_unread_constants,
-                            fold_padding,
-                            fold_affine,
-                            fuse_gate,
-                            fold_gate_grid,
-                            fold_affine,
-                            fuse_residual,
-                            fold_affine,
-                            fuse_activation,
-                            mark_branches,
-                            quantise_values}) {
+    for (const auto pass :
+         {lower_q_linear,        lift_one_dimension, make_fake_quantize,  drop_roundings,
+          expand_operators,      expand_scatter,     canonicalise,        make_gemm,
+          make_affine,           make_activation,    make_pointwise_conv, make_affine,
+          order_roundings,       make_fused_conv,    make_int8_gemm,      make_transposed_conv,
+          drop_unread_constants, fold_padding,       fold_affine,         fuse_gate,
+          fold_gate_grid,        fold_affine,        fuse_residual,       fold_affine,
+          fuse_activation,       mark_branches,      quantise_values}) {
         if (pass != drop_roundings || !int8) {
             SLUICE_RETURN_IF_ERROR(pass(graph));
         }

@@ -33,8 +33,9 @@ Status optimise(Graph& graph, bool int8 = true);
 /// LogSoftmax, Softmax of what is flattened, LRN and the normalisations.
 [[nodiscard]] Status expand_operators(Graph& graph);
 
-/// ScatterND that writes neighbouring rows of an axis, which Transposes bring to the front and back,
-/// becomes a Concat along that axis: `out[:, :n] += y` of PyTorch, as its dynamo exporter writes it.
+/// ScatterND that writes neighbouring rows of an axis, which Transposes bring to the front and
+/// back, becomes a Concat along that axis: `out[:, :n] += y` of PyTorch, as its dynamo exporter
+/// writes it.
 [[nodiscard]] Status expand_scatter(Graph& graph);
 
 /// Drops Identity and Cast of floats; Flatten, Squeeze and Unsqueeze become Reshape; ReduceMean

@@ -68,18 +68,20 @@ TEST_CASE("a kernel whose arguments differ from the struct in one thing is told 
         {{"input", InputBuffer, 3, real},
          {"axis", InputScalar, 0, integer},
          {"output", OutputBuffer, 3, real}}};
-    const ArgumentInfo same[] = {
-        {"input", true, real, 3}, {"axis", false, integer, 0}, {"output", true, real, 3}};
+    const ArgumentInfo same[] = {{"input", true, real, 3, false},
+                                 {"axis", false, integer, 0, false},
+                                 {"output", true, real, 3, true}};
     CHECK(has_arguments(softmax_and_one, same));
     CHECK(!has_arguments(softmax_and_one, std::span(same, 2)));
-    for (int change = 0; change < 6; ++change) {
+    for (int change = 0; change < 7; ++change) {
         ArgumentInfo other[] = {same[0], same[1], same[2]};
         change == 0   ? void(other[0].name = "x")
         : change == 1 ? void(other[0].dimensions = 4)
         : change == 2 ? void(other[2].type = integer)
         : change == 3 ? void(other[1].type = halide_type_of<std::int64_t>())
         : change == 4 ? void(other[1].type = halide_type_of<std::uint32_t>())
-                      : void(other[1].is_buffer = true);
+        : change == 5 ? void(other[1].is_buffer = true)
+                      : void(other[2].is_output = false);
         INFO("change " << change);
         CHECK(!has_arguments(softmax_and_one, other));
     }
