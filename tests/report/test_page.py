@@ -27,6 +27,7 @@ MODEL = ROOT / "models" / "int8" / "resnet20_block_d57_cifar10_int8.onnx"
 DENSE = ROOT / "models" / "int8" / "resnet20_dense_cifar10_int8.onnx"
 SAMPLES = ROOT / "apps" / "samples"
 FOLDER = pathlib.Path(sys.argv.pop(1)).resolve()
+FOLDER.mkdir(parents=True, exist_ok=True)
 DRAWN = 3
 CHROMIUM = shutil.which("chromium")
 
@@ -39,7 +40,6 @@ def report(*words):
 class Page(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        FOLDER.mkdir(parents=True, exist_ok=True)
         cls.file = FOLDER / "report.html"
         cls.file.unlink(missing_ok=True)
         done = report(MODEL, SAMPLES, "-o", cls.file, "--dense", DENSE, "--drawn", DRAWN, "--runs", 3, "--seconds", 0.3)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
 import re
-from collections.abc import Sequence
-from importlib import resources
+import sys
+from collections.abc import Iterator, Sequence
 
 import pygraphviz
 
@@ -50,10 +51,23 @@ def draw(boxes: Sequence[Box], inputs: Sequence[TensorInfo], outputs: Sequence[T
     for edge in edges_of(boxes):
         graph.add_edge(edge.tail, edge.head, id=f"{edge.tail}__{edge.head}",
                        **{"class": "gate-edge" if edge.of_gate else "edge"})
-    with resources.as_file(resources.files(__package__).joinpath("fonts.conf")) as fonts:
-        os.environ["FONTCONFIG_FILE"] = str(fonts)
+    with _quiet():
         svg = graph.draw(format="svg", prog="dot").decode()
     return _for_page(svg, boxes)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps from the terminal what Graphviz's libraries say of the system's fonts, which are no fault of a user's."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _for_page(svg: str, boxes: Sequence[Box]) -> str:
