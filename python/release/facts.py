@@ -26,6 +26,7 @@ class Component:
 # NOTICE's headings, and what is linked of the works below them.
 PARTS = {
     "Linked into the runtime library and all programs": ("library", "programs", "module"),
+    "Linked into the programs of apps/ and the Python module": ("programs", "module"),
     "Linked into the programs of apps/": ("programs",),
     "Linked into the Python module": ("module",),
 }

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build/release"
 DOCUMENTS = [ROOT / "README.md", ROOT / "training/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # What is of the system or of pip's; their arguments are not looked at.
-SYSTEM = {"apt", "apt-get", "c++", "cc", "cd", "chrt", "nvidia-cuda-mps-control", "pip", "python3.11", "sudo", "tar",
+SYSTEM = {"apt", "apt-get", "c++", "cc", "cd", "chrt", "nvidia-cuda-mps-control", "pip", "python3.11", "sed", "sudo", "tar",
           "./in_c", "./in_cpp"}
 OURS = {"make", "sluice", "python", "cmake", "mutate.py"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -95,6 +95,8 @@ class Checker:
         command = [str(path)]
         if arguments and re.fullmatch(r"[a-z]+", arguments[0]):
             command.append(arguments[0])
+        if command[1:] == ["report"]:  # of the Python package alone
+            command = [sys.executable, "-m", "sluice", "report"]
         text = help_of(*command)
         return next((f"{name} has no {option}" for option in options
                      if option != "--help" and not re.search(rf"{option}\b", text)), None)

@@ -76,3 +76,10 @@ def normalization():
         return kind, [tensor(shape), rest, rest][: draw(2, 3)], {"axis": axis}
     return kind, [tensor(shape), vector, vector], (
         {"num_groups": pick(1, shape[1])} if kind == "GroupNormalization" else {})
+
+
+def scatter():
+    shape = extents(draw(1, 4), 1, 6)
+    rows = draw(1, shape[0])
+    return "ScatterND", [tensor(shape), {"shape": [rows, 1], "ints": list(range(rows))},
+                         tensor([rows, *shape[1:]])], {}

@@ -11,7 +11,7 @@ import numpy as np
 from onnx import TensorProto
 
 from further_cases import (arg_max, blocks, global_max_pool, normalization, reduce_mean, reduction,
-                           split, tile, unary)
+                           scatter, split, tile, unary)
 from one_node import (ONNX_BYTES, RANDOM, chance, draw, extents, floats, ints, pick, run, scalar,
                       tensor, zeros)
 
@@ -346,7 +346,7 @@ GENERATORS = [
     slice_, squeeze, unsqueeze, transpose, constant, constant_of_shape,
     quantize_linear, dequantize_linear, q_linear_conv, q_linear_mat_mul, conv_integer,
     mat_mul_integer, of_bytes,
-    reduction, unary, global_max_pool, split, arg_max, tile, blocks, normalization,
+    reduction, unary, global_max_pool, split, arg_max, tile, blocks, normalization, scatter,
 ]
 
 X = tensor([1, 4, 9, 7])
