@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "benchmark/html.h"
 #include "benchmark/json.h"
@@ -39,23 +40,32 @@ std::vector<std::string> worker_command(const std::vector<std::string>& words) {
     return command;
 }
 
-std::vector<Engine> choose_engines(const Options& options, const std::vector<std::string>& worker) {
+Result<std::vector<Engine>> choose_engines(const Options& options,
+                                           const std::vector<std::string>& worker) {
     std::vector<Engine> engines = {our_engine(worker)};
     if (!options.int8) {
         engines[0].name += " in float32";
     }
     for (const std::string& peer : options.peers) {
-        engines.push_back(peer_engine(peer, options.peer_python));
+        Result<Engine> engine = peer_engine(peer, options.peer_python);
+        if (!engine.ok()) {
+            return engine.status();
+        }
+        engines.push_back(std::move(engine).value());
     }
     return engines;
 }
 
 Status time_networks(const Options& options, const std::vector<std::string>& worker,
                      Report& report) {
+    const Result<std::vector<Engine>> engines = choose_engines(options, worker);
+    if (!engines.ok()) {
+        return engines.status();
+    }
     for (const std::filesystem::path& model : options.models) {
         const Result<NetworkTimes> times = time_network(
             {model, options.data, options.target, options.int8, options.threads, options.batch,
-             options.size, options.seconds, options.layers, choose_engines(options, worker)});
+             options.size, options.seconds, options.layers, engines.value()});
         if (!times.ok()) {
             return times.status();
         }

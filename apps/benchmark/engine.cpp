@@ -1,5 +1,6 @@
 #include "benchmark/engine.h"
 
+#include <filesystem>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -53,6 +54,20 @@ double number(const json& value) {
     return value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
+// Without the links of a build folder; empty where it is nowhere.
+std::filesystem::path peer_script() {
+    std::error_code code;
+    const std::filesystem::path folder =
+        std::filesystem::read_symlink("/proc/self/exe", code).parent_path();
+    for (const char* place : {"peer.py", "../share/sluice/peer.py"}) {
+        const std::filesystem::path script = std::filesystem::canonical(folder / place, code);
+        if (!code) {
+            return script;
+        }
+    }
+    return {};
+}
+
 StepResult read_step(const json& item) {
     return {
         "", item.at("node"), item.at("kernel"), item.at("shape"), item.at("ms"), item.at("macs")};
@@ -74,12 +89,22 @@ LayerResult read_layer(const json& item) {
 
 Engine our_engine(const std::vector<std::string>& worker) { return {"sluice", worker}; }
 
-Engine peer_engine(const std::string& name, const std::string& python) {
+Result<Engine> peer_engine(const std::string& name, const std::string& python) {
+    const std::filesystem::path script = peer_script();
+    if (script.empty()) {
+        return Status::error(
+            "peer.py, which runs other engines, is neither beside this program nor "
+            "in ../share/sluice",
+            "install the program again");
+    }
+    return Engine{name, {python, script.string(), name}};
+}
+
+std::string default_peer_python() {
     std::error_code code;
-    const std::filesystem::path installed =
-        std::filesystem::read_symlink("/proc/self/exe", code).replace_filename("peer.py");
-    const bool is_there = std::filesystem::exists(installed, code);
-    return {name, {python, is_there ? installed.string() : SLUICE_PEER_SCRIPT, name}};
+    const std::filesystem::path python =
+        peer_script().parent_path() / "../../.venv-peers/bin/python";
+    return std::filesystem::exists(python, code) ? python.lexically_normal().string() : "python3";
 }
 
 Result<Worker> Worker::start(const Engine& engine) {

@@ -20,9 +20,11 @@ struct Engine {
 
 /// Ours, by the command of a worker.
 Engine our_engine(const std::vector<std::string>& worker);
-/// onnxruntime, openvino or ncnn, run under `python` by the peer.py beside this program, or in the
-/// source tree where there is none.
-Engine peer_engine(const std::string& name, const std::string& python);
+/// onnxruntime, openvino or ncnn, run by peer.py under `python`. An error where peer.py is missing:
+/// it lies beside this program or, where that is installed, in ../share/sluice.
+Result<Engine> peer_engine(const std::string& name, const std::string& python);
+/// The Python of `make peers`, where peer.py is that of a checkout that has it; else python3.
+std::string default_peer_python();
 
 /// What a worker loads.
 struct Job {

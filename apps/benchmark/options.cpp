@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "benchmark/engine.h"
 #include "common/command_line.h"
 #include "common/image_size.h"
 
@@ -65,7 +66,8 @@ void add_networks(CLI::App& app, Options& options, Texts& texts) {
         ->delimiter(',')
         ->check(CLI::IsMember({"onnxruntime", "openvino", "ncnn"}));
     app.add_option("--peer-python", options.peer_python,
-                   "Python that has them; default: the .venv-peers that make peers fills")
+                   "Python that has them; default: the .venv-peers that make peers fills, or "
+                   "python3")
         ->option_text("FILE");
 }
 
@@ -170,7 +172,7 @@ Status read_texts(const Texts& texts, Options& options) {
 
 Result<Options> parse_options(int argc, const char* const* argv) {
     Options options;
-    options.peer_python = SLUICE_PEER_PYTHON;
+    options.peer_python = default_peer_python();
     Texts texts;
     CLI::App app{"Times networks in our engine and others, in turn and with the same answers.",
                  "benchmark"};

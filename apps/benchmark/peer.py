@@ -19,7 +19,13 @@ import sys
 import tempfile
 import time
 
-import numpy as np
+REMEDY = "run make peers, or name a Python that has it by --peer-python"
+
+try:
+    import numpy as np
+except ImportError as missing:
+    print(json.dumps({"error": f"not installed ({missing}); {REMEDY}"}))
+    sys.exit(1)
 
 
 class Unavailable(Exception):
@@ -183,7 +189,7 @@ def convert(path, folder, *shape):
     # The package itself imports torch, which its program does not need.
     found = importlib.util.find_spec("pnnx")
     if found is None:
-        raise Unavailable("pnnx is not installed; run make peers")
+        raise Unavailable(f"pnnx is not installed; {REMEDY}")
     program = pathlib.Path(found.origin).with_name("pnnx")
     size = "[1," + ",".join(shape) + "]"
     subprocess.run([program, source, f"inputshape={size}", "fp16=0"], cwd=folder, check=True)
@@ -241,7 +247,7 @@ class Worker:
                 return {"error": f"knows no request '{request['do']}'"}
             return actions[request["do"]](request)
         except ImportError as error:
-            return {"error": f"not installed ({error}); run make peers"}
+            return {"error": f"not installed ({error}); {REMEDY}"}
         except Exception as error:  # engines' errors share no narrower base class
             lines = str(error).strip().splitlines() or [type(error).__name__]
             return {"error": lines[0]}
