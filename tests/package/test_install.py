@@ -5,7 +5,9 @@ Usage: test_install.py SOURCE_ROOT BUILD_FOLDER CMAKE NINJA [VALGRIND]
 With VALGRIND the program in C also runs under it, on AVX2's kernels, and must neither leak nor err.
 """
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,6 +103,20 @@ class Consumer(unittest.TestCase):
     def test_programs(self) -> None:
         for program in ("classify", "run", "benchmark"):
             self.assertIn("0.", run(self.prefix / f"bin/sluice-{program}", "--version"))
+
+    def test_benchmark_runs_another_engine(self) -> None:
+        program, report = self.prefix / "bin/sluice-benchmark", self.folder / "benchmark.json"
+        words = ("--model", SOURCE / expected.MODEL, "--peers", "onnxruntime", "--peer-python", sys.executable,
+                 "--seconds", "0.05", "--json", report)
+        run(program, *words)
+        ours, peer = json.loads(report.read_text("utf-8"))["results"]
+        self.assertEqual((ours["agrees"], peer["engine"], peer["agrees"]), (True, "onnxruntime", True))
+        shutil.copy(program, self.folder / "copied")
+        wrong = subprocess.run([self.folder / "copied", *map(str, words)], capture_output=True, text=True,
+                               check=False)
+        self.assertEqual(wrong.returncode, 2, wrong.stdout)
+        self.assertIn("peer.py", wrong.stderr)
+        self.assertIn("install the program again", wrong.stderr)
 
     @unittest.skipUnless(VALGRIND, "no valgrind was given")
     def test_valgrind(self) -> None:
