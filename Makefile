@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup setup-neon configure build build-neon demo synthetic quantize test check-images data-given asan tsan \
         test-sanitized fuzz check-format lint tune format clean train-setup test-training peers bench bench-quick \
         zoo zoo-setup zoo-narrow index readme-table trade-off costs package test-package wheel-setup wheel test-wheel \
-        docs-setup docs ray-setup test-ray test-report
+        wheel-aarch64 test-wheel-aarch64 docs-setup docs ray-setup test-ray test-report dist test-dist
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
@@ -25,7 +25,7 @@ CLASSIFY := build/release/apps/classify/classify
 say = @echo "make $@: $(1)"
 
 help:  ## Say what each target does
-	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z -]+):.*## /  make \1\t/' | expand -t 24
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## /  make \1\t/' | expand -t 28
 
 setup:  ## Install what is missing: Debian packages (by sudo apt-get), Python packages into .venv
 	@bash cmake/setup.sh host
@@ -129,11 +129,18 @@ test-sanitized: build  ## Run the tests of reader, passes, plan and session unde
 	$(call say,running its tests)
 	@$(CTEST) --preset asan -j $(JOBS) -R '^($(subst $(space),|,$(SANITIZED))):'
 
+# Debian has libraries in the folder of their architecture, and other systems do not: the files of CMake and of
+# pkg-config say where, so that each kind of package is of a configuration of its own. The last one stays.
+pack = $(CMAKE) --preset release -DCMAKE_INSTALL_LIBDIR=$(2) >build/configure-release.log 2>&1 \
+    || { cat build/configure-release.log; exit 1; }; $(CMAKE) --build --preset release -j $(JOBS); \
+    .venv/bin/cpack -G $(1) --config build/release/CPackConfig.cmake -B "$(CURDIR)/build/packages"
+
 package: build  ## Write an archive and Debian packages to build/packages; docs/c-api.md says more
 	@bash cmake/setup.sh package
 	$(call say,writing packages to build/packages)
 	@rm -rf build/packages
-	@.venv/bin/cpack --config build/release/CPackConfig.cmake -B "$(CURDIR)/build/packages"
+	@$(call pack,DEB,lib/$$(dpkg-architecture -qDEB_HOST_MULTIARCH))
+	@$(call pack,TGZ,lib)
 	@rm -rf build/packages/_CPack_Packages
 
 test-package: package  ## Test what is packed: contents, programs in C and C++, the one in C under valgrind
@@ -232,18 +239,39 @@ wheel-setup:
 PYTHON ?=
 HALIDE_HELPERS := $(CURDIR)/.venv/lib/python3.11/site-packages/halide/lib64/cmake/HalideHelpers
 
+# $(1): the program that builds it; $(2): the build folder whose kernels it has.
+build_wheel = echo "make $@: building the wheel in build/wheel"; mkdir -p build dist; rm -rf build/wheel/unrepaired; \
+    $(1) --config-setting=build-dir=build/wheel/{wheel_tag} \
+    --config-setting=cmake.define.SLUICE_KERNELS_FROM="$(CURDIR)/build/$(2)" \
+    --config-setting=cmake.define.HalideHelpers_DIR="$(HALIDE_HELPERS)" . >build/wheel.log 2>&1 \
+    || { tail -n 50 build/wheel.log; exit 1; }
+repair_wheel = echo "make $@: repairing it: what it links and is not of every Linux comes in"; \
+    PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" auditwheel repair $(1) --wheel-dir dist build/wheel/unrepaired/*.whl
+
 wheel: configure wheel-setup  ## [PYTHON=python3.12]: build dist/*.whl, with the kernels of build/release
 	$(call say,building the kernels in build/release)
-	@$(CMAKE) --build --preset release -j $(JOBS) --target sluice
-	$(call say,building the wheel in build/wheel)
-	@mkdir -p build dist && rm -rf build/wheel/unrepaired
-	@$(or $(PYTHON),.venv-wheel/bin/python) -m pip wheel --quiet --no-deps $(if $(PYTHON),,--no-build-isolation) \
-	    --config-settings=build-dir=build/wheel/{wheel_tag} \
-	    --config-settings=cmake.define.SLUICE_KERNELS_FROM="$(CURDIR)/build/release" \
-	    --config-settings=cmake.define.HalideHelpers_DIR="$(HALIDE_HELPERS)" \
-	    --wheel-dir build/wheel/unrepaired . >build/wheel.log 2>&1 || { tail -n 50 build/wheel.log; exit 1; }
-	$(call say,repairing it: what it links and is not of every Linux comes in)
-	@PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" auditwheel repair --strip --wheel-dir dist build/wheel/unrepaired/*.whl
+	@$(CMAKE) --build --preset release -j $(JOBS) --target sluice_kernels
+	@$(call build_wheel,$(or $(PYTHON),.venv-wheel/bin/python) -m pip wheel --quiet --no-deps \
+	    $(if $(PYTHON),,--no-build-isolation) --wheel-dir build/wheel/unrepaired,release)
+	@$(call repair_wheel,--strip)
+
+# The module is for CPython 3.11. auditwheel strips by programs of this machine, so that the linker strips here.
+wheel-aarch64: configure wheel-setup setup-neon  ## Cross-build dist/*_aarch64.whl, with the kernels of build/neon
+	$(call say,building its kernels in build/neon)
+	@$(CMAKE) --build --preset release -j $(JOBS) --target generators/all sluice_python_stubs
+	@$(CMAKE) --preset neon -DSLUICE_WERROR=$(WERROR) >build/configure-neon.log 2>&1 \
+	    || { cat build/configure-neon.log; exit 1; }
+	@$(CMAKE) --build --preset neon -j $(JOBS) --target sluice_kernels
+	@$(call build_wheel,SETUPTOOLS_EXT_SUFFIX=.cpython-311-aarch64-linux-gnu.so _PYTHON_HOST_PLATFORM=linux-aarch64 \
+	    .venv-wheel/bin/python -m build --wheel --no-isolation --outdir build/wheel/unrepaired \
+	    --config-setting=cmake.define.CMAKE_TOOLCHAIN_FILE="$(CURDIR)/cmake/neon-wheel.cmake" \
+	    --config-setting=cmake.define.sluice-halide_generators_ROOT="$(CURDIR)/build/release" \
+	    --config-setting=cmake.define.Protobuf_PROTOC_EXECUTABLE=/usr/bin/protoc,neon)
+	@$(call repair_wheel)
+
+test-wheel-aarch64: wheel-aarch64  ## Run that wheel under QEMU; its answers must be those of build/release
+	@bash cmake/setup.sh wheel-aarch64
+	@bash tests/wheel/test_wheel_aarch64.sh
 
 test-wheel: wheel  ## Install dist/*.whl into an empty venv and an empty Debian 12 (as root), and test it there
 	@bash tests/wheel/test_wheel.sh
@@ -274,6 +302,29 @@ test-report: wheel  ## Make a page of sluice report by dist/*.whl and look at it
 	    "$$(ls -t dist/sluice_cnn-*-cp311-cp311-manylinux*_x86_64.whl | head -n 1)"
 	@.venv-report/bin/python -m pip check
 	@.venv-report/bin/python tests/report/test_page.py build/report-test
+
+# All files have the time of the commit, so that the same commit gives the same bytes.
+dist test-dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+SOURCE_NAME = sluice-$(shell sed -nE 's/^project\(sluice VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
+
+dist:  ## [PYTHON=python3.12]: build all files of a release into dist/: wheels, packages, sources, checksums, components
+	@said=$$(python3 python/release/check_release.py .) && echo "make $@: $$said"
+	@bash cmake/setup.sh dist
+	@rm -rf dist
+	@$(MAKE) --no-print-directory wheel PYTHON=
+	@$(if $(PYTHON),$(MAKE) --no-print-directory wheel PYTHON="$(PYTHON)")
+	@$(MAKE) --no-print-directory package
+	$(call say,collecting them in dist/)
+	@cp build/packages/*.deb build/packages/*.tar.gz dist
+	@git archive --format=tar --prefix=$(SOURCE_NAME)/ HEAD | gzip -9n >dist/$(SOURCE_NAME)-source.tar.gz
+	@.venv-wheel/bin/python -m build --sdist --no-isolation --outdir dist . >build/sdist.log 2>&1 \
+	    || { tail -n 50 build/sdist.log; exit 1; }
+	@.venv-dist/bin/python python/release/write_sbom.py . dist $$SOURCE_DATE_EPOCH
+	@cd dist && LC_ALL=C sha256sum * >SHA256SUMS
+	@cat dist/SHA256SUMS
+
+test-dist: dist  ## Test those files: their checksums, components, times and the paths that they must not have
+	@.venv-dist/bin/python tests/release/test_files.py . dist $$SOURCE_DATE_EPOCH
 
 clean:  ## Remove the build folders; .venv and .cache stay
 	rm -rf build

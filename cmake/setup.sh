@@ -122,31 +122,31 @@ make_protobuf() {
     mark "$folder/.sluice-stamp" "$key"
 }
 
-# make_sysroot: AArch64 packages, unpacked and not installed, so that they cannot conflict with the
-# host's.
-make_sysroot() {
-    local sysroot=.cache/sysroot-arm64 state=$PWD/.cache/apt-arm64 key
-    key=$(content_key $here/sysroot-neon.txt $here/setup.sh)
-    if is_current "$sysroot/.sluice-stamp" "$key"; then
+# unpack_arm64 FOLDER LIST_FILE FIND_ARGUMENT...: AArch64 packages, unpacked and not installed, so that they cannot
+# conflict with the host's; without the files that find is told of.
+unpack_arm64() {
+    local folder=$1 list=$2 state=$PWD/.cache/apt-arm64 key
+    shift 2
+    key=$(content_key "$list" $here/setup.sh)
+    if is_current "$folder/.sluice-stamp" "$key"; then
         return
     fi
-    say "unpacking AArch64 libraries into $sysroot (nothing is installed)"
-    rm -rf "$sysroot"
-    mkdir -p "$sysroot"
+    say "unpacking AArch64 packages into $folder (nothing is installed)"
+    rm -rf "$folder"
+    mkdir -p "$folder"
     local apt
     prepare_apt "$state" -o APT::Architecture=arm64 -o APT::Architectures=arm64
     local packages
-    mapfile -t packages < <(list $here/sysroot-neon.txt)
+    mapfile -t packages < <(list "$list")
     (cd "$state/files" && "${apt[@]}" download "${packages[@]}") ||
         fail "could not download ${packages[*]} for arm64"
     local deb
     for deb in "$state"/files/*.deb; do
-        dpkg -x "$deb" "$sysroot"
+        dpkg -x "$deb" "$folder"
     done
-    # Only archives stay, so that programs link statically and QEMU needs no sysroot.
-    find "$sysroot" -name '*.so*' -delete
+    [ $# -eq 0 ] || find "$folder" "$@" -delete
     rm -rf "$state"
-    mark "$sysroot/.sluice-stamp" "$key"
+    mark "$folder/.sluice-stamp" "$key"
 }
 
 case "${1:-host}" in
@@ -157,7 +157,8 @@ host)
     ;;
 neon)
     install_packages $here/packages-neon.txt
-    make_sysroot
+    # Only archives stay, so that programs link statically and QEMU needs no sysroot.
+    unpack_arm64 .cache/sysroot-arm64 $here/sysroot-neon.txt -name '*.so*'
     ;;
 protobuf)
     make_protobuf
@@ -201,8 +202,15 @@ report)
     install_packages $here/packages.txt $here/packages-report.txt
     make_venv .venv-report "$(content_key $here/requirements-report.txt)" -r $here/requirements-report.txt
     ;;
+wheel-aarch64)
+    unpack_arm64 .cache/python-arm64 $here/python-arm64.txt
+    ;;
+dist)
+    install_packages $here/packages.txt
+    make_venv .venv-dist "$(content_key $here/requirements-dist.txt)" -r $here/requirements-dist.txt
+    ;;
 *)
-    fail "unknown part '$1': host, protobuf, neon, lint, fuzz, package, train, peers, zoo, wheel, docs, ray or report"
+    fail "unknown part '$1': host, protobuf, neon, lint, fuzz, package, train, peers, zoo, wheel, wheel-aarch64, docs, ray, report or dist"
     ;;
 esac
 say "${1:-host}: nothing is missing"
