@@ -37,7 +37,7 @@ def make_index(folder: Path) -> list[Entry]:
     entries = [make_entry(folder, path) for path in paths]
     by_file = {entry["file"]: entry for entry in entries}
     for entry in entries:
-        _add_float32(entry, by_file)
+        _add_float32(entry, by_file, folder)
     for entry in entries:
         _add_dense(entry, entries)
     return entries
@@ -55,15 +55,11 @@ def make_entry(folder: Path, path: Path) -> Entry:
         "card": _name(folder, card.path),
         "log": _name(folder, log) if log.exists() else None,
         "network": described["net"],
-        "data": _data(card),
+        **_facts(card),
         "classes": classes,
         "precision": precision,
         "gates": _gates(described["net"], described["gate"], card.layers),
-        "seed": card.count("seed"),
-        "macs": card.count("MACs, dense"),
         "macs_cut": card.share("net MACs cut, int8", "net MACs cut"),
-        "macs_cut_by_live_gates": card.share("net MACs cut by live gates"),
-        "closed_blocks": _list(card.text("blocks that are never computed")),
         "accuracy": accuracy if precision == INT8 else card.share(f"test accuracy {other}"),
         "accuracy_float32": card.share(f"test accuracy, {own[1]}"),
         "control_accuracy": card.share("test accuracy of the dense control"),
@@ -143,19 +139,35 @@ def stages(net: str) -> tuple[int, ...]:
     return ((int(depth[1]) - 2) // 6,) * 3
 
 
-def _add_float32(entry: Entry, by_file: Mapping[str, Entry]) -> None:
-    """What a twin's card leaves to its float32 network's."""
+def _add_float32(entry: Entry, by_file: Mapping[str, Entry], folder: Path) -> None:
+    """What a twin's card leaves to its float32 network's, whose file may be too large to be here."""
     if entry["precision"] != INT8:
         return
     file = Path(entry["file"]).name.replace("_int8.onnx", ".onnx")
-    if file not in by_file:
-        raise ModelsError(f"{entry['file']}: there is no float32 network {file}; keep both")
-    source = by_file[file]
-    entry["float32"] = file
+    if file in by_file:
+        source = by_file[file]
+        entry["float32"] = file
+    else:
+        card = read_card((folder / file).with_suffix(".md"))
+        described, _ = _metadata(folder / entry["file"])
+        source = _facts(card)
+        source["gates"] = _gates(described["net"], described["gate"], card.layers)
+        entry["float32"] = None
     for key in ("data", "seed", "macs", "macs_cut_by_live_gates", "closed_blocks"):
         entry[key] = source[key]
     if entry["gates"] is not None:
         entry["gates"] = source["gates"]
+
+
+def _facts(card: Card) -> Entry:
+    """What a float32 network's card says of its twin too."""
+    return {
+        "data": _data(card),
+        "seed": card.count("seed"),
+        "macs": card.count("MACs, dense"),
+        "macs_cut_by_live_gates": card.share("net MACs cut by live gates"),
+        "closed_blocks": _list(card.text("blocks that are never computed")),
+    }
 
 
 def _add_dense(entry: Entry, entries: list[Entry]) -> None:

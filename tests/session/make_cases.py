@@ -288,8 +288,13 @@ def first_of_each_class(folder, count):
 
 
 def network_cases(checkout, folders, files):
+    """Networks for images of these files' size; models/int8 holds larger ones too."""
+    size = Image.open(files[0]).size[::-1]
     for path in sorted(path for folder in folders for path in (checkout / folder).glob("*.onnx")):
         model = onnx.load(path)
+        extents = model.graph.input[0].type.tensor_type.shape.dim[2:]
+        if tuple(extent.dim_value for extent in extents) != size:
+            continue
         metadata = {p.key: json.loads(p.value) for p in model.metadata_props
                     if p.key in ("sluice.mean", "sluice.std")}
         mean, deviation = (np.array(metadata[f"sluice.{k}"], np.float32) for k in ("mean", "std"))
