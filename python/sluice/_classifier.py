@@ -17,7 +17,7 @@ from ._model import Model
 class Classification(NamedTuple):
     """The best class of an image, and what it cost to find."""
 
-    index: int
+    class_index: int
     label: str
     """The class's name; "class 7" where the network names none."""
     score: float
@@ -69,7 +69,7 @@ class ImageClassifier:
         Raises Error where it is none of them, where a file is damaged, or where the scores are not finite.
         """
         scores = self.model(self.prepare(image))
-        best = self._core.best(scores)
+        best: Any = self._core.best(scores)
         if best is None:
             raise failure("gives scores that are not finite",
                           "check mean and std, and the network in ONNX Runtime", self._file)
@@ -82,12 +82,12 @@ class ImageClassifier:
     def prepare(self, image: Any) -> np.ndarray:
         """The network's input [1, 3, height, width] for an image, resized, cut and normalised as need be."""
         if isinstance(image, (bytes, bytearray, memoryview)):
-            return self._core.input_of_file(bytes(image))
+            return np.asarray(self._core.input_of_file(bytes(image)))
         array = np.asarray(image)
         if (array.shape, array.dtype) == self._tensor:
             return array[None]
         if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3:
-            return self._core.input_of_pixels(np.ascontiguousarray(array))
+            return np.asarray(self._core.input_of_pixels(np.ascontiguousarray(array)))
         shape, dtype = self._tensor
         raise failure(f"is {array.dtype} {list(array.shape)} and no image",
                       f"pass a file's bytes, uint8 [height, width, 3], or {dtype} {list(shape)}")

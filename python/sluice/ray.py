@@ -66,7 +66,7 @@ class Classifier:
         results, errors = zip(*rows) if rows else ((), ())
         columns = {
             "label": np.array([result.label for result in results], object),
-            "index": np.array([result.index for result in results], np.int64),
+            "index": np.array([result.class_index for result in results], np.int64),
             "score": np.array([result.score for result in results], np.float64),
             "macs_share": np.array([result.macs_share for result in results], np.float64),
             "error": np.array(errors, object),

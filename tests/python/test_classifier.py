@@ -44,7 +44,7 @@ class Classifying(case.Case):
         return [line for line in lines if "summary" not in line]
 
     def assert_same(self, found, said):
-        self.assertEqual((found.label, found.index), (said["class"], said["index"]))
+        self.assertEqual((found.label, found.class_index), (said["class"], said["index"]))
         self.assertEqual(found.score, said["probability"])
         self.assertEqual(found.macs_share, said["macs_executed"] / said["macs"])
 
@@ -87,8 +87,8 @@ class Classifying(case.Case):
             found = classifier(tensor)
             scores = case.answers(case.GATED, {"input": tensor[None]})[0][0].astype(float)
             probabilities = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
-            self.assertEqual(found.index, scores.argmax())
-            self.assertEqual(found.label, f"n{found.index}")
+            self.assertEqual(found.class_index, scores.argmax())
+            self.assertEqual(found.label, f"n{found.class_index}")
             self.assertAlmostEqual(found.score, probabilities.max(), places=3)
 
     def test_share_of_macs(self):
@@ -144,7 +144,7 @@ class Batches(case.Case):
         images = np.stack([photograph(32, 32, seed) for seed in range(4)])
         columns = sluice.ray.Classifier(case.GATED_INT8, column="x")({"x": images})
         classifier = sluice.ImageClassifier(case.GATED_INT8)
-        self.assertEqual(list(columns["index"]), [classifier(image).index for image in images])
+        self.assertEqual(list(columns["index"]), [classifier(image).class_index for image in images])
 
     def test_bad_images_fail_alone(self):
         png = contents(photograph(20, 20))
