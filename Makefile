@@ -305,7 +305,7 @@ test-report: wheel  ## Make a page of sluice report by dist/*.whl and look at it
 
 # All files have the time of the commit, so that the same commit gives the same bytes.
 dist test-dist: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
-SOURCE_NAME = sluice-$(shell sed -nE 's/^project\(sluice VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
+SOURCE_NAME = sluice-$(shell sed -nE 's/^project.sluice VERSION ([0-9.]+).*/\1/p' CMakeLists.txt)
 
 dist:  ## [PYTHON=python3.12]: build all files of a release into dist/: wheels, packages, sources, checksums, components
 	@said=$$(python3 python/release/check_release.py .) && echo "make $@: $$said"
