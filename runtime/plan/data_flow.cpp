@@ -79,20 +79,9 @@ struct Touched {
 
 Touched buffers_of(const Step& step) {
     Touched touched;
-    for (std::size_t i = 0; i < step.arguments.size(); ++i) {
-        if (const Buffer* buffer = std::get_if<Buffer>(&step.arguments[i])) {
-            (int(i) < step.first_output ? touched.read : touched.written).push_back(buffer);
-        }
-    }
-    if (step.list.argument >= 0 && step.list.static_count < 0) {
-        touched.read.push_back(&step.list.count);
-    }
-    if (step.list.outputs) {
-        touched.read.push_back(&*step.list.outputs);
-    }
-    if (step.choice) {
-        touched.read.push_back(&step.choice->chosen);
-    }
+    for_each_buffer(step, [&](const Buffer& buffer, int argument) {
+        (argument < step.first_output ? touched.read : touched.written).push_back(&buffer);
+    });
     return touched;
 }
 

@@ -70,10 +70,7 @@ template <typename Call>
 Call window_call(const Window& w, const Layout& x, const Layout& y, std::int64_t channels,
                  Step& step) {
     step.split = {y.height(), {along(&Call::output, 2, 1)}, index_of(&Call::first_row)};
-    step.rows = {y.height(),
-                 1,
-                 index_of(&Call::output),
-                 {{index_of(&Call::input), w.stride[0], w.pads[0], w.kernel[0]}}};
+    step.rows = {y.height(), 1, {{index_of(&Call::input), w.stride[0], w.pads[0], w.kernel[0]}}};
     Call call;
     call.input = pixels(x, channels);
     call.kernel_x = std::int32_t(w.kernel[1]);

@@ -207,34 +207,15 @@ Status lower_graph(Planner& planner, Graph& graph, Plan& plan) {
     return {};
 }
 
-/// All buffers that a step reads or writes.
-template <typename Visit>
-void for_each_buffer(Step& step, Visit visit) {
-    for (Argument& argument : step.arguments) {
-        if (Buffer* buffer = std::get_if<Buffer>(&argument)) {
-            visit(*buffer);
-        }
-    }
-    if (step.list.argument >= 0 && step.list.static_count < 0) {
-        visit(step.list.count);
-    }
-    if (step.list.outputs) {
-        visit(*step.list.outputs);
-    }
-    if (step.choice) {
-        visit(step.choice->chosen);
-    }
-}
-
 /// Gives the arena's blocks their places, now that all steps stand.
 void place_arena(Arena& arena, Plan& plan) {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        for_each_buffer(plan.steps[i], [&](const Buffer& buffer) { arena.use(buffer, i); });
+        for_each_buffer(plan.steps[i], [&](const Buffer& buffer, int) { arena.use(buffer, i); });
     }
     // What runs in turns is alive together.
     for (const Chain& chain : plan.chains) {
         for (std::size_t i = chain.first; i <= chain.last; ++i) {
-            for_each_buffer(plan.steps[i], [&](const Buffer& buffer) {
+            for_each_buffer(plan.steps[i], [&](const Buffer& buffer, int) {
                 arena.use(buffer, chain.first);
                 arena.use(buffer, chain.last);
             });
@@ -251,7 +232,7 @@ void place_arena(Arena& arena, Plan& plan) {
     plan.presets = arena.presets();
     const auto settle = [&arena](Buffer& buffer) { arena.settle(buffer); };
     for (Step& step : plan.steps) {
-        for_each_buffer(step, settle);
+        for_each_buffer(step, [&](Buffer& buffer, int) { settle(buffer); });
     }
     for (GateSource& source : plan.gate_sources) {
         settle(source.values);

@@ -79,7 +79,6 @@ struct RowsRead {
 struct Rows {
     std::int64_t height = 0;  ///< of the output
     std::int64_t units = 1;   ///< a row is: entries of the step's list, else units of its split
-    int output = 0;           ///< argument
     std::vector<RowsRead> reads;
 };
 
@@ -124,6 +123,26 @@ Call<Buffer> call_of(const Step& step) {
         }
     });
     return call;
+}
+
+/// Calls visit(buffer, argument) for all buffers of a Step or const Step: its arguments, and, as
+/// argument -1, the counts and the choice that it reads.
+template <typename StepOf, typename Visit>
+void for_each_buffer(StepOf& step, Visit visit) {
+    for (std::size_t i = 0; i < step.arguments.size(); ++i) {
+        if (auto* buffer = std::get_if<Buffer>(&step.arguments[i])) {
+            visit(*buffer, int(i));
+        }
+    }
+    if (step.list.argument >= 0 && step.list.static_count < 0) {
+        visit(step.list.count, -1);
+    }
+    if (step.list.outputs) {
+        visit(*step.list.outputs, -1);
+    }
+    if (step.choice) {
+        visit(step.choice->chosen, -1);
+    }
 }
 
 /// A unit of a split: along(&FillCall<Buffer>::output, 0, block).

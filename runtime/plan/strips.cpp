@@ -22,8 +22,11 @@ bool is_block(const Buffer& buffer, int block) {
     return buffer.memory == Memory::arena && buffer.index == block;
 }
 
+/// Its one output.
+const Buffer& output_of(const Step& step) { return buffer_at(step, step.first_output); }
+
 std::int64_t output_bytes(const Step& step) {
-    const Buffer& output = buffer_at(step, step.rows->output);
+    const Buffer& output = output_of(step);
     std::int64_t bytes = 1;
     for (const Axis& axis : output.axes) {
         bytes *= axis.extent;
@@ -31,16 +34,16 @@ std::int64_t output_bytes(const Step& step) {
     return bytes * output.type.bytes();
 }
 
-const RowsRead* rows_read(const Step& step, std::size_t argument) {
+const RowsRead* rows_read(const Step& step, int argument) {
     for (const RowsRead& read : step.rows->reads) {
-        if (read.argument == int(argument)) {
+        if (read.argument == argument) {
             return &read;
         }
     }
     return nullptr;
 }
 
-int output_block(const Step& step) { return buffer_at(step, step.rows->output).index; }
+int output_block(const Step& step) { return output_of(step).index; }
 
 /// The first step of some that writes a block; null: none does.
 const Step* writer_of(std::span<const Step> steps, int block) {
@@ -50,16 +53,12 @@ const Step* writer_of(std::span<const Step> steps, int block) {
     return found == steps.end() ? nullptr : &*found;
 }
 
-bool reads_block(std::span<const Step> steps, int block) {
-    return std::any_of(steps.begin(), steps.end(), [block](const Step& step) {
-        for (std::size_t i = 0; i < step.arguments.size(); ++i) {
-            const Buffer* buffer = std::get_if<Buffer>(&step.arguments[i]);
-            if (buffer && is_block(*buffer, block) && int(i) != step.rows->output) {
-                return true;
-            }
-        }
-        return false;
+bool reads_block(const Step& step, int block) {
+    bool reads = false;
+    for_each_buffer(step, [&](const Buffer& buffer, int argument) {
+        reads |= argument < step.first_output && is_block(buffer, block);
     });
+    return reads;
 }
 
 bool can_join(const Step& step) {
@@ -73,24 +72,22 @@ bool can_join(const Step& step) {
            });
 }
 
-/// Calls visit(argument, its buffer, the step of the chain that writes it) for what a step reads of
-/// a chain.
+/// Calls visit(argument, the step of the chain that writes it) for what a step reads of a chain.
 template <typename Visit>
 void for_each_read(std::span<const Step> chain, const Step& step, Visit visit) {
-    for (std::size_t i = 0; i < step.arguments.size(); ++i) {
-        const Buffer* buffer = std::get_if<Buffer>(&step.arguments[i]);
-        if (buffer && buffer->memory == Memory::arena && int(i) != step.rows->output) {
-            if (const Step* writer = writer_of(chain, buffer->index)) {
-                visit(i, *writer);
+    for_each_buffer(step, [&](const Buffer& buffer, int argument) {
+        if (buffer.memory == Memory::arena && argument < step.first_output) {
+            if (const Step* writer = writer_of(chain, buffer.index)) {
+                visit(argument, *writer);
             }
         }
-    }
+    });
 }
 
 /// The largest output of the chain that a step reads; 0: it reads none.
 std::int64_t largest_read(std::span<const Step> chain, const Step& step) {
     std::int64_t largest = 0;
-    for_each_read(chain, step, [&](std::size_t, const Step& writer) {
+    for_each_read(chain, step, [&](int, const Step& writer) {
         largest = std::max(largest, output_bytes(writer));
     });
     return largest;
@@ -103,12 +100,13 @@ bool can_follow(std::span<const Step> chain, const Step& step) {
     }
     const int own = output_block(step);
     bool names_all = true, is_linked = writer_of(chain, own) != nullptr;
-    for_each_read(chain, step, [&](std::size_t argument, const Step&) {
+    for_each_read(chain, step, [&](int argument, const Step&) {
         names_all &= rows_read(step, argument) != nullptr;
         is_linked = true;
     });
-    const std::span<const Step> itself(&step, 1);
-    return is_linked && names_all && !reads_block(chain, own) && !reads_block(itself, own);
+    const auto reads_own = [own](const Step& other) { return reads_block(other, own); };
+    return is_linked && names_all && !reads_own(step) &&
+           std::none_of(chain.begin(), chain.end(), reads_own);
 }
 
 /// Whether a step of a chain reads or writes more than the cache holds.

@@ -192,6 +192,10 @@ void Runner::run_strip(BoundStrip& strip) {
 
 template <typename Run>
 void Runner::record(std::size_t step, Run run) {
+    if (step_readings_.empty()) {
+        run();
+        return;
+    }
     const std::int64_t macs_before = macs_executed_;
     const auto start = std::chrono::steady_clock::now();
     run();
@@ -259,11 +263,7 @@ void Runner::run_steps(std::size_t first, std::size_t last) {
 
 void Runner::run_chain(std::vector<BoundStrip>& strips) {
     for (BoundStrip& strip : strips) {
-        if (step_readings_.empty()) {
-            run_strip(strip);
-        } else {
-            record(strip.step, [&] { run_strip(strip); });
-        }
+        record(strip.step, [&] { run_strip(strip); });
     }
 }
 
@@ -273,8 +273,6 @@ void Runner::run_image() {
         if (next_chain < strips_.size() && plan_->chains[next_chain].first == i) {
             run_chain(strips_[next_chain]);
             i = plan_->chains[next_chain++].last;
-        } else if (step_readings_.empty()) {
-            run_step(steps_[i]);
         } else {
             record(i, [&] { run_step(steps_[i]); });
         }

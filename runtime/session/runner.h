@@ -56,7 +56,7 @@ private:
     void run_strip(BoundStrip& strip);
     void run_calls(std::vector<BoundCall>& calls);
     void run_step(BoundStep& bound);
-    /// Adds what a run of (a part of) a step takes to its readings.
+    /// Runs (a part of) a step, and adds what it takes to its readings where there are any.
     template <typename Run>
     void record(std::size_t step, Run run);
     void run_list(BoundStep& bound);

@@ -46,7 +46,7 @@ GraphBuilder bottlenecks(std::int64_t height, std::int64_t width, std::int64_t c
 
 bool reads(const Step& reader, const RowsRead& read, const Step& writer) {
     const auto& from = std::get<Buffer>(reader.arguments[std::size_t(read.argument)]);
-    const auto& to = std::get<Buffer>(writer.arguments[std::size_t(writer.rows->output)]);
+    const auto& to = std::get<Buffer>(writer.arguments[std::size_t(writer.first_output)]);
     const Axis& rows = from.axes.back();
     return from.memory == Memory::arena && from.offset <= to.offset &&
            to.offset < from.offset + rows.extent * rows.stride;

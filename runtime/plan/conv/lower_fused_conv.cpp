@@ -240,8 +240,7 @@ Status clear_lanes(Planner& planner, const Node& node, const Layout& y, Steps& s
     zero.axes = {{lanes, 0}, {y.height(), 0}, {y.width(), 0}};
     auto step = copy_step(planner, node, zero, to);
     if (step.ok() && step->split.count % y.height() == 0) {
-        step->rows = Rows{
-            y.height(), step->split.count / y.height(), index_of(&CopyCall<Buffer>::output), {}};
+        step->rows = Rows{y.height(), step->split.count / y.height(), {}};
     }
     return append(steps, std::move(step));
 }

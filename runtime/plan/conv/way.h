@@ -207,7 +207,6 @@ std::optional<Rows> rows_of(const Convolution& c, std::int64_t units) {
     const std::int64_t window = (c.conv.weights->shape[2] - 1) * c.conv.dilation[0] + 1;
     return Rows{c.height(),
                 units,
-                index_of(&Call::output),
                 {{index_of(&Call::input), c.conv.stride[0], c.conv.pads[0], window},
                  {index_of(&Call::residual)}}};
 }
