@@ -273,8 +273,8 @@ test-wheel-aarch64: wheel-aarch64  ## Run that wheel under QEMU; its answers mus
 	@bash cmake/setup.sh wheel-aarch64
 	@bash tests/wheel/test_wheel_aarch64.sh
 
-test-wheel: wheel  ## Install dist/*.whl into an empty venv and an empty Debian 12 (as root), and test it there
-	@bash tests/wheel/test_wheel.sh
+test-wheel: wheel  ## [PYTHON=python3.12]: install dist/*.whl into an empty venv and an empty Debian 12 (as root), and test it there
+	@bash tests/wheel/test_wheel.sh $(PYTHON)
 
 docs-setup:
 	@bash cmake/setup.sh docs

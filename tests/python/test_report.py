@@ -132,7 +132,7 @@ class Plan(case.Case):
         self.assertEqual((conv.first, conv.microseconds), (1, [1.0, 2.0]))
         self.assertEqual(plan.edges_of([gate, conv]), [plan.Edge("in:x", "step_0", False), plan.Edge("step_0", "step_1", True),
                                                        plan.Edge("step_1", "out:y", False)])
-        with self.assertRaises(ValueError):
+        with self.assertRaisesRegex(sluice.Error, "another plan"):
             plan.boxes_of(steps[1:], [layer], found)
 
 

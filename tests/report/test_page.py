@@ -52,6 +52,12 @@ class Page(unittest.TestCase):
         cls.browser = cls.playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         cls.addClassCleanup(cls.browser.close)
 
+    def test_a_size_that_is_none(self):
+        done = report(MODEL, SAMPLES, "-o", FOLDER / "none.html", "--size", "abc")
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+        self.assertIn("'abc' is no height and width", done.stderr)
+        self.assertFalse((FOLDER / "none.html").exists())
+
     @classmethod
     def run_the_model(cls):
         """What the page has to say: labels, shares of MACs, and gates[image][layer]."""

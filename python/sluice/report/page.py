@@ -20,9 +20,10 @@ from .program import Program
 
 def make(arguments: argparse.Namespace, program: Program) -> str:
     """The page. Raises Error where the model, an image or an option is at fault."""
-    size = tuple(map(int, arguments.size.split("x"))) if arguments.size else None
     print(f"classifying with {arguments.model}", flush=True)
     found = classify(program, arguments)
+    # Here, because the program refuses what is no size.
+    size = tuple(map(int, arguments.size.split("x"))) if arguments.size else None
     model = Model(arguments.model, target=arguments.target, size=size, record_gates=False)
     print(f"timing {len(found.images)} images, {arguments.runs} runs of the benchmark", flush=True)
     measured = times.measure(program, arguments, [image.file for image in found.images])

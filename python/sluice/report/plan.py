@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from .._errors import failure
 from .._tensors import Step
 from .classified import GatedLayer
 from .times import Times
@@ -46,10 +47,10 @@ class Box:
 
 
 def boxes_of(steps: Sequence[Step], layers: Sequence[GatedLayer], times: Times) -> list[Box]:
-    """Raises ValueError where the times are of another plan."""
+    """Raises Error where the times are of another plan."""
     timed = [(node, kernel) for node, kernel, _ in times.steps]
     if timed != [(step.node, step.kernel) for step in steps]:
-        raise ValueError("the benchmark timed another plan")
+        raise failure("the benchmark timed another plan", "name the instruction set with --target")
     boxes: list[Box] = []
     for number, step in enumerate(steps):
         if not boxes or boxes[-1].node != step.node:
