@@ -2,9 +2,9 @@
 
     chrt -f 50 taskset -c 1 python tests/wheel/overhead.py PROGRAM [MODEL]
 
-PROGRAM is the program sluice, whose `run --repeat` times the run in C++. Prints medians over turns of the
-medians over runs, in microseconds: of C++, of model(x), of model.run({...}), of both without record_gates, and of
-InferenceSession.
+PROGRAM is the program sluice, whose `run --repeat` times the run in C++, which records no gates. Prints medians over
+turns of the medians over runs, in microseconds: of C++, of model(x) and model.run({...}) with record_gates and
+without, and of InferenceSession with them.
 """
 
 import json
@@ -48,6 +48,7 @@ def main():
     np.save(input_file, x)
     ways = {"model(x)": lambda: model(x), "model.run": lambda: model.run({name: x}),
             "model(x), no gates recorded": lambda: bare(x),
+            "model.run, no gates recorded": lambda: bare.run({name: x}),
             "InferenceSession.run": lambda: session.run(None, {name: x})}
     times = {"C++": [], **{way: [] for way in ways}}
     for _ in range(TURNS):
