@@ -4,6 +4,7 @@ are known, and on everything that a user can get wrong.
     test_classify.py CHECKOUT [EMULATOR] PATH_OF_CLASSIFY
 """
 
+import base64
 import io
 import json
 import os
@@ -154,6 +155,21 @@ class Gates(Case):
         # What is active has all the same brightness, and so the top of the scale.
         right = half[:, columns[87] + 1:columns[87] + 89]
         self.assertEqual(int((right == (250, 232, 46)).all(axis=2).sum()), 88 * 176)
+
+    def test_gates(self):
+        """The left half of each map is skipped, as the sheets show, and the image is what went in."""
+        [result] = self.objects("--model", self.model, "--gates", self.images)
+        with Image.open(io.BytesIO(base64.b64decode(result["image"]))) as seen, \
+                Image.open(self.images / "half.png") as given:
+            self.assertEqual(seen.format, "PNG")
+            np.testing.assert_array_equal(np.asarray(seen), np.asarray(given))
+        self.assertEqual(len(result["gates"]), 2)
+        for gate in result["gates"]:
+            self.assertEqual((gate["maps"], gate["height"], gate["width"], gate["grid"]), (1, 8, 8, 1))
+            self.assertEqual((gate["output_height"], gate["output_width"]), (8, 8))
+            self.assertEqual((gate["skips"], gate["density"]), (True, 0.5))
+            self.assertEqual(gate["active"], [0, 0, 0, 0, 1, 1, 1, 1] * 8)
+        self.bad("--model", self.model, "--gates", self.images, names=["--json"])
 
     def test_masks_of_the_demo(self):
         masks = self.folder / "masks"
