@@ -32,9 +32,7 @@ constexpr int failure = 2;
 
 /// Starts this program again, as a worker.
 std::vector<std::string> worker_command(const std::vector<std::string>& words) {
-    std::error_code code;
-    std::vector<std::string> command = {
-        std::filesystem::read_symlink("/proc/self/exe", code).string()};
+    std::vector<std::string> command = {own_file().string()};
     command.insert(command.end(), words.begin(), words.end());
     command.emplace_back("worker");
     return command;

@@ -57,8 +57,7 @@ double number(const json& value) {
 // Without the links of a build folder; empty where it is nowhere.
 std::filesystem::path peer_script() {
     std::error_code code;
-    const std::filesystem::path folder =
-        std::filesystem::read_symlink("/proc/self/exe", code).parent_path();
+    const std::filesystem::path folder = own_file().parent_path();
     for (const char* place : {"peer.py", "../share/sluice/peer.py"}) {
         const std::filesystem::path script = std::filesystem::canonical(folder / place, code);
         if (!code) {

@@ -47,6 +47,11 @@ double status_mb(int pid, const std::string& key) {
 
 }  // namespace
 
+std::filesystem::path own_file() {
+    std::error_code code;
+    return std::filesystem::read_symlink("/proc/self/exe", code);
+}
+
 Result<Process> Process::start(const std::vector<std::string>& command) {
     int to_child[2], from_child[2];
     if (::pipe2(to_child, O_CLOEXEC) != 0) {

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "sluice/status.h"
 
 namespace sluice::benchmark {
+
+/// The file of the program that runs, without links; empty where the system does not say.
+std::filesystem::path own_file();
 
 /// A child that answers lines with lines, over its standard input and output. Its standard error
 /// goes nowhere. It ends with this object, and with this process.

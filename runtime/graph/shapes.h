@@ -43,6 +43,10 @@ Result<std::vector<SliceRange>> split_ranges(const Graph& graph, const Node& nod
 /// Elements that a Pad node puts before all axes and then after all axes; negative ones crop.
 Result<std::vector<std::int64_t>> pad_extents(const Graph& graph, const Node& node);
 
+/// For each axis of a Transpose's output the input's; reversed where the node says none. A
+/// permutation where infer_shape accepts the node.
+Shape transpose_order(const Graph& graph, const Node& node);
+
 /// The axes of a reduction, Squeeze or Unsqueeze for a tensor of this rank, ascending.
 Result<std::vector<std::size_t>> node_axes(const Graph& graph, const Node& node, std::size_t rank);
 

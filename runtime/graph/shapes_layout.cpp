@@ -310,15 +310,10 @@ Result<Shape> unsqueeze(const Graph& graph, const Node& node) {
 
 Result<Shape> transpose(const Graph& graph, const Node& node) {
     const Shape& x = input_shape(graph, node, 0);
-    std::vector<std::int64_t> order;
-    for (std::size_t axis = x.size(); axis > 0; --axis) {
-        order.push_back(std::int64_t(axis) - 1);
-    }
-    const auto permutation = graph.ints_attribute(node, "perm", order);
-    std::vector<std::int64_t> sorted = permutation;
-    std::sort(sorted.begin(), sorted.end());
-    std::reverse(order.begin(), order.end());
-    if (sorted != order) {
+    const Shape permutation = transpose_order(graph, node);
+    Shape axes(x.size());
+    std::iota(axes.begin(), axes.end(), std::int64_t{0});
+    if (!std::ranges::is_permutation(permutation, axes)) {
         return do_not_fit(graph, node, "perm", permutation);
     }
     Shape shape;
@@ -329,5 +324,11 @@ Result<Shape> transpose(const Graph& graph, const Node& node) {
 }
 
 }  // namespace shape_rules
+
+Shape transpose_order(const Graph& graph, const Node& node) {
+    Shape reversed(shape_rules::input_shape(graph, node, 0).size());
+    std::iota(reversed.rbegin(), reversed.rend(), std::int64_t{0});
+    return graph.ints_attribute(node, "perm", reversed);
+}
 
 }  // namespace sluice

@@ -1,4 +1,3 @@
-#include <numeric>
 #include <optional>
 #include <unordered_map>
 
@@ -9,12 +8,6 @@
 
 namespace sluice {
 namespace {
-
-Shape permutation_of(const Graph& graph, const Node& transpose) {
-    Shape reversed(shape_of(graph, transpose.inputs[0]).size());
-    std::iota(reversed.rbegin(), reversed.rend(), std::int64_t{0});
-    return graph.ints_attribute(transpose, "perm", reversed);
-}
 
 Shape inverse_of(const Shape& permutation) {
     Shape inverse(permutation.size());
@@ -99,7 +92,7 @@ Status expand_scatter(Graph& graph) {
             }
         }
         if (node.op == Op::transpose) {
-            const Shape permutation = permutation_of(w.graph(), node);
+            const Shape permutation = transpose_order(w.graph(), node);
             const auto x = turned.find(node.inputs[0]);
             if (x != turned.end() && x->second.permutation == inverse_of(permutation)) {
                 w.close(node, Op::identity, {x->second.source});

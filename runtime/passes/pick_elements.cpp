@@ -196,13 +196,9 @@ Result<Constant> pad_constant(const Graph& graph, const Node& node, const Shape&
 
 Constant transpose_constant(const Graph& graph, const Node& node, const Shape& shape) {
     const Constant& x = constant_input(graph, node, 0);
-    std::vector<std::int64_t> reversed;
-    for (std::size_t axis = shape.size(); axis > 0; --axis) {
-        reversed.push_back(std::int64_t(axis) - 1);
-    }
     const auto strides = dense_strides(x.shape);
     std::vector<std::int64_t> moved;
-    for (std::int64_t axis : graph.ints_attribute(node, "perm", reversed)) {
+    for (std::int64_t axis : transpose_order(graph, node)) {
         moved.push_back(strides[std::size_t(axis)]);
     }
     return pick_strided(x, shape, moved);

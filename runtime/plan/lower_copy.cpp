@@ -22,18 +22,13 @@ Result<Lowered> lower_identity(Planner& planner, const Node& node) {
 }
 
 Result<Lowered> lower_transpose(Planner& planner, const Node& node) {
-    const std::size_t rank = planner.graph.values[std::size_t(node.inputs[0])].shape.size();
-    Shape reversed(rank);
-    for (std::size_t axis = 0; axis < rank; ++axis) {
-        reversed[axis] = std::int64_t(rank - 1 - axis);
-    }
-    const Shape order = planner.graph.ints_attribute(node, "perm", reversed);
+    const Shape order = transpose_order(planner.graph, node);
     if (order[0] != 0) {
         return planner.unsupported(node, "moves the batch to another axis", "keep the batch first");
     }
     const Buffer source = view(planner.layout(node.inputs[0]));
     Buffer turned = source;
-    for (std::size_t axis = 1; axis < rank; ++axis) {
+    for (std::size_t axis = 1; axis < order.size(); ++axis) {
         turned.axes[axis - 1] = source.axes[std::size_t(order[axis]) - 1];
     }
     return copied(planner, node, turned);
