@@ -88,6 +88,8 @@ std::int64_t compared_images() {
     return std::getenv("SLUICE_SESSION_CASES") ? 0 : SLUICE_SESSION_IMAGES;
 }
 
+std::vector<int> shared_among() { return SLUICE_SESSION_THREADS; }
+
 std::vector<Case> read_cases(const std::string& kind, std::int64_t images) {
     std::vector<Case> cases;
     for (const auto& entry : read_list()) {

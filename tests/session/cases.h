@@ -60,6 +60,10 @@ struct LayoutCase {
 std::filesystem::path case_folder();
 /// Of each network's images; 0: all, as of $SLUICE_SESSION_CASES always.
 std::int64_t compared_images();
+
+/// Numbers of threads whose answers must be those of one. In an emulated run the odd one alone,
+/// which shares out few things evenly.
+std::vector<int> shared_among();
 /// "small", "nan" or "network", the first `images` of each (0: all); never empty.
 std::vector<Case> read_cases(const std::string& kind, std::int64_t images = 0);
 std::vector<LayoutCase> read_layout_cases();

@@ -181,7 +181,7 @@ TEST_CASE("any number of threads gives the same scores and masks") {
             const Model model = load(c.model, target);
             Session one = open(model);
             const Array expected = run(one, c.x, c.y.shape, 1);
-            for (const int threads : {2, 3, 5}) {
+            for (const int threads : shared_among()) {
                 INFO(name << " on " << target << ", " << threads << " threads");
                 Session session = open(model, {.threads = threads});
                 CHECK(run(session, c.x, c.y.shape, 1).values == expected.values);

@@ -116,7 +116,7 @@ TEST_CASE("any number of threads gives the same outputs where tiles overlap") {
             const Model model = load(c.model, target);
             Session one = open(model);
             const Array expected = run(one, c.x, c.y.shape, 1);
-            for (const int threads : {2, 3, 5}) {
+            for (const int threads : shared_among()) {
                 INFO(name << " on " << target << ", " << threads << " threads");
                 Session session = open(model, {.threads = threads});
                 for (int repeat = 0; repeat < 3; ++repeat) {
