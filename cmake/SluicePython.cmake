@@ -1,8 +1,19 @@
-# Whether the Python module is built, and with which Python: nanobind is a package of that one's.
+# Whether the Python module is built, and with which Python: nanobind and Halide are packages of that one's.
 
 if(NOT SLUICE_SANITIZE AND NOT SLUICE_LIBFUZZER)
     find_package(Python 3.11 COMPONENTS Interpreter Development.Module
         OPTIONAL_COMPONENTS Development.SABIModule)
+endif()
+# While pip builds, Halide lies elsewhere than beside the interpreter, which is where its own file for CMake looks.
+if(Python_FOUND AND NOT Halide_DIR)
+    execute_process(
+        COMMAND "${Python_EXECUTABLE}" -c
+            "import importlib.util as u; print(list(u.find_spec('halide').submodule_search_locations)[0])"
+        OUTPUT_VARIABLE halide OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    if(halide)
+        set(Halide_DIR "${halide}/lib64/cmake/Halide")
+        set(HalideHelpers_DIR "${halide}/lib64/cmake/HalideHelpers")
+    endif()
 endif()
 if(Python_FOUND AND NOT nanobind_DIR)
     execute_process(COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir
