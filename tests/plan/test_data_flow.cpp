@@ -2,7 +2,8 @@
 
 #include <catch2/catch.hpp>
 
-#include <utility>
+#include <set>
+#include <vector>
 
 using namespace sluice;
 
