@@ -38,10 +38,11 @@ public:
     Input<Buffer<float, 2>> input{"input"};
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
-    /// (k % block, value of a run, run, ky, k / block), block = vectors * lanes. Where the shape
-    /// class has channels there is one run.
+    /// (k % lanes, value of a run, run, ky, k / lanes). Where the shape class has channels there is
+    /// one run.
     Input<Buffer<float, 5>> weights{"weights"};
-    /// (k / block): the first channel that the block reads. Kernels that have channels read 0.
+    /// (k / block), block = vectors * lanes: the first channel that the block reads. Kernels that
+    /// have channels read 0.
     Input<Buffer<int32_t, 1>> starts{"starts"};
     /// (k, row): row 0 bias, 1 scale, 2 shift.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -100,7 +101,7 @@ public:
         positions.dim(0).set_min(0);
         const int lanes = natural_vector_size<float>();
         const int block = vectors * lanes;
-        weights.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block);
+        weights.dim(0).set_bounds(0, lanes).dim(1).set_min(0).set_stride(lanes);
         weights.dim(2).set_min(0);
         weights.dim(3).set_min(0);
         weights.dim(4).set_min(0);
@@ -126,7 +127,7 @@ private:
 
     /// The outputs of some tiles of the list; `entry` gives the list's index of a tile's pixel.
     void add_tiles(Tiles& t, const std::function<Expr(Expr tile, Expr pixel)>& entry) {
-        const int block = vectors * natural_vector_size<float>();
+        const int lanes = natural_vector_size<float>(), block = vectors * lanes;
         Expr pixel = channels > 0 ? Expr(int(channels)) : Expr(channel_stride);
         Expr from = entry(tile, p);
         t.products(k, p, tile) = epilogue(k, 0);
@@ -139,7 +140,7 @@ private:
             row += taps.z * row_step;
         }
         t.products(k, p, tile) +=
-            weights(k % block, taps.x, taps.y, taps.z, k / block) * input(at, row);
+            weights(k % lanes, taps.x, taps.y, taps.z, k / lanes) * input(at, row);
 
         Expr to = entry(t.list.y, t.list.x);
         Expr x = column(to), y = line(to);

@@ -39,7 +39,7 @@ public:
     /// (pair, tap) and [13], as `kernel_map` writes them for `pixels`.
     Input<Buffer<uint32_t, 2>> pairs{"pairs"};
     Input<Buffer<int32_t, 1>> counts{"counts"};
-    /// (k % block, kx * channels + c, ky, k / block), block = vectors * lanes.
+    /// (k % lanes, kx * channels + c, ky, k / lanes).
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, x, y): the bias and the convolution of `skipped` in the first column or row, in those
     /// between, and in the last.
@@ -56,13 +56,14 @@ public:
     Input<float> act_high{"act_high"};
     Input<float> post_low{"post_low"};
     Input<float> post_high{"post_high"};
-    /// Scratch, (k % block, y * row + x, k / block), `row` pixels a row of the input.
+    /// Scratch, (k % block, y * row + x, k / block), block = vectors * lanes, `row` pixels a row of
+    /// the input.
     Output<Buffer<float, 3>> sums{"sums"};
     /// (k, x, y), k a multiple of block; width and height at least 2.
     Output<Buffer<float, 3>> output{"output"};
 
     void generate() {
-        const int block = vectors * natural_vector_size<float>();
+        const int lanes = natural_vector_size<float>(), block = vectors * lanes;
         Expr length = positions.dim(0).extent();
         Expr row = input.dim(1).stride() / int(channels);
 
@@ -80,7 +81,8 @@ public:
         Expr input_pixel = pixel(tile * int(pixels) + p, tap) + tap % 3;
         products(lane, p, tile, tap, group) = -skipped(group * block + lane, tap);
         products(lane, p, tile, tap, group) +=
-            weights(lane, tap % 3 * int(channels) + reduction, tap / 3, group) *
+            weights(lane % lanes, tap % 3 * int(channels) + reduction, tap / 3,
+                    group * int(vectors) + lane / lanes) *
             input(input_pixel * int(channels) + reduction, tap / 3);
         sums(lane, pixel(list.y * int(pixels) + list.x, list.z), group) +=
             products(lane, list.x, list.y, list.z, group);
@@ -110,8 +112,8 @@ public:
         pairs.dim(0).set_min(0).dim(1).set_bounds(0, 9);
         counts.dim(0).set_bounds(0, 13);
         const int taps_row = 3 * channels;
-        weights.dim(0).set_bounds(0, block).dim(1).set_bounds(0, taps_row).set_stride(block);
-        weights.dim(2).set_bounds(0, 3).set_stride(taps_row * block).dim(3).set_min(0);
+        weights.dim(0).set_bounds(0, lanes).dim(1).set_bounds(0, taps_row).set_stride(lanes);
+        weights.dim(2).set_bounds(0, 3).set_stride(taps_row * lanes).dim(3).set_min(0);
         borders.dim(0).set_min(0).dim(1).set_bounds(0, 3).dim(2).set_bounds(0, 3);
         skipped.dim(0).set_min(0).dim(1).set_bounds(0, 9);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);

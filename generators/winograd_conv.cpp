@@ -44,11 +44,10 @@ public:
     Input<Buffer<float, 2>> input{"input"};
     /// row << 16 | column of tiles, at least one.
     Input<Buffer<uint32_t, 1>> tiles{"tiles"};
-    /// (k % block, c, matrix, k / block), transformed, block = vectors * lanes; phase by phase the
-    /// channels, of which there are as many as the extent says where `channels` is 0. The matrices
-    /// are the points, (side + kernel - 1) * (of y) + (of x); with tiles of 2x2 gated by position
-    /// there may be more, the nine taps of a direct kernel, of which four are the corner points,
-    /// and the other points.
+    /// (k % lanes, c, matrix, k / lanes), transformed; phase by phase the channels, of which there
+    /// are as many as the extent says where `channels` is 0. The matrices are the points, (side +
+    /// kernel - 1) * (of y) + (of x); with tiles of 2x2 gated by position there may be more, the
+    /// nine taps of a direct kernel, of which four are the corner points, and the other points.
     Input<Buffer<float, 4>> weights{"weights"};
     /// (k, row), as gated_conv's: row 0 bias, row 2 shift, which is not read where gating is none.
     Input<Buffer<float, 2>> epilogue{"epilogue"};
@@ -78,18 +77,18 @@ public:
     }
 
     void schedule() {
-        const int block = vectors * natural_vector_size<float>();
+        const int block = vectors * lanes();
         for (auto* buffer : {&gate, &residual}) {
             buffer->dim(0).set_min(0).dim(1).set_min(0).dim(2).set_min(0);
         }
         input.dim(0).set_min(0).dim(1).set_min(0);
         tiles.dim(0).set_min(0);
-        weights.dim(0).set_bounds(0, block).dim(1).set_min(0).set_stride(block);
+        weights.dim(0).set_bounds(0, lanes()).dim(1).set_min(0).set_stride(lanes());
         weights.dim(2).set_min(0);
         if (channels > 0) {
             const int depth = int(channels) * phases();
             weights.dim(1).set_extent(depth);
-            weights.dim(2).set_stride(block * depth);
+            weights.dim(2).set_stride(lanes() * depth);
         }
         weights.dim(3).set_min(0);
         epilogue.dim(0).set_min(0).dim(1).set_min(0);
@@ -158,7 +157,6 @@ private:
     /// The outputs of some chunks of the list; `entry` gives the list's index of a chunk's tile.
     void add_chunks(Chunks& f, int size, Expr count,
                     const std::function<Expr(Expr chunk, Expr tile)>& entry) {
-        const int block = vectors * natural_vector_size<float>();
         f.tiles = size;
         f.list = RDom(0, int(side), 0, int(side), 0, size, 0, count, "list");
         Expr from = entry(chunk, t);
@@ -180,8 +178,8 @@ private:
         }
         f.sums(k, u, v, t, chunk) = 0.0f;
         f.sums(k, u, v, t, chunk) +=
-            weights(k % block, (r.z * panels() + r.y) * panel_channels() + r.x, matrix_of(u, v),
-                    k / block) *
+            weights(k % lanes(), (r.z * panels() + r.y) * panel_channels() + r.x, matrix_of(u, v),
+                    k / lanes()) *
             f.patches(r.x, r.y, r.z, u, v, t, chunk);
         f.products(k, u, v, t, chunk) = f.sums(k, u, v, t, chunk);
 

@@ -42,10 +42,10 @@ std::vector<std::int32_t> block_starts(const ConvCase& c, int block, int output_
     return starts;
 }
 
-// [K, C / G, kh, kw] -> (k % block, value of a run, run, ky, k / block), zeros elsewhere.
+// [K, C / G, kh, kw] -> (k % lanes, value of a run, run, ky, k / lanes), zeros elsewhere.
 std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int channel_stride,
                                 int output_stride) {
-    const int block = kernel.block();
+    const int block = kernel.block(), lanes = kernel.lanes;
     const auto [rows, columns] = p.shape.kernel;
     const auto [run, runs, lines] = direct_matrices(p.shape, block, channel_stride);
     std::vector<float> out(std::size_t(output_stride * run * runs * lines));
@@ -57,9 +57,9 @@ std::vector<float> pack_weights(const ConvProblem& p, const Kernel& kernel, int 
             const int channel = first_channel(p.shape, k) - start + c;
             for (int y = 0; y < rows; ++y) {
                 for (int x = 0; x < columns; ++x) {
-                    const int row = (k / block * rows + y) * runs * run;
+                    const int row = (k / lanes * rows + y) * runs * run;
                     const int at = row + (runs == 1 ? x * channel_stride : x * run) + channel;
-                    out[std::size_t(at * block + k % block)] = *from++;
+                    out[std::size_t(at * lanes + k % lanes)] = *from++;
                 }
             }
         }
@@ -102,10 +102,10 @@ int count_matrices(const WinogradInfo& winograd, bool beside_taps) {
     return count_points(winograd) + (beside_taps ? 9 - 4 : 0);
 }
 
-// [K, C, kh, kw] -> (k % block, phase * channel_stride + c, matrix, k / block), transformed.
+// [K, C, kh, kw] -> (k % lanes, phase * channel_stride + c, matrix, k / lanes), transformed.
 std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, int channel_stride,
                                     int output_stride, bool beside_taps) {
-    const int block = kernel.block(), size = p.shape.kernel[0];
+    const int lanes = kernel.lanes, size = p.shape.kernel[0];
     const WinogradInfo& info = kernel.as<WinogradInfo>();
     const int matrices = count_matrices(info, beside_taps);
     const int phases = info.stride * info.stride, depth = phases * channel_stride;
@@ -120,8 +120,8 @@ std::vector<float> pack_transformed(const ConvProblem& p, const Kernel& kernel, 
         }
         for (int number = 0; number < matrices; ++number) {
             const int at =
-                (k / block * matrices + number) * depth + i % phases * channel_stride + c;
-            out[std::size_t(at * block + k % block)] =
+                (k / lanes * matrices + number) * depth + i % phases * channel_stride + c;
+            out[std::size_t(at * lanes + k % lanes)] =
                 p.conv.scale[std::size_t(k)] * float(values[std::size_t(number)]);
         }
     }
@@ -331,7 +331,8 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     }
     const ConvProblem& p = problem_;
     const auto [run, runs, rows] = matrices_;
-    const int block = kernel_.block(), row = runs * run, matrix = rows * row * block;
+    const int block = kernel_.block(), lanes = kernel_.lanes;
+    const int row = runs * run, panel = rows * row * lanes;
     // A map of a position gate lies in its own lane; an element gate has a value a channel.
     const bool element = kernel_.gate == GateForm::element;
     const int gate_stride = element ? output_stride_ : round_up(int(gate.shape[1]), kernel_.lanes);
@@ -343,15 +344,12 @@ void PackedConv::run(const Tensor& gate, int map, const std::vector<std::uint32_
     View in(input_.data(), {{padded_width_ * channel_stride_, 1},
                             {padded_height_, padded_width_ * channel_stride_}});
     View positions(list.data(), {{int(list.size()), 1}});
-    std::vector<std::pair<int, int>> extents = {{block, 1},
-                                                {run, block},
-                                                {runs, run * block},
-                                                {rows, row * block},
-                                                {count / block, matrix}};
+    std::vector<std::pair<int, int>> extents = {
+        {lanes, 1}, {run, lanes}, {runs, run * lanes}, {rows, row * lanes}, {count / lanes, panel}};
     if (is_winograd(kernel_)) {
         extents.erase(extents.begin() + 2);
     }
-    View weights(weights_.data() + first / block * matrix, extents);
+    View weights(weights_.data() + first / lanes * panel, extents);
     View starts(starts_.data() + first / block, {{count / block, 1}});
     View epilogue(epilogue_.data() + first, {{count, 1}, {3, output_stride_}});
     View g(maps.data() + (element ? first : std::max(map, 0)),

@@ -96,7 +96,7 @@ private:
     const ConvProblem& problem_;
     const Kernel& kernel_;
     int channel_stride_, output_stride_, padded_width_, padded_height_;
-    /// Extents of the weights between k % block and k / block; of Winograd's the second one is 1.
+    /// Extents of the weights between k % lanes and k / lanes; of Winograd's the second one is 1.
     std::array<int, 3> matrices_;
     Guarded input_, weights_, epilogue_, residual_;
     GuardedOf<std::int32_t> starts_;  ///< of the direct kernel's blocks

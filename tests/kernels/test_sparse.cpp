@@ -76,16 +76,16 @@ std::vector<float> pack_closed(const SparseProblem& p, int output_stride) {
     return out;
 }
 
-/// (k % block, kx * channel_stride + c, ky, k / block).
-std::vector<float> pack_weights(const SparseProblem& p, int channel_stride, int block,
+/// (k % lanes, kx * channel_stride + c, ky, k / lanes).
+std::vector<float> pack_weights(const SparseProblem& p, int channel_stride, int lanes,
                                 int output_stride) {
     const float* weight = p.conv.conv.weights->floats().data();
     std::vector<float> out(std::size_t(taps * channel_stride * output_stride), 0.0f);
     for (int k = 0; k < p.conv.shape.outputs; ++k) {
         for (int c = 0; c < p.conv.shape.channels; ++c) {
             for (int tap = 0; tap < taps; ++tap) {
-                const int at = (k / block * taps + tap) * channel_stride + c;
-                out[std::size_t(at * block + k % block)] = *weight++;
+                const int at = (k / lanes * taps + tap) * channel_stride + c;
+                out[std::size_t(at * lanes + k % lanes)] = *weight++;
             }
         }
     }
@@ -137,8 +137,9 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
     const PairsInfo& info = kernel.as<PairsInfo>();
     const int channel_stride = info.channels, block = kernel.block(), row = c.width + 2 + spare;
     const int output_stride = round_up(c.shape.outputs, block), pixels = row * c.height;
+    const int lanes = kernel.lanes, panel = taps * channel_stride * lanes;
     const Guarded input(to_nhwc(c.x, channel_stride, {1, 1, 1, 1 + spare}));
-    const Guarded weights(pack_weights(p, channel_stride, block, output_stride));
+    const Guarded weights(pack_weights(p, channel_stride, lanes, output_stride));
     const Guarded borders(pack_borders(p, output_stride)), closed(pack_closed(p, output_stride));
     const Guarded epilogue(pack_epilogue(c.conv, output_stride)), gate(to_nhwc(to, 1, {}));
     const Guarded residual(c.has_residual ? to_nhwc(c.residual, output_stride, {})
@@ -147,17 +148,16 @@ void run(const Kernel& kernel, const SparseProblem& p, const Tensor& to, int fir
                                     std::numeric_limits<float>::quiet_NaN()));
     const std::vector<std::uint32_t> positions = list_positions(c, to, 0);
     const PairLists lists = list_pairs(p, to, row, info.pixels);
-    const int residual_x = c.has_residual ? output_stride : 0,
-              matrix = taps * channel_stride * block;
+    const int residual_x = c.has_residual ? output_stride : 0;
 
     View in(input.data(), {{row * channel_stride, 1}, {c.height + 2, row * channel_stride}});
     View list(positions.data(), {{int(positions.size()), 1}});
     View pairs(lists.pairs.data(), {{lists.capacity, 1}, {taps, lists.capacity}});
     View counts(lists.counts.data(), {{taps + 4, 1}});
-    View w(weights.data() + first / block * matrix, {{block, 1},
-                                                     {3 * channel_stride, block},
-                                                     {3, 3 * channel_stride * block},
-                                                     {count / block, matrix}});
+    View w(weights.data() + first / lanes * panel, {{lanes, 1},
+                                                    {3 * channel_stride, lanes},
+                                                    {3, 3 * channel_stride * lanes},
+                                                    {count / lanes, panel}});
     View b(borders.data() + first, {{count, 1}, {3, output_stride}, {3, 3 * output_stride}});
     View cl(closed.data() + first, {{count, 1}, {taps, output_stride}});
     View e(epilogue.data() + first, {{count, 1}, {3, output_stride}});

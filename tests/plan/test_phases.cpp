@@ -17,14 +17,14 @@ TEST_CASE(
     "Winograd's weights beside a direct kernel's taps leave those, and are the other points") {
     std::mt19937 rng(20261126);
     std::uniform_real_distribution<float> draw(-1, 1);
-    constexpr std::int64_t channels = 5, outputs = 16, block = 8, channel_stride = 8, taps = 9;
+    constexpr std::int64_t channels = 5, outputs = 16, lanes = 8, channel_stride = 8, taps = 9;
     constexpr std::int64_t side = 2, along = 4, matrices = taps + along * along - 4;
     std::vector<float> weights(std::size_t(outputs * channels * taps));
     std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
     constexpr float untouched = 12345;
     std::vector<float> packed(std::size_t(outputs * channel_stride * matrices), untouched);
     transform_weights({weights.data(), outputs, channels},
-                      {side, channel_stride, outputs, block, true}, packed.data());
+                      {side, channel_stride, outputs, lanes, true}, packed.data());
     for (std::int64_t k = 0; k < outputs; ++k) {
         for (std::int64_t c = 0; c < channels; ++c) {
             const auto points = kernel_test::transformed(
@@ -37,8 +37,8 @@ TEST_CASE(
             }
             REQUIRE(std::int64_t(want.size()) == matrices);
             for (std::int64_t number = 0; number < matrices; ++number) {
-                const std::int64_t line = (k / block * matrices + number) * channel_stride + c;
-                CHECK(std::abs(double(packed[std::size_t(line * block + k % block)]) -
+                const std::int64_t line = (k / lanes * matrices + number) * channel_stride + c;
+                CHECK(std::abs(double(packed[std::size_t(line * lanes + k % lanes)]) -
                                want[std::size_t(number)]) <= 4e-7);
             }
         }
@@ -51,15 +51,15 @@ TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs
     constexpr std::size_t margin = 64;
     constexpr float untouched = 12345;
     const std::pair<std::int64_t, std::int64_t> sizes[] = {{2, 3}, {4, 3}, {4, 2}, {3, 4}};
-    const std::int64_t forms[][5] = {
-        // outputs there, channels, channel_stride, outputs, block
-        {16, 16, 16, 16, 16}, {13, 5, 8, 16, 8}, {40, 17, 32, 48, 16}, {64, 16, 16, 64, 64},
-        {50, 3, 16, 64, 32},  {1, 1, 4, 4, 4},   {6, 7, 8, 24, 12},    {3, 2, 16, 24, 24}};
+    const std::int64_t forms[][5] = {// outputs there, channels, channel_stride, outputs, lanes
+                                     {16, 16, 16, 16, 16}, {13, 5, 8, 16, 8},  {40, 17, 32, 48, 16},
+                                     {64, 16, 16, 64, 4},  {50, 3, 16, 64, 8}, {1, 1, 4, 4, 4},
+                                     {6, 7, 8, 24, 8},     {3, 2, 16, 20, 4}};
     for (const auto& [side, kernel] : sizes) {
-        for (const auto& [there, channels, channel_stride, outputs, block] : forms) {
+        for (const auto& [there, channels, channel_stride, outputs, lanes] : forms) {
             INFO("F(" << side << ", " << kernel << "), " << there << " of " << outputs
-                      << " outputs, " << channels << " of " << channel_stride << " channels, block "
-                      << block);
+                      << " outputs, " << channels << " of " << channel_stride << " channels, lanes "
+                      << lanes);
             const std::int64_t points = (side + kernel - 1) * (side + kernel - 1);
             const std::int64_t taps = kernel * kernel;
             std::vector<float> weights(std::size_t(there * channels * taps));
@@ -67,7 +67,7 @@ TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs
             const std::size_t size = std::size_t(outputs * channel_stride * points);
             std::vector<float> packed(size + margin, untouched);
             transform_weights({weights.data(), there, channels, kernel},
-                              {side, channel_stride, outputs, block}, packed.data());
+                              {side, channel_stride, outputs, lanes}, packed.data());
             int wrong = 0;
             for (std::int64_t k = 0; k < outputs; ++k) {
                 for (std::int64_t c = 0; c < channel_stride; ++c) {
@@ -78,8 +78,8 @@ TEST_CASE("Winograd's weights are G w G^T, zeros beyond the channels and outputs
                                                 int(side), int(kernel))
                                           : std::vector<double>(std::size_t(points));
                     for (std::int64_t point = 0; point < points; ++point) {
-                        const std::int64_t line = (k / block * points + point) * channel_stride + c;
-                        const float got = packed[std::size_t(line * block + k % block)];
+                        const std::int64_t line = (k / lanes * points + point) * channel_stride + c;
+                        const float got = packed[std::size_t(line * lanes + k % lanes)];
                         // Sums of at most 16 values of at most 1, rounded a few times.
                         const double bound = is_there ? 4e-7 : 0;
                         wrong += !(std::abs(double(got) - want[std::size_t(point)]) <= bound);

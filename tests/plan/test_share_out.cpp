@@ -35,15 +35,15 @@ TEST_CASE("weights transformed by many threads are bit for bit those of one") {
     std::mt19937 rng(20261129);
     std::uniform_real_distribution<float> draw(-1, 1);
     constexpr std::int64_t channels = 37, there = 250, channel_stride = 48, outputs = 256,
-                           block = 16;
+                           lanes = 8;
     std::vector<float> weights(std::size_t(there * channels * 9));
     std::generate(weights.begin(), weights.end(), [&] { return draw(rng); });
     const WindowWeights window{weights.data(), there, channels};
-    const WinogradLayout layout{4, channel_stride, outputs, block};
+    const WinogradLayout layout{4, channel_stride, outputs, lanes};
     const auto size = std::size_t(outputs * channel_stride * winograd_points(4, 3));
     std::vector<float> serial(size, 1), shared(size, 2);
     transform_weights(window, layout, serial.data());
-    share_out(outputs / block, 5,
-              [&](std::int64_t part) { transform_block(window, layout, part, shared.data()); });
+    share_out(packed_parts(outputs), 5,
+              [&](std::int64_t part) { transform_part(window, layout, part, shared.data()); });
     CHECK(std::memcmp(serial.data(), shared.data(), size * sizeof(float)) == 0);
 }

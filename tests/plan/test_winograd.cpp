@@ -171,14 +171,14 @@ TEST_CASE("threads share out a list of tiles, or channel blocks where two tiles 
             const Steps steps = steps_of(*plan, Algorithm::winograd_conv, GateForm::position);
             REQUIRE(steps.size() == 1);
             const bool overlaps = height % 4 != 0 || width % 4 != 0;
-            const int block = steps[0]->kernel->block();
+            const int block = steps[0]->kernel->block(), lanes = steps[0]->kernel->lanes;
             CHECK(steps[0]->split.count == (overlaps ? 32 / block : 1));
             using Call = WinogradConvCall<Buffer>;
             const int weights = index_of(&Call::weights);
             std::set<int> shared;
             for (const Split::Along& along : steps[0]->split.along) {
                 shared.insert(along.argument);
-                CHECK(along.elements == (along.argument == weights ? 1 : block));
+                CHECK(along.elements == (along.argument == weights ? block / lanes : block));
             }
             CHECK(shared == (overlaps ? std::set{weights, index_of(&Call::epilogue),
                                                  index_of(&Call::residual), index_of(&Call::output)}
@@ -302,7 +302,7 @@ TEST_CASE("a position gate's run computes tiles where they pay, else positions")
     }
 }
 
-TEST_CASE("positions and tiles of 2x2 read weights in one piece where their blocks are equal") {
+TEST_CASE("positions and tiles of 2x2 read weights in one piece") {
     constexpr int channels = 512, taps = 9, points = 16;
     for (const Target* target : possible_targets()) {
         const auto plan = checked_plan(gated_layer(channels, channels, 1), *target);
@@ -312,17 +312,16 @@ TEST_CASE("positions and tiles of 2x2 read weights in one piece where their bloc
         REQUIRE(winograd.size() == 1);
         REQUIRE(direct.size() == 1);
         REQUIRE(winograd[0]->kernel->as<WinogradInfo>().side == 2);
-        const int block = direct[0]->kernel->block();
-        const bool shares = winograd[0]->kernel->block() == block;
+        const int lanes = direct[0]->kernel->lanes;
         const auto direct_call = call_of<GatedConvCall>(*direct[0]);
         const auto winograd_call = call_of<WinogradConvCall>(*winograd[0]);
         const Buffer &direct_weights = direct_call.weights, &matrices = winograd_call.weights;
-        CHECK(is_same(direct_weights, matrices) == shares);
-        CHECK(is_same(direct_call.epilogue, winograd_call.epilogue) == shares);
+        CHECK(is_same(direct_weights, matrices));
+        CHECK(is_same(direct_call.epilogue, winograd_call.epilogue));
         // Four of the points are taps.
-        const int all = shares ? taps + points - 4 : points;
+        const int all = taps + points - 4;
         CHECK(matrices.axes[2].extent == all);
-        CHECK(direct_weights.axes[4].stride == (shares ? all : taps) * channels * block);
+        CHECK(direct_weights.axes[4].stride == all * channels * lanes);
         // What a run reads.
         CHECK(direct[0]->packed_bytes == 4 * taps * channels * channels);
         CHECK(winograd[0]->packed_bytes == 4 * points * channels * channels);
@@ -365,9 +364,9 @@ TEST_CASE("each map of a group gate has its own tiles and its own choice") {
             check_choice(*tiles[i], *select[i], *winograd[i], *direct[i], &fill[2 * i]);
             CHECK(direct[i]->macs_per_entry == 32 * 16 * 9);
             // Their own maps, weights, rows and outputs.
-            const std::int64_t blocks = 32 / winograd[i]->kernel->block();
+            const std::int64_t panels = 32 / winograd[i]->kernel->lanes;
             const auto call = call_of<WinogradConvCall>(*winograd[i]);
-            CHECK(call.weights.axes[3].extent == blocks);
+            CHECK(call.weights.axes[3].extent == panels);
             CHECK(call.output.axes[0].extent == 32);
         }
         CHECK(!is_same(*winograd[0]->list.outputs, *winograd[1]->list.outputs));

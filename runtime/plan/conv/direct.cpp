@@ -41,7 +41,7 @@ public:
                         .epilogue = other.packed.epilogue};
             }
         }
-        return {.weights = pack_taps(planner.constants, c, kernel.block()),
+        return {.weights = pack_taps(planner.constants, c, kernel),
                 .starts = starts,
                 .epilogue = pack_epilogue(planner.constants, c)};
     }
@@ -52,12 +52,12 @@ public:
                 const Work& work, const ChannelRange& range, const std::optional<Choice>& choice,
                 std::vector<Step>& steps) const override {
         append_fill(planner, c, candidate.packed, work, range, choice, steps);
-        const std::int64_t block = candidate.kernel->block();
+        const std::int64_t block = candidate.kernel->block(), lanes = candidate.kernel->lanes;
         using Call = GatedConvCall<Buffer>;
         Step step = conv_step(c, candidate, work, choice);
         auto call = window_call<Call>(c, candidate.packed, range);
         call.positions = work.list;
-        call.weights = blocks_of(candidate.packed.weights, range, block);
+        call.weights = blocks_of(candidate.packed.weights, range, lanes);
         call.starts = blocks_of(candidate.packed.starts, range, block);
         call.run_stride = std::int32_t(c.conv.dilation[1] * c.channel_stride);
         call.row_step = std::int32_t(c.conv.dilation[0]);
@@ -69,7 +69,7 @@ public:
         step.list.tile = candidate.kernel->as<DirectInfo>().pixels;
         step.rows = rows_of<Call>(c, c.width());
         if (splits_weights(step, range.count / block)) {
-            step.split = split_channels<Call>(c, range, block, 5);
+            step.split = split_channels<Call>(c, range, block, 5, block / lanes);
             step.split.along.push_back(along(&Call::starts, 0, 1));
         }
         steps.push_back(std::move(step));

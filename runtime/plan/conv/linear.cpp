@@ -27,7 +27,7 @@ public:
 
     Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
                 std::span<const Candidate>) const override {
-        return {.weights = pack_scaled_taps(planner.constants, c, kernel.block()),
+        return {.weights = pack_scaled_taps(planner.constants, c, kernel.lanes),
                 .epilogue = pack_scaled_epilogue(planner.constants, c)};
     }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <numeric>
 
 #include "plan/conv/phases.h"
 #include "plan/conv/winograd_weights.h"
@@ -11,22 +10,20 @@
 namespace sluice {
 namespace {
 
-/// A cache line of outputs.
-constexpr std::int64_t most_lanes = 16;
-
-/// (k % block, c, matrix, k / block), the first of the `matrices` a tap each.
+/// (k % lanes, c, matrix, k / lanes), the first of the `matrices` a tap each.
 struct TapLayout {
-    std::int64_t depth, outputs, block, matrices;
+    std::int64_t depth, outputs, lanes, matrices;
 
-    std::int64_t matrix() const { return depth * block; }
-    std::int64_t blocks() const { return outputs / block; }
-    std::int64_t block_size() const { return matrices * matrix(); }
-    std::int64_t size() const { return blocks() * block_size(); }
+    std::int64_t matrix() const { return depth * lanes; }
+    std::int64_t panel() const { return matrices * matrix(); }
+    std::int64_t panels() const { return outputs / lanes; }
+    std::int64_t size() const { return panels() * panel(); }
 };
 
 /// Output first + k's factor; null: 1.
-std::array<float, most_lanes> factors(const float* scale, std::int64_t first, std::int64_t count) {
-    std::array<float, most_lanes> result;
+std::array<float, packed_outputs> factors(const float* scale, std::int64_t first,
+                                          std::int64_t count) {
+    std::array<float, packed_outputs> result;
     result.fill(1);
     if (scale != nullptr) {
         std::copy_n(scale + first, count, result.begin());
@@ -34,51 +31,56 @@ std::array<float, most_lanes> factors(const float* scale, std::int64_t first, st
     return result;
 }
 
-/// Writes the taps of one block of outputs, and zeros all over it where the weights lack channels
-/// or outputs.
+/// Writes the taps of one of packed_parts(outputs), and zeros all over it where the weights lack
+/// channels or outputs.
 void write_taps(const Constant& weights, const float* scale, const TapLayout& layout,
-                std::int64_t number, float* packed) {
+                std::int64_t part, float* packed) {
     const Shape& shape = weights.shape;
-    const std::int64_t channels = shape[1], taps = shape[2] * shape[3], block = layout.block;
-    float* const start = packed + number * layout.block_size();
+    const std::int64_t channels = shape[1], taps = shape[2] * shape[3], lanes = layout.lanes;
+    const std::int64_t first = part * packed_outputs;
+    const std::int64_t room = std::min(packed_outputs, layout.outputs - first);
+    const std::int64_t count = std::min(room, shape[0] - first);
+    float* const start = packed + first / lanes * layout.panel();
     if (layout.depth != channels || layout.outputs != shape[0]) {
-        std::fill_n(start, layout.block_size(), 0.0f);
+        std::fill_n(start, room / lanes * layout.panel(), 0.0f);
     }
-    // A line of outputs at a time, so that lines are written once and few are read at once.
-    const std::int64_t line = std::gcd(block, most_lanes);
-    const std::int64_t end = std::min((number + 1) * block, shape[0]);
-    for (std::int64_t first = number * block; first < end; first += line) {
-        const std::int64_t count = std::min(line, end - first);
-        const std::array<float, most_lanes> by = factors(scale, first, count);
-        for (std::int64_t tap = 0; tap < taps; ++tap) {
-            float* to = start + tap * layout.matrix() + first % block;
-            const float* from = weights.floats().data() + first * channels * taps + tap;
-            for (std::int64_t c = 0; c < channels; ++c, to += block, from += taps) {
-                for (std::int64_t k = 0; k < count; ++k) {
-                    to[k] = by[std::size_t(k)] * from[k * channels * taps];
+    if (count <= 0) {
+        return;
+    }
+    // A cache line of outputs at a time, so that few are read at once.
+    const std::array<float, packed_outputs> by = factors(scale, first, count);
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+        float* to = start + tap * layout.matrix();
+        const float* from = weights.floats().data() + first * channels * taps + tap;
+        for (std::int64_t c = 0; c < channels; ++c, to += lanes, from += taps) {
+            float* panel = to;
+            for (std::int64_t k = 0; k < count; k += lanes, panel += layout.panel()) {
+                const std::int64_t there = std::min(lanes, count - k);
+                for (std::int64_t lane = 0; lane < there; ++lane) {
+                    panel[lane] = by[std::size_t(k + lane)] * from[(k + lane) * channels * taps];
                 }
             }
         }
     }
 }
 
-/// As gated_conv reads the taps of a layout: (k % block, kx * channel_stride + c, 1, ky, k /
-/// block).
+/// As gated_conv reads the taps of a layout: (k % lanes, kx * channel_stride + c, 1, ky, k /
+/// lanes).
 std::vector<Axis> tap_axes(const Shape& shape, const TapLayout& layout) {
     const std::int64_t row = shape[3] * layout.depth;
-    return {{layout.block, 1},
-            {row, layout.block},
-            {1, row * layout.block},
-            {shape[2], row * layout.block},
-            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+    return {{layout.lanes, 1},
+            {row, layout.lanes},
+            {1, row * layout.lanes},
+            {shape[2], row * layout.lanes},
+            {layout.panels(), layout.panel()}};
 }
 
 /// As winograd_conv reads all matrices of a layout.
 std::vector<Axis> matrix_axes(const TapLayout& layout) {
-    return {{layout.block, 1},
-            {layout.depth, layout.block},
+    return {{layout.lanes, 1},
+            {layout.depth, layout.lanes},
             {layout.matrices, layout.matrix()},
-            {layout.outputs / layout.block, layout.matrices * layout.matrix()}};
+            {layout.panels(), layout.panel()}};
 }
 
 }  // namespace
@@ -130,39 +132,40 @@ bool has_one_run(const Convolution& c) { return c.conv.groups == 1 && c.conv.dil
 
 /// As pack_taps of a row that is one run, times the scale; null: 1.
 Buffer pack_run(Constants& constants, const Convolution& c, const float* scale,
-                std::int64_t block) {
+                std::int64_t lanes) {
     const Constant& weights = *c.conv.weights;
-    const TapLayout layout{c.channel_stride, c.outputs, block, weights.shape[2] * weights.shape[3]};
+    const TapLayout layout{c.channel_stride, c.outputs, lanes, weights.shape[2] * weights.shape[3]};
     return constants.add_packed(
-        layout.size(), tap_axes(weights.shape, layout), layout.blocks(),
+        layout.size(), tap_axes(weights.shape, layout), packed_parts(c.outputs),
         [&](float* to, std::int64_t part) { write_taps(weights, scale, layout, part, to); });
 }
 
-/// (k % block, channel of a run, kx, ky, k / block).
-Buffer pack_runs(Constants& constants, const Convolution& c, std::int64_t block) {
+/// (k % lanes, channel of a run, kx, ky, k / lanes) for blocks of outputs that read what
+/// block_inputs says.
+Buffer pack_runs(Constants& constants, const Convolution& c, const Kernel& kernel) {
     const Constant& weights = *c.conv.weights;
     const Shape& shape = weights.shape;
-    const std::int64_t taps = shape[2] * shape[3], channels = shape[1];
-    const std::int64_t outputs = shape[0] / c.conv.groups, blocks = c.outputs / block;
-    const BlockInputs inputs = block_inputs(c, block);
-    const std::int64_t run = inputs.channels * block, size = taps * run;
+    const std::int64_t taps = shape[2] * shape[3], channels = shape[1], lanes = kernel.lanes;
+    const std::int64_t outputs = shape[0] / c.conv.groups, panels = c.outputs / lanes;
+    const BlockInputs inputs = block_inputs(c, kernel.block());
+    const std::int64_t run = inputs.channels * lanes, size = taps * run;
     return constants.add_packed(
-        blocks * size,
-        {{block, 1},
-         {inputs.channels, block},
+        panels * size,
+        {{lanes, 1},
+         {inputs.channels, lanes},
          {shape[3], run},
          {shape[2], shape[3] * run},
-         {blocks, size}},
-        blocks, [&](float* to, std::int64_t part) {
-            float* const start = to + part * size;
+         {panels, size}},
+        panels, [&](float* to, std::int64_t panel) {
+            float* const start = to + panel * size;
             std::fill_n(start, size, 0.0F);
-            const std::int64_t end = std::min((part + 1) * block, shape[0]);
-            for (std::int64_t k = part * block; k < end; ++k) {
+            const std::int64_t begin = panel * lanes, end = std::min(begin + lanes, shape[0]);
+            for (std::int64_t k = begin; k < end; ++k) {
                 const float* from = weights.floats().data() + k * channels * taps;
                 const std::int64_t first =
-                    k / outputs * channels - inputs.starts[std::size_t(part)];
+                    k / outputs * channels - inputs.starts[std::size_t(k / kernel.block())];
                 for (std::int64_t i = 0; i < channels * taps; ++i) {
-                    start[i % taps * run + (first + i / taps) * block + k % block] = from[i];
+                    start[i % taps * run + (first + i / taps) * lanes + k % lanes] = from[i];
                 }
             }
         });
@@ -175,12 +178,13 @@ Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t bloc
     return constants.add_ints(starts, {{c.outputs / block, 1}});
 }
 
-Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block) {
-    return has_one_run(c) ? pack_run(constants, c, nullptr, block) : pack_runs(constants, c, block);
+Buffer pack_taps(Constants& constants, const Convolution& c, const Kernel& kernel) {
+    return has_one_run(c) ? pack_run(constants, c, nullptr, kernel.lanes)
+                          : pack_runs(constants, c, kernel);
 }
 
-Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t block) {
-    return pack_run(constants, c, c.conv.scale.data(), block);
+Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t lanes) {
+    return pack_run(constants, c, c.conv.scale.data(), lanes);
 }
 
 Buffer pack_channels(Constants& constants, const Convolution& c, std::int64_t block) {
@@ -221,7 +225,7 @@ std::int64_t winograd_depth(const Convolution& c) {
 
 Buffer pack_points(Constants& constants, const Convolution& c, const Kernel& winograd) {
     const auto& info = winograd.as<WinogradInfo>();
-    const TapLayout layout{winograd_depth(c), c.outputs, winograd.block(),
+    const TapLayout layout{winograd_depth(c), c.outputs, winograd.lanes,
                            winograd_points(info.side, info.taps)};
     // The window over the phases of a layer of stride 2 is smaller than its kernel.
     const bool has_phases = c.conv.stride[0] > 1;
@@ -230,28 +234,29 @@ Buffer pack_points(Constants& constants, const Convolution& c, const Kernel& win
     const Constant& weights = has_phases ? phases : *c.conv.weights;
     const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1],
                                info.taps, c.conv.scale.data()};
-    const WinogradLayout to_layout{info.side, layout.depth, layout.outputs, layout.block};
+    const WinogradLayout to_layout{info.side, layout.depth, layout.outputs, layout.lanes};
     return constants.add_packed(
-        layout.size(), matrix_axes(layout), layout.blocks(),
-        [&](float* to, std::int64_t part) { transform_block(window, to_layout, part, to); });
+        layout.size(), matrix_axes(layout), packed_parts(c.outputs),
+        [&](float* to, std::int64_t part) { transform_part(window, to_layout, part, to); });
 }
 
 bool can_share_taps(const Kernel& winograd, const Kernel& direct) {
-    return winograd.as<WinogradInfo>().side == 2 && winograd.block() == direct.block();
+    return winograd.as<WinogradInfo>().side == 2 && winograd.lanes == direct.lanes;
 }
 
-SharedWeights pack_taps_and_points(Constants& constants, const Convolution& c, std::int64_t block) {
+SharedWeights pack_taps_and_points(Constants& constants, const Convolution& c,
+                                   const Kernel& winograd) {
     const Constant& weights = *c.conv.weights;
-    const TapLayout layout{c.channel_stride, c.outputs, block, matrices_beside_taps};
+    const TapLayout layout{c.channel_stride, c.outputs, winograd.lanes, matrices_beside_taps};
     const float* const scale = c.conv.scale.data();
     const WindowWeights window{weights.floats().data(), weights.shape[0], weights.shape[1], 3,
                                scale};
-    const WinogradLayout to_layout{2, layout.depth, layout.outputs, layout.block, true};
+    const WinogradLayout to_layout{2, layout.depth, layout.outputs, layout.lanes, true};
     SharedWeights shared;
     shared.taps = constants.add_packed(layout.size(), tap_axes(weights.shape, layout),
-                                       layout.blocks(), [&](float* to, std::int64_t part) {
+                                       packed_parts(c.outputs), [&](float* to, std::int64_t part) {
                                            write_taps(weights, scale, layout, part, to);
-                                           transform_block(window, to_layout, part, to);
+                                           transform_part(window, to_layout, part, to);
                                        });
     shared.points = shared.taps;
     shared.points.axes = matrix_axes(layout);

@@ -19,19 +19,19 @@ struct BlockInputs {
 };
 BlockInputs block_inputs(const Convolution& c, std::int64_t block);
 
-/// Taps for a direct kernel of `block` outputs: (k % block, value of a run, run, ky, k / block). A
-/// row of a patch is one run of kx * channel stride + c; of layers with groups or dilation along x
-/// it is a run for each kx.
-Buffer pack_taps(Constants& constants, const Convolution& c, std::int64_t block);
+/// Taps for a direct kernel: (k % lanes, value of a run, run, ky, k / lanes). A row of a patch is
+/// one run of kx * channel stride + c; of layers with groups or dilation along x it is a run for
+/// each kx.
+Buffer pack_taps(Constants& constants, const Convolution& c, const Kernel& kernel);
 /// The same of a layer of one run, times its scale.
-Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t block);
-/// (k / block): the first channel that such a kernel reads for the block.
+Buffer pack_scaled_taps(Constants& constants, const Convolution& c, std::int64_t lanes);
+/// (k / block): the first channel that a direct kernel reads for a block of outputs.
 Buffer pack_starts(Constants& constants, const Convolution& c, std::int64_t block);
 /// Taps for a depthwise kernel: (k % block, kx, ky, k / block).
 Buffer pack_channels(Constants& constants, const Convolution& c, std::int64_t block);
 /// Rows for dot products: (kx * channel_stride + c, ky, k), zeros beyond the channels.
 Buffer pack_rows(Constants& constants, const FusedConv& conv, std::int64_t channel_stride);
-/// Scaled and transformed for a Winograd kernel: (k % block, c, point, k / block).
+/// Scaled and transformed for a Winograd kernel: (k % lanes, c, point, k / lanes).
 Buffer pack_points(Constants& constants, const Convolution& c, const Kernel& winograd);
 
 /// Channels that a Winograd kernel sums over, those of all phases of its input.
@@ -43,6 +43,7 @@ bool can_share_taps(const Kernel& winograd, const Kernel& direct);
 struct SharedWeights {
     Buffer taps, points;
 };
-SharedWeights pack_taps_and_points(Constants& constants, const Convolution& c, std::int64_t block);
+SharedWeights pack_taps_and_points(Constants& constants, const Convolution& c,
+                                   const Kernel& winograd);
 
 }  // namespace sluice

@@ -15,7 +15,7 @@ namespace {
 /// Work::tables, in this order: what pair_count writes, and the masks of the output's gate.
 enum Table : std::size_t { counts, around, before, masks };
 
-/// The direct kernel's weights (k % block, value of a run, run, ky, k / block) of one run.
+/// The direct kernel's weights (k % lanes, value of a run, run, ky, k / lanes) of one run.
 Buffer in_one_run(Buffer weights) {
     weights.axes.erase(weights.axes.begin() + 2);
     return weights;
@@ -36,12 +36,12 @@ public:
     Packed pack(Planner& planner, const Convolution& c, const Kernel& kernel,
                 std::span<const Candidate> others) const override {
         for (const Candidate& other : others) {
-            if (other.way->id() == WayId::direct && other.kernel->block() == kernel.block()) {
+            if (other.way->id() == WayId::direct && other.kernel->lanes == kernel.lanes) {
                 return {.weights = in_one_run(other.packed.weights),
                         .epilogue = other.packed.epilogue};
             }
         }
-        return {.weights = in_one_run(pack_taps(planner.constants, c, kernel.block())),
+        return {.weights = in_one_run(pack_taps(planner.constants, c, kernel)),
                 .epilogue = pack_epilogue(planner.constants, c)};
     }
 
@@ -177,7 +177,7 @@ Status Pairs::emit(Planner& planner, const Convolution& c, const Candidate& cand
     step.work = 2 * c.outputs * c.macs_per_output() * c.positions();
     // Threads share out channels, since a part of the outputs has pairs in every tap's list.
     step.split = {c.outputs / block,
-                  {along(&Call::weights, 3, 1), along(&Call::borders, 0, block),
+                  {along(&Call::weights, 3, block / kernel.lanes), along(&Call::borders, 0, block),
                    along(&Call::skipped, 0, block), along(&Call::epilogue, 0, block),
                    along(&Call::residual, 0, block), along(&Call::sums, 2, 1),
                    along(&Call::output, 0, block)},

@@ -165,9 +165,9 @@ Call window_call(const Convolution& c, const Packed& packed, const ChannelRange&
 /// `weight_axes`.
 template <typename Call>
 Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block,
-                     int weight_axes) {
+                     int weight_axes, std::int64_t panels = 1) {
     Split split{range.count / block,
-                {along(&Call::weights, weight_axes - 1, 1), along(&Call::epilogue, 0, block),
+                {along(&Call::weights, weight_axes - 1, panels), along(&Call::epilogue, 0, block),
                  along(&Call::residual, 0, block), along(&Call::output, 0, block)},
                 -1};
     if (c.gate_form == GateForm::element) {

@@ -101,8 +101,7 @@ public:
             return other.way->id() == WayId::direct;
         });
         if (direct != others.end() && can_share_taps(kernel, *direct->kernel)) {
-            const SharedWeights shared =
-                pack_taps_and_points(planner.constants, c, direct->kernel->block());
+            const SharedWeights shared = pack_taps_and_points(planner.constants, c, kernel);
             packed.taps = shared.taps;
             packed.weights = shared.points;
         } else {
@@ -182,7 +181,8 @@ void split_tiles(Step& step, const Convolution& c, const ChannelRange& range,
     const bool overlaps = c.height() % side != 0 || c.width() % side != 0;
     step.list.tile = kernel.as<WinogradInfo>().pixels;
     if (splits_weights(step, range.count / block) || (overlaps && step.list.static_count < 0)) {
-        step.split = split_channels<WinogradConvCall<Buffer>>(c, range, block, 4);
+        step.split =
+            split_channels<WinogradConvCall<Buffer>>(c, range, block, 4, block / kernel.lanes);
     } else if (overlaps) {
         step.list.tile = count_tiles(c.width(), side) * rows_of_unit(rows, c.height() % side != 0);
     }
@@ -211,7 +211,7 @@ Status Winograd::emit(Planner& planner, const Convolution& c, const Candidate& c
     set_call(step,
              Call{.input = input,
                   .tiles = work.list,
-                  .weights = blocks_of(candidate.packed.weights, range, kernel.block()),
+                  .weights = blocks_of(candidate.packed.weights, range, kernel.lanes),
                   .epilogue = from_channel(candidate.packed.epilogue, range.first, range.count),
                   .gate = c.gate,
                   .residual = from_channel(c.residual, range.first, range.count),

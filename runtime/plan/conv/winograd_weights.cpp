@@ -2,27 +2,25 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 namespace sluice {
 namespace {
 
-/// A cache line of outputs, side by side so that the compiler makes vectors of them.
-constexpr std::int64_t most_packed_lanes = 16;
-using Lanes = float[most_packed_lanes];
+/// Outputs side by side, so that the compiler makes vectors of them.
+using Line = float[packed_outputs];
 
 constexpr std::int64_t most_kernel = 4, most_along = 6;
 
 /// Values a fixed step apart.
 struct Values {
-    Lanes* first;
+    Line* first;
     std::int64_t step;
-    Lanes& operator[](std::int64_t i) const { return first[i * step]; }
+    Line& operator[](std::int64_t i) const { return first[i * step]; }
 };
 
 /// G of F(2, 3), on three values: four.
 void transform_4(Values from, Values to) {
-    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
+    for (std::int64_t i = 0; i < packed_outputs; ++i) {
         const float a = from[0][i], b = from[1][i], c = from[2][i];
         to[0][i] = a;
         to[1][i] = (a + b + c) / 2;
@@ -33,7 +31,7 @@ void transform_4(Values from, Values to) {
 
 /// G of F(4, 2), on two values: five.
 void transform_5(Values from, Values to) {
-    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
+    for (std::int64_t i = 0; i < packed_outputs; ++i) {
         const float a = from[0][i], b = from[1][i];
         to[0][i] = a / 2;
         to[1][i] = -(a + b) / 2;
@@ -45,7 +43,7 @@ void transform_5(Values from, Values to) {
 
 /// G of F(4, 3) or F(3, 4), on `kernel` values: six.
 void transform_6(std::int64_t kernel, Values from, Values to) {
-    for (std::int64_t i = 0; i < most_packed_lanes; ++i) {
+    for (std::int64_t i = 0; i < packed_outputs; ++i) {
         const float a = from[0][i], b = from[1][i], c = from[2][i];
         const float d = kernel == 4 ? from[3][i] : 0;
         const float even = (a + c) / 6, odd = (b + d) / 6;
@@ -61,7 +59,7 @@ void transform_6(std::int64_t kernel, Values from, Values to) {
 
 /// The taps of channel c of outputs first .. first + line, [tap][output].
 void gather(const WindowWeights& weights, std::int64_t first, std::int64_t line, std::int64_t c,
-            Lanes* taps) {
+            Line* taps) {
     const std::int64_t count = weights.kernel * weights.kernel;
     for (std::int64_t k = 0; k < line; ++k) {
         const bool is_there = first + k < weights.outputs && c < weights.channels;
@@ -94,19 +92,18 @@ std::array<std::int64_t, most_along * most_along> matrices_of(const WinogradLayo
 }  // namespace
 
 void transform_weights(const WindowWeights& weights, const WinogradLayout& layout, float* packed) {
-    for (std::int64_t block = 0; block < layout.outputs / layout.block; ++block) {
-        transform_block(weights, layout, block, packed);
+    for (std::int64_t part = 0; part < packed_parts(layout.outputs); ++part) {
+        transform_part(weights, layout, part, packed);
     }
 }
 
-void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
-                     std::int64_t block_number, float* packed) {
+void transform_part(const WindowWeights& weights, const WinogradLayout& layout, std::int64_t part,
+                    float* packed) {
     const std::int64_t side = layout.side, kernel = weights.kernel, along = side + kernel - 1;
-    const std::int64_t block = layout.block, points = winograd_points(side, kernel);
-    const std::int64_t matrix = layout.channel_stride * block,
-                       line = std::gcd(block, most_packed_lanes);
+    const std::int64_t points = winograd_points(side, kernel), lanes = layout.lanes;
+    const std::int64_t matrix = layout.channel_stride * lanes;
+    const std::int64_t panel = matrix * (layout.beside_taps ? matrices_beside_taps : points);
     const auto matrices = matrices_of(layout, kernel);
-    const std::int64_t all = layout.beside_taps ? matrices_beside_taps : points;
     const auto transform = [&](Values from, Values to) {
         if (kernel == 2) {
             transform_5(from, to);
@@ -116,24 +113,23 @@ void transform_block(const WindowWeights& weights, const WinogradLayout& layout,
             transform_6(kernel, from, to);
         }
     };
-    Lanes taps[most_kernel * most_kernel] = {}, lines[most_along * most_kernel] = {};
-    Lanes transformed[most_along * most_along] = {};
-    const std::int64_t end = (block_number + 1) * block;
-    for (std::int64_t first = block_number * block; first < end; first += line) {
-        float* const at = packed + first / block * all * matrix + first % block;
-        for (std::int64_t c = 0; c < layout.channel_stride; ++c) {
-            gather(weights, first, line, c, taps);
-            for (std::int64_t x = 0; x < kernel; ++x) {
-                transform({taps + x, kernel}, {lines + x, kernel});
-            }
-            for (std::int64_t y = 0; y < along; ++y) {
-                transform({lines + kernel * y, 1}, {transformed + along * y, 1});
-            }
-            for (std::int64_t point = 0; point < points; ++point) {
-                const std::int64_t number = matrices[std::size_t(point)];
-                if (number >= 0) {
-                    std::copy_n(transformed[point], line, at + number * matrix + c * block);
-                }
+    Line taps[most_kernel * most_kernel] = {}, lines[most_along * most_kernel] = {};
+    Line transformed[most_along * most_along] = {};
+    const std::int64_t first = part * packed_outputs;
+    const std::int64_t count = std::min(packed_outputs, layout.outputs - first);
+    for (std::int64_t c = 0; c < layout.channel_stride; ++c) {
+        gather(weights, first, count, c, taps);
+        for (std::int64_t x = 0; x < kernel; ++x) {
+            transform({taps + x, kernel}, {lines + x, kernel});
+        }
+        for (std::int64_t y = 0; y < along; ++y) {
+            transform({lines + kernel * y, 1}, {transformed + along * y, 1});
+        }
+        for (std::int64_t point = 0; point < points; ++point) {
+            const std::int64_t number = matrices[std::size_t(point)];
+            for (std::int64_t k = 0; number >= 0 && k < count; k += lanes) {
+                std::copy_n(transformed[point] + k, lanes,
+                            packed + (first + k) / lanes * panel + number * matrix + c * lanes);
             }
         }
     }
