@@ -152,7 +152,11 @@ LayerRun::LayerRun(Alternative layer, unsigned seed, std::size_t weight_bytes)
             std::memcpy(copy, constants, bytes);
             constants = copy;
         }
-        calls_.emplace_back(call, arena_, constants, 0, call.split.count);
+        std::vector<BoundCall>& calls = calls_.emplace_back();
+        const std::int64_t units = call.split.one_by_one ? 1 : call.split.count;
+        for (std::int64_t first = 0; first < call.split.count; first += units) {
+            calls.emplace_back(call, arena_, constants, first, units);
+        }
     }
     clear();
 }
@@ -187,12 +191,14 @@ void LayerRun::prepare(std::int64_t most) {
 }
 
 void LayerRun::run() {
-    BoundCall& call = calls_[next_];
+    std::vector<BoundCall>& calls = calls_[next_];
     next_ = (next_ + 1) % calls_.size();
-    if (layer_.call().list.argument < 0) {
-        call.run();
-    } else if (entries_ > 0) {
-        call.run_list(0, entries_);
+    for (BoundCall& call : calls) {
+        if (layer_.call().list.argument < 0) {
+            call.run();
+        } else if (entries_ > 0) {
+            call.run_list(0, entries_);
+        }
     }
 }
 

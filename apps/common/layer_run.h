@@ -91,7 +91,7 @@ private:
     Runner runner_;
     std::vector<Values> inputs_;
     Values output_;
-    std::vector<BoundCall> calls_;  ///< a copy of the weights each
+    std::vector<std::vector<BoundCall>> calls_;  ///< of each copy of the weights
     std::size_t next_ = 0;
     std::int64_t entries_ = 0;
 };

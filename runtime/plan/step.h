@@ -48,6 +48,8 @@ struct Split {
     std::int64_t count = 1;  ///< 1: one thread runs it all
     std::vector<Along> along;
     int first_argument = -1;  ///< integer argument that says which unit is the first; -1: none
+    /// A call for each unit, on one thread as well: what it alone reads then stays in the cache.
+    bool one_by_one = false;
 };
 
 /// A list that a call walks, whose length a scan may have written in the same run.

@@ -73,12 +73,12 @@ Runner::BoundStep Runner::bind(const Step& step) const {
         bound.chosen = counter(step.choice->chosen);
     }
     bound.splits_list = has_list && step.split.along.empty();
-    const int parts =
-        parts_of(step, bound.splits_list ? std::numeric_limits<int>::max() : step.split.count);
-    for (int part = 0; part < parts; ++part) {
-        const std::int64_t all = step.split.count;
-        const std::int64_t first = bound.splits_list ? 0 : share(all, part, parts);
-        const std::int64_t end = bound.splits_list ? all : share(all, part + 1, parts);
+    const std::int64_t all = step.split.count;
+    bound.parts = parts_of(step, bound.splits_list ? std::numeric_limits<int>::max() : all);
+    const int calls = step.split.one_by_one ? int(all) : bound.parts;
+    for (int call = 0; call < calls; ++call) {
+        const std::int64_t first = bound.splits_list ? 0 : share(all, call, calls);
+        const std::int64_t end = bound.splits_list ? all : share(all, call + 1, calls);
         bound.calls.emplace_back(step, arena_, plan_->constants.data(), first, end - first);
     }
     return bound;
@@ -139,21 +139,26 @@ void Runner::run_entries(BoundStep& bound, std::int64_t first, std::int64_t entr
     }
     const std::int64_t tile = bound.step->list.tile;
     const std::int64_t tiles = (entries + tile - 1) / tile;
-    const int parts = bound.splits_list
-                          ? int(std::min<std::int64_t>(std::int64_t(bound.calls.size()), tiles))
-                          : int(bound.calls.size());
+    const int parts =
+        bound.splits_list ? int(std::min<std::int64_t>(bound.parts, tiles)) : bound.parts;
     Context context{bound, first, entries, tile, tiles, parts};
     share_out(
         parts,
         [](void* pointer, int number) {
             Context& c = *static_cast<Context*>(pointer);
-            const auto cut = [&c](int part) {
-                return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
-            };
-            const bool splits = c.bound.splits_list;
-            const std::int64_t start = splits ? cut(number) : 0;
-            const std::int64_t end = splits ? cut(number + 1) : c.entries;
-            c.bound.calls[std::size_t(number)].run_list(c.first + start, end - start);
+            if (c.bound.splits_list) {
+                const auto cut = [&c](int part) {
+                    return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
+                };
+                const std::int64_t start = cut(number), end = cut(number + 1);
+                c.bound.calls[std::size_t(number)].run_list(c.first + start, end - start);
+                return;
+            }
+            const auto calls = std::int64_t(c.bound.calls.size());
+            const std::int64_t end = share(calls, number + 1, c.parts);
+            for (std::int64_t call = share(calls, number, c.parts); call < end; ++call) {
+                c.bound.calls[std::size_t(call)].run_list(c.first, c.entries);
+            }
         },
         &context);
 }

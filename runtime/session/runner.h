@@ -31,7 +31,7 @@ public:
     const std::vector<StepReading>& steps() const { return step_readings_; }
 
 private:
-    /// A step's calls, one per thread, and what is kept beside the plan about it.
+    /// A step's calls, one per thread or unit, and what is kept beside the plan about it.
     struct BoundStep {
         const Step* step = nullptr;
         std::vector<BoundCall> calls;
@@ -39,6 +39,7 @@ private:
         const std::int32_t* outputs = nullptr;  ///< what the entries compute; null: `count`
         const std::int32_t* chosen = nullptr;   ///< the way that this run takes
         bool splits_list = false;
+        int parts = 1;  ///< threads that share out the calls, or of each call the list
     };
 
     /// What a chain computes of one step in a turn.

@@ -325,6 +325,10 @@ TEST_CASE("positions and tiles of 2x2 read weights in one piece") {
         // What a run reads.
         CHECK(direct[0]->packed_bytes == 4 * taps * channels * channels);
         CHECK(winograd[0]->packed_bytes == 4 * points * channels * channels);
+        // Weights that no cache holds are used up block by block, where a call costs nothing else.
+        CHECK(direct[0]->split.one_by_one);
+        CHECK(direct[0]->split.count == channels / direct[0]->kernel->block());
+        CHECK(!winograd[0]->split.one_by_one);
     }
 }
 

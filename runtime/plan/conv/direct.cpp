@@ -71,6 +71,7 @@ public:
         if (splits_weights(step, range.count / block)) {
             step.split = split_channels<Call>(c, range, block, 5, block / lanes);
             step.split.along.push_back(along(&Call::starts, 0, 1));
+            step.split.one_by_one = true;
         }
         steps.push_back(std::move(step));
         return {};

@@ -9,13 +9,16 @@ namespace {
 
 /// Threads share out the channels of a step with large weights, else its list.
 template <typename Call>
-void share(const Convolution& c, const ChannelRange& range, std::int64_t block, Step& step) {
+void share(const Convolution& c, const ChannelRange& range, const Kernel& kernel, Step& step) {
+    const std::int64_t block = kernel.block();
     step.list.argument = index_of(&Call::positions);
     step.rows = rows_of<Call>(c, c.width());
     if (splits_weights(step, range.count / block)) {
         step.split = split_channels<Call>(c, range, block, 4);
         step.split.along.push_back(along(&Call::bias, 0, block));
         step.split.along.push_back(along(&Call::steps, 1, 1));
+        // A call of tile units converts its patches once, for all channels.
+        step.split.one_by_one = kernel.as<Int8Info>().depth == 0;
     }
 }
 
@@ -30,7 +33,7 @@ void fill_call(Step& step, const Convolution& c, const Candidate& candidate, con
     call.steps = blocks_of(candidate.packed.steps, range, block);
     set_int8_end(call, candidate.packed, range, n);
     set_call(step, call);
-    share<Call>(c, range, block, step);
+    share<Call>(c, range, *candidate.kernel, step);
 }
 
 class Int8 final : public ListWay {
