@@ -47,11 +47,12 @@ public:
     Input<Buffer<uint8_t, 2>> input{"input"};
     /// y << 16 | x of the outputs to compute, at least one.
     Input<Buffer<uint32_t, 1>> positions{"positions"};
-    /// (k % block * dot + i % dot, i / dot, ky, k / block) of i = kx * channel_stride + c, zeros
-    /// beyond the last i; block = vectors * lanes. For matrices a vector's weights lie together,
-    /// zeros up to a multiple of `depth` behind them: (k % lanes * dot + i % dot, i / dot, ky, k /
-    /// block). By steps: (k % block * 4 + byte, step, 0, k / block).
-    Input<Buffer<int8_t, 4>> weights{"weights"};
+    /// (k % lanes * dot + i % dot, i / dot, ky, k % block / lanes, k / block) of i = kx *
+    /// channel_stride + c, zeros beyond the last i; block = vectors * lanes. A vector's weights lie
+    /// together, for matrices with zeros up to a multiple of `depth` behind them; by steps those of
+    /// a block's vectors lie side by side: (k % lanes * 4 + byte, step, 0, k % block / lanes, k /
+    /// block).
+    Input<Buffer<int8_t, 5>> weights{"weights"};
     /// (step, k / block): from the patch's first byte to a step's; unread where there are none.
     Input<Buffer<int32_t, 2>> steps{"steps"};
     Input<int> stride_x{"stride_x"};
@@ -103,10 +104,15 @@ public:
         positions.dim(0).set_min(0);
         const int lanes = natural_vector_size<float>();
         const int block = vectors * lanes;
-        const int width = (depth > 0 ? lanes : block) * group_bytes();
-        weights.dim(0).set_bounds(0, width).dim(1).set_min(0).set_stride(width);
+        const int width = lanes * group_bytes();
+        weights.dim(0).set_bounds(0, width).dim(1).set_min(0);
+        weights.dim(1).set_stride(has_steps() ? int(vectors) * width : width);
         weights.dim(2).set_min(0);
-        weights.dim(3).set_min(0);
+        weights.dim(3).set_bounds(0, vectors);
+        if (has_steps()) {
+            weights.dim(3).set_stride(width);
+        }
+        weights.dim(4).set_min(0);
         output.dim(0).set_bounds(0, (output.dim(0).extent() / block) * block);
         output.dim(1).set_min(0).dim(2).set_min(0);
         if (depth > 0) {
@@ -149,7 +155,8 @@ private:
             t.products(k, p, tile) += cast<int>(t.pairs(taps.x, k, k / block(), p, taps.y, tile));
         } else {
             Expr value = operand(input(first + taps.y * int(dot) + taps.x, row + taps.z));
-            Expr weight = weights(first_weight() + taps.x, taps.y, taps.z, k / block());
+            Expr weight =
+                weights(first_weight() + taps.x, taps.y, taps.z, vector_of(), k / block());
             t.products(k, p, tile) += cast<int>(value) * cast<int>(weight);
         }
 
@@ -163,7 +170,7 @@ private:
         Expr byte = half * 2 + pair, bytes = input.dim(1).stride() * input.dim(1).extent();
         Expr start = unsafe_promise_clamped(steps(step, part), 0, bytes - 1);
         Expr value = input(first + start + byte, row);
-        Expr weight = weights(first_weight() + byte, step, 0, part);
+        Expr weight = weights(first_weight() + byte, step, 0, vector_of(), part);
         t.pairs(half, k, part, p, step, tile) = cast<int16_t>(0);
         Expr sum = t.pairs(half, k, part, p, step, tile);
         t.pairs(half, k, part, p, step, tile) =
@@ -172,18 +179,16 @@ private:
 
     int block() const { return int(vectors) * natural_vector_size<float>(); }
 
-    /// k % block * group_bytes, in a form that Halide sees to be consecutive along each vector.
-    Expr first_weight() {
-        const int lanes = natural_vector_size<float>();
-        return k / lanes % int(vectors) * (lanes * group_bytes()) + k % lanes * group_bytes();
-    }
+    Expr first_weight() { return k % natural_vector_size<float>() * group_bytes(); }
+    /// Which of a block's vectors an output is in.
+    Expr vector_of() { return k / natural_vector_size<float>() % int(vectors); }
 
     /// The outputs of the list as products of matrices: the patches of some positions, `bytes` a
     /// row, and a vector's weights.
     void multiply_matrices(const Expr& bytes, const Expr& rows) {
         const int lanes = natural_vector_size<float>(), side = pixels;
         Expr length = positions.dim(0).extent(), all = (length + side - 1) / side;
-        Expr is_large = weights.dim(3).stride() * weights.dim(3).extent() > int(cache);
+        Expr is_large = weights.dim(4).stride() * weights.dim(4).extent() > int(cache);
         Expr most = select(is_large, int(matrices), 1), tiles = (all + most - 1) / most;
         // Of a list's tiles all have as many matrices, but for the last one.
         Expr each = min((all + tiles - 1) / tiles, int(matrices));
@@ -206,7 +211,7 @@ private:
         Expr step = taps / int(dot) + vector * (depths * (int(depth) / int(dot)));
         sums(lane, p, vector, group, tile) = 0;
         sums(lane, p, vector, group, tile) +=
-            cast<int>(patches(taps, p, group, tile)) * cast<int>(weights(place, step, 0, 0));
+            cast<int>(patches(taps, p, group, tile)) * cast<int>(weights(place, step, 0, 0, 0));
 
         list = RDom(0, side, 0, each, 0, tiles, "list");
         Expr to = (list.z * each + list.y) * side + list.x;

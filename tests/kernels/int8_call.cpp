@@ -30,10 +30,10 @@ std::vector<std::uint8_t> pack_input(const Int8Problem& p, int channel_stride, i
 }
 
 // [K, C, kh, kw] -> (k % width * dot + i % dot, i / dot, ky, k / width), i = kx * channel_stride +
-// c. The width is the kernel's block, for matrices a vector, of which each is `size` bytes. By
-// steps, each is there twice: (k % width * dot + i % dot, 2 * step, 0, k / width).
+// c. The width is a vector, of which each is `size` bytes. By steps it is the kernel's block, and
+// each step is there twice: (k % width * dot + i % dot, 2 * step, 0, k / width).
 struct Int8Weights {
-    int width, dot, groups, size, beyond;
+    int lanes, width, dot, groups, size, beyond;
     bool has_steps;
 
     Int8Weights(const Int8Problem& p, const Kernel& kernel, int channel_stride) {
@@ -41,7 +41,8 @@ struct Int8Weights {
         const int row = p.shape.kernel[1] * channel_stride;
         dot = info.group();
         beyond = round_up(row, std::max(dot, info.depth)) - row;
-        width = info.depth > 0 ? kernel.lanes : kernel.block();
+        lanes = kernel.lanes;
+        width = info.has_steps() ? kernel.block() : lanes;
         groups = (p.shape.kernel[1] * channel_stride + dot - 1) / dot;
         size = width * round_up(p.shape.kernel[0] * groups * dot, std::max(dot, info.depth));
         has_steps = info.has_steps();
@@ -222,9 +223,11 @@ struct PackedInt8 {
         const int group = dense->width * dense->dot;
         const int steps = dense->has_steps ? dense->steps() : dense->groups;
         return {weights.data(),
-                {{group, 1},
+                {{dense->lanes * dense->dot, 1},
                  {steps, group},
                  {dense->has_steps ? 1 : p.shape.kernel[0], steps * group},
+                 {kernel.block() / dense->lanes,
+                  dense->has_steps ? dense->lanes * dense->dot : dense->size},
                  {blocks, kernel.block() / dense->width * dense->size}}};
     }
 

@@ -14,7 +14,7 @@ void share(const Convolution& c, const ChannelRange& range, const Kernel& kernel
     step.list.argument = index_of(&Call::positions);
     step.rows = rows_of<Call>(c, c.width());
     if (splits_weights(step, range.count / block)) {
-        step.split = split_channels<Call>(c, range, block, 4);
+        step.split = split_channels<Call>(c, range, block, 5);
         step.split.along.push_back(along(&Call::bias, 0, block));
         step.split.along.push_back(along(&Call::steps, 1, 1));
         // A call of tile units converts its patches once, for all channels.

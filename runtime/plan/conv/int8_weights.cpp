@@ -10,20 +10,23 @@
 namespace sluice {
 namespace {
 
-/// (k % width * dot + i % dot, i / dot, ky, k / block) for i = kx * channel stride + c. A block is
-/// one part of its width, or several that lie behind each other. A part's patches are padded to
-/// a multiple of `depth`.
+/// (k % lanes * dot + i % dot, i / dot, ky, k % block / lanes, k / block) for i = kx * channel
+/// stride + c. A block is one part of its width, or several that lie behind each other. A part's
+/// patches are padded to a multiple of `depth`.
 struct Int8Layout {
-    std::int64_t outputs, block, width, dot, depth, row, rows, channel_stride;
+    std::int64_t outputs, block, lanes, width, dot, depth, row, rows, channel_stride;
+    bool has_steps;
 
     std::int64_t groups() const { return (row + dot - 1) / dot; }
     std::int64_t blocks() const { return outputs / block; }
     std::int64_t part_size() const { return round_up(rows * groups() * dot, depth) * width; }
     std::int64_t block_size() const { return block / width * part_size(); }
+    Axis vectors() const { return {block / lanes, has_steps ? lanes * dot : part_size()}; }
     std::vector<Axis> axes() const {
-        return {{width * dot, 1},
+        return {{lanes * dot, 1},
                 {groups(), width * dot},
                 {rows, groups() * width * dot},
+                vectors(),
                 {blocks(), block_size()}};
     }
 };
@@ -34,12 +37,14 @@ Int8Layout make_layout(const Convolution& c, const Kernel& kernel) {
     const bool is_matrix = info.depth > 0;
     return {.outputs = c.outputs,
             .block = kernel.block(),
-            .width = is_matrix ? kernel.lanes : kernel.block(),
+            .lanes = kernel.lanes,
+            .width = info.has_steps() ? kernel.block() : kernel.lanes,
             .dot = info.group(),
             .depth = is_matrix ? info.depth : info.group(),
             .row = shape[3] * c.channel_stride,
             .rows = shape[2],
-            .channel_stride = c.channel_stride};
+            .channel_stride = c.channel_stride,
+            .has_steps = info.has_steps()};
 }
 
 /// Writes the weights of one block of outputs, zeros where there are none.
@@ -103,7 +108,12 @@ void pack_steps(Constants& constants, const Constant& weights, const Int8Layout&
     }
     const std::int64_t count = once + std::int64_t(most), bytes = layout.width * layout.dot;
     packed.weights = constants.add_packed_as<std::int8_t>(
-        blocks * count * bytes, {{bytes, 1}, {count, bytes}, {1, 0}, {blocks, count * bytes}},
+        blocks * count * bytes,
+        {{layout.lanes * layout.dot, 1},
+         {count, bytes},
+         {1, 0},
+         layout.vectors(),
+         {blocks, count * bytes}},
         blocks, [&](std::int8_t* all, std::int64_t part) {
             std::int8_t* const to = all + part * count * bytes;
             write_block(weights, layout, part, to);
