@@ -338,6 +338,7 @@ TEST_CASE("a plan packs and splits for the kernel that it is given") {
         REQUIRE(one);
         CHECK(&one->kernel() == &table.back());
         const auto call = call_of<GatedConvCall>(one->call());
+        CHECK(call.weights.axes[0].extent == target->lanes);
         CHECK(call.weights.axes[4].extent == 48 / target->lanes);
         CHECK(call.starts.axes[0].extent == 1);
         CHECK(one->call().list.tile == 5);

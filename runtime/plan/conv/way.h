@@ -162,7 +162,7 @@ Call window_call(const Convolution& c, const Packed& packed, const ChannelRange&
 }
 
 /// Shares out a call's output channels between threads, by blocks of them, which are the last of
-/// `weight_axes`.
+/// `weight_axes`, of which a block has `panels` units along the last one.
 template <typename Call>
 Split split_channels(const Convolution& c, const ChannelRange& range, std::int64_t block,
                      int weight_axes, std::int64_t panels = 1) {
@@ -211,7 +211,7 @@ std::optional<Rows> rows_of(const Convolution& c, std::int64_t units) {
                  {index_of(&Call::residual)}}};
 }
 
-/// Part of a packed buffer (.., k / block) for some output channels.
+/// Part of a packed buffer (.., k / block) for some output channels; a block may be a panel.
 Buffer blocks_of(Buffer packed, const ChannelRange& range, std::int64_t block);
 
 }  // namespace sluice
