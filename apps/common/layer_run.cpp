@@ -152,11 +152,8 @@ LayerRun::LayerRun(Alternative layer, unsigned seed, std::size_t weight_bytes)
             std::memcpy(copy, constants, bytes);
             constants = copy;
         }
-        std::vector<BoundCall>& calls = calls_.emplace_back();
-        const std::int64_t units = call.split.one_by_one ? 1 : call.split.count;
-        for (std::int64_t first = 0; first < call.split.count; first += units) {
-            calls.emplace_back(call, arena_, constants, first, units);
-        }
+        const std::int64_t units = call.split.count;
+        calls_.push_back(bind_calls(call, arena_, constants, 0, units, call.split.calls_of(1)));
     }
     clear();
 }

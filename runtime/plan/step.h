@@ -50,6 +50,9 @@ struct Split {
     int first_argument = -1;  ///< integer argument that says which unit is the first; -1: none
     /// A call for each unit, on one thread as well: what it alone reads then stays in the cache.
     bool one_by_one = false;
+
+    /// Calls that `parts` threads make.
+    std::int64_t calls_of(int parts) const { return one_by_one ? count : parts; }
 };
 
 /// A list that a call walks, whose length a scan may have written in the same run.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "session/thread_pool.h"
+
 namespace sluice {
 namespace {
 
@@ -88,6 +90,17 @@ void BoundCall::point_at(Memory memory, int index, const void* image) {
             outside.buffer->host = const_cast<std::uint8_t*>(bytes);
         }
     }
+}
+
+std::vector<BoundCall> bind_calls(const Step& step, std::byte* arena, const std::byte* constants,
+                                  std::int64_t first, std::int64_t units, std::int64_t calls) {
+    std::vector<BoundCall> bound;
+    for (std::int64_t call = 0; call < calls; ++call) {
+        const std::int64_t start = share(units, call, calls);
+        const std::int64_t end = share(units, call + 1, calls);
+        bound.emplace_back(step, arena, constants, first + start, end - start);
+    }
+    return bound;
 }
 
 }  // namespace sluice

@@ -46,4 +46,8 @@ private:
     std::uint8_t* list_start_ = nullptr;
 };
 
+/// `units` of the step's split from `first` on, in `calls` calls of about as many each.
+std::vector<BoundCall> bind_calls(const Step& step, std::byte* arena, const std::byte* constants,
+                                  std::int64_t first, std::int64_t units, std::int64_t calls);
+
 }  // namespace sluice

@@ -75,11 +75,13 @@ Runner::BoundStep Runner::bind(const Step& step) const {
     bound.splits_list = has_list && step.split.along.empty();
     const std::int64_t all = step.split.count;
     bound.parts = parts_of(step, bound.splits_list ? std::numeric_limits<int>::max() : all);
-    const int calls = step.split.one_by_one ? int(all) : bound.parts;
-    for (int call = 0; call < calls; ++call) {
-        const std::int64_t first = bound.splits_list ? 0 : share(all, call, calls);
-        const std::int64_t end = bound.splits_list ? all : share(all, call + 1, calls);
-        bound.calls.emplace_back(step, arena_, plan_->constants.data(), first, end - first);
+    const std::byte* const constants = plan_->constants.data();
+    if (!bound.splits_list) {
+        bound.calls = bind_calls(step, arena_, constants, 0, all, step.split.calls_of(bound.parts));
+        return bound;
+    }
+    for (int part = 0; part < bound.parts; ++part) {
+        bound.calls.emplace_back(step, arena_, constants, 0, all);
     }
     return bound;
 }
@@ -92,15 +94,11 @@ int Runner::parts_of(const Step& step, std::int64_t units) const {
 void Runner::bind_chain(const Chain& chain) {
     std::vector<BoundStrip>& bound = strips_.emplace_back();
     for (const Strip& strip : strips_of(plan_->steps, chain, pool_ ? pool_->threads() : 1)) {
-        bound.push_back({strip.step, strip.first, strip.count, {}});
         const Step& step = plan_->steps[strip.step];
         const int parts = step.list.argument >= 0 ? 0 : parts_of(step, strip.count);
-        for (int part = 0; part < parts; ++part) {
-            const std::int64_t first = share(strip.count, part, parts);
-            const std::int64_t end = share(strip.count, part + 1, parts);
-            bound.back().calls.emplace_back(step, arena_, plan_->constants.data(),
-                                            strip.first + first, end - first);
-        }
+        bound.push_back(
+            {strip.step, strip.first, strip.count,
+             bind_calls(step, arena_, plan_->constants.data(), strip.first, strip.count, parts)});
     }
 }
 

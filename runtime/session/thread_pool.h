@@ -10,7 +10,9 @@
 namespace sluice {
 
 /// Where part `part` of `parts` about equal ones begins.
-inline std::int64_t share(std::int64_t count, int part, int parts) { return count * part / parts; }
+constexpr std::int64_t share(std::int64_t count, std::int64_t part, std::int64_t parts) {
+    return count * part / parts;
+}
 
 /// Threads that run the parts of a task together with the caller. A part belongs to whoever begins
 /// it first: a thread that has not woken yet, or whose core another process has, keeps nobody

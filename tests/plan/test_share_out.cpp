@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "plan/conv/panels.h"
 #include "plan/conv/winograd_weights.h"
 #include "plan/share_out.h"
 

@@ -14,18 +14,20 @@ namespace {
 /// stride + c. A block is one part of its width, or several that lie behind each other. A part's
 /// patches are padded to a multiple of `depth`.
 struct Int8Layout {
-    std::int64_t outputs, block, lanes, width, dot, depth, row, rows, channel_stride;
+    std::int64_t outputs, block, lanes, dot, depth, row, rows, channel_stride;
     bool has_steps;
 
+    /// A kernel of steps reads the vectors of a block side by side.
+    std::int64_t width() const { return has_steps ? block : lanes; }
     std::int64_t groups() const { return (row + dot - 1) / dot; }
     std::int64_t blocks() const { return outputs / block; }
-    std::int64_t part_size() const { return round_up(rows * groups() * dot, depth) * width; }
-    std::int64_t block_size() const { return block / width * part_size(); }
+    std::int64_t part_size() const { return round_up(rows * groups() * dot, depth) * width(); }
+    std::int64_t block_size() const { return block / width() * part_size(); }
     Axis vectors() const { return {block / lanes, has_steps ? lanes * dot : part_size()}; }
     std::vector<Axis> axes() const {
         return {{lanes * dot, 1},
-                {groups(), width * dot},
-                {rows, groups() * width * dot},
+                {groups(), width() * dot},
+                {rows, groups() * width() * dot},
                 vectors(),
                 {blocks(), block_size()}};
     }
@@ -38,7 +40,6 @@ Int8Layout make_layout(const Convolution& c, const Kernel& kernel) {
     return {.outputs = c.outputs,
             .block = kernel.block(),
             .lanes = kernel.lanes,
-            .width = info.has_steps() ? kernel.block() : kernel.lanes,
             .dot = info.group(),
             .depth = is_matrix ? info.depth : info.group(),
             .row = shape[3] * c.channel_stride,
@@ -52,16 +53,16 @@ void write_block(const Constant& weights, const Int8Layout& layout, std::int64_t
                  std::int8_t* start) {
     const Shape& shape = weights.shape;
     const std::int64_t channels = shape[1], columns = shape[3], taps = shape[2] * columns;
-    const std::int64_t dot = layout.dot, group = layout.width * dot;
+    const std::int64_t dot = layout.dot, group = layout.width() * dot;
     std::fill_n(start, layout.block_size(), std::int8_t{0});
     const std::int64_t end = std::min((number + 1) * layout.block, shape[0]);
     for (std::int64_t k = number * layout.block; k < end; ++k) {
         const std::int8_t* const output = weights.int8s().data() + k * channels * taps;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::int64_t first = tap % columns * layout.channel_stride;
-            std::int8_t* to = start + k % layout.block / layout.width * layout.part_size() +
+            std::int8_t* to = start + k % layout.block / layout.width() * layout.part_size() +
                               (tap / columns * layout.groups() + first / dot) * group +
-                              k % layout.width * dot;
+                              k % layout.width() * dot;
             std::int64_t rest = first % dot;
             for (std::int64_t c = 0; c < channels; ++c) {
                 to[rest] = output[c * taps + tap];
@@ -91,7 +92,7 @@ std::vector<std::vector<std::int32_t>> find_steps_read_twice(const Constant& wei
               [&](std::int64_t part) {
                   std::vector<std::int8_t> block(static_cast<std::size_t>(size));
                   write_block(weights, layout, part, block.data());
-                  found[std::size_t(part)] = find_excess(block, layout.width * layout.dot);
+                  found[std::size_t(part)] = find_excess(block, layout.width() * layout.dot);
               });
     return found;
 }
@@ -106,7 +107,7 @@ void pack_steps(Constants& constants, const Constant& weights, const Int8Layout&
     for (const auto& of_block : again) {
         most = std::max(most, of_block.size());
     }
-    const std::int64_t count = once + std::int64_t(most), bytes = layout.width * layout.dot;
+    const std::int64_t count = once + std::int64_t(most), bytes = layout.width() * layout.dot;
     packed.weights = constants.add_packed_as<std::int8_t>(
         blocks * count * bytes,
         {{layout.lanes * layout.dot, 1},

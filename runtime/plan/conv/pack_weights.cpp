@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 
+#include "plan/conv/panels.h"
 #include "plan/conv/phases.h"
 #include "plan/conv/winograd_weights.h"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "plan/conv/panels.h"
+
 namespace sluice {
 namespace {
 
