@@ -180,22 +180,24 @@ function(sluice_expand_table table out)
 endfunction()
 
 # Reads the tuned file of a target: `rows` is its names, in order and so the shorter one first, and
-# <rows>_<name> the numbers of each.
+# <rows>_<name> the numbers of each. Of two rows or numbers of one name CMake keeps the last: it is an error.
 macro(sluice_read_tuned file rows)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
     file(READ "${file}" tuned)
     sluice_json_each("${tuned}" MEMBER ${rows})
-    # JSON's reader keeps the last of two members of one name.
-    string(REGEX MATCHALL "\"[^\"]*\"[ \n]*:[ \n]*{" written "${tuned}")
-    list(LENGTH written count)
     list(LENGTH ${rows} kept)
-    if(NOT count EQUAL kept)
-        message(FATAL_ERROR "${file} has ${count} rows of ${kept} names: remove those that are there twice")
-    endif()
     foreach(row IN LISTS ${rows})
         string(JSON numbers GET "${tuned}" "${row}")
         sluice_json_params("${numbers}" ${rows}_${row})
+        list(LENGTH ${rows}_${row} count)
+        math(EXPR kept "${kept} + ${count}")
     endforeach()
+    string(REGEX MATCHALL "\"[^\"]*\"[ \t\r\n]*:" written "${tuned}")
+    list(LENGTH written count)
+    if(NOT count EQUAL kept)
+        message(FATAL_ERROR "${file} names rows and numbers ${count} times, of which ${kept} differ: "
+            "remove those that are there twice")
+    endif()
 endmacro()
 
 # The numbers of a kernel, one each that its algorithm has, and in `used` the rows that they come from.
