@@ -96,7 +96,7 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add_gate_options(parser)
     parser.add_argument("--densities", type=Path, help="a density per layer, by sensitivity.py")
-    parser.add_argument("--warm-start", type=Path, help="checkpoint of the dense network")
+    parser.add_argument("--warm-start", type=Path, help="checkpoint or ONNX file of the dense network")
     parser.add_argument(
         "--fit-gates",
         type=int,
@@ -104,7 +104,10 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="IMAGES",
         help="start the gates from what positions are worth on so many training images",
     )
-    parser.add_argument("--teacher", help=f"checkpoint to distil from, or {LITE0}")
+    parser.add_argument(
+        "--teacher",
+        help=f"to distil from: a checkpoint, an ONNX file of export.py or its int8 twin, or {LITE0}",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from --output's checkpoint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")

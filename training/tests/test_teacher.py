@@ -7,17 +7,20 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_run import NORMALIZER, some_data
 from torch import nn
 
 from sluice_training import ilsvrc2012, teacher
 from sluice_training.batches import Normalizer
-from sluice_training.checkpoint import write_checkpoint
+from sluice_training.checkpoint import read_checkpoint, warm_start, write_checkpoint
 from sluice_training.config import RunConfig
 from sluice_training.errors import TrainingError
 from sluice_training.nets import make_net
+from sluice_training.onnx_file import read_image_info, read_onnx, run_onnx
 from sluice_training.run import Run
 from sluice_training.teacher import LITE0, LargeTeacher, kept_scores, make_teacher
 
@@ -35,6 +38,8 @@ IMAGENETTE = {
     "n03888257": 701,
 }
 SYNSETS = tuple(IMAGENETTE)
+ROOT = Path(__file__).resolve().parents[2]
+TWIN = ROOT / "models/int8/resnet20_dense_cifar10_int8.onnx"
 CPU = torch.device("cpu")
 
 
@@ -123,3 +128,20 @@ def test_a_table_teaches_each_image_its_own_scores() -> None:
     mixed = run._wanted(images, torch.tensor([5, 7]), torch.tensor(0.25)).exp()
     wanted = [0.75 * high + 0.25 * low, 0.75 * low + 0.25 * high, low]
     assert mixed[0, :3].tolist() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_an_int8_twin_teaches_what_it_scores() -> None:
+    info = read_image_info(read_onnx(TWIN), TWIN)
+    files = sorted((ROOT / "apps/samples").glob("*.png"))
+    pixels = torch.from_numpy(np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files]))
+    images = Normalizer(info.mean, info.std)(pixels).contiguous()
+    with torch.no_grad():
+        found = make_teacher(str(TWIN), info.labels, NORMALIZER)(images).numpy()
+    wanted = run_onnx(TWIN, images.numpy())
+    # Activations are rounded in the twin alone.
+    assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
+
+
+def test_an_int8_twin_is_no_warm_start() -> None:
+    with pytest.raises(TrainingError, match="int8 twin lacks the batch norms"):
+        warm_start(make_net("resnet20", 10), read_checkpoint(TWIN), TWIN)
