@@ -14,7 +14,7 @@ from torch import nn
 
 from sluice_training import fused
 from sluice_training.allocate import read_densities
-from sluice_training.batches import Normalizer
+from sluice_training.batches import Normalizer, plain_batches
 from sluice_training.block_gates import (
     BLOCK,
     BRANCHES,
@@ -35,12 +35,15 @@ from sluice_training.data import (
 )
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.gate_start import fit_gates
+from sluice_training.int8_twin import measure_norms
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
 from sluice_training.teacher import LITE0, kept_scores, make_teacher
 from sluice_training.time_budget import apply_budget
 
+# Enough for the statistics of 8x8 positions a channel; ResNet-18's of 112x112 take 0.8 GB at once.
+UNFOLD_IMAGES = 256
 SPEEDS = ("plain", "fused", "compile")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS}
 
@@ -198,13 +201,29 @@ def read_images(arguments: argparse.Namespace, config: RunConfig) -> tuple[Image
     return hold_out(data if stages is None else data.resized(int(stages.last)))
 
 
-def prepare(arguments: argparse.Namespace, config: RunConfig, classes: int) -> nn.Module:
+def prepare(
+    arguments: argparse.Namespace, config: RunConfig, training: ImageSet, normalizer: Normalizer
+) -> nn.Module:
     """The network, warm-started where asked for."""
-    model = build_model(arguments.net, gate_of(arguments), classes)
+    model = build_model(arguments.net, gate_of(arguments), len(training.classes))
     set_density(model, config.start_density or config.target)
     if arguments.warm_start:
-        warm_start(model, read_checkpoint(arguments.warm_start), arguments.warm_start)
+        state = read_checkpoint(arguments.warm_start)
+        if state.get("folded"):
+            state = unfolded(state, arguments.warm_start, training, normalizer)
+        warm_start(model, state, arguments.warm_start)
     return model
+
+
+def unfolded(
+    state: dict[str, Any], path: Path, training: ImageSet, normalizer: Normalizer
+) -> dict[str, Any]:
+    """The state of an int8 twin with batch norms of some training images' statistics."""
+    dense = restore_model(state, path)
+    some = spread(training, UNFOLD_IMAGES)
+    images = torch.cat([images for images, _ in plain_batches(some, normalizer)])
+    measure_norms(dense, images)
+    return state | {"model": dense.state_dict(), "folded": False}
 
 
 def new_run(
@@ -216,7 +235,7 @@ def new_run(
         fused.enable(True, device)
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(config.seed)
-    model = prepare(arguments, config, len(training.classes))
+    model = prepare(arguments, config, training, normalizer)
     teacher = table = None
     if (config.distill or config.teacher_table) and not arguments.teacher:
         raise TrainingError("--distill and --teacher-table need --teacher; name one")

@@ -121,8 +121,7 @@ def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs."""
     if state.get("folded"):
         raise TrainingError(
-            f"{path}: an int8 twin lacks the batch norms that training needs; it can be a --teacher, "
-            "start from the float32 file"
+            f"{path}: an int8 twin lacks its batch norms' statistics; measure them first, as train.py does"
         )
     moved: dict[str, str] = {}
     for name, layer in gated_layers(model):

@@ -16,9 +16,15 @@ from torch import nn
 
 from sluice_training import ilsvrc2012, teacher
 from sluice_training.batches import Normalizer
-from sluice_training.checkpoint import read_checkpoint, warm_start, write_checkpoint
+from sluice_training.checkpoint import (
+    read_checkpoint,
+    restore_model,
+    warm_start,
+    write_checkpoint,
+)
 from sluice_training.config import RunConfig
 from sluice_training.errors import TrainingError
+from sluice_training.int8_twin import measure_norms
 from sluice_training.nets import make_net
 from sluice_training.onnx_file import read_image_info, read_onnx, run_onnx
 from sluice_training.run import Run
@@ -130,18 +136,35 @@ def test_a_table_teaches_each_image_its_own_scores() -> None:
     assert mixed[0, :3].tolist() == pytest.approx(wanted, rel=1e-5)
 
 
-def test_an_int8_twin_teaches_what_it_scores() -> None:
+@pytest.fixture
+def sample_images() -> torch.Tensor:
+    """The images of apps/samples as the twin takes them, [N, 3, 32, 32]."""
     info = read_image_info(read_onnx(TWIN), TWIN)
     files = sorted((ROOT / "apps/samples").glob("*.png"))
     pixels = torch.from_numpy(np.stack([np.asarray(Image.open(f).convert("RGB")) for f in files]))
-    images = Normalizer(info.mean, info.std)(pixels).contiguous()
-    with torch.no_grad():
-        found = make_teacher(str(TWIN), info.labels, NORMALIZER)(images).numpy()
-    wanted = run_onnx(TWIN, images.numpy())
+    return Normalizer(info.mean, info.std)(pixels).contiguous()
+
+
+@torch.no_grad()
+def test_an_int8_twin_teaches_what_it_scores(sample_images: torch.Tensor) -> None:
+    classes = read_checkpoint(TWIN)["classes"]
+    found = make_teacher(str(TWIN), classes, NORMALIZER)(sample_images).numpy()
+    wanted = run_onnx(TWIN, sample_images.numpy())
     # Activations are rounded in the twin alone.
     assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()
 
 
-def test_an_int8_twin_is_no_warm_start() -> None:
-    with pytest.raises(TrainingError, match="int8 twin lacks the batch norms"):
-        warm_start(make_net("resnet20", 10), read_checkpoint(TWIN), TWIN)
+@torch.no_grad()
+def test_an_int8_twin_is_a_warm_start_once_its_norms_are_measured(sample_images: torch.Tensor) -> None:
+    state = read_checkpoint(TWIN)
+    with pytest.raises(TrainingError, match="lacks its batch norms' statistics"):
+        warm_start(make_net("resnet20", 10), state, TWIN)
+    twin = restore_model(state, TWIN)
+    wanted = twin(sample_images)
+    measure_norms(twin, sample_images)
+    torch.testing.assert_close(twin(sample_images), wanted, rtol=1e-3, atol=1e-3)
+    trained_on = make_net("resnet20", 10)
+    warm_start(trained_on, state | {"model": twin.state_dict(), "folded": False}, TWIN)
+    # The images are those that were measured: the statistics of the batch are the running ones.
+    found = trained_on.train()(sample_images)
+    assert (found - wanted).abs().max() < 0.02 * wanted.abs().max()
