@@ -133,6 +133,12 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(line)
 
 
+def closed_at_start(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The blocks that the network of --warm-start lacks: the run goes on without them."""
+    gate = read_checkpoint(arguments.warm_start)["gate"] if arguments.warm_start else None
+    return tuple(gate.get("closed", ())) if gate else ()
+
+
 def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
     """The gates' description as checkpoints store it."""
     if arguments.gate == "none":
@@ -145,6 +151,7 @@ def gate_of(arguments: argparse.Namespace) -> dict[str, Any] | None:
             branch=arguments.branch,
             pool=arguments.pool,
             context=arguments.context,
+            closed=closed_at_start(arguments),
         )
         return asdict(spec)
     return asdict(

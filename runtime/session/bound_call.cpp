@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "session/thread_pool.h"
+#include "session/shares.h"
 
 namespace sluice {
 namespace {
@@ -96,8 +96,8 @@ std::vector<BoundCall> bind_calls(const Step& step, std::byte* arena, const std:
                                   std::int64_t first, std::int64_t units, std::int64_t calls) {
     std::vector<BoundCall> bound;
     for (std::int64_t call = 0; call < calls; ++call) {
-        const std::int64_t start = share(units, call, calls);
-        const std::int64_t end = share(units, call + 1, calls);
+        const std::int64_t start = share_start(units, call, calls);
+        const std::int64_t end = share_start(units, call + 1, calls);
         bound.emplace_back(step, arena, constants, first + start, end - start);
     }
     return bound;

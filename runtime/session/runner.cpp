@@ -4,6 +4,8 @@
 #include <chrono>
 #include <limits>
 
+#include "session/shares.h"
+
 namespace sluice {
 namespace {
 
@@ -146,15 +148,15 @@ void Runner::run_entries(BoundStep& bound, std::int64_t first, std::int64_t entr
             Context& c = *static_cast<Context*>(pointer);
             if (c.bound.splits_list) {
                 const auto cut = [&c](int part) {
-                    return std::min(share(c.tiles, part, c.parts) * c.tile, c.entries);
+                    return std::min(share_start(c.tiles, part, c.parts) * c.tile, c.entries);
                 };
                 const std::int64_t start = cut(number), end = cut(number + 1);
                 c.bound.calls[std::size_t(number)].run_list(c.first + start, end - start);
                 return;
             }
             const auto calls = std::int64_t(c.bound.calls.size());
-            const std::int64_t end = share(calls, number + 1, c.parts);
-            for (std::int64_t call = share(calls, number, c.parts); call < end; ++call) {
+            const std::int64_t end = share_start(calls, number + 1, c.parts);
+            for (std::int64_t call = share_start(calls, number, c.parts); call < end; ++call) {
                 c.bound.calls[std::size_t(call)].run_list(c.first, c.entries);
             }
         },

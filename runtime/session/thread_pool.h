@@ -9,11 +9,6 @@
 
 namespace sluice {
 
-/// Where part `part` of `parts` about equal ones begins.
-constexpr std::int64_t share(std::int64_t count, std::int64_t part, std::int64_t parts) {
-    return count * part / parts;
-}
-
 /// Threads that run the parts of a task together with the caller. A part belongs to whoever begins
 /// it first: a thread that has not woken yet, or whose core another process has, keeps nobody
 /// waiting. Between tasks threads spin for a moment, because a network's steps follow within

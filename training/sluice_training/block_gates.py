@@ -46,6 +46,7 @@ class BlockGateSpec:
     branch: kernel of the branches, "3x3" or "1x1"; for the whole map it is 1x1.
     pool: what a coarser gate sees of its outputs' inputs, their "max" or their "mean".
     context: whether a 1x1 branch on the whole map's mean is added, the same for all positions.
+    closed: names of the blocks that are left out of the network; see closed_blocks.py.
     """
 
     form: str = BLOCK
@@ -54,9 +55,11 @@ class BlockGateSpec:
     branch: str = "3x3"
     pool: str = "max"
     context: bool = False
+    closed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grains", tuple(self.grains))
+        object.__setattr__(self, "closed", tuple(self.closed))
         if not self.grains or any(grain not in GRAINS.values() for grain in self.grains):
             raise TrainingError(f"grains {self.grains}: each is one of {', '.join(GRAINS)}")
         if self.branch not in BRANCHES or self.pool not in POOLS:

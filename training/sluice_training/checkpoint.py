@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
+from sluice_training.closed_blocks import close_blocks, closed_blocks
 from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
 from sluice_training.int8_twin import folded_state, is_int8_twin
@@ -100,7 +101,7 @@ def build_model(net: str, gate: dict[str, Any] | None, classes: int) -> nn.Modul
         return model
     spec = spec_of(gate)
     if isinstance(spec, BlockGateSpec):
-        return add_block_gates(model, spec)
+        return close_blocks(add_block_gates(model, spec), spec.closed)
     return add_gates(model, spec)
 
 
@@ -118,10 +119,18 @@ def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
 
 
 def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
-    """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs."""
+    """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs.
+
+    Raises TrainingError where weights have no place, or blocks that the one lacks are in the other.
+    """
     if state.get("folded"):
         raise TrainingError(
             f"{path}: an int8 twin lacks its batch norms' statistics; measure them first, as train.py does"
+        )
+    lacking = set((state.get("gate") or {}).get("closed", ()))
+    if not lacking <= {name for name, _ in closed_blocks(model)}:
+        raise TrainingError(
+            f"{path}: lacks {', '.join(sorted(lacking))}; start from the checkpoint before drop_closed.py"
         )
     moved: dict[str, str] = {}
     for name, layer in gated_layers(model):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from sluice_training.block_gates import BlockGate, gated_blocks, masked_convolutions
+from sluice_training.closed_blocks import ClosedBlock, closed_blocks
 from sluice_training.lccl import GatedConv2d, gated_layers
 
 # A block whose density is less is never computed: that is pruning, not gating.
@@ -25,7 +26,7 @@ class LayerMacs:
     density is the mean share of active gate elements; dead is the share of outputs whose gate map
     was zero on every image seen, dead_maps their number. Where `is_block`, the layer is a
     block with a gate of its own: `conv` counts all its convolutions, each masked by that gate, and
-    the gate is dead below DEAD_DENSITY.
+    the gate is dead below DEAD_DENSITY. A block that is left out of the network has a dead gate.
     """
 
     name: str
@@ -83,16 +84,17 @@ def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
     counts: dict[nn.Module, int] = {}
 
     def count(module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        if isinstance(module, nn.Conv2d):
-            taps = module.weight[0].numel()
+        if isinstance(module, ClosedBlock):
+            counts[module] = output[0, 0].numel() * module.taps
+        elif isinstance(module, nn.Conv2d):
+            counts[module] = output[0].numel() * module.weight[0].numel()
         else:
-            taps = module.in_features
-        counts[module] = output[0].numel() * taps
+            counts[module] = output[0].numel() * module.in_features
 
     hooks = [
         module.register_forward_hook(count)
         for module in model.modules()
-        if isinstance(module, (nn.Conv2d, nn.Linear))
+        if isinstance(module, (nn.Conv2d, nn.Linear, ClosedBlock))
     ]
     training = model.training
     model.eval()
@@ -109,6 +111,12 @@ def count_macs(model: nn.Module, size: tuple[int, int, int]) -> MacsReport:
         conv = sum(counts[conv] for conv in masked_convolutions(block))
         branch = sum(counts[part] for part in block.gate.modules() if part in counts)
         layers.append(LayerMacs(name, conv, branch, is_block=True))
+    layers += [
+        LayerMacs(name, counts[block], 0, density=0, dead=1, dead_maps=1, is_block=True)
+        for name, block in closed_blocks(model)
+    ]
+    order = [name for name, _ in model.named_modules()]
+    layers.sort(key=lambda layer: order.index(layer.name))
     return MacsReport(sum(counts.values()) - sum(layer.branch for layer in layers), layers)
 
 
@@ -144,6 +152,8 @@ class MaskRecorder:
     def fill(self, report: MacsReport) -> MacsReport:
         """Enter the densities seen into the report's layers."""
         for layer in report.layers:
+            if layer.name not in self._active:  # it is left out of the network
+                continue
             active = self._active[layer.name]
             layer.density = float(active.sum()) / (self._seen[layer.name] * active.numel())
             layer.dead_maps = int((active == 0).sum())

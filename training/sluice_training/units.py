@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from sluice_training.block_gates import staged_blocks, torchvision_form
+from sluice_training.closed_blocks import closed_blocks
 from sluice_training.errors import TrainingError
 from sluice_training.lccl import GatedConv2d, GateSpec
 from sluice_training.nets import CifarResNet, PaddedShortcut
@@ -49,12 +50,17 @@ def image_size(model: nn.Module) -> tuple[int, int, int]:
 def find_units(model: nn.Module, size: tuple[int, int, int]) -> list[Unit]:
     """The units of a network on images [C, H, W] = `size`, in the order in which they run.
 
-    Raises TrainingError where the network has no residual blocks.
+    Raises TrainingError where the network has no residual blocks, or lacks some of its kind's.
     """
     staged = staged_blocks(model, torchvision_form)
     blocks = {name: (module, stage) for name, module, _, stage in staged}
     if not blocks:
         raise TrainingError("no residual blocks in this network: its time cannot be predicted")
+    if any(closed_blocks(model)):
+        raise TrainingError(
+            "blocks are left out of this network, so that the dense time is not known: predict the "
+            "time of the checkpoint before drop_closed.py"
+        )
     wanted = {module: (name, stage) for name, (module, stage) in blocks.items()}
     for name, module in model.named_modules():
         inside = any(name.startswith(f"{block}.") for block in blocks)
