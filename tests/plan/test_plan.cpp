@@ -156,6 +156,22 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("the first layer reads a normalised photograph's channels without lanes beside them") {
+    for (const Target* target : possible_targets()) {
+        GraphBuilder b(7);
+        const ValueId x = b.normalize(b.input({1, 3, 16, 16}));
+        b.output(b.relu(b.conv(x, 16, 3)));
+        const auto plan = checked_plan(b, *target);
+        INFO(explain(*plan));
+        const Steps affine = steps_of(*plan, Algorithm::affine);
+        const Steps conv = steps_of(*plan, Algorithm::gated_conv);
+        REQUIRE(affine.size() == 1);
+        REQUIRE(conv.size() == 1);
+        CHECK(call_of<AffineCall>(*affine[0]).output.axes[1].stride == 3);
+        CHECK(call_of<GatedConvCall>(*conv[0]).channel_stride == 3);
+    }
+}
+
 TEST_CASE("convolutions that no kernel computes are refused by name") {
     const auto conv_with = [](const Shape& weights, const AttributeMap& attributes,
                               const Shape& y) {
