@@ -158,7 +158,8 @@ Result<Lowered> lower_affine(Planner& planner, const Node& node) {
     const Affine& affine = *node.affine;
     const Layout& x = planner.layout(node.inputs[0]);
     const bool is_image = x.is_image();
-    // A normalised photograph: the first layer had better read three channels than a vector of them.
+    // A normalised photograph: the first layer had better read three channels than a vector of
+    // them.
     const bool is_packed = is_image && x.channels() <= most_image_channels &&
                            planner.readers.only_convolved(node.outputs[0]);
     // An infinite bound that all values lie beyond would stand in the lanes beside the channels.
@@ -166,10 +167,10 @@ Result<Lowered> lower_affine(Planner& planner, const Node& node) {
                            x.channel_stride() == planner.layouts.channel_stride(x.channels()) &&
                            std::isfinite(affine.clamp.apply(0));
     Lowered lowered;
-    lowered.output =
-        is_packed ? planner.layouts.allocate_input(node)
-                  : planner.layouts.allocate(
-                        node, all_lanes || (is_image && x.channels() % planner.lanes == 0));
+    lowered.output = is_packed
+                         ? planner.layouts.allocate_input(node)
+                         : planner.layouts.allocate(
+                               node, all_lanes || (is_image && x.channels() % planner.lanes == 0));
     const Layout& y = lowered.output;
     // A tensor that is no image is one row of elements, each with its channel's coefficients.
     const std::int64_t count = all_lanes  ? y.channel_stride()
