@@ -35,7 +35,7 @@ from sluice_training.data import (
 )
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.gate_start import fit_gates
-from sluice_training.int8_twin import measure_norms
+from sluice_training.int8_twin import is_folded, measure_norms
 from sluice_training.lccl import FORMS, FUNCTIONS, GateSpec
 from sluice_training.loop import CHECKPOINT, locked, train
 from sluice_training.run import Run
@@ -216,7 +216,7 @@ def prepare(
     set_density(model, config.start_density or config.target)
     if arguments.warm_start:
         state = read_checkpoint(arguments.warm_start)
-        if state.get("folded"):
+        if is_folded(state["model"]):
             state = unfolded(state, arguments.warm_start, training, normalizer)
         warm_start(model, state, arguments.warm_start)
     return model
@@ -226,11 +226,11 @@ def unfolded(
     state: dict[str, Any], path: Path, training: ImageSet, normalizer: Normalizer
 ) -> dict[str, Any]:
     """The state of an int8 twin with batch norms of some training images' statistics."""
-    dense = restore_model(state, path)
+    network = restore_model(state, path)
     some = spread(training, UNFOLD_IMAGES)
     images = torch.cat([images for images, _ in plain_batches(some, normalizer)])
-    measure_norms(dense, images)
-    return state | {"model": dense.state_dict(), "folded": False}
+    measure_norms(network, images)
+    return state | {"model": network.state_dict()}
 
 
 def new_run(

@@ -14,7 +14,7 @@ from sluice_training.block_gates import BlockGateSpec, add_block_gates, spec_of
 from sluice_training.closed_blocks import close_blocks, closed_blocks
 from sluice_training.data import ImageSet
 from sluice_training.errors import TrainingError
-from sluice_training.int8_twin import folded_state, is_int8_twin
+from sluice_training.int8_twin import folded_state, is_folded, is_int8_twin
 from sluice_training.lccl import gated_layers
 from sluice_training.nets import add_gates, make_net
 from sluice_training.onnx_file import (
@@ -79,9 +79,8 @@ def _read_exported(path: Path) -> dict[str, Any]:
         "size": input_side(proto, path),
         "shorter_side": info.shorter_side,
     }
-    folded = is_int8_twin(proto)
-    fixed |= {"folded": folded, "model": folded_state(proto) if folded else trained_state(proto)}
-    return json.loads(described) | fixed
+    model = folded_state(proto) if is_int8_twin(proto) else trained_state(proto)
+    return json.loads(described) | fixed | {"model": model}
 
 
 def at_input_size(data: ImageSet, state: dict[str, Any]) -> ImageSet:
@@ -123,7 +122,7 @@ def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
 
     Raises TrainingError where weights have no place, or blocks that the one lacks are in the other.
     """
-    if state.get("folded"):
+    if is_folded(state["model"]):
         raise TrainingError(
             f"{path}: an int8 twin lacks its batch norms' statistics; measure them first, as train.py does"
         )
