@@ -33,6 +33,7 @@ from sluice_training.data import (
     read_split,
     spread,
 )
+from sluice_training.deepen import deepen
 from sluice_training.errors import TrainingError, run_command
 from sluice_training.gate_start import fit_gates
 from sluice_training.int8_twin import is_folded, measure_norms
@@ -100,6 +101,11 @@ def parse_arguments(line: Sequence[str] | None = None) -> argparse.Namespace:
     add_gate_options(parser)
     parser.add_argument("--densities", type=Path, help="a density per layer, by sensitivity.py")
     parser.add_argument("--warm-start", type=Path, help="checkpoint or ONNX file of the dense network")
+    parser.add_argument(
+        "--deepen",
+        action="store_true",
+        help="--warm-start is a shallower network, whose function this one starts with",
+    )
     parser.add_argument(
         "--fit-gates",
         type=int,
@@ -214,11 +220,16 @@ def prepare(
     """The network, warm-started where asked for."""
     model = build_model(arguments.net, gate_of(arguments), len(training.classes))
     set_density(model, config.start_density or config.target)
+    if arguments.deepen and not arguments.warm_start:
+        raise TrainingError("--deepen needs --warm-start; name the shallower network")
     if arguments.warm_start:
         state = read_checkpoint(arguments.warm_start)
         if is_folded(state["model"]):
             state = unfolded(state, arguments.warm_start, training, normalizer)
-        warm_start(model, state, arguments.warm_start)
+        if arguments.deepen:
+            deepen(restore_model(state, arguments.warm_start), model)
+        else:
+            warm_start(model, state, arguments.warm_start)
     return model
 
 
