@@ -14,6 +14,7 @@ import onnx
 from model import Model, attribute
 
 WHOLE_MAP = 1 << 16  # more than any map has outputs along a side
+MOST_IMAGE_CHANNELS = 4  # as in runtime/plan/lower_pointwise.cpp
 KEEPS_SIGN = {"Resize", "MaxPool", "Reshape", "Expand", "Slice", "Transpose", "Unsqueeze", "Squeeze",
               "Flatten"}
 
@@ -259,10 +260,18 @@ class Walk:
         writer = self._owners.get(x)
         layer = Layer(node.name or node.output[0], x, node.output[0], kernel, strides, pads,
                       [pads[0] + height + pads[2], pads[1] + width + pads[3]], y[2:], weights[1],
-                      weights[0], x in model.inputs and only_convolved(model, x),
+                      weights[0], self._is_packed(x, weights[1]),
                       reads_gated=writer is not None and writer.leaves_constant)
         self.layers.append(layer)
         self._owners[layer.output] = layer
+
+    def _is_packed(self, x: str, channels: int) -> bool:
+        """As Layouts::allocate_input and lower_affine of runtime/plan."""
+        before = self.model.producer(x)
+        is_normalised = (before is not None and x not in self._owners
+                         and channels <= MOST_IMAGE_CHANNELS
+                         and affine_of(self.model, before) is not None)
+        return (x in self.model.inputs or is_normalised) and only_convolved(self.model, x)
 
     def _extend(self, layer: Layer, output: str) -> None:
         layer.output = output
