@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sluice_training.onnx_file import (
 
 # What an exported file says of the network and its gates.
 NETWORK = "sluice.network"
+CLASSIFIER = "linear"
 REQUIRED = ("net", "gate", "model", "classes", "mean", "std")
 
 
@@ -120,6 +122,8 @@ def restore_model(state: dict[str, Any], path: Path) -> nn.Module:
 def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
     """Load a dense or gated network's weights into a gated one; gates it lacks keep theirs.
 
+    Where the two know different numbers of classes, the classifier stays as it is, and stderr says so.
+
     Raises TrainingError where weights have no place, or blocks that the one lacks are in the other.
     """
     if is_folded(state["model"]):
@@ -140,6 +144,9 @@ def warm_start(model: nn.Module, state: dict[str, Any], path: Path) -> None:
     for name, value in state["model"].items():
         parent, _, leaf = name.rpartition(".")
         target = name if name in gated else f"{moved.get(parent, parent)}.{leaf}"
+        if parent == CLASSIFIER and target in gated and len(gated[target]) != len(value):
+            print(f"{path}: knows {len(value)} classes; '{name}' starts anew", file=sys.stderr)
+            continue
         if target not in gated or gated[target].shape != value.shape:
             raise TrainingError(f"{path}: its '{name}' has no place in the network to be trained")
         gated[target] = value

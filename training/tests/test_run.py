@@ -227,6 +227,17 @@ def test_warm_start_keeps_the_dense_weights(tmp_path: Path) -> None:
         warm_start(gated, {"model": make_net("resnet32", 10).state_dict()}, tmp_path)
 
 
+def test_warm_start_by_a_network_of_other_classes_keeps_the_classifier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ten, hundred = make_net("resnet20", 10), build_model("resnet20", BLOCK_GATE, 100)
+    before = hundred.linear.weight.clone()
+    warm_start(hundred, {"model": ten.state_dict()}, tmp_path)
+    assert torch.equal(hundred.linear.weight, before)
+    assert torch.equal(hundred.blocks[4].conv2.weight, ten.blocks[4].conv2.weight)
+    assert "knows 10 classes; 'linear.weight' starts anew" in capsys.readouterr().err
+
+
 def test_learning_rate_at_known_points() -> None:
     config = RunConfig(epochs=1, peak_lr=0.4, warmup=0.2)
     found = [learning_rate(config, p) for p in (0.0, 0.1, 0.2, 0.6, 1.0)]
