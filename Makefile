@@ -18,7 +18,7 @@ WERROR ?= $(if $(CI),ON,OFF)
 CMAKE := .venv/bin/cmake
 CTEST := .venv/bin/ctest
 CTEST_FLAGS := --output-on-failure --no-tests=error -j $(JOBS)
-MODEL := models/int8/resnet20_block_d57_cifar10_int8.onnx
+MODEL := models/int8/resnet20_block_d58_cifar10_int8.onnx
 SAMPLES := apps/samples
 CLASSIFY := build/release/apps/classify/classify
 
@@ -212,7 +212,7 @@ bench: build peers  ## Time the networks and kernels against the peers; writes b
 	@$(MODELS_PYTHON)/write_readme.py --times build/benchmarks.json
 
 bench-quick: build peers  ## ResNet-20 in int8, dense and gated per block, on one thread against the peers, in a minute
-	@$(BENCHMARK) --model models/int8/resnet20_dense_cifar10_int8.onnx models/int8/resnet20_block_d57_cifar10_int8.onnx \
+	@$(BENCHMARK) --model models/int8/resnet20_dense_cifar10_int8.onnx models/int8/resnet20_block_d58_cifar10_int8.onnx \
 	    --data $(SAMPLES) --peers $(PEERS) --seconds 3
 
 zoo-setup:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-MODEL = "models/resnet20_block_d57_cifar10.onnx"
+MODEL = "models/resnet20_block_d58_cifar10.onnx"
 
 
 def image() -> np.ndarray:

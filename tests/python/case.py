@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 import sluice
 
 ROOT = pathlib.Path(__file__).parents[2]
-GATED = ROOT / "models" / "resnet20_block_d57_cifar10.onnx"
-GATED_INT8 = ROOT / "models" / "int8" / "resnet20_block_d57_cifar10_int8.onnx"
+GATED = ROOT / "models" / "resnet20_block_d58_cifar10.onnx"
+GATED_INT8 = ROOT / "models" / "int8" / "resnet20_block_d58_cifar10_int8.onnx"
 PER_POSITION = ROOT / "tests" / "networks" / "resnet20_lccl_cifar10.onnx"
 TOLERANCE = 1e-4  # of the largest value, as everywhere in the tests
 

@@ -23,7 +23,7 @@ import sluice
 import sluice.ray
 
 ROOT = pathlib.Path(__file__).parents[2]
-MODEL = str(ROOT / "models" / "int8" / "resnet20_block_d57_cifar10_int8.onnx")
+MODEL = str(ROOT / "models" / "int8" / "resnet20_block_d58_cifar10_int8.onnx")
 SAMPLES = sorted((ROOT / "apps" / "samples").glob("*.png"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -23,7 +23,7 @@ from playwright.sync_api import sync_playwright
 import sluice
 
 ROOT = pathlib.Path(__file__).parents[2]
-MODEL = ROOT / "models" / "int8" / "resnet20_block_d57_cifar10_int8.onnx"
+MODEL = ROOT / "models" / "int8" / "resnet20_block_d58_cifar10_int8.onnx"
 DENSE = ROOT / "models" / "int8" / "resnet20_dense_cifar10_int8.onnx"
 SAMPLES = ROOT / "apps" / "samples"
 FOLDER = pathlib.Path(sys.argv.pop(1)).resolve()
@@ -155,8 +155,8 @@ class Page(unittest.TestCase):
             self.assertAlmostEqual(of_layer[layer]["density"], density)
         ids = {box["node"]: number for number, box in details.items()}
         conv = "/blocks/blocks.{}/conv{}/Conv"
-        for tail, head in ((conv.format(0, 2), conv.format(1, 1)), (conv.format(0, 2), conv.format(1, 2)),
-                           (conv.format(1, 1), conv.format(1, 2)), ("/blocks/blocks.1/gate/branch/Conv", conv.format(1, 1))):
+        for tail, head in ((conv.format(1, 2), conv.format(2, 1)), (conv.format(1, 2), conv.format(2, 2)),
+                           (conv.format(2, 1), conv.format(2, 2)), ("/blocks/blocks.2/gate/branch/Conv", conv.format(2, 1))):
             self.assertEqual(self.page.locator(f'[id="{ids[tail]}__{ids[head]}"]').count(), 1, (tail, head))
 
     def test_details_of_a_box(self):

@@ -19,7 +19,7 @@ import numpy as np
 import sluice
 
 RUNS, TURNS = 500, 7
-DEFAULT = Path(__file__).parents[2] / "models" / "int8" / "resnet20_block_d57_cifar10_int8.onnx"
+DEFAULT = Path(__file__).parents[2] / "models" / "int8" / "resnet20_block_d58_cifar10_int8.onnx"
 
 
 def in_cpp(program, model, input_file):

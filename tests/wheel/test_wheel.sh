@@ -37,7 +37,7 @@ PYTHONPATH=tests/documents .venv/bin/python -c "
 from pathlib import Path
 from blocks import of_language
 print(of_language(Path('docs/quickstart.md'), 'python')[0])" >"$work/files/classify.py"
-cp --parents models/int8/resnet20_block_d57_cifar10_int8.onnx apps/samples/cat_0000.png "$work/files"
+cp --parents models/int8/resnet20_block_d58_cifar10_int8.onnx apps/samples/cat_0000.png "$work/files"
 
 if [ $# -gt 0 ]; then
     wheel_of cp312-abi3

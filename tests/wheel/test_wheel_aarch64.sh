@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$PWD/build/wheel-test-aarch64
-model=models/int8/resnet20_block_d57_cifar10_int8.onnx
+model=models/int8/resnet20_block_d58_cifar10_int8.onnx
 
 say() { echo "test-wheel-aarch64: $*"; }
 fail() { echo "test-wheel-aarch64: error: $*" >&2; exit 1; }

@@ -47,7 +47,7 @@ IMAGENETTE = {
 SYNSETS = tuple(IMAGENETTE)
 ROOT = Path(__file__).resolve().parents[2]
 TWIN = ROOT / "models/int8/resnet20_dense_cifar10_int8.onnx"
-GATED_TWIN = ROOT / "models/int8/resnet20_block_d57_cifar10_int8.onnx"
+GATED_TWIN = ROOT / "models/int8/resnet20_block_d58_cifar10_int8.onnx"
 CPU = torch.device("cpu")
 
 
@@ -161,7 +161,7 @@ def test_an_int8_twin_teaches_what_it_scores(path: Path, sample_images: torch.Te
 def test_the_gates_of_an_int8_twin_are_those_of_its_network(sample_images: torch.Tensor) -> None:
     """Weights and thresholds by name, against the float32 file: the twin rounds them to 8 bits."""
     twin = restore_model(read_checkpoint(GATED_TWIN), GATED_TWIN)
-    source = GATED_TWIN.parents[1] / "resnet20_block_d57_cifar10.onnx"
+    source = GATED_TWIN.parents[1] / "resnet20_block_d58_cifar10.onnx"
     network = restore_model(read_checkpoint(source), source)
     for (name, block), (_, wanted) in zip(gated_blocks(twin), gated_blocks(network), strict=True):
         found, right = block.gate.branch.weight, wanted.gate.branch.weight
