@@ -31,7 +31,9 @@ from sluice_training.macs import observed_gates
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="or an ONNX file of export.py, with --target"
+    )
     parser.add_argument("--data", type=Path, required=True, help="data set; see README.md")
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint to write")
     parser.add_argument("--target", type=float, help="mean density instead of the run's own")
@@ -56,14 +58,16 @@ def main() -> None:
     names = list(observed_gates(model))
     if not names:
         raise TrainingError(f"{arguments.checkpoint}: {state['net']} has no gates to calibrate")
-    config = stored_config(state["config"])
-    target = config.target if arguments.target is None else arguments.target
+    config = stored_config(state["config"]) if "config" in state else None
+    target = config.target if config and arguments.target is None else arguments.target
+    if target is None:
+        raise TrainingError(f"{arguments.checkpoint}: does not say its run's density; pass --target")
     if not 0 < target < 1:
         raise TrainingError(f"--target {target}: must lie between 0 and 1")
     held_out = at_input_size(hold_out(read_split(arguments.data, "train"))[1], state)
     how = (Normalizer(tuple(state["mean"]), tuple(state["std"])), arguments.precision)
     before = measured(model, held_out, *how)
-    if config.densities and arguments.target is None:
+    if config and config.densities and arguments.target is None:
         calibrate_layers(model, dict(zip(names, config.densities)), held_out, *how)
     else:
         calibrate_mean(model, target, held_out, *how)
