@@ -114,7 +114,7 @@ class Document(Case):
         self.assert_rows(ray.data.read_parquet(os.path.abspath("results")), contents, "path")
         self.assert_rows(ray.data.read_parquet(os.path.abspath("results-of-bucket")), contents, "path")
         self.assertIn("label='cat'", printed.getvalue())
-        self.assertTrue(printed.getvalue().endswith("8\n"))
+        self.assertTrue(printed.getvalue().endswith("\n8\n"))
 
 
 if __name__ == "__main__":
